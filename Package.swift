@@ -1,0 +1,72 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let swiftSettings: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// A Swift module of the house, with what it may import: see docs/ARCHITECTURE.md.
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+/// Tests of one module; the name mirrors `Sources`.
+func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: "\(name)Tests", dependencies: [.byName(name: name)] + dependencies,
+        swiftSettings: swiftSettings)
+}
+
+func system(_ name: String, pkgConfig: String, apt: String) -> Target {
+    .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([apt])])
+}
+
+let package = Package(
+    name: "taxi-cli",
+    products: [.executable(name: "taxi-cli", targets: ["taxi-cli"])],
+    targets: [
+        .executableTarget(
+            name: "taxi-cli",
+            dependencies: [
+                "Problems", "CommandLine", "Trips", "Topics", "Database", "Telemetry", "Replay", "Stream", "Batch", "Datasets",
+                "SQLite", "YAML",
+            ],
+            swiftSettings: swiftSettings),
+
+        module("Problems"),
+        module("CommandLine", ["Problems", "YAML"]),
+        module("Trips", ["Problems", "CByteScan", "Compression", "CXXHash"]),
+        module("Topics", ["Problems", "Trips", "Telemetry", "SQLite", "CXXHash"]),
+        module("Database", ["Problems", "Trips", "Telemetry", "SQLite"]),
+        module("Telemetry"),
+        module("Replay", ["Problems", "Trips", "Topics", "Telemetry"]),
+        module("Stream", ["Problems", "Trips", "Topics", "Database", "Telemetry", "SQLite", "YAML"]),
+        module("Batch", ["Problems", "Trips", "Database", "Telemetry", "SQLite"]),
+        module("Datasets", ["Problems", "Trips"]),
+
+        module("SQLite", ["Problems", "CSQLite"]),
+        module("YAML", ["Problems", "CYAML"]),
+        module("Compression", ["Problems", "CZstd", "CZlib"]),
+        .target(name: "CByteScan"),
+        system("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
+        system("CYAML", pkgConfig: "yaml-0.1", apt: "libyaml-dev"),
+        system("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
+        system("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
+        system("CXXHash", pkgConfig: "libxxhash", apt: "libxxhash-dev"),
+
+        tests(of: "Problems"),
+        tests(of: "YAML", ["Problems"]),
+        tests(of: "CommandLine", ["Problems"]),
+        tests(of: "Trips", ["Problems"]),
+        tests(of: "Topics", ["Problems", "Trips", "SQLite"]),
+        tests(of: "Database", ["Problems", "Trips", "SQLite"]),
+        tests(of: "Replay", ["Problems", "Trips", "Topics"]),
+        tests(of: "Stream", ["Problems", "Trips", "Topics", "Database", "SQLite"]),
+        tests(of: "Batch", ["Problems", "Trips", "Database", "SQLite"]),
+        tests(of: "Datasets", ["Problems", "Trips"]),
+        .testTarget(name: "CommandTests", dependencies: ["SQLite", "Trips", "Problems"], swiftSettings: swiftSettings),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,29 @@
+/// The name that `text` was probably meant to be, or nil where none is near.
+///
+/// Near: at most a third of the name's letters to insert, delete, replace or swap, case aside.
+/// Source: Damerau, "A technique for computer detection and correction of spelling errors", CACM 7(3), 1964 (adjacent swaps only).
+public func nearestName(to text: String, among names: some Sequence<String>) -> String? {
+    let typed = Array(text.lowercased().utf8)
+    var best: (name: String, distance: Int)?
+    for name in names {
+        let distance = editDistance(typed, Array(name.lowercased().utf8))
+        if distance < best?.distance ?? .max { best = (name, distance) }
+    }
+    guard let best, best.distance <= max(1, best.name.utf8.count / 3) else { return nil }
+    return best.name
+}
+
+private func editDistance(_ a: [UInt8], _ b: [UInt8]) -> Int {
+    var beforeLast: [Int] = []
+    var last = Array(0...b.count)
+    for (i, x) in a.enumerated() {
+        var row = [i + 1]
+        for (j, y) in b.enumerated() {
+            var distance = min(last[j + 1] + 1, row[j] + 1, last[j] + (x == y ? 0 : 1))
+            if i > 0, j > 0, x == b[j - 1], a[i - 1] == y { distance = min(distance, beforeLast[j - 1] + 1) }
+            row.append(distance)
+        }
+        (beforeLast, last) = (last, row)
+    }
+    return last[b.count]
+}

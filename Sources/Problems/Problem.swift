@@ -1,0 +1,67 @@
+/// A failure told to a person: what was wrong, where, and what to do next.
+///
+/// Every module throws this one type for what the user or the world did; commands print it and end with its exit code.
+/// Callers and tests switch on `code`, never on the text.
+public struct Problem: Error, Sendable {
+    /// The exit codes of sysexits.h.
+    public enum Code: Int32, Sendable {
+        /// The command line or a declaration asks for something that does not exist.
+        case usage = 64
+        /// The input is not what it should be.
+        case badData = 65
+        case noInput = 66
+        case unavailable = 69
+        /// Our own mistake.
+        case software = 70
+        case cannotCreate = 73
+        case inputOutput = 74
+        case tryAgain = 75
+        case noPermission = 77
+        case configuration = 78
+    }
+
+    public var code: Code
+    /// Lower case, no final period, the user's own text in double quotes.
+    public var message: String
+    public var location: InputLocation?
+    /// What to do, as a sentence.
+    public var hint: String?
+    /// The line that `location` names, printed with a caret below its column.
+    public var sourceLine: String?
+    /// Further problems of the same input; a file that a person wrote is checked whole.
+    public var others: [Problem]
+
+    public init(
+        _ code: Code, _ message: String, at location: InputLocation? = nil, hint: String? = nil,
+        sourceLine: String? = nil, others: [Problem] = []
+    ) {
+        (self.code, self.message, self.location, self.hint) = (code, message, location, hint)
+        (self.sourceLine, self.others) = (sourceLine, others)
+    }
+}
+
+extension Problem: CustomStringConvertible {
+    public var description: String {
+        var text = (location.map { "\($0): " } ?? "") + "error: \(message)"
+        if let sourceLine, let location {
+            let number = "\(location.line)"
+            text += "\n\(number) | \(sourceLine)\n"
+            text += String(repeating: " ", count: number.count) + " | "
+            text += String(repeating: " ", count: max(0, location.column - 1)) + "^"
+        }
+        if let hint { text += "\nhint: \(hint)" }
+        for other in others { text += "\n\(other)" }
+        return text
+    }
+}
+
+/// A place in a file that somebody wrote; line and column count from 1, the column in UTF-8 bytes.
+public struct InputLocation: Sendable, Hashable, CustomStringConvertible {
+    public var file: String
+    public var line: Int
+    public var column: Int
+    public init(file: String, line: Int, column: Int) {
+        (self.file, self.line, self.column) = (file, line, column)
+    }
+    public var description: String { "\(file):\(line):\(column)" }
+}

@@ -1,0 +1,134 @@
+internal import CSQLite
+internal import Glibc
+
+/// One open SQLite database, used by one thread at a time.
+///
+/// Opened in WAL mode, so that readers never block the one writer; a writer that finds the lock taken waits up to
+/// `busyTimeoutMs`, looking again each half millisecond (SQLite's own handler backs off to 100 ms, which would show in latency).
+///
+/// `@unchecked Sendable`: the handle is opened in serialized mode (`SQLITE_OPEN_FULLMUTEX`); callers hand a connection
+/// from thread to thread but do not share statements.
+public final class Connection: @unchecked Sendable {
+    public enum Access: Sendable { case readWrite, readOnly }
+    public enum Durability: String, Sendable {
+        /// A commit is on the disk when it returns (`synchronous=FULL`).
+        case full
+        /// A commit survives the death of the process, not that of the machine (`synchronous=NORMAL`).
+        case normal
+    }
+
+    public let path: String
+    let raw: OpaquePointer
+
+    /// Opens or creates the database at `path` (`:memory:` for one in memory).
+    ///
+    /// - Parameter pageSizeBytes: used when the file is created; ignored afterwards.
+    /// - Throws: `SQLiteError`: `.cannotOpen`, `.corrupt`, `.readOnly`, `.busy`.
+    public init(
+        path: String, access: Access = .readWrite, durability: Durability = .full, pageSizeBytes: Int = 4096,
+        busyTimeoutMs: Int = 10_000
+    ) throws(SQLiteError) {
+        self.path = path
+        var handle: OpaquePointer?
+        let flags =
+            SQLITE_OPEN_FULLMUTEX
+            | (access == .readWrite ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY)
+        let code = sqlite3_open_v2(path, &handle, flags, nil)
+        guard code == SQLITE_OK, let handle else {
+            let message = handle.map { String(cString: sqlite3_errmsg($0)) } ?? String(cString: sqlite3_errstr(code))
+            sqlite3_close_v2(handle)
+            throw SQLiteError(number: code, message: message, path: path)
+        }
+        raw = handle
+        sqlite3_extended_result_codes(raw, 1)
+        // The handler's argument carries the number of half-millisecond waits that are allowed.
+        sqlite3_busy_handler(
+            raw,
+            { limit, attempts in
+                guard Int(attempts) < Int(bitPattern: limit) else { return 0 }
+                usleep(500)
+                return 1
+            }, UnsafeMutableRawPointer(bitPattern: busyTimeoutMs * 2))
+        if access == .readWrite {
+            try execute("PRAGMA page_size=\(pageSizeBytes)")
+            try execute("PRAGMA journal_mode=WAL")
+            try execute("PRAGMA synchronous=\(durability.rawValue)")
+        }
+    }
+
+    deinit { sqlite3_close_v2(raw) }
+
+    /// Runs one or more statements that give no rows.
+    public func execute(_ sql: String) throws(SQLiteError) {
+        let code = sqlite3_exec(raw, sql, nil, nil, nil)
+        guard code == SQLITE_OK else { throw error(sql: sql) }
+    }
+
+    /// Runs one statement with bound values; rows it may give are left unread.
+    public func execute(_ sql: String, _ values: SQLValue...) throws(SQLiteError) {
+        let statement = try prepare(sql)
+        try statement.bind(values)
+        while try statement.step() {}
+    }
+
+    public func prepare(_ sql: String) throws(SQLiteError) -> Statement {
+        try Statement(sql, on: self)
+    }
+
+    /// All rows of a query, each mapped while the statement stands on it.
+    public func rows<Row>(
+        _ sql: String, _ values: SQLValue..., map: (Statement) throws(SQLiteError) -> Row
+    ) throws(SQLiteError) -> [Row] {
+        let statement = try prepare(sql)
+        try statement.bind(values)
+        var rows: [Row] = []
+        while try statement.step() { rows.append(try map(statement)) }
+        return rows
+    }
+
+    /// The first column of the first row, or nil where there is no row.
+    public func value(_ sql: String, _ values: SQLValue...) throws(SQLiteError) -> SQLValue? {
+        let statement = try prepare(sql)
+        try statement.bind(values)
+        return try statement.step() ? statement.value(0) : nil
+    }
+
+    /// Runs `body` in one transaction that takes the write lock at once (`BEGIN IMMEDIATE`); an error rolls it back.
+    public func transaction<Result>(_ body: () throws -> Result) throws -> Result {
+        try execute("BEGIN IMMEDIATE")
+        do {
+            let result = try body()
+            try execute("COMMIT")
+            return result
+        } catch {
+            // A full disk may have rolled back already; the first error is the one to tell.
+            try? execute("ROLLBACK")
+            throw error
+        }
+    }
+
+    /// Runs `body` on one snapshot of the database.
+    public func snapshot<Result>(_ body: () throws -> Result) throws -> Result {
+        try execute("BEGIN")
+        defer { try? execute("ROLLBACK") }
+        return try body()
+    }
+
+    /// Changes whenever another connection has committed; cheap enough to ask each millisecond.
+    public func dataVersion() throws(SQLiteError) -> Int64 {
+        try value("PRAGMA data_version")?.integer ?? 0
+    }
+
+    public var lastInsertedRow: Int64 { sqlite3_last_insert_rowid(raw) }
+    public var changedRows: Int { Int(sqlite3_changes64(raw)) }
+
+    /// Stops the statement that another thread runs on this connection.
+    public func interrupt() { sqlite3_interrupt(raw) }
+
+    public static var libraryVersion: String { String(cString: sqlite3_libversion()) }
+
+    func error(sql: String?) -> SQLiteError {
+        SQLiteError(
+            number: sqlite3_extended_errcode(raw), message: String(cString: sqlite3_errmsg(raw)), path: path, sql: sql)
+    }
+}

@@ -1,0 +1,31 @@
+public import Problems
+
+/// Why a record cannot be used. The raw values are names that people meet in summaries, metrics and dead letters.
+public enum RejectReason: String, Sendable, CaseIterable, Codable {
+    case malformedRow = "malformed_row"
+    case badNumber = "bad_number"
+    case badMoney = "bad_money"
+    case badTimestamp = "bad_timestamp"
+    case missingEventTime = "missing_event_time"
+    case badUTF8 = "bad_utf8"
+    case tooManyFields = "too_many_fields"
+    case tooFewFields = "too_few_fields"
+    case malformedJSON = "malformed_json"
+    case schemaMismatch = "schema_mismatch"
+    case unknownSchema = "unknown_schema"
+    case outOfRange = "out_of_range"
+    case oversized = "oversized"
+}
+
+/// A record that was set aside, whole, with the reason and the place.
+public struct Reject: Sendable {
+    public var reason: RejectReason
+    /// What was wrong in words, with the text that was found.
+    public var detail: String
+    public var location: InputLocation
+    /// The record's bytes as they came, without the line end.
+    public var bytes: [UInt8]
+    public init(reason: RejectReason, detail: String, location: InputLocation, bytes: [UInt8]) {
+        (self.reason, self.detail, self.location, self.bytes) = (reason, detail, location, bytes)
+    }
+}
