@@ -72,11 +72,7 @@ public final class CompressingWriter {
     }
 
     public func write(_ bytes: [UInt8]) throws(Problem) {
-        // A closure with a typed error does not come through `withUnsafeBytes` of an array in this toolchain.
-        let result: Result<Void, Problem> = bytes.withUnsafeBytes { bytes in
-            do throws(Problem) { return .success(try write(bytes)) } catch { return .failure(error) }
-        }
-        try result.get()
+        try bytes.withUnsafeBufferPointer { (bytes) throws(Problem) in try write(UnsafeRawBufferPointer(bytes)) }
     }
 
     /// Writes what is still held back and the end of the stream, and closes the file.
