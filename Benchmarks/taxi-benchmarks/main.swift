@@ -34,7 +34,22 @@ guard CommandLine.arguments.count == 2 else {
 }
 let path = CommandLine.arguments[1]
 let queryFields = TripFieldSet([.startTimestamp, .fare, .tips, .total, .pickupArea, .pickupLocation])
+var encoder = TripColumnsEncoder()
+var decoder = TripColumnsDecoder()
+var payloads: [[UInt8]] = []
 do {
+    try read(path, "csv to stored columns", clock: .now, fields: .all) { payloads.append(encoder.encode($0)) }
+    let batch = TripBatch(capacity: 16384)
+    for (stage, fields) in [("stored columns, all", TripFieldSet.all), ("stored columns, 6 for the queries", queryFields)] {
+        let start = seconds()
+        var rows = 0
+        for payload in payloads {
+            try payload.withUnsafeBytes { try decoder.decode($0, fields: fields, into: batch) }
+            rows += batch.count
+        }
+        report(stage, rows: rows, seconds() - start)
+    }
+    print(#"{"stage":"stored bytes","bytes":\#(payloads.reduce(0) { $0 + $1.count })}"#)
     try read(path, "csv, all 23 columns", clock: .now, fields: .all)
     try read(path, "csv, the 6 columns of the queries", clock: .now, fields: queryFields)
     try read(path, "csv, all 23 columns in order of start", clock: .start, fields: .all)
