@@ -30,7 +30,8 @@ let package = Package(
         .executableTarget(
             name: "taxi-cli",
             dependencies: [
-                "Problems", "CommandLine", "Trips", "Topics", "Database", "Telemetry", "Replay", "Stream", "Batch", "Datasets",
+                "Problems", "CommandLine", "Trips", "Topics", "Database", "Telemetry", "Replay", "Stream", "Batch",
+                "Datasets",
                 "SQLite", "YAML",
             ],
             swiftSettings: swiftSettings),

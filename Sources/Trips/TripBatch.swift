@@ -48,7 +48,9 @@ public final class TripBatch: @unchecked Sendable {
     /// The bytes of a text cell; valid until the batch is filled again.
     @inlinable public func bytes(_ text: TextCell) -> UnsafeBufferPointer<UInt8> {
         if text.cell >= 0 { return UnsafeBufferPointer(start: source + text.offset, count: text.length) }
-        return unescaped.withUnsafeBufferPointer { UnsafeBufferPointer(rebasing: $0[text.offset..<text.offset + text.length]) }
+        return unescaped.withUnsafeBufferPointer {
+            UnsafeBufferPointer(rebasing: $0[text.offset..<text.offset + text.length])
+        }
     }
 
     /// A string column's value, or nil where it is empty.
