@@ -61,7 +61,8 @@ extension ResultColumns {
                 cells.isEmpty
                     ? NumberColumn.empty
                     : NumberColumn.encode(
-                        cells.baseAddress!, count: cells.count, steps: column.kind == .number ? [1] : [900_000, 1000, 1],
+                        cells.baseAddress!, count: cells.count,
+                        steps: column.kind == .number ? [1] : [900_000, 1000, 1],
                         into: &out, scratch: &scratch)
             }
             out.replace(at: head, with: encoding)

@@ -35,7 +35,11 @@ final class EpochCutter {
             let order = sortedEntries(window)
             let isShown = plan.emit == .append ? isClosing : window.pointee.isChanged
             if plan.window.isWindowed {
-                if plan.packsGroups { pack(window, order, isClosing, &output.rows) } else { store(window, 0, isClosing, &output.rows) }
+                if plan.packsGroups {
+                    pack(window, order, isClosing, &output.rows)
+                } else {
+                    store(window, 0, isClosing, &output.rows)
+                }
                 output.days.insert(builder.day(of: window.pointee.start))
                 if isShown { for entry in order { builder.add(window, entry, keys: state.keys) } }
                 if isClosing { state.windows.close(window) } else { window.pointee.isChanged = false }

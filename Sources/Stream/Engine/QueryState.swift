@@ -33,6 +33,8 @@ final class QueryState {
 
     private let updates: [Update]
     private let initialWords: UnsafeMutablePointer<Int64>
+    /// The words of a group that nothing was added to.
+    var initialState: UnsafePointer<Int64> { UnsafePointer(initialWords) }
     private let evaluator: PredicateEvaluator?
     private var selection: UnsafeMutablePointer<UInt8>
     private var groups: UnsafeMutablePointer<Int64>
@@ -105,8 +107,10 @@ final class QueryState {
 extension QueryState {
     /// Adds rows `first ..< batch.count` of a batch.
     ///
-    /// - Parameter watermarks: for each row the watermark when it came; nil where no row can be late.
-    func add(_ batch: TripBatch, from first: Int, watermarks: UnsafePointer<Int64>?) {
+    /// - Parameters:
+    ///   - watermarks: for each row the watermark when it came; nil where no row can be late.
+    ///   - lateRows: where it is not nil, receives the rows that are late.
+    func add(_ batch: TripBatch, from first: Int, watermarks: UnsafePointer<Int64>?, lateRows: inout [Int32]?) {
         makeRoom(batch.capacity)
         let selected = select(batch, from: first)
         let ids = groupIDs(batch, from: first)
@@ -122,7 +126,7 @@ extension QueryState {
         }
         updates.withUnsafeBufferPointer { updates in
             columns.withUnsafeBufferPointer { columns in
-                run(batch, first, selected, ids, watermarks, updates, columns)
+                run(batch, first, selected, ids, watermarks, &lateRows, updates, columns)
             }
         }
     }
@@ -218,7 +222,7 @@ extension QueryState {
 
     private func run(
         _ batch: TripBatch, _ first: Int, _ selected: UnsafePointer<UInt8>?, _ ids: UnsafePointer<Int64>?,
-        _ watermarks: UnsafePointer<Int64>?, _ updates: UnsafeBufferPointer<Update>,
+        _ watermarks: UnsafePointer<Int64>?, _ lateRows: inout [Int32]?, _ updates: UnsafeBufferPointer<Update>,
         _ columns: UnsafeBufferPointer<UnsafePointer<Int64>>
     ) {
         var cursor = WindowCursor(self)
@@ -245,7 +249,12 @@ extension QueryState {
                 if keepsGroupChanges { window.pointee.groupChanged[entry] = true }
                 apply(updates, columns, row, window, entry)
             }
-            if added { counts.aggregated &+= 1 } else { counts.late &+= 1 }
+            if added {
+                counts.aggregated &+= 1
+            } else {
+                counts.late &+= 1
+                lateRows?.append(Int32(row))
+            }
         }
         self.counts += counts
     }

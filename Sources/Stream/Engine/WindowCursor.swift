@@ -19,7 +19,8 @@ struct WindowCursor {
         pool = state.windows
         switch state.plan.window {
         case .tumbling(let sizeMs): (size, every, count, zone) = (sizeMs, sizeMs, 1, nil)
-        case .sliding(let sizeMs, let everyMs): (size, every, count, zone) = (sizeMs, everyMs, Int(sizeMs / everyMs), nil)
+        case .sliding(let sizeMs, let everyMs):
+            (size, every, count, zone) = (sizeMs, everyMs, Int(sizeMs / everyMs), nil)
         case .localDay: (size, every, count, zone) = (0, 0, 1, state.zone)
         case .none: (size, every, count, zone) = (0, 0, 1, nil)
         }

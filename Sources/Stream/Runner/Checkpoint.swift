@@ -69,7 +69,9 @@ struct CheckpointStore {
         guard found?.integer == generation else {
             throw Problem(
                 .unavailable, "a newer process has taken over query \"\(query)\"; this one stops",
-                hint: "Run one stream of a tenant's query at a time. Nothing is lost: the newer one goes on where this one was.")
+                hint:
+                    "Run one stream of a tenant's query at a time. Nothing is lost: the newer one goes on where this one was."
+            )
         }
     }
 }

@@ -65,7 +65,8 @@ final class EpochCommitter: @unchecked Sendable {
 
     /// Sends what earlier processes had committed and perhaps not sent, whichever queries they ran together.
     static func recover(_ connection: Connection, writer: any TopicWriter) throws {
-        let streams = try connection.rows("SELECT DISTINCT stream FROM outbox") { row throws(SQLiteError) in row.text(0) }
+        let streams = try connection.rows("SELECT DISTINCT stream FROM outbox") { row throws(SQLiteError) in row.text(0)
+        }
         for stream in streams {
             let (epoch, last) = try writer.takeOver(producer: stream)
             let sequences = try connection.rows(
@@ -144,7 +145,9 @@ final class EpochCommitter: @unchecked Sendable {
     private func batch(of output: QueryOutput) -> PendingBatch {
         let messages = output.messages
         var times: ClosedRange<EventTime> = 0...0
-        if let starts = messages.columns.first(where: { $0.kind == .windowStart })?.cells, let first = starts.min(), let last = starts.max() {
+        if let starts = messages.columns.first(where: { $0.kind == .windowStart })?.cells, let first = starts.min(),
+            let last = starts.max()
+        {
             times = first...last
         }
         return PendingBatch(
@@ -190,7 +193,9 @@ final class EpochCommitter: @unchecked Sendable {
         }
     }
 
-    private func store(_ rows: StoredRows, _ text: UnsafeRawBufferPointer, _ plan: QueryPlan, _ upsert: Statement) throws {
+    private func store(_ rows: StoredRows, _ text: UnsafeRawBufferPointer, _ plan: QueryPlan, _ upsert: Statement)
+        throws
+    {
         let kinds = plan.stateColumns.map(\.kind)
         var textIndex = 0
         var textStart = 0
@@ -215,7 +220,11 @@ final class EpochCommitter: @unchecked Sendable {
                         bindText(column)
                     } else {
                         let value = rows.words[word]
-                        if kind == .nullableWord, value == nullCell { upsert.bindNull(column) } else { upsert.bind(column, value) }
+                        if kind == .nullableWord, value == nullCell {
+                            upsert.bindNull(column)
+                        } else {
+                            upsert.bind(column, value)
+                        }
                         word += 1
                     }
                     column += 1

@@ -1,6 +1,6 @@
-public import Problems
-public import Topics
-public import Trips
+import Problems
+import Topics
+import Trips
 
 /// Records on their way from a source to the queries: part of one partition.
 enum InputPiece {
@@ -58,7 +58,9 @@ final class TopicInput: StreamInput {
                 throw Problem(
                     .badData,
                     "results were computed up to offset \(offset) of topic \"\(name)\" partition \(partition), which ends at \(ranges[partition].upperBound)",
-                    hint: "The topic was deleted and made anew? Run taxi-cli stream --from-beginning to compute the results anew.")
+                    hint:
+                        "The topic was deleted and made anew? Run taxi-cli stream --from-beginning to compute the results anew."
+                )
             }
             offsets[partition] = max(offset, ranges[partition].lowerBound)
         }

@@ -69,6 +69,11 @@ struct WatermarkTracker: Sendable {
         return mayBeLate
     }
 
+    /// Takes over what a worker's copy has seen of one partition.
+    mutating func take(_ partition: Int, from other: WatermarkTracker) {
+        partitions[partition] = other.partitions[partition]
+    }
+
     mutating func finish(partition: Int) { partitions[partition].isFinished = true }
 
     /// Moves the watermark to where the active partitions allow it; where none is active it stays.
