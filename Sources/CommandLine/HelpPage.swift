@@ -66,7 +66,7 @@ struct HelpPage {
     /// Terms to the left, texts to the right; a term too long for its column has a line of its own.
     private func list(_ title: String, _ entries: [(term: String, text: String)], width: Int, style: Style) -> String {
         let longest = entries.map { displayWidth(of: $0.term) }.max() ?? 0
-        let column = min(longest, 26) + 4
+        let column = min(longest, max(10, min(26, width / 2 - 8))) + 4
         let margin = String(repeating: " ", count: column)
         let lines = entries.map { entry in
             let texts = wrapped(entry.text, width: max(24, width - column))

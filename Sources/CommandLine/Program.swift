@@ -61,7 +61,7 @@ public struct Program: Sendable {
             let reads = line.command.readsConfiguration
             switch line.command.action {
             case .none:
-                try surroundings.errors.write(help(for: line, surroundings))
+                try surroundings.errors.write(help(for: line, surroundings, style: surroundings.terminal.errorStyle))
                 return Problem.Code.usage.rawValue
             case .blocking(let run): status = try run(try arguments(of: line, surroundings, readsConfiguration: reads))
             case .awaiting(let run):
@@ -72,7 +72,7 @@ public struct Program: Sendable {
         } catch is ClosedPipe {
             return 0
         } catch {
-            return report(error, surroundings)
+            return surroundings.report(error)
         }
     }
 
@@ -80,13 +80,14 @@ public struct Program: Sendable {
     private func answer(_ line: ParsedLine, _ surroundings: Surroundings) throws -> String? {
         if line.gives("version") { return "\(root.name) \(version)\n" }
         let isAlone = line.commands.count == 1 && line.occurrences.isEmpty && !root.canRun
-        return line.gives("help") || isAlone ? help(for: line, surroundings) : nil
+        return line.gives("help") || isAlone
+            ? help(for: line, surroundings, style: surroundings.terminal.outputStyle) : nil
     }
 
-    private func help(for line: ParsedLine, _ surroundings: Surroundings) -> String {
+    private func help(for line: ParsedLine, _ surroundings: Surroundings, style: Style) -> String {
         // Lines of over 100 columns are hard to read however wide the terminal is.
         HelpPage(command: line.command, path: line.path, globals: globals)
-            .text(width: min(100, surroundings.terminal.width), style: surroundings.terminal.outputStyle)
+            .text(width: min(100, surroundings.terminal.width), style: style)
     }
 
     /// Reads and checks everything that a command line says.
@@ -167,34 +168,6 @@ public struct Program: Sendable {
         if let word = rest.first {
             throw Problem(.usage, "\"\(line.path)\" was given one argument too many: \"\(word)\"", hint: hint)
         }
-    }
-}
-
-extension Program {
-    /// Says what went wrong on stderr, after what was written to stdout before.
-    private func report(_ error: any Error, _ surroundings: Surroundings) -> Int32 {
-        try? surroundings.output.flush()
-        let problem =
-            error as? Problem
-            ?? Problem(
-                .software, "\(error)", hint: "This should not happen: please report it with the command that led here.")
-        let style = surroundings.terminal.errorStyle
-        try? surroundings.errors.writeLine(style.isEnabled ? colored("\(problem)", style) : "\(problem)")
-        return problem.code.rawValue
-    }
-
-    /// Colours the words `error:` and `hint:` where they begin a message, and carets.
-    private func colored(_ text: String, _ style: Style) -> String {
-        text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
-            if line.hasPrefix("hint: ") { return style.cyan("hint:") + line.dropFirst(5) }
-            if line.hasSuffix("^"), line.allSatisfy({ " |^".contains($0) }) { return style.red(String(line)) }
-            guard let range = firstRange(of: "error: ", in: line) else { return String(line) }
-            return line[..<range.lowerBound] + style.red("error:") + " " + line[range.upperBound...]
-        }.joined(separator: "\n")
-    }
-
-    private func firstRange(of part: String, in line: Substring) -> Range<Substring.Index>? {
-        line.indices.first { line[$0...].hasPrefix(part) }.map { $0..<line.index($0, offsetBy: part.count) }
     }
 }
 
