@@ -39,6 +39,13 @@ struct GlobalOptions: Sendable {
     var workflowsFolder: String { "\(tenantFolder)/workflows" }
     var tenants: Tenants { Tenants(home: home) }
 
+    /// Makes sure that the tenant's folder is there; a command that writes to it calls this first.
+    ///
+    /// - Throws: `Problem(.usage)` for a tenant that nobody created, unless it is the default one.
+    func prepareTenant(_ program: Program) throws(Problem) {
+        try tenants.prepare(tenant) { TenantCommand.settings(of: tenant, program: program) }
+    }
+
     static let defaultTenant = "chicago"
     static let defaultZone = "America/Chicago"
 

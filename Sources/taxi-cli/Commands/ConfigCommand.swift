@@ -18,17 +18,19 @@ enum ConfigCommand {
         group: "Setting up", run: run)
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
-        var table = Table(columns: [
-            Column("command"), Column("option"), Column("value"), Column("from"), Column("environment"), Column("key"),
-        ])
+        // Six columns seldom fit a terminal; there the last two, which help lists as well, need --verbose.
+        let isShort = arguments.format == .table && !arguments.isOn("verbose")
+        let names = ["command", "option", "value", "from", "environment", "key"]
+        var table = Table(columns: names.prefix(isShort ? 4 : 6).map { Column($0) })
         func add(_ resolved: ResolvedOption, command: String) {
             if arguments.isOn("changed"), resolved.origin == .defaultValue { return }
             if ["help", "version"].contains(resolved.option.long) { return }
-            table.rows.append([
+            let row: [Table.Value] = [
                 .text(command), .text(resolved.option.hasFlag ? "--\(resolved.option.long)" : resolved.option.long),
                 .optional(resolved.shown), .text("\(resolved.origin)"), .optional(resolved.option.environment),
                 .optional(resolved.option.configKey),
-            ])
+            ]
+            table.rows.append(Array(row.prefix(table.columns.count)))
         }
 
         if arguments.positionals.isEmpty {

@@ -90,7 +90,7 @@ struct MachineChecks {
         if statvfs(folder, &space) == 0 {
             let free = Int64(space.f_bavail) * Int64(space.f_frsize)
             let detail = "\(byteText(free)) free at \(folder)"
-            let advice = "Make room, or choose another place with --home: 10 million trips take about 1 GiB."
+            let advice = "Make room, or choose another place with --home."
             if free < 100 << 20 {
                 findings.append(Finding("disk", .fail(.inputOutput), detail, advice: advice))
             } else {
