@@ -19,7 +19,9 @@ func readCSV(_ bytes: [UInt8], lineEnd: String) -> [[String]] {
             } else if isQuoted || (byte != comma && byte != newline) {
                 field.append(byte)
             } else {
-                if byte == newline, hasReturn { precondition(field.popLast() == UInt8(ascii: "\r"), "a line ends in LF alone") }
+                if byte == newline, hasReturn {
+                    precondition(field.popLast() == UInt8(ascii: "\r"), "a line ends in LF alone")
+                }
                 row.append(String(decoding: field, as: UTF8.self))
                 field.removeAll(keepingCapacity: true)
                 if byte == newline {
