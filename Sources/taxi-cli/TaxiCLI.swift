@@ -18,6 +18,7 @@ enum TaxiCLI {
         subcommands: [
             ConfigCommand.command,
             TenantCommand.command,
+            DataCommand.command,
             DoctorCommand.command,
             CompletionsCommand.command,
             ManCommand.command,
