@@ -1,5 +1,5 @@
 import Problems
-public import SQLite
+import SQLite
 public import Trips
 
 /// One run of a command: what `runs` shows.
