@@ -38,9 +38,9 @@ public struct TenantHome: Sendable, Hashable {
     /// - Throws: `.cannotCreate`, `.noPermission`, `.inputOutput` (a full disk), with the path and what to do.
     public func create() throws(Problem) {
         var folder = ""
-        for part in path.split(separator: "/", omittingEmptySubsequences: false) {
+        for part in path.split(separator: "/") {
             folder += folder.isEmpty && !path.hasPrefix("/") ? part : "/\(part)"
-            if part.isEmpty || part == "." || Self.isFolder(folder) { continue }
+            if Self.isFolder(folder) { continue }
             // Another process may create it at the same moment.
             if mkdir(folder, 0o700) == 0 || (errno == EEXIST && Self.isFolder(folder)) { continue }
             throw cannot("create", folder, errno)

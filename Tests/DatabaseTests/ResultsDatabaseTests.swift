@@ -87,7 +87,6 @@ import Trips
             #expect(statement.text(0) == clock.iso(ms: time), "\(time) ms")
             statement.reset()
         }
-        #expect(try connection.value("SELECT \(ViewSQL.isoTime("NULL"))") != .integer(0))
         let ofNull = try connection.rows("SELECT \(ViewSQL.isoTime("NULL")) IS NULL") { row throws(SQLiteError) in
             row.integer(0)
         }

@@ -87,7 +87,7 @@ import Testing
             }
         }
         #expect(problem?.code == .noPermission)
-        #expect(problem?.message.contains("\"\(closed)/chicago\"") == true)
+        #expect(problem?.message.hasPrefix("cannot create \"\(closed)/chicago\": ") == true)
     }
 
     @Test func knowsItsTenants() throws {
