@@ -50,21 +50,21 @@ public struct ByteWriter: ~Copyable {
 }
 
 /// Reads little-endian values front to back and never past the end.
-struct ByteReader {
+package struct ByteReader {
     private let bytes: UnsafeRawBufferPointer
-    private(set) var offset = 0
+    package private(set) var offset = 0
 
     /// What does not fit into the bytes that are there.
-    struct Truncated: Error {}
+    package struct Truncated: Error { package init() {} }
 
-    init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+    package init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
-    mutating func next<Value: FixedWidthInteger>(_: Value.Type = Value.self) throws(Truncated) -> Value {
+    package mutating func next<Value: FixedWidthInteger>(_: Value.Type = Value.self) throws(Truncated) -> Value {
         let piece = try take(MemoryLayout<Value>.size)
         return Value(littleEndian: piece.loadUnaligned(as: Value.self))
     }
 
-    mutating func take(_ count: Int) throws(Truncated) -> UnsafeRawBufferPointer {
+    package mutating func take(_ count: Int) throws(Truncated) -> UnsafeRawBufferPointer {
         guard count >= 0, bytes.count - offset >= count else { throw Truncated() }
         defer { offset += count }
         return UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + count])

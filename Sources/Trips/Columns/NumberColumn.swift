@@ -3,7 +3,7 @@
 ///     0  constant    the cell (8 bytes)
 ///     1  offsets     base (8), step (8), width w (1: 1, 2, 4 or 8), then count × w bytes: (cell - base) / step; all ones is a null
 ///     2  dictionary  entries n (2), n cells (8 each), index width w (1: 1 or 2), then count × w bytes
-enum NumberColumn {
+package enum NumberColumn {
     static let constant: UInt8 = 0
     static let offsets: UInt8 = 1
     static let dictionary: UInt8 = 2
@@ -11,7 +11,7 @@ enum NumberColumn {
     /// Appends the column and returns its encoding.
     ///
     /// - Parameter steps: divisors to try, greatest first, the last of them 1: quarter hours, minutes, the form byte of a time.
-    static func encode(
+    package static func encode(
         _ cells: UnsafePointer<Int64>, count: Int, steps: [Int64], into out: inout ByteWriter,
         scratch: inout NumberDictionary
     ) -> UInt8 {
@@ -105,7 +105,7 @@ enum NumberColumn {
     }
 
     /// Fills `count` cells; throws where the bytes do not hold them.
-    static func decode(
+    package static func decode(
         _ encoding: UInt8, _ bytes: UnsafeRawBufferPointer, count: Int, into cells: UnsafeMutablePointer<Int64>
     ) throws(ByteReader.Truncated) {
         var reader = ByteReader(bytes)
@@ -155,7 +155,9 @@ enum NumberColumn {
 }
 
 /// Finds the distinct cells of a column, up to a bound; reused from column to column.
-struct NumberDictionary {
+package struct NumberDictionary {
+    package init() {}
+
     private static let slots = 16384
     static let maximumEntries = 4096
     private(set) var entries: [Int64] = []
