@@ -103,6 +103,8 @@ extension ReplayRun {
         try beginPass(skip: position.pass.sent, rejects: position.pass.rejectedTotal)
         while !isStopped() {
             if sent == batch.count {
+                // Reading on may take long: what was sent does not wait for it.
+                if pending.trips > 0, pacer?.pace.isPaced == true, committer.hasRoom { try commit() }
                 guard try refill() else { return .finished }
                 continue
             }

@@ -18,7 +18,7 @@ import Trips
         return counts
     }
 
-    @Test("each second gets its records within 1 %", arguments: [(1, 12), (100, 12), (10_000, 6)])
+    @Test("each second gets its records within 1 %", arguments: [(1, 12), (100, 12), (10_000, 3)])
     func keepsTheRate(_ rate: Int, _ seconds: Int) throws {
         let bench = try Bench(
             rows: trips(rate * seconds), pace: .shaped(.constant(Double(rate))), clockKind: .now, chunk: 5000)
@@ -26,8 +26,10 @@ import Trips
         let startMs = bench.clock.nowMs + 3
         let summary = try bench.replayer().run()
         let counts = sentBySecond(bench, from: startMs)
-        #expect(counts.count == seconds)
-        for (second, count) in counts.enumerated() { #expect(abs(count - rate) <= rate / 100, "second \(second)") }
+        #expect(counts.count >= seconds)
+        for (second, count) in counts.prefix(seconds).enumerated() {
+            #expect(abs(count - rate) <= rate / 100, "second \(second)")
+        }
         #expect(summary.sent == rate * seconds)
         #expect(abs(summary.rate - Double(rate)) <= Double(rate) * 0.01)
         #expect(summary.askedRate == Double(rate))
@@ -37,7 +39,7 @@ import Trips
     @Test func aRecordIsInTheTopicSoonAfterItsTime() throws {
         let bench = try Bench(rows: trips(10), pace: .shaped(.constant(1)), clockKind: .now)
         try bench.replayer().run()
-        // The start, and a commit for each record by itself.
+        // The start, a commit for each record by itself, and the end.
         #expect(bench.store.appends == 1 + 10 + 1)
     }
 

@@ -38,16 +38,16 @@ import Trips
 
     @Test(
         "cut at any append and resumed, a replay leaves what one run leaves", arguments: [RecordKey.taxi, .none],
-        [nil, 90])
+        [nil, 50])
     func cutEverywhere(_ key: RecordKey, _ limit: Int?) throws {
-        let rows = Self.mixedRows(200, seed: 7)
+        let rows = Self.mixedRows(120, seed: 7)
         func bench() throws -> Bench {
             try Bench(rows: rows, pace: .shaped(.constant(200)), limit: limit, key: key, chunk: 17)
         }
         let straight = try bench()
         let whole = try straight.replayer().run()
         expectLedger(whole)
-        #expect(limit != nil || whole.read == 200)
+        #expect(limit != nil || whole.read == 120)
         let expected = try content(straight)
         #expect(straight.store.appends > 15)
 
@@ -81,7 +81,7 @@ import Trips
             bench.options.isResuming = runs > 0
             runs += 1
             bench.store.fail(
-                append: bench.store.appends + Int.random(in: 0..<12, using: &random),
+                append: bench.store.appends + Int.random(in: 0..<(runs == 1 ? 2 : 4), using: &random),
                 Bool.random(using: &random) ? .before : .after)
             do {
                 let summary = try bench.replayer(depth: runs % 3).run()
