@@ -149,6 +149,9 @@ extension CSVDecoder {
         }
     }
 
+    /// Stored columns give a text's length two bytes.
+    private static let maximumTextLength = 65535
+
     private func decodeText(
         _ rows: CSVRows, _ index: Int, _ batch: TripBatch, _ cells: UnsafeMutablePointer<Int64>
     ) {
@@ -156,6 +159,7 @@ extension CSVDecoder {
         for row in 0..<rows.count {
             let (start, length) = field(rows, row, index, source)
             cells[row] = TextCell(offset: start - source, length: length).cell
+            if length > Self.maximumTextLength { fault(row, index, .oversized) }
         }
         // Quoted text stands right behind its quote; only there a doubled quote can be.
         for row in 0..<rows.count where cells[row] >> 40 != 0 {
@@ -225,6 +229,7 @@ extension CSVDecoder {
             case .badMoney: "is not an amount in dollars and cents"
             case .badTimestamp: "is not a time"
             case .badUTF8: "is not UTF-8"
+            case .oversized: "is longer than \(Self.maximumTextLength) bytes"
             case .missingEventTime: "is empty, so the trip has no event time"
             case .outOfRange: "is out of range"
             default: "is not a number"

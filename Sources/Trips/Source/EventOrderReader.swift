@@ -1,3 +1,4 @@
+internal import CByteScan
 import Problems
 
 /// Rows of all files in the order of their event time, by an index that one pass over the files builds.
@@ -11,7 +12,10 @@ final class EventOrderReader: RowReader {
     private var order: EventTimeOrder
     private var next = 0
     private var filteredByRange = 0
-    /// Rows are framed and decoded in pieces that stay in the cache.
+    /// Rows that are framed, then decoded: their bytes, which lie all over the files, stay in the second-level cache meanwhile.
+    private static let pieceRows = 512
+    /// How many rows ahead the memory is asked for bytes.
+    private static let prefetchDistance = 12
     private let rows = CSVRows(capacity: 4096)
     /// For each file, each 4096th row's start and line: the line of a rejected row is counted from the nearest.
     private var lineMarks: [[(offset: Int, line: Int64)]]
@@ -58,11 +62,12 @@ final class EventOrderReader: RowReader {
         batch.source = files.base
         batch.owner = files
         batch.fields = fields
+        let mappedEnd = files.ranges.last?.upperBound ?? 0
         while batch.count < batch.capacity, next < order.count {
             let file = self.file(at: Int(order.entries[next].offset))
             // Rows without a usable time come first; the pass that built the index has judged them.
             let isUnusable = order.entries[next].time == EventTimeOrder.Entry.unusable
-            let end = min(order.count, next + min(batch.capacity - batch.count, rows.capacity))
+            let end = min(order.count, next + min(batch.capacity - batch.count, Self.pieceRows))
             let (countBefore, rejectsBefore) = (batch.count, rejects.count)
             rows.removeAll()
             var framer = CSVFramer(header: headers[file], source: files.base, offset: 0, line: 0)
@@ -71,6 +76,10 @@ final class EventOrderReader: RowReader {
                 guard files.ranges[file].contains(Int(entry.offset)),
                     (entry.time == EventTimeOrder.Entry.unusable) == isUnusable
                 else { break }
+                if next + Self.prefetchDistance < order.count {
+                    let ahead = Int(order.entries[next + Self.prefetchDistance].offset)
+                    taxi_prefetch(files.base + ahead, min(448, mappedEnd - ahead))
+                }
                 let row = rows.count
                 framer.fillOne(
                     rows, at: Int(entry.offset), line: 0, end: files.ranges[file].upperBound, rejects: &rejects)
@@ -125,11 +134,11 @@ extension EventOrderReader {
         var rejects: [Reject] = []
         let (from, to) = (indexer.options.from ?? .min, indexer.options.to ?? .max)
         let withSeconds = indexer.options.spread == .byDuration
-        var markedLine = Int64.min
+        var markedLine: Int64 = -4096
         while true {
             rows.removeAll()
             rejects.removeAll(keepingCapacity: true)
-            if framer.line - markedLine >= 4096 || markedLine == .min {
+            if framer.line - markedLine >= 4096 {
                 lineMarks[file].append((framer.offset, framer.line))
                 markedLine = framer.line
             }

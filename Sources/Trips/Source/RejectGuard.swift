@@ -5,12 +5,14 @@ public import Problems
 /// More than half of the first 1,000 records, of any later 10,000, or of an input that ends before its first 1,000.
 public struct RejectGuard: Sendable {
     private let source: String
+    private let isTolerant: Bool
     private var seen = 0
     private var rejected = 0
     private var window = 1_000
     private var reasons: [RejectReason: (count: Int, example: String)] = [:]
 
-    public init(source: String) { self.source = source }
+    /// - Parameter isTolerant: never throws; for those who look at a file to see what is wrong with it.
+    public init(source: String, isTolerant: Bool = false) { (self.source, self.isTolerant) = (source, isTolerant) }
 
     /// - Throws: `Problem(.badData)` with the three commonest reasons, each with an example.
     public mutating func observe(accepted: Int, rejects: some Sequence<Reject>) throws(Problem) {
@@ -29,7 +31,7 @@ public struct RejectGuard: Sendable {
     }
 
     private mutating func judge() throws(Problem) {
-        if rejected * 2 > seen {
+        if rejected * 2 > seen, !isTolerant {
             let commonest = reasons.sorted { ($1.value.count, $0.key.rawValue) < ($0.value.count, $1.key.rawValue) }
                 .prefix(3)
             let list = commonest.map { "\n  \($0.value.count) \($0.key.rawValue), such as \($0.value.example)" }

@@ -27,7 +27,7 @@ public final class TripSource: @unchecked Sendable {
     ) throws(Problem) {
         self.options = options
         let name = paths.map(InputBytes.name).joined(separator: ", ")
-        guards = RejectGuard(source: name)
+        guards = RejectGuard(source: name, isTolerant: options.toleratesRejects)
         cleaner = options.cleaning.map { _ in Cleaner() }
         if options.clock == .now {
             let reader = FileOrderReader(paths: paths, options: options)
@@ -35,7 +35,7 @@ public final class TripSource: @unchecked Sendable {
             try reader.open(&warnings)
         } else {
             reader = try EventOrderReader(
-                paths: paths, options: options, guards: RejectGuard(source: name), warnings: &warnings,
+                paths: paths, options: options, guards: guards, warnings: &warnings,
                 progress: progress)
         }
     }

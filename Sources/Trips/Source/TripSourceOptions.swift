@@ -45,6 +45,8 @@ public struct TripSourceOptions: Sendable {
     public var zone: ZoneClock
     /// So many trips are passed over, since an earlier run has delivered them.
     public var skip: Int
+    /// Goes on however many rows are rejected, instead of stopping when it is more than half.
+    public var toleratesRejects = false
 
     public init(
         clock: EventClock = .now, spread: Spread = .none, seed: UInt64 = 1, cleaning: Cleaning? = nil,
