@@ -47,7 +47,7 @@ enum EmbeddedSchema {
     private static func found(in connection: Connection) throws -> Int64 {
         let found = try connection.value("PRAGMA user_version")?.integer ?? 0
         let application = try connection.value("PRAGMA application_id")?.integer ?? 0
-        let isEmpty = try found == 0 && connection.value("SELECT 1 FROM sqlite_schema LIMIT 1") == nil
+        let isEmpty = try found == 0 && connection.value("SELECT count(*) FROM sqlite_schema")?.integer == 0
         if isEmpty { return 0 }
         guard application == applicationID else {
             throw Problem(
