@@ -36,6 +36,10 @@ let package = Package(
             ],
             swiftSettings: swiftSettings),
 
+        .executableTarget(
+            name: "taxi-benchmarks", dependencies: ["Problems", "Trips", "Topics"], path: "Benchmarks/taxi-benchmarks",
+            swiftSettings: swiftSettings),
+
         module("Problems"),
         module("CommandLine", ["Problems", "YAML"]),
         module("Trips", ["Problems", "CByteScan", "Compression", "CXXHash"]),

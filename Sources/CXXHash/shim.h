@@ -5,3 +5,7 @@
 static inline unsigned long long taxi_hash64(const void *bytes, size_t length) {
     return XXH3_64bits(bytes, length);
 }
+
+static inline _Bool taxi_equal(const void *a, const void *b, size_t length) {
+    return __builtin_memcmp(a, b, length) == 0;
+}

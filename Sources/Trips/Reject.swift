@@ -25,7 +25,11 @@ public struct Reject: Sendable {
     public var location: InputLocation
     /// The record's bytes as they came, without the line end.
     public var bytes: [UInt8]
-    public init(reason: RejectReason, detail: String, location: InputLocation, bytes: [UInt8]) {
-        (self.reason, self.detail, self.location, self.bytes) = (reason, detail, location, bytes)
+    /// Where the record starts in its source, in bytes.
+    public var offset: Int
+
+    public init(reason: RejectReason, detail: String, location: InputLocation, bytes: [UInt8], offset: Int = 0) {
+        (self.reason, self.detail, self.location) = (reason, detail, location)
+        (self.bytes, self.offset) = (bytes, offset)
     }
 }

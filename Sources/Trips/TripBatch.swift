@@ -1,7 +1,7 @@
 /// Up to `capacity` trips as columns: one 64-bit cell a value, column after column, reused from batch to batch.
 ///
 /// What a cell means depends on the field's kind: integers as they are, money in cents, decimals as `PackedDecimal`, times
-/// as `WallTime`, strings as `TextCell` into `source` (or `unescaped`). Numbers and times use `nullCell` for "empty".
+/// as `WallTime`, strings as `TextCell` into `source` (or into what the batch keeps). Numbers and times use `nullCell` for "empty".
 /// Columns outside `fields` hold nothing of use.
 ///
 /// Not thread-safe: one owner at a time. `@unchecked Sendable`, since owners hand it on through queues that synchronise.
@@ -18,8 +18,10 @@ public final class TripBatch: @unchecked Sendable {
     /// What text cells point into; whoever fills the batch keeps it alive through `owner`.
     public var source: UnsafePointer<UInt8>
     public var owner: AnyObject?
-    /// Text that could not be a piece of the source: fields with doubled quotes, expanded identifiers.
-    public var unescaped: [UInt8] = []
+    /// Text that could not be a piece of the source: fields with doubled quotes, the texts of a stored batch.
+    @usableFromInline private(set) var kept: UnsafeMutablePointer<UInt8>
+    private var keptCount = 0
+    private var keptCapacity = 4096
 
     @usableFromInline let cells: UnsafeMutablePointer<Int64>
 
@@ -31,10 +33,12 @@ public final class TripBatch: @unchecked Sendable {
         eventTimes.initialize(repeating: 0, count: capacity)
         positions = .allocate(capacity: capacity)
         positions.initialize(repeating: 0, count: capacity)
+        kept = .allocate(capacity: keptCapacity)
         source = UnsafePointer(Self.nothing)
     }
 
     deinit {
+        kept.deallocate()
         cells.deallocate()
         eventTimes.deallocate()
         positions.deallocate()
@@ -47,10 +51,7 @@ public final class TripBatch: @unchecked Sendable {
 
     /// The bytes of a text cell; valid until the batch is filled again.
     @inlinable public func bytes(_ text: TextCell) -> UnsafeBufferPointer<UInt8> {
-        if text.cell >= 0 { return UnsafeBufferPointer(start: source + text.offset, count: text.length) }
-        return unescaped.withUnsafeBufferPointer {
-            UnsafeBufferPointer(rebasing: $0[text.offset..<text.offset + text.length])
-        }
+        UnsafeBufferPointer(start: (text.cell >= 0 ? source : UnsafePointer(kept)) + text.offset, count: text.length)
     }
 
     /// A string column's value, or nil where it is empty.
@@ -61,16 +62,30 @@ public final class TripBatch: @unchecked Sendable {
 
     /// Keeps text that is no piece of `source`; returns its cell.
     public func keep(_ bytes: some Collection<UInt8>) -> TextCell {
-        let cell = TextCell(offset: unescaped.count, length: bytes.count)
-        unescaped.append(contentsOf: bytes)
-        return TextCell(cell: cell.cell | Int64.min)
+        let (text, target) = keepSpace(bytes.count)
+        _ = target.initialize(fromContentsOf: bytes)
+        return text
+    }
+
+    /// Room for `count` bytes of kept text, to be written before the next call.
+    public func keepSpace(_ count: Int) -> (text: TextCell, target: UnsafeMutableBufferPointer<UInt8>) {
+        if keptCount + count > keptCapacity {
+            keptCapacity = max(keptCapacity * 2, keptCount + count)
+            let grown = UnsafeMutablePointer<UInt8>.allocate(capacity: keptCapacity)
+            grown.update(from: kept, count: keptCount)
+            kept.deallocate()
+            kept = grown
+        }
+        defer { keptCount += count }
+        let cell = TextCell(offset: keptCount, length: count).cell | Int64.min
+        return (TextCell(cell: cell), UnsafeMutableBufferPointer(start: kept + keptCount, count: count))
     }
 
     /// Empties the batch and lets go of what it pointed into.
     public func reset() {
         count = 0
         owner = nil
-        unescaped.removeAll(keepingCapacity: true)
+        keptCount = 0
         source = UnsafePointer(Self.nothing)
     }
 

@@ -34,7 +34,7 @@ public struct PackedDecimal: Sendable, Hashable {
 /// Text of a string column, as a piece of the bytes that a batch was decoded from.
 ///
 /// Layout of the cell: offset in the lower 40 bits, length in the 23 above (up to 8 MiB), and in the top bit whether the
-/// offset counts in the batch's `unescaped` bytes (a quoted field with doubled quotes) instead of its source.
+/// offset counts in the bytes that the batch keeps itself (a quoted field with doubled quotes) instead of its source.
 public struct TextCell: Sendable, Hashable {
     public var cell: Int64
     @inlinable public init(cell: Int64) { self.cell = cell }

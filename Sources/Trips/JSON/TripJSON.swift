@@ -46,25 +46,23 @@ public enum TripJSON {
 
     @inline(__always)
     private static func withRecordWriter(of batch: TripBatch, _ body: (RecordWriter) -> Void) {
-        batch.unescaped.withUnsafeBufferPointer { unescaped in
-            withUnsafeTemporaryAllocation(of: RecordWriter.Column.self, capacity: TripField.count) { columns in
-                for field in TripField.allCases {
-                    let index = Int(field.rawValue)
-                    columns.initializeElement(
-                        at: index,
-                        to: RecordWriter.Column(
-                            kind: batch.fields.contains(field) ? field.kind : nil,
-                            cells: UnsafePointer(batch.column(field)),
-                            prefix: JSONKeys.prefixes.bytes + index * JSONKeys.stride,
-                            prefixLength: JSONKeys.prefixes.lengths[index]))
-                }
-                let texts = TripField.allCases.filter { $0.kind == .string && batch.fields.contains($0) }
-                body(
-                    RecordWriter(
-                        columns: columns.baseAddress!, texts: texts.map { UnsafePointer(batch.column($0)) },
-                        eventTimes: UnsafePointer(batch.eventTimes), source: batch.source,
-                        unescaped: unescaped.baseAddress ?? batch.source))
+        withUnsafeTemporaryAllocation(of: RecordWriter.Column.self, capacity: TripField.count) { columns in
+            for field in TripField.allCases {
+                let index = Int(field.rawValue)
+                columns.initializeElement(
+                    at: index,
+                    to: RecordWriter.Column(
+                        kind: batch.fields.contains(field) ? field.kind : nil,
+                        cells: UnsafePointer(batch.column(field)),
+                        prefix: JSONKeys.prefixes.bytes + index * JSONKeys.stride,
+                        prefixLength: JSONKeys.prefixes.lengths[index]))
             }
+            let texts = TripField.allCases.filter { $0.kind == .string && batch.fields.contains($0) }
+            body(
+                RecordWriter(
+                    columns: columns.baseAddress!, texts: texts.map { UnsafePointer(batch.column($0)) },
+                    eventTimes: UnsafePointer(batch.eventTimes), source: batch.source,
+                    kept: UnsafePointer(batch.kept)))
         }
     }
 }
@@ -84,7 +82,7 @@ private struct RecordWriter {
     let texts: [UnsafePointer<Int64>]
     let eventTimes: UnsafePointer<EventTime>
     let source: UnsafePointer<UInt8>
-    let unescaped: UnsafePointer<UInt8>
+    let kept: UnsafePointer<UInt8>
 
     /// Room for everything but text: each key, copied 32 bytes at a time, each number, time and pair of quotes.
     private static let fixedRoom = JSONKeys.count * (JSONKeys.stride + WallTime.maximumLength + 2) + 16
@@ -127,7 +125,7 @@ private struct RecordWriter {
     @inline(__always)
     private func write(_ text: TextCell, to place: inout UnsafeMutablePointer<UInt8>) {
         Self.put("\"", to: &place)
-        place = JSONEscape.write((text.cell >= 0 ? source : unescaped) + text.offset, text.length, to: place)
+        place = JSONEscape.write((text.cell >= 0 ? source : kept) + text.offset, text.length, to: place)
         Self.put("\"", to: &place)
     }
 

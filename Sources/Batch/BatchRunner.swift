@@ -1,0 +1,148 @@
+import Problems
+public import SQLite
+public import Trips
+
+/// Runs analyses over the stored results of one tenant.
+///
+/// A run reads day rollups (bringing those of changed days up to date first), adds them up by period and replaces the
+/// periods' rows: it may be repeated, killed and repeated, and run while a stream writes. Reading holds no lock; each
+/// write transaction is short, and waits its turn behind the stream's.
+///
+/// Used by one thread at a time.
+public struct BatchRunner {
+    private let connection: Connection
+    private let zone: ZoneClock
+    private let watermarkMs: EventTime?
+    private let lockWaitSeconds: Double
+
+    /// - Parameters:
+    ///   - connection: the tenant's results database, open for writing.
+    ///   - zone: the tenant's zone, in which days and periods are meant.
+    ///   - watermarkMs: the stream's watermark (ms UTC), where known: see `Reach`.
+    ///   - lockWaitSeconds: how long to wait for another batch run to end.
+    public init(
+        connection: Connection, zone: ZoneClock, watermarkMs: EventTime? = nil, lockWaitSeconds: Double = 60
+    ) {
+        (self.connection, self.zone, self.watermarkMs) = (connection, zone, watermarkMs)
+        self.lockWaitSeconds = lockWaitSeconds
+    }
+
+    /// Computes `analyses` for the selected periods of each kind.
+    ///
+    /// - Parameters:
+    ///   - kinds: nil means what the selection implies: the period's own kind, else all.
+    ///   - progress: called while days are rolled up, with days done and days due.
+    /// - Throws: `Problem`: `.usage` for a period or kind that does not fit, `.noInput` where none of the analyses has stored
+    ///   results to read, `.badData` for damaged ones, `.tryAgain` where the database or another run keeps us waiting.
+    public func run(
+        analyses: [Analysis] = Analysis.allCases, kinds: [PeriodKind]? = nil,
+        periods selection: PeriodSelection = .last,
+        progress: (_ done: Int, _ due: Int) -> Void = { _, _ in }
+    ) throws -> BatchSummary {
+        do {
+            return try unguardedRun(analyses, kinds ?? selection.impliedKinds, selection, progress)
+        } catch let error as SQLiteError {
+            throw Problem(error)
+        }
+    }
+
+    private func unguardedRun(
+        _ analyses: [Analysis], _ kinds: [PeriodKind], _ selection: PeriodSelection, _ progress: (Int, Int) -> Void
+    ) throws -> BatchSummary {
+        let clock = ContinuousClock()
+        let start = clock.now
+        try checkKinds(analyses, kinds)
+        let lock =
+            connection.path == ":memory:"
+            ? nil : try BatchLock(databasePath: connection.path, waitSeconds: lockWaitSeconds)
+        defer { withExtendedLifetime(lock) {} }
+
+        var summary = BatchSummary()
+        let runnable = try analyses.filter { analysis in
+            if try BatchSchema.exists(analysis.storedTable, on: connection) { return true }
+            summary.skipped[analysis.rawValue] = "query \"\(analysis.query)\" has no stored results"
+            return false
+        }
+        guard !runnable.isEmpty else { throw Self.noResults(of: analyses) }
+        try BatchSchema.prepare(connection)
+
+        let windows = try StoredWindows.Source.allCases.compactMap { try StoredWindows($0, on: connection) }
+        let totals = try DayTotals(from: connection)
+        let reach = try Reach(on: connection, totals: totals, windows: windows, watermarkMs: watermarkMs, zone: zone)
+        let context = BatchContext(connection: connection, zone: zone, totals: totals, reach: reach)
+        let rollups = DayRollups(on: connection, windows: windows, zone: zone)
+
+        let due = try periods(selection, kinds, analyses: runnable, context, rolledDays: rollups.span())
+        if runnable.contains(where: \.usesRollups) {
+            summary.daysRolledUp = try rollups.refresh(Period.dayRanges(of: due), progress: progress)
+        }
+        for analysis in Analysis.allCases where runnable.contains(analysis) {
+            let own = due.filter { analysis.kinds.contains($0.kind) }
+            summary.rows[analysis.view] =
+                switch analysis {
+                case .fareTrend: try FareTrend(context: context).run(own)
+                case .accumulated: try AccumulatedMetrics(context: context).run(own)
+                case .areaHotspots: try AreaHotspots(context: context).run(own)
+                case .locationHotspots: try LocationHotspots(context: context).run(own)
+                }
+        }
+        for kind in kinds { summary.periods[kind.rawValue] = due.filter { $0.kind == kind }.map(\.description) }
+        summary.partial = due.filter { period in
+            runnable.contains { reach.isPartial(period, of: $0, zone: zone) }
+        }.map(\.description)
+        summary.seconds = (clock.now - start) / .seconds(1)
+        return summary
+    }
+
+    private func checkKinds(_ analyses: [Analysis], _ kinds: [PeriodKind]) throws(Problem) {
+        if let analysis = analyses.first, analyses.count == 1, Set(kinds).isDisjoint(with: analysis.kinds) {
+            throw Problem(
+                .usage, "\(analysis.rawValue) has no rows by \(kinds.map(\.rawValue).joined(separator: " and "))",
+                hint: "Use --by \(analysis.kinds.map(\.rawValue).joined(separator: " or --by ")).")
+        }
+    }
+
+    private func periods(
+        _ selection: PeriodSelection, _ kinds: [PeriodKind], analyses: [Analysis], _ context: BatchContext,
+        rolledDays: ClosedRange<Int>?
+    ) throws -> [Period] {
+        let ends = [
+            context.totals.first, context.totals.last, rolledDays?.lowerBound, rolledDays?.upperBound,
+        ].compactMap { $0 }
+        let days = ends.min().flatMap { first in ends.max().map { first...$0 } }
+        let reachedDay = context.reach.latestMs.map { zone.localDay(ofMs: $0) }
+        return try PeriodKind.allCases.filter(kinds.contains).flatMap { kind in
+            let stored = selection == .all ? try analyses.flatMap { try context.table(of: $0).periods(kind) } : []
+            return try selection.periods(kind, days: days, reachedDay: reachedDay, stored: stored)
+        }
+    }
+
+    private static func noResults(of analyses: [Analysis]) -> Problem {
+        let queries = Set(analyses.map(\.query)).sorted().map { "\"\($0)\"" }.joined(separator: ", ")
+        return Problem(
+            .noInput, "there are no stored results of \(queries) yet",
+            hint: "Run taxi-cli stream first; it stores what analytics reads.")
+    }
+}
+
+extension Problem {
+    /// What SQLite refused, with the exit code that fits and a way out.
+    init(_ error: SQLiteError) {
+        self =
+            switch error.code {
+            case .busy:
+                Problem(.tryAgain, error.description, hint: "Another process holds the database for long; try again.")
+            case .full: Problem(.inputOutput, error.description, hint: "Make room on the disk, then run this again.")
+            case .corrupt:
+                Problem(
+                    .badData, error.description,
+                    hint: "Restore the database from a copy, or rebuild it with taxi-cli stream.")
+            case .cannotOpen:
+                Problem(.noInput, error.description, hint: "Check that the tenant's home exists and is readable.")
+            case .readOnly:
+                Problem(.noPermission, error.description, hint: "Analytics needs write access to the database.")
+            case .inputOutput: Problem(.inputOutput, error.description)
+            case .constraint, .statement: Problem(.software, error.description)
+            }
+    }
+}

@@ -1,0 +1,93 @@
+import Problems
+import Trips
+
+/// One local day's windows added up.
+struct DayRollup {
+    let day: Int
+    var fares = GroupSums<FareWords>(ids: FareBucket.negative...FareBucket.last)
+    var areas = GroupSums<Int64>(ids: 0...999)
+    var locations = GroupSums<Int64>(ids: 0...Int64(Int32.max))
+
+    init(day: Int) { self.day = day }
+
+    /// - Throws: `Problem(.badData)` where a window named a group that the query cannot have.
+    func validate() throws(Problem) {
+        let strange: [(StoredWindows.Source, Int64?)] = [
+            (.fares, fares.strangeID), (.areas, areas.strangeID), (.locations, locations.strangeID),
+        ]
+        for case (let source, let id?) in strange {
+            throw Problem(
+                .badData,
+                "\(source.table) holds a group \(id) on \(Calendar.text(ofDay: day)) that the query cannot have",
+                hint: "Run taxi-cli audit to see whether the stored results match their source.")
+        }
+    }
+}
+
+/// The words of a fare bucket.
+struct FareWords: Equatable {
+    var trips: Int64 = 0
+    var sum: Cents = 0
+    var n: Int64 = 0
+}
+
+/// A value that group sums add up; wraps around where damaged input would overflow.
+protocol GroupValue {
+    static var nothing: Self { get }
+    static func &+= (a: inout Self, b: Self)
+    var isNothing: Bool { get }
+}
+
+extension Int64: GroupValue {
+    static var nothing: Int64 { 0 }
+    var isNothing: Bool { self == 0 }
+}
+
+extension FareWords: GroupValue {
+    static var nothing: FareWords { FareWords() }
+    static func &+= (a: inout Self, b: Self) {
+        a.trips &+= b.trips
+        a.sum &+= b.sum
+        a.n &+= b.n
+    }
+    var isNothing: Bool { self == .nothing }
+}
+
+/// Sums by group id, as an array that grows to the largest id: ids are small and dense.
+struct GroupSums<Value: GroupValue> {
+    private let ids: ClosedRange<Int64>
+    private var sums: [Value] = []
+    /// An id outside the allowed ones that came up; its values are not kept.
+    private(set) var strangeID: Int64?
+
+    init(ids: ClosedRange<Int64>) { self.ids = ids }
+
+    @inline(__always)
+    mutating func add(_ value: Value, to id: Int64) {
+        let index = Int(id &- ids.lowerBound)
+        if index >= 0, index < sums.count {
+            sums[index] &+= value
+        } else {
+            grow(to: id, adding: value)
+        }
+    }
+
+    @inline(never)
+    private mutating func grow(to id: Int64, adding value: Value) {
+        // A file that was tampered with must not make us ask for all memory there is.
+        guard ids.contains(id), id < Int64(sums.count) + 4_000_000 else {
+            strangeID = id
+            return
+        }
+        let index = Int(id - ids.lowerBound)
+        sums.append(contentsOf: repeatElement(.nothing, count: index + 1 - sums.count))
+        sums[index] &+= value
+    }
+
+    /// The groups that have anything, ascending.
+    func forEach(_ body: (Int64, Value) throws -> Void) rethrows {
+        for (index, value) in sums.enumerated() where !value.isNothing {
+            try body(Int64(index) + ids.lowerBound, value)
+        }
+    }
+}

@@ -1,0 +1,134 @@
+import Problems
+import SQLite
+import Trips
+
+/// Keeps `day_fare`, `day_area` and `day_location` equal to the stored windows, reading only days that changed.
+///
+/// A day is due when the stream noted it in `changed_days`, when it was never rolled up, or when a run died over it.
+/// The note is taken (`rolled_days.fresh = 0`) in a transaction of its own *before* the day is read: what the stream changes
+/// while we read leaves a new note, so that no change is lost although the reading holds no lock.
+struct DayRollups {
+    private let connection: Connection
+    private let zone: ZoneClock
+    private let windows: [StoredWindows]
+    /// Days read between two write transactions: bounds memory and how long a stream may have to wait.
+    private static let daysATransaction = 32
+
+    init(on connection: Connection, windows: [StoredWindows], zone: ZoneClock) {
+        (self.connection, self.windows, self.zone) = (connection, windows, zone)
+    }
+
+    /// From the first local day with a stored window to the last.
+    func span() throws -> ClosedRange<Int>? {
+        var days: ClosedRange<Int>?
+        for window in windows {
+            guard let (firstMs, lastMs) = try window.span() else { continue }
+            let (first, last) = (clamped(zone.localDay(ofMs: firstMs)), clamped(zone.localDay(ofMs: lastMs)))
+            days = min(first, days?.lowerBound ?? first)...max(last, days?.upperBound ?? last)
+        }
+        return days
+    }
+
+    private func clamped(_ day: Int) -> Int {
+        min(max(day, Period.supportedDays.lowerBound), Period.supportedDays.upperBound - 1)
+    }
+
+    /// Brings the rollups of `ranges` up to date; returns how many days had to be read.
+    ///
+    /// - Parameter progress: called after each transaction with days done and days due.
+    func refresh(_ ranges: [Range<Int>], progress: (Int, Int) -> Void) throws -> Int {
+        let due = try dueDays(in: ranges)
+        guard !due.isEmpty else { return 0 }
+        try claim(due)
+        var done = 0
+        while done < due.count {
+            let chunk = due[done..<min(done + Self.daysATransaction, due.count)]
+            let rollups = try connection.snapshot { try chunk.map(read) }
+            try write(rollups)
+            done += chunk.count
+            progress(done, due.count)
+        }
+        return due.count
+    }
+
+    private var hasChangedDays: Bool { get throws { try BatchSchema.exists("changed_days", on: connection) } }
+
+    private func dueDays(in ranges: [Range<Int>]) throws -> [Int] {
+        let stored = try span()
+        var due: Set<Int> = []
+        for range in ranges {
+            let bounds: (SQLValue, SQLValue) = (.integer(Int64(range.lowerBound)), .integer(Int64(range.upperBound)))
+            func days(_ sql: String) throws -> [Int] {
+                try connection.rows(sql, bounds.0, bounds.1) { Int($0.integer(0)) }
+            }
+            if try hasChangedDays { due.formUnion(try days("SELECT day FROM changed_days WHERE day >= ? AND day < ?")) }
+            due.formUnion(try days("SELECT day FROM rolled_days WHERE day >= ? AND day < ? AND fresh = 0"))
+            if let stored {
+                let rolled = Set(try days("SELECT day FROM rolled_days WHERE day >= ? AND day < ?"))
+                due.formUnion(range.clamped(to: Range(stored)).filter { !rolled.contains($0) })
+            }
+        }
+        return due.sorted()
+    }
+
+    private func claim(_ days: [Int]) throws {
+        let hasChangedDays = try hasChangedDays
+        try connection.transaction {
+            let stale = try connection.prepare("INSERT OR REPLACE INTO rolled_days(day, fresh) VALUES (?, 0)")
+            let note = hasChangedDays ? try connection.prepare("DELETE FROM changed_days WHERE day = ?") : nil
+            for day in days {
+                for statement in [stale, note].compactMap({ $0 }) {
+                    statement.bind(0, Int64(day))
+                    try statement.run()
+                }
+            }
+        }
+    }
+
+    /// Adds up one day's windows.
+    private func read(_ day: Int) throws -> DayRollup {
+        var rollup = DayRollup(day: day)
+        let (fromMs, untilMs) = (zone.startMs(ofLocalDay: day), zone.startMs(ofLocalDay: day + 1))
+        for window in windows {
+            switch window.source {
+            case .fares:
+                try window.forEach(fromMs: fromMs, untilMs: untilMs) { bytes throws(PackedGroups.Malformed) in
+                    try PackedGroups.forEachTriple(in: bytes) { bucket, words in
+                        rollup.fares.add(FareWords(trips: words.0, sum: words.1, n: words.2), to: bucket)
+                    }
+                }
+            case .areas:
+                try window.forEach(fromMs: fromMs, untilMs: untilMs) { bytes throws(PackedGroups.Malformed) in
+                    try PackedGroups.forEach(in: bytes) { rollup.areas.add($1, to: $0) }
+                }
+            case .locations:
+                try window.forEach(fromMs: fromMs, untilMs: untilMs) { bytes throws(PackedGroups.Malformed) in
+                    try PackedGroups.forEach(in: bytes) { rollup.locations.add($1, to: $0) }
+                }
+            }
+        }
+        try rollup.validate()
+        return rollup
+    }
+
+    private func write(_ rollups: [DayRollup]) throws {
+        try connection.transaction {
+            let fare = try connection.prepare(
+                "INSERT INTO day_fare(day, bucket, trips, fare_sum, fare_n) VALUES (?, ?, ?, ?, ?)")
+            let area = try connection.prepare("INSERT INTO day_area(day, area, pickups) VALUES (?, ?, ?)")
+            let location = try connection.prepare("INSERT INTO day_location(day, location, pickups) VALUES (?, ?, ?)")
+            let cleared = try ["day_fare", "day_area", "day_location"].map {
+                try connection.prepare("DELETE FROM \($0) WHERE day = ?")
+            }
+            let fresh = try connection.prepare("UPDATE rolled_days SET fresh = 1 WHERE day = ?")
+            for rollup in rollups {
+                for statement in cleared + [fresh] { try statement.run(Int64(rollup.day)) }
+                try rollup.fares.forEach { bucket, words in
+                    try fare.run(Int64(rollup.day), bucket, words.trips, words.sum, words.n)
+                }
+                try rollup.areas.forEach { id, pickups in try area.run(Int64(rollup.day), id, pickups) }
+                try rollup.locations.forEach { id, pickups in try location.run(Int64(rollup.day), id, pickups) }
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+import Problems
+import SQLite
+import Trips
+
+/// The stored results of `tripsTotal`, one row a local day, ready to be added up over any range of days.
+struct DayTotals {
+    static let table = "stored_tripstotal"
+
+    /// Days with trips, ascending.
+    private var days: [Int] = []
+    /// What all days before `days[i]` add up to; one element more than `days`.
+    private var before: [TripTotals] = [TripTotals()]
+
+    var first: Int? { days.first }
+    var last: Int? { days.last }
+
+    /// The totals of the days in `range`; O(log days).
+    func totals(of range: Range<Int>) -> TripTotals {
+        before[index(of: range.upperBound)] - before[index(of: range.lowerBound)]
+    }
+
+    /// Totals from the first day on.
+    func totals(before day: Int) -> TripTotals { before[index(of: day)] }
+
+    /// How many stored days are before `day`.
+    private func index(of day: Int) -> Int {
+        var (low, high) = (0, days.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if days[middle] < day { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    /// A day cannot have taken this much (a trillion dollars); below, sums of 230 years stay clear of overflow.
+    private static let limit: Int64 = 100_000_000_000_000
+
+    init() {}
+
+    /// Reads all days: some 9,000 in 25 years, since a running total needs each of them.
+    ///
+    /// - Throws: `Problem(.badData)` for sums that no day can have.
+    init(from connection: Connection) throws {
+        guard try BatchSchema.exists(Self.table, on: connection) else { return }
+        let statement = try connection.prepare(
+            """
+            SELECT group_id, trips_total, fare_total_sum, fare_total_n, tips_avg_sum, tips_avg_n,
+                   trip_total_avg_sum, trip_total_avg_n
+            FROM stored_tripstotal WHERE group_id >= ? AND group_id < ? ORDER BY group_id
+            """)
+        statement.bind(0, Int64(Period.supportedDays.lowerBound))
+        statement.bind(1, Int64(Period.supportedDays.upperBound))
+        while try statement.step() {
+            let day = Int(statement.integer(0))
+            let words = (1...7).map(statement.integer)
+            guard words.allSatisfy({ $0.magnitude < Self.limit.magnitude }) else {
+                throw Problem(
+                    .badData, "stored_tripstotal holds an amount on \(Calendar.text(ofDay: day)) that no day can have",
+                    hint: "Run taxi-cli audit to see whether the stored results match their source.")
+            }
+            days.append(day)
+            before.append(
+                before[before.count - 1]
+                    + TripTotals(
+                        trips: words[0], fare: .init(sum: words[1], n: words[2]),
+                        tips: .init(sum: words[3], n: words[4]),
+                        total: .init(sum: words[5], n: words[6])))
+        }
+    }
+}

@@ -1,0 +1,54 @@
+import Problems
+import SQLite
+import Trips
+
+/// `fare_trend`: how much was paid, how fares are distributed, and the change to the period before and to the year before.
+///
+/// Trips, sums and means come from the day totals; percentiles from the merged fare buckets of closed windows, so in the
+/// newest period they trail the sums by the stream's watermark delay. A period without trips has no row.
+struct FareTrend {
+    let context: BatchContext
+
+    private static let percents: [Int64] = [10, 25, 50, 75, 90, 99]
+
+    /// Replaces the rows of `periods`; returns how many there are.
+    func run(_ periods: [Period]) throws -> Int {
+        let histograms = try context.byPeriod(
+            periods, empty: FareHistogram(),
+            sql: "SELECT day, bucket, trips FROM day_fare WHERE day >= ? AND day < ? ORDER BY day, bucket"
+        ) { histogram, row in
+            guard FareHistogram.isBucket(row.integer(1)) else {
+                throw Problem(.badData, "day_fare holds a bucket \(row.integer(1)) that no fare has")
+            }
+            histogram.add(row.integer(2), to: row.integer(1))
+        }
+        let nextChange = try context.connection.prepare(
+            "UPDATE batch_fare_trend SET fare_sum_before = ? WHERE period_kind = ? AND period = ?")
+        let yearChange = try context.connection.prepare(
+            "UPDATE batch_fare_trend SET fare_sum_year_before = ? WHERE period_kind = ? AND period = ?")
+        return try context.table(of: .fareTrend).replace(periods) { period in
+            row(of: period, histograms[period]).map { [$0] } ?? []
+        } alsoWrite: { period in
+            // Rows that stand already and compare themselves with this period.
+            let kind = SQLValue.text(period.kind.rawValue)
+            try nextChange.run([base(of: period), kind, .text(period.next.description)])
+            try yearChange.run([base(of: period), kind, .text(period.sameAYearAfter.description)])
+        }
+    }
+
+    private func row(of period: Period, _ histogram: FareHistogram?) -> [SQLValue]? {
+        let totals = context.totals.totals(of: period.days)
+        guard totals.trips > 0 else { return nil }
+        let sums = [totals.fare, totals.tips, totals.total].flatMap { [SQLValue($0.value), SQLValue($0.mean)] }
+        let percentiles = Self.percents.map { SQLValue(histogram?.percentile($0)) }
+        return [.integer(totals.trips)] + sums + percentiles + [
+            base(of: period.previous), base(of: period.sameAYearBefore), context.partial(period, of: .fareTrend),
+        ]
+    }
+
+    /// What a change is measured against: the period's fares, or null where they are none (or not above zero).
+    private func base(of period: Period) -> SQLValue {
+        let fares = context.totals.totals(of: period.days).fare.sum
+        return fares > 0 ? .integer(fares) : .null
+    }
+}

@@ -1,0 +1,60 @@
+import Problems
+import SQLite
+import Trips
+
+/// `location_hotspots`: pickup points by pickups, and which of them are busy day after day. Ties go to the location whose
+/// text comes first, byte by byte.
+struct LocationHotspots {
+    let context: BatchContext
+
+    /// Replaces the rows of `periods`; returns how many there are.
+    func run(_ periods: [Period]) throws -> Int {
+        let locations = try Locations(on: context.connection)
+        let tallies = try context.byPeriod(
+            periods, empty: HotspotTally(precedence: .init(positions: locations.positions)),
+            sql: "SELECT day, location, pickups FROM day_location WHERE day >= ? AND day < ? ORDER BY day, location"
+        ) { tally, row in
+            let id = Int(row.integer(1))
+            guard locations.texts.indices.contains(id) else { throw Locations.unknown(id) }
+            tally.add(row.integer(2), at: id)
+        }
+        return try context.table(of: .locationHotspots).replace(periods) { period in
+            guard let tally = tallies[period] else { return [] }
+            let partial = context.partial(period, of: .locationHotspots)
+            return try tally.ranked().map { place in
+                guard let text = locations.texts[place.id] else { throw Locations.unknown(place.id) }
+                return [
+                    .integer(place.rank), .text(text), .integer(place.pickups), .integer(tally.total),
+                    .integer(place.top10Days), .integer(tally.days), SQLValue(flag: place.isPersistent), partial,
+                ]
+            }
+        }
+    }
+}
+
+/// The texts behind the ids of `stored_hotspotwindow`.
+private struct Locations {
+    /// By id; nil where the id was never given.
+    var texts: [String?] = []
+    /// Each id's place in the order of the texts.
+    var positions: [Int32] = []
+
+    init(on connection: Connection) throws {
+        guard try BatchSchema.exists("keys_hotspotwindow", on: connection) else { return }
+        // The text order is SQLite's BINARY, which compares bytes.
+        let keys = try connection.rows(
+            "SELECT id, pickup_centroid_location FROM keys_hotspotwindow WHERE id >= 0 ORDER BY pickup_centroid_location, id"
+        ) { (Int($0.integer(0)), $0.text(1)) }
+        let count = (keys.map(\.0).max() ?? -1) + 1
+        guard count <= keys.count + 4_000_000 else { throw Self.unknown(count - 1) }
+        texts = Array(repeating: nil, count: count)
+        positions = Array(repeating: .max, count: count)
+        for (position, key) in keys.enumerated() { (texts[key.0], positions[key.0]) = (key.1, Int32(position)) }
+    }
+
+    static func unknown(_ id: Int) -> Problem {
+        Problem(
+            .badData, "keys_hotspotwindow has no location \(id) that stored_hotspotwindow counts",
+            hint: "Run taxi-cli audit to see whether the stored results match their source.")
+    }
+}

@@ -1,0 +1,116 @@
+internal import Glibc
+import Problems
+
+/// A file descriptor with a name for messages; closed with its last owner if it was opened here.
+///
+/// Reads and writes start again after a signal, and wait where a pipe was set to non-blocking by its other owner.
+final class OpenFile {
+    let name: String
+    private let descriptor: Int32
+    private var isOpen: Bool
+
+    /// Takes a descriptor that somebody else opened; `closing` hands it over.
+    init(descriptor: Int32, name: String, closing: Bool) {
+        (self.descriptor, self.name, isOpen) = (descriptor, name, closing)
+    }
+
+    init(reading path: String) throws(Problem) {
+        name = path
+        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        isOpen = descriptor >= 0
+        guard isOpen else { throw Self.cannotRead(path, errno) }
+        var status = stat()
+        if fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+            throw Problem(.noInput, "\"\(path)\" is a folder", hint: "Name the files in it, such as \"\(path)/*.csv\".")
+        }
+        // Only a hint to the kernel: read ahead further than usual.
+        posix_fadvise(descriptor, 0, 0, POSIX_FADV_SEQUENTIAL)
+    }
+
+    init(writing path: String) throws(Problem) {
+        name = path
+        descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+        isOpen = descriptor >= 0
+        guard isOpen else {
+            let number = errno
+            throw Problem(
+                number == EACCES || number == EPERM || number == EROFS ? .noPermission : .cannotCreate,
+                "cannot create \"\(path)\": \(Self.text(number))")
+        }
+    }
+
+    deinit { if isOpen { Glibc.close(descriptor) } }
+
+    /// Up to `buffer.count` bytes; 0 at the end.
+    func read(into buffer: UnsafeMutableRawBufferPointer) throws(Problem) -> Int {
+        while true {
+            let count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
+            if count >= 0 { return count }
+            try waitOrFail(for: POLLIN, doing: "read")
+        }
+    }
+
+    func write(_ bytes: UnsafeRawBufferPointer) throws(Problem) {
+        var rest = bytes
+        while !rest.isEmpty {
+            let count = Glibc.write(descriptor, rest.baseAddress, rest.count)
+            if count < 0 {
+                try waitOrFail(for: POLLOUT, doing: "write")
+            } else {
+                rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+            }
+        }
+    }
+
+    /// Closes the file and reports what the file system only says now.
+    func close() throws(Problem) {
+        guard isOpen else { return }
+        isOpen = false
+        guard Glibc.close(descriptor) == 0 else {
+            throw Problem(.inputOutput, "cannot write \"\(name)\": \(Self.text(errno))")
+        }
+    }
+
+    private func waitOrFail(for events: Int32, doing verb: String) throws(Problem) {
+        let number = errno
+        if number == EINTR { return }
+        if number == EAGAIN {
+            var wanted = pollfd(fd: descriptor, events: Int16(events), revents: 0)
+            poll(&wanted, 1, -1)
+            return
+        }
+        let hint = number == ENOSPC || number == EDQUOT ? "Make room on the disk, then run the command again." : nil
+        throw Problem(.inputOutput, "cannot \(verb) \"\(name)\": \(Self.text(number))", hint: hint)
+    }
+
+    private static func cannotRead(_ path: String, _ number: Int32) -> Problem {
+        switch number {
+        case ENOENT, ENOTDIR:
+            Problem(
+                .noInput, "there is no file \"\(path)\"",
+                hint: neighbour(of: path).map { "Did you mean \"\($0)\"?" } ?? "Check the path; it counts from here.")
+        case EACCES, EPERM: Problem(.noPermission, "cannot read \"\(path)\": \(text(number))")
+        default: Problem(.noInput, "cannot open \"\(path)\": \(text(number))")
+        }
+    }
+
+    /// The file of the same folder whose name is nearest.
+    private static func neighbour(of path: String) -> String? {
+        let slash = path.lastIndex(of: "/")
+        let folder = slash.map { String(path[...$0]) } ?? ""
+        let file = slash.map { String(path[path.index(after: $0)...]) } ?? path
+        guard let listing = opendir(folder.isEmpty ? "." : folder) else { return nil }
+        defer { closedir(listing) }
+        var names: [String] = []
+        while let entry = readdir(listing) {
+            // `d_name` is a C array inside the entry; its text ends at the first zero.
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if !name.hasPrefix(".") { names.append(name) }
+        }
+        return nearestName(to: file, among: names).map { folder + $0 }
+    }
+
+    private static func text(_ number: Int32) -> String { String(cString: strerror(number)).lowercased() }
+}

@@ -1,0 +1,48 @@
+import Foundation
+import Problems
+
+/// By what a resumed replay knows its input again: a file may have moved, but not changed.
+struct InputIdentity: Codable, Sendable, Equatable {
+    /// The file's name without its folder; `stdin` for standard input.
+    var name: String
+    /// In bytes; nil for a stream, which cannot be known again.
+    var size: Int64?
+    /// XXH64 of the first and the last 64 KiB, in hexadecimal; nil for a stream.
+    var hash: String?
+
+    private static let sampleSize = 64 << 10
+
+    init(name: String, size: Int64?, hash: String?) { (self.name, self.size, self.hash) = (name, size, hash) }
+
+    /// - Throws: `Problem(.noInput)` for a file that cannot be opened, `.inputOutput` for one that cannot be read.
+    init(path: String) throws(Problem) {
+        guard path != "-" else {
+            self.init(name: "stdin", size: nil, hash: nil)
+            return
+        }
+        let name = URL(fileURLWithPath: path).lastPathComponent
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue else {
+            throw Problem(.noInput, "there is no file \"\(path)\"", hint: "Check the path, or see: taxi-cli data sample")
+        }
+        let kind = (try? FileManager.default.attributesOfItem(atPath: path))?[.type] as? FileAttributeType
+        let target = (try? FileManager.default.destinationOfSymbolicLink(atPath: path)) != nil
+        guard kind == .typeRegular || target else {
+            self.init(name: name, size: nil, hash: nil)
+            return
+        }
+        do {
+            let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
+            defer { try? file.close() }
+            let size = try file.seekToEnd()
+            try file.seek(toOffset: 0)
+            var sample = try file.read(upToCount: Self.sampleSize) ?? Data()
+            try file.seek(toOffset: size - min(size, UInt64(Self.sampleSize)))
+            sample.append(try file.read(upToCount: Self.sampleSize) ?? Data())
+            let hash = sample.withUnsafeBytes { xxHash64($0) }
+            self.init(name: name, size: Int64(size), hash: String(hash, radix: 16))
+        } catch {
+            throw Problem(.inputOutput, "cannot read \"\(path)\": \(error.localizedDescription)")
+        }
+    }
+}

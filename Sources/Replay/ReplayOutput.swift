@@ -1,0 +1,61 @@
+import Topics
+public import Trips
+
+/// What one commit brings: made by the sending thread, stored by the committing one.
+struct SealedCommit: Sendable {
+    var batches: [PendingBatch] = []
+    var mark: ProducerMark?
+    /// JSON lines, where they are what goes out.
+    var text: [UInt8] = []
+    /// Trips in it.
+    var count = 0
+    /// When the first of its records was due; nil without a pace.
+    var firstDueNs: Int64?
+}
+
+/// Where a replay's records go: topics, or lines of text.
+///
+/// `add` and `seal` are called by one thread, `commit` by another; all that passes between them is what was sealed.
+protocol ReplayOutput: AnyObject {
+    /// Gets ready; gives the position that the last run of this producer stored.
+    func open() throws -> [UInt8]?
+    /// Encodes trips; the batch is free again at return. `firstTrip` counts the trips of the pass, from 0.
+    func add(_ batch: TripBatch, rows: Range<Int>, firstTrip: Int)
+    func add(_ rejects: ArraySlice<Reject>, atMs: EventTime)
+    /// Size of what was added since the last `seal`.
+    var pendingBytes: Int { get }
+    /// All that was added since the last call, with the position that belongs to it.
+    func seal(position: [UInt8]) -> SealedCommit
+    /// At return the records are on the disk, or passed on.
+    func commit(_ commit: SealedCommit) throws
+}
+
+/// Lines of JSON for a pipe (`--dry-run`): nothing is stored, rejects are only counted.
+final class LineOutput: ReplayOutput {
+    private let render: LineRenderer
+    private let write: (UnsafeRawBufferPointer) throws -> Void
+    private var text: [UInt8] = []
+
+    init(render: @escaping LineRenderer, write: @escaping (UnsafeRawBufferPointer) throws -> Void) {
+        (self.render, self.write) = (render, write)
+    }
+
+    func open() -> [UInt8]? { nil }
+    func add(_ batch: TripBatch, rows: Range<Int>, firstTrip: Int) { render(batch, rows, &text) }
+    func add(_ rejects: ArraySlice<Reject>, atMs: EventTime) {}
+    var pendingBytes: Int { text.count }
+
+    func seal(position: [UInt8]) -> SealedCommit {
+        defer { text.removeAll(keepingCapacity: false) }
+        return SealedCommit(text: text)
+    }
+
+    func commit(_ commit: SealedCommit) throws {
+        try commit.text.withUnsafeBytes { bytes in
+            if !bytes.isEmpty { try write(bytes) }
+        }
+    }
+}
+
+/// Appends trips as lines of text, each with its line feed.
+public typealias LineRenderer = (_ batch: TripBatch, _ rows: Range<Int>, _ output: inout [UInt8]) -> Void

@@ -1,0 +1,96 @@
+import Foundation
+import Problems
+import Trips
+
+/// What became of the records so far: `read = sent + rejected + filtered`.
+struct ReplayLedger: Codable, Sendable, Equatable {
+    var read = 0
+    var sent = 0
+    var rejected: [String: Int] = [:]
+    var filtered: [String: Int] = [:]
+
+    static func + (a: ReplayLedger, b: ReplayLedger) -> ReplayLedger {
+        ReplayLedger(
+            read: a.read + b.read, sent: a.sent + b.sent, rejected: a.rejected.merging(b.rejected, uniquingKeysWith: +),
+            filtered: a.filtered.merging(b.filtered, uniquingKeysWith: +))
+    }
+
+    var rejectedTotal: Int { rejected.values.reduce(0, +) }
+    var filteredTotal: Int { filtered.values.reduce(0, +) }
+}
+
+/// Where a replay is: stored as JSON with the records of each commit, in the same transaction.
+///
+/// A run that goes on from here delivers neither a trip nor a reject twice: it passes over `pass.sent` trips of the input and over
+/// as many rejects as `pass.rejected` adds up to. Numbers are totals since the fresh start, over all runs.
+struct ReplayPosition: Codable, Sendable, Equatable {
+    var version = 1
+    var input: [InputIdentity]
+    /// `ReplayOptions.sequence` of the run.
+    var options: [String: String]
+    /// The passes over the input that were finished; 0 without `--loop`.
+    var passes = 0
+    var earlier = ReplayLedger()
+    /// The pass that is going on.
+    var pass = ReplayLedger()
+    /// What is added to the event times of this pass, in ms.
+    var shiftMs: Int64 = 0
+    var bytes = 0
+    /// Least and greatest event time sent, ms UTC.
+    var firstEvent: EventTime?
+    var lastEvent: EventTime?
+    /// Whether all of the input was sent, or the limit reached.
+    var isFinished = false
+
+    init(input: [InputIdentity], options: [String: String]) { (self.input, self.options) = (input, options) }
+
+    var total: ReplayLedger { earlier + pass }
+
+    mutating func note(_ times: ClosedRange<EventTime>) {
+        firstEvent = min(firstEvent ?? .max, times.lowerBound)
+        lastEvent = max(lastEvent ?? .min, times.upperBound)
+    }
+
+    func encoded() -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        // Strings and integers only: there is nothing that could fail.
+        return [UInt8]((try? encoder.encode(self)) ?? Data())
+    }
+
+    /// - Throws: `Problem(.badData)` for bytes that are no position of this version.
+    init(decoding bytes: [UInt8], producer: String) throws(Problem) {
+        guard let position = try? JSONDecoder().decode(ReplayPosition.self, from: Data(bytes)), position.version == 1 else {
+            throw Problem(
+                .badData, "the stored position of producer \"\(producer)\" cannot be read",
+                hint: "Start anew without --resume.")
+        }
+        self = position
+    }
+
+    /// - Throws: `Problem(.usage)` that names every difference between the earlier run and this one.
+    func check(input now: [InputIdentity], options nowOptions: [String: String]) throws(Problem) {
+        var differences: [String] = []
+        if input.map(\.name) != now.map(\.name) {
+            differences.append("the input was \(Self.list(input)) and is \(Self.list(now))")
+        } else {
+            for (old, new) in zip(input, now) where old != new {
+                let what = old.size != new.size ? "had \(Self.size(old)) and has \(Self.size(new))" : "has other content"
+                differences.append("\"\(new.name)\" \(what)")
+            }
+        }
+        for flag in Set(options.keys).union(nowOptions.keys).sorted() where options[flag] != nowOptions[flag] {
+            differences.append("\(flag) was \(options[flag] ?? "off") and is \(nowOptions[flag] ?? "off")")
+        }
+        guard !differences.isEmpty else { return }
+        throw Problem(
+            .usage, "cannot resume: \(differences.joined(separator: "; "))",
+            hint: "Repeat the earlier run's input and options, or start anew without --resume.")
+    }
+
+    private static func list(_ input: [InputIdentity]) -> String {
+        input.map { "\"\($0.name)\"" }.joined(separator: ", ")
+    }
+
+    private static func size(_ input: InputIdentity) -> String { input.size.map { "\($0) bytes" } ?? "no size" }
+}

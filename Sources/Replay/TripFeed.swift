@@ -1,0 +1,37 @@
+import Trips
+
+/// Where a replay takes its trips from: `TripSource`, or a test's own.
+protocol TripFeed: AnyObject {
+    /// Counted from the start of the input, trips that were passed over included.
+    var counts: TripCounts { get }
+    /// Fills the batch with the next trips; false at the end.
+    func next(into batch: TripBatch) throws -> Bool
+    /// The rejects met since the last call, in the order of the input; a resumed feed gives those of the earlier run as well.
+    func takeRejects() -> [Reject]
+}
+
+/// Makes a feed that passes over the first trips and ends after so many (those passed over included).
+typealias TripFeedMaker = (_ skip: Int, _ limit: Int?) throws -> any TripFeed
+
+private final class SourceFeed: TripFeed {
+    private let source: TripSource
+    init(_ source: TripSource) { self.source = source }
+    var counts: TripCounts { source.counts }
+    func next(into batch: TripBatch) throws -> Bool { try source.next(into: batch) }
+    func takeRejects() -> [Reject] { source.takeRejects() }
+}
+
+/// Feeds from the files of `options`; what a user should know about them is told once.
+func sourceFeeds(
+    of options: ReplayOptions, onWarning: @escaping (String) -> Void, onIndexing: ((_ done: Int, _ of: Int) -> Void)?
+) -> TripFeedMaker {
+    var hasWarned = false
+    return { skip, limit in
+        var sourceOptions = options.source
+        (sourceOptions.skip, sourceOptions.limit) = (skip, limit)
+        let source = try TripSource(paths: options.paths, options: sourceOptions, progress: onIndexing)
+        if !hasWarned { source.warnings.forEach(onWarning) }
+        hasWarned = true
+        return SourceFeed(source)
+    }
+}

@@ -1,0 +1,47 @@
+public import Problems
+
+extension Problem {
+    /// What a refusal of SQLite means to a person.
+    ///
+    /// - Parameter action: what was going on, as in `appending to topic "trips"`.
+    public init(_ error: SQLiteError, doing action: String) {
+        let file = "\"\(error.path)\""
+        switch error.code {
+        case .full:
+            self.init(
+                .inputOutput, "the disk is full while \(action); nothing that was committed is lost",
+                hint: "Make room where \(file) lies, then run the command again.")
+        case .corrupt:
+            self.init(
+                .badData, "database \(file) is damaged, found while \(action): \(error.message)",
+                hint: "Move it away together with its -wal and -shm files, and fill a new one from the source.")
+        case .cannotOpen:
+            self.init(
+                .cannotCreate, "cannot open or create database \(file) while \(action): \(error.message)",
+                hint: "Check that its folder exists and may be written, or choose another with --home.")
+        case .readOnly:
+            self.init(
+                .noPermission, "database \(file) may only be read, which stops \(action)",
+                hint: "Give yourself the right to write to it and to its folder, or choose another with --home.")
+        case .busy:
+            self.init(
+                .tryAgain, "could not finish \(action): another process holds database \(file)",
+                hint: "Try again when the other process has finished, or stop it.")
+        case .inputOutput:
+            self.init(
+                .inputOutput, "the system failed to read or write \(file) while \(action): \(error.message)",
+                hint: "See the system's log for the disk; nothing that was committed is lost.")
+        case .constraint, .statement:
+            self.init(.software, "\(action) failed: \(error)")
+        }
+    }
+}
+
+/// Runs `body`; what SQLite refuses comes out as a `Problem` that says what was going on.
+public func explaining<Result>(_ action: @autoclosure () -> String, _ body: () throws -> Result) throws -> Result {
+    do {
+        return try body()
+    } catch let error as SQLiteError {
+        throw Problem(error, doing: action())
+    }
+}

@@ -1,0 +1,52 @@
+import Trips
+
+// From state to result: the same numbers that the public views give.
+
+extension AggregatePlan {
+    /// The result of a state without a histogram as an integer of `decimals` places; nil for null: no value was added.
+    public func result(words: UnsafePointer<Int64>) -> Int64? {
+        switch function {
+        case .count, .countField: return words[0]
+        case .min, .max: return words[0] == nullCell ? nil : words[0]
+        case .sum: return words[1] > 0 ? words[0] : nil
+        case .avg: return words[1] > 0 ? mean(sum: words[0], count: words[1]) : nil
+        case .quantile: return nil
+        }
+    }
+
+    /// The quantile of a histogram, rounded as `decimals` says; nil where the histogram is empty.
+    ///
+    /// It is the estimate of the first bucket at which more than `share * (n - 1)` of the n values are counted.
+    /// - Parameter histogram: counts by bucket, in the order of the buckets.
+    /// Source: Masson, Rim and Lee, "DDSketch", PVLDB 12(12), 2019, algorithm 2.
+    public func result(histogram: some Collection<(bucket: Int64, count: Int64)>) -> Double? {
+        guard case .quantile(let share) = function else { return nil }
+        let total = histogram.reduce(0) { $0 + $1.count }
+        let rank = share * Double(total - 1)
+        var seen: Int64 = 0
+        for (bucket, count) in histogram {
+            seen += count
+            if Double(seen) > rank {
+                let places = Self.power(decimals)
+                let value = FareBucket.estimateCents(of: bucket) / Self.power(unit.decimals)
+                return (value * places).rounded() / places
+            }
+        }
+        return nil
+    }
+
+    /// `sum / count`, half away from zero, brought from the unit's places to the result's.
+    private func mean(sum: Int64, count: Int64) -> Int64 {
+        let shift = decimals - unit.decimals
+        if shift <= 0 { return Self.divide(sum, by: count &* Int64(Self.power(-shift))) }
+        let factor = Int64(Self.power(shift))
+        return (sum / count) &* factor &+ Self.divide((sum % count) &* factor, by: count)
+    }
+
+    private static func divide(_ value: Int64, by divisor: Int64) -> Int64 {
+        // An exact half needs an even divisor, so adding half of it rounded down is enough.
+        (value < 0 ? value &- divisor / 2 : value &+ divisor / 2) / divisor
+    }
+
+    private static func power(_ exponent: Int) -> Double { (0..<exponent).reduce(1) { power, _ in power * 10 } }
+}

@@ -1,0 +1,117 @@
+public import Trips
+
+/// What an aggregate does with the values of its column.
+public enum AggregateFunction: Sendable, Hashable {
+    /// Trips.
+    case count
+    /// Trips where the column is not null.
+    case countField
+    case sum
+    /// Half-up to 2 decimals (6 for coordinates).
+    case avg
+    case min
+    case max
+    /// The value that this share of the values (0…1) lies below, within 2 %: read from log buckets.
+    case quantile(Double)
+}
+
+/// What a stored integer stands for.
+public enum ValueUnit: Sendable, Hashable {
+    case whole, cents, millionths
+
+    /// Decimal places of the integer.
+    public var decimals: Int {
+        switch self {
+        case .whole: 0
+        case .cents: 2
+        case .millionths: 6
+        }
+    }
+}
+
+/// One aggregate of a query: its function, its column, and what its state looks like in memory and in storage.
+///
+/// State, in words of 64 bits that merge:
+///
+///     count            n                    added
+///     sum, avg         sum, n               added; n counts the values that are not null
+///     min, max         value                `nullCell` for none; stored as NULL
+///     quantile         histogram            counts by `FareBucket` of the integer (cents, millionths, whole); no words
+public struct AggregatePlan: Sendable, Hashable {
+    public var name: String
+    public var function: AggregateFunction
+    /// The column it reads; nil for `count()`.
+    public var field: TripField?
+
+    public init(name: String, function: AggregateFunction, field: TripField? = nil) {
+        (self.name, self.function, self.field) = (name, function, field)
+    }
+
+    /// How many words the state has beside a histogram.
+    public var words: Int {
+        switch function {
+        case .count, .countField, .min, .max: 1
+        case .sum, .avg: 2
+        case .quantile: 0
+        }
+    }
+
+    public var hasHistogram: Bool { if case .quantile = function { true } else { false } }
+
+    /// One column of storage, or one element of a packed group.
+    public struct Column: Sendable, Hashable {
+        public enum Kind: Sendable { case word, nullableWord, histogram }
+        public var name: String
+        public var kind: Kind
+    }
+
+    /// The state's columns, in order.
+    public var columns: [Column] {
+        switch function {
+        case .count, .countField: [Column(name: name, kind: .word)]
+        case .sum, .avg: [Column(name: "\(name)_sum", kind: .word), Column(name: "\(name)_n", kind: .word)]
+        case .min, .max: [Column(name: name, kind: .nullableWord)]
+        case .quantile: [Column(name: name, kind: .histogram)]
+        }
+    }
+
+    /// Unit of the state's integers.
+    public var unit: ValueUnit {
+        switch (function, field?.kind) {
+        case (.count, _), (.countField, _): .whole
+        case (_, .money): .cents
+        case (_, .decimal): .millionths
+        default: .whole
+        }
+    }
+
+    /// Decimal places of the result.
+    public var decimals: Int {
+        switch function {
+        case .count, .countField, .sum, .min, .max: unit.decimals
+        case .avg, .quantile: field?.isCoordinate == true ? 6 : 2
+        }
+    }
+
+    /// How a declaration writes it: `quantile(fare, 0.9)`.
+    public var expression: String {
+        let column = field?.name ?? ""
+        return switch function {
+        case .count, .countField: "count(\(column))"
+        case .sum: "sum(\(column))"
+        case .avg: "avg(\(column))"
+        case .min: "min(\(column))"
+        case .max: "max(\(column))"
+        case .quantile(let share): "quantile(\(column), \(share))"
+        }
+    }
+}
+
+extension TripField {
+    var isCoordinate: Bool {
+        switch self {
+        case .pickupLatitude, .pickupLongitude, .dropoffLatitude, .dropoffLongitude: true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,59 @@
+import Problems
+import YAML
+
+/// What the names in a declaration may look like, and which are taken.
+enum Names {
+    enum Kind {
+        case query, table, topic, aggregate
+    }
+
+    /// 64 letters and digits are enough, and topics and files stay within what brokers and file systems take.
+    private static let maximumLength = 64
+
+    /// The name in a scalar.
+    ///
+    /// - Throws: `Problem` at the name that says what it may consist of.
+    static func check(_ node: YAMLNode, as kind: Kind) throws(Problem) -> String {
+        let name = try node.text()
+        let (what, rule): (String, String) =
+            switch kind {
+            case .query: ("query", "letters, digits and _, beginning with a letter")
+            case .table: ("table", "lower-case letters, digits and _, beginning with a letter")
+            case .topic: ("topic", "letters, digits, _, - and .")
+            case .aggregate: ("aggregate", "letters, digits and _, beginning with a letter")
+            }
+        guard !name.isEmpty, name.utf8.count <= maximumLength, fits(Array(name.utf8), kind) else {
+            throw node.problem(
+                "\"\(name)\" is no name for a \(what)", hint: "Use up to \(maximumLength) \(rule).")
+        }
+        return name
+    }
+
+    private static func fits(_ bytes: [UInt8], _ kind: Kind) -> Bool {
+        func isLower(_ byte: UInt8) -> Bool { byte >= 97 && byte <= 122 }
+        func isLetter(_ byte: UInt8) -> Bool { isLower(byte | 0x20) && byte >= 65 }
+        func isWord(_ byte: UInt8) -> Bool { byte >= 48 && byte <= 57 || byte == UInt8(ascii: "_") }
+        return switch kind {
+        case .query, .aggregate: isLetter(bytes[0]) && bytes.allSatisfy { isLetter($0) || isWord($0) }
+        case .table: isLower(bytes[0]) && bytes.allSatisfy { isLower($0) || isWord($0) }
+        case .topic:
+            bytes.allSatisfy { isLetter($0) || isWord($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".") }
+        }
+    }
+
+    /// Whether the results database has, or may get, something else of this name.
+    static func isReserved(table: String) -> Bool {
+        let views = [
+            "fare_trend", "accumulated_metrics", "area_hotspots", "location_hotspots", "workflow_runs",
+            "workflow_steps",
+            "alerts", "runs", "fare_buckets", "changed_days", "zone_offsets", "run_records", "areas", "ledger", "state",
+            "offsets", "outbox", "epochs", "rollups", "ml_results",
+        ]
+        return views.contains(table) || ["stored_", "keys_", "sqlite_"].contains { table.hasPrefix($0) }
+    }
+
+    /// Whether the tenant has another topic of this suffix.
+    static func isReserved(topic: String) -> Bool {
+        ["ingestdata", "deadletter", "late", "alerts", "mlresults"].contains(topic.lowercased())
+    }
+}

@@ -1,0 +1,48 @@
+public import Problems
+
+/// The queries that a tenant has: the defaults and the ones of its own file.
+public enum QueryCatalog {
+    /// Reads and checks all queries.
+    ///
+    /// - Parameters:
+    ///   - userFile: path of the user's own declarations; nil where there are none.
+    ///   - defaults: whether the default queries come first.
+    /// - Throws: `Problem(.configuration)` with all that is wrong in the file, each with its place; `.noInput` where the
+    ///   file cannot be read.
+    public static func load(userFile: String? = nil, defaults: Bool = true) throws(Problem) -> [QueryPlan] {
+        let own = try userFile.map { path throws(Problem) in try QueryDeclaration.load(path: path) } ?? []
+        return try joined(own, defaults: defaults)
+    }
+
+    /// As `load`, from the text of a file.
+    public static func parse(_ text: String, file: String, defaults: Bool = false) throws(Problem) -> [QueryPlan] {
+        try joined(try QueryDeclaration.parse(text.utf8, file: file), defaults: defaults)
+    }
+
+    /// The queries of these names, in the order of `plans`; all of them where no name is given.
+    ///
+    /// - Throws: `Problem(.usage)` for a name that none has, with the nearest.
+    public static func select(_ names: [String], from plans: [QueryPlan]) throws(Problem) -> [QueryPlan] {
+        if names.isEmpty { return plans }
+        for name in names where !plans.contains(where: { $0.name == name }) {
+            let near = nearestName(to: name, among: plans.map(\.name)).map { "Did you mean \"\($0)\"? " } ?? ""
+            throw Problem(
+                .usage, "unknown query \"\(name)\"",
+                hint: near + "Known: \(plans.map(\.name).joined(separator: ", ")).")
+        }
+        return plans.filter { names.contains($0.name) }
+    }
+
+    private static func joined(_ own: [QueryDeclaration], defaults: Bool) throws(Problem) -> [QueryPlan] {
+        var all = own
+        if defaults {
+            all = try QueryDeclaration.parse(DefaultQueries.yaml.utf8, file: DefaultQueries.fileName) + own
+        }
+        let clashes = QueryDeclaration.clashes(all)
+        if var first = clashes.first {
+            first.others = Array(clashes.dropFirst())
+            throw first
+        }
+        return all.map(\.plan)
+    }
+}

@@ -1,0 +1,74 @@
+/// Pieces of the SQL of public views. They use what every SQLite since 3.38 has, and no mathematical functions, which
+/// the libraries of other tools may lack.
+enum StorageSQL {
+    /// A name in double quotes, whatever is in it.
+    static func identifier(_ name: String) -> String {
+        "\"\(name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\""))\""
+    }
+
+    /// `2024-01-22T13:45:00.000-06:00` of UTC ms from 1970 on, with the offset that `zone_offsets` has for that instant.
+    static func isoTime(_ ms: String) -> String {
+        """
+        (SELECT strftime('%Y-%m-%dT%H:%M:%S', (\(ms)) / 1000 + z.offset_s, 'unixepoch') || printf('.%03d%s%02d:%02d', \
+        (\(ms)) % 1000, CASE WHEN z.offset_s < 0 THEN '-' ELSE '+' END, abs(z.offset_s) / 3600, abs(z.offset_s) / 60 % 60) \
+        FROM zone_offsets AS z WHERE z.from_ms <= (\(ms)) ORDER BY z.from_ms DESC LIMIT 1)
+        """
+    }
+
+    /// The start of the local day after the one that begins at `ms`, in UTC ms from 1970 on.
+    ///
+    /// It is the next midnight of the wall clock by the offset at `ms` (a zone that skips midnight begins its day later), put
+    /// right by a change of the offset on the way, and not before that change.
+    static func nextLocalDay(_ ms: String) -> String {
+        """
+        (SELECT max(d.same_offset_ms + (d.offset_s - z.offset_s) * 1000, z.from_ms) FROM \
+        (SELECT ((((\(ms)) / 1000 + o.offset_s) / 86400 + 1) * 86400 - o.offset_s) * 1000 AS same_offset_ms, \
+        o.offset_s AS offset_s FROM zone_offsets AS o \
+        WHERE o.from_ms <= (\(ms)) ORDER BY o.from_ms DESC LIMIT 1) AS d \
+        JOIN zone_offsets AS z ON z.from_ms <= d.same_offset_ms ORDER BY z.from_ms DESC LIMIT 1)
+        """
+    }
+
+    /// What people read of an aggregate's stored state: dollars, decimals, averages; NULL where no value was added.
+    static func result(of aggregate: AggregatePlan, _ states: [String]) -> String {
+        let unit = aggregate.unit.decimals
+        switch aggregate.function {
+        case .count, .countField: return states[0]
+        case .min, .max: return scaled(states[0], unit)
+        case .sum: return "CASE WHEN \(states[1]) > 0 THEN \(scaled(states[0], unit)) END"
+        case .avg:
+            let mean = mean(sum: states[0], count: states[1], shift: aggregate.decimals - unit)
+            return "CASE WHEN \(states[1]) > 0 THEN \(scaled(mean, aggregate.decimals)) END"
+        case .quantile(let share): return quantile(states[0], share, unitDecimals: unit, decimals: aggregate.decimals)
+        }
+    }
+
+    /// An integer of `decimals` places as the number it stands for.
+    private static func scaled(_ integer: String, _ decimals: Int) -> String {
+        decimals == 0 ? integer : "(\(integer)) / \(power(decimals)).0"
+    }
+
+    /// `sum / count` as an integer of `shift` more (or fewer) decimal places, half away from zero.
+    private static func mean(sum: String, count: String, shift: Int) -> String {
+        let dividend = shift > 0 ? "\(sum) * \(power(shift))" : sum
+        let divisor = shift < 0 ? "(\(count) * \(power(-shift)))" : count
+        // An exact half needs an even divisor, so adding half of it rounded down is enough.
+        return "(\(dividend) + CASE WHEN \(sum) < 0 THEN -(\(divisor) / 2) ELSE \(divisor) / 2 END) / \(divisor)"
+    }
+
+    /// The estimate of the first bucket at which more than `share * (n - 1)` of the histogram's n values are counted.
+    ///
+    /// Bucket i stands for 2γ^i / (γ + 1) units; as γ = 1.02 / 0.98 that is 0.98 γ^i, and γ^i is the bucket's upper bound
+    /// in cents, of which `fare_buckets` has the hundredth part.
+    private static func quantile(_ histogram: String, _ share: Double, unitDecimals: Int, decimals: Int) -> String {
+        """
+        (SELECT round(CASE WHEN c.bucket = -2 THEN -1.0 ELSE f.fare_to * 98.0 END / \(power(unitDecimals)).0, \(decimals)) \
+        FROM (SELECT CAST(h.key AS INTEGER) AS bucket, sum(h.value) OVER (ORDER BY CAST(h.key AS INTEGER)) AS seen, \
+        sum(h.value) OVER () AS total FROM json_each(\(histogram)) AS h) AS c \
+        LEFT JOIN fare_buckets AS f ON f.bucket = c.bucket \
+        WHERE c.seen > \(share) * (c.total - 1) ORDER BY c.bucket LIMIT 1)
+        """
+    }
+
+    private static func power(_ exponent: Int) -> String { "1" + String(repeating: "0", count: exponent) }
+}

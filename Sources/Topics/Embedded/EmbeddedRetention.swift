@@ -1,0 +1,87 @@
+import SQLite
+
+/// Removal of old records and of what deleted topics left, in pieces short enough for writers to wait for.
+enum EmbeddedRetention {
+    /// Batches removed in one transaction; some 100 MB.
+    private static let pieceSize: Int64 = 128
+
+    /// Removes the oldest batches of each partition whose records all lie further behind the topic's newest event time than its
+    /// retention says.
+    ///
+    /// The newest event time is the clock here, not the system's: a replay of 2013 is not old when it arrives. As with Kafka's
+    /// segments, removal stops at the first batch to keep, so that the offsets kept have no gaps.
+    ///
+    /// - Parameter batchLimit: leaves the rest for another time; it bounds how long an append may be held up.
+    /// - Returns: how many records were removed.
+    static func apply(to connection: Connection, batchLimit: Int64) throws -> Int64 {
+        let limited = try connection.rows(
+            """
+            SELECT slot, max(newest_time) OVER (PARTITION BY topic_id) - retention_ms
+            FROM topics JOIN partitions ON topic_id = topics.id WHERE retention_ms IS NOT NULL
+            """
+        ) { row throws(SQLiteError) in row.isNull(1) ? nil : (slot: row.integer(0), keepFrom: row.integer(1)) }
+
+        var (records, batches): (Int64, Int64) = (0, 0)
+        for case (let slot, let keepFrom)? in limited {
+            while batches < batchLimit {
+                let removed = try removePiece(of: slot, before: keepFrom, on: connection)
+                (records, batches) = (records + removed.records, batches + removed.batches)
+                if removed.batches < pieceSize { break }
+            }
+        }
+        return records
+    }
+
+    private static func removePiece(
+        of slot: Int64, before keepFrom: Int64, on connection: Connection
+    ) throws -> (records: Int64, batches: Int64) {
+        // The first batch to keep, or the end of the piece, or of the partition. Seen without the write lock first.
+        func findEnd() throws -> Int64? {
+            try connection.value(
+                """
+                SELECT min(
+                    coalesce((SELECT base_offset FROM batches WHERE slot = ?1 AND last_time >= ?2
+                        ORDER BY base_offset LIMIT 1), 9223372036854775807),
+                    coalesce((SELECT base_offset FROM batches WHERE slot = ?1 ORDER BY base_offset LIMIT 1 OFFSET ?3),
+                        end_offset))
+                FROM partitions WHERE slot = ?1
+                """, .integer(slot), .integer(keepFrom), .integer(pieceSize))?.integer
+        }
+        guard let end = try findEnd(), try hasBatches(slot, before: end, connection) else { return (0, 0) }
+        return try connection.transaction {
+            guard let end = try findEnd() else { return (0, 0) }
+            let start = try connection.value("SELECT start_offset FROM partitions WHERE slot = ?", .integer(slot))
+            try connection.execute(
+                "DELETE FROM payloads WHERE id IN (SELECT payload_id FROM batches WHERE slot = ? AND base_offset < ?)",
+                .integer(slot), .integer(end))
+            try connection.execute(
+                "DELETE FROM batches WHERE slot = ? AND base_offset < ?", .integer(slot), .integer(end))
+            let removed = Int64(connection.changedRows)
+            try connection.execute(
+                "UPDATE partitions SET start_offset = ? WHERE slot = ?", .integer(end), .integer(slot))
+            return (end - (start?.integer ?? end), removed)
+        }
+    }
+
+    private static func hasBatches(_ slot: Int64, before end: Int64, _ connection: Connection) throws -> Bool {
+        let found = try connection.value(
+            "SELECT EXISTS (SELECT 1 FROM batches WHERE slot = ? AND base_offset < ?)", .integer(slot), .integer(end))
+        return found?.integer == 1
+    }
+
+    /// Removes batches whose partition is gone.
+    static func removeOrphans(from connection: Connection) throws {
+        while let slot = try connection.value(
+            "SELECT DISTINCT slot FROM batches WHERE slot NOT IN (SELECT slot FROM partitions) LIMIT 1")?.integer
+        {
+            try connection.transaction {
+                let piece = "(SELECT base_offset FROM batches WHERE slot = ?1 ORDER BY base_offset LIMIT \(pieceSize))"
+                try connection.execute(
+                    "DELETE FROM payloads WHERE id IN (SELECT payload_id FROM batches WHERE slot = ?1 AND base_offset IN \(piece))",
+                    .integer(slot))
+                try connection.execute(
+                    "DELETE FROM batches WHERE slot = ?1 AND base_offset IN \(piece)", .integer(slot))
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+import Glibc
+import Problems
+import SQLite
+import Synchronization
+public import Trips
+
+/// Topics in one SQLite file, `topics.db`; any number of processes may append and read at once (layout: `EmbeddedSchema`).
+public final class EmbeddedTopicStore: TopicStore {
+    public let path: String
+    private let now: @Sendable () -> EventTime
+    private let connection: Connection
+    private let lock = Mutex(())
+
+    /// Opens or creates the topics at `path`.
+    ///
+    /// - Parameter now: processing time for the time of an append, ms UTC.
+    /// - Throws: `Problem`: `.cannotCreate`, `.noPermission`, `.badData`, `.configuration` (a newer version), `.tryAgain`.
+    public init(path: String, now: @escaping @Sendable () -> EventTime = { systemTime() }) throws {
+        (self.path, self.now) = (path, now)
+        connection = try explaining("opening the topics") { try EmbeddedSchema.open(path) }
+    }
+
+    public func createTopic(_ name: String, partitions: Int, retentionMs: Int64? = nil) throws {
+        try TopicName.check(name)
+        guard (1...10_000).contains(partitions) else {
+            throw Problem(.usage, "a topic cannot have \(partitions) partitions", hint: "Choose 1 to 10000.")
+        }
+        if let retentionMs, retentionMs <= 0 {
+            throw Problem(.usage, "records cannot be kept for \(retentionMs) ms", hint: "Choose a time above 0.")
+        }
+        try withConnection("creating topic \"\(name)\"") { connection in
+            // Looked up without the write lock first: most runs find their topics.
+            if try Self.exists(name, partitions: partitions, in: connection) { return }
+            try connection.transaction {
+                if try Self.exists(name, partitions: partitions, in: connection) { return }
+                try connection.execute(
+                    "INSERT INTO topics (name, retention_ms) VALUES (?, ?)", .text(name),
+                    retentionMs.map(SQLValue.integer) ?? nil)
+                let id = connection.lastInsertedRow
+                for partition in 0..<partitions {
+                    try connection.execute(
+                        "INSERT INTO partitions (topic_id, partition) VALUES (?, ?)", .integer(id),
+                        .integer(Int64(partition)))
+                }
+            }
+        }
+    }
+
+    public func deleteTopic(_ name: String) throws {
+        try withConnection("deleting topic \"\(name)\"") { connection in
+            try connection.transaction {
+                let id = try Self.id(of: name, in: connection)
+                try connection.execute("DELETE FROM partitions WHERE topic_id = ?", .integer(id))
+                try connection.execute("DELETE FROM topics WHERE id = ?", .integer(id))
+            }
+            try EmbeddedRetention.removeOrphans(from: connection)
+        }
+    }
+
+    public func topics() throws -> [TopicDescription] {
+        try withConnection("listing the topics") { connection in
+            try connection.snapshot {
+                try Self.names(in: connection).map { try Self.describe($0, in: connection) }
+            }
+        }
+    }
+
+    public func describe(_ topic: String) throws -> TopicDescription {
+        try withConnection("describing topic \"\(topic)\"") { connection in
+            try connection.snapshot { try Self.describe(topic, in: connection) }
+        }
+    }
+
+    public func makeWriter() throws -> any TopicWriter {
+        try explaining("opening the topics for appending") {
+            try EmbeddedTopicWriter(on: EmbeddedSchema.open(path), now: now)
+        }
+    }
+
+    public func makeReader(topic: String) throws -> any TopicReader {
+        try explaining("opening topic \"\(topic)\"") {
+            let connection = try EmbeddedSchema.open(path)
+            return try EmbeddedTopicReader(topic: topic, id: Self.id(of: topic, in: connection), on: connection)
+        }
+    }
+
+    /// Removes what each topic's retention no longer keeps; writers do so as well, now and then.
+    ///
+    /// - Returns: how many records went.
+    @discardableResult
+    public func applyRetention() throws -> Int64 {
+        try withConnection("removing old records") { connection in
+            try EmbeddedRetention.removeOrphans(from: connection)
+            return try EmbeddedRetention.apply(to: connection, batchLimit: .max)
+        }
+    }
+
+    private func withConnection<Result: Sendable>(
+        _ action: String, _ body: (Connection) throws -> Result
+    ) throws -> Result {
+        // Statements live inside `body`, so no two threads meet on the connection.
+        try lock.withLock { _ in try explaining(action) { try body(connection) } }
+    }
+}
+
+extension EmbeddedTopicStore {
+    static func names(in connection: Connection) throws -> [String] {
+        try connection.rows("SELECT name FROM topics ORDER BY name") { row throws(SQLiteError) in row.text(0) }
+    }
+
+    static func id(of name: String, in connection: Connection) throws -> Int64 {
+        if let id = try connection.value("SELECT id FROM topics WHERE name = ?", .text(name))?.integer { return id }
+        throw TopicName.unknown(name, among: try names(in: connection))
+    }
+
+    /// Whether the topic is there; with another number of partitions that is an error.
+    private static func exists(_ name: String, partitions: Int, in connection: Connection) throws -> Bool {
+        let found = try connection.value(
+            "SELECT count(*) FROM partitions WHERE topic_id = (SELECT id FROM topics WHERE name = ?)", .text(name))
+        guard let count = found?.integer, count > 0 else { return false }
+        guard count == partitions else {
+            throw Problem(
+                .configuration, "topic \"\(name)\" has \(count) partitions, not \(partitions)",
+                hint: "Ask for \(count), or delete the topic first: a key's records must stay in one partition.")
+        }
+        return true
+    }
+
+    private static func describe(_ name: String, in connection: Connection) throws -> TopicDescription {
+        let id = try id(of: name, in: connection)
+        let retention = try connection.value("SELECT retention_ms FROM topics WHERE id = ?", .integer(id))
+        let partitions = try connection.rows(
+            """
+            SELECT partition, start_offset, end_offset, total(size_bytes), min(first_time), max(last_time)
+            FROM partitions LEFT JOIN batches USING (slot) WHERE topic_id = ? GROUP BY slot ORDER BY partition
+            """, .integer(id)
+        ) { row throws(SQLiteError) in
+            // A damaged row must not trap: the times are put in order.
+            let times = row.isNull(4) ? nil : min(row.integer(4), row.integer(5))...max(row.integer(4), row.integer(5))
+            return TopicDescription.Partition(
+                id: Int(row.integer(0)), startOffset: row.integer(1), endOffset: row.integer(2),
+                bytes: row.integer(3), times: times)
+        }
+        return TopicDescription(name: name, partitions: partitions, retentionMs: retention?.integer)
+    }
+}
+
+/// The system's clock, ms UTC.
+public func systemTime() -> EventTime {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    return EventTime(time.tv_sec) * 1000 + EventTime(time.tv_nsec) / 1_000_000
+}

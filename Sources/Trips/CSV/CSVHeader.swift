@@ -1,0 +1,200 @@
+public import Problems
+
+/// What the first line of a file says: which column holds which field, what separates them and what ends a line.
+///
+/// Columns are found by name, never by place: case, blanks and underscores aside, so that `Dropoff Centroid  Location`,
+/// `TRIP_SECONDS` and `dropoff_centroid__location` are all found. BigQuery's names are known besides.
+public struct CSVHeader: Sendable {
+    public var file: String
+    public var delimiter: UInt8
+    /// LF, or CR in files that know no LF; the CR of a CRLF is a blank at the end of the last field.
+    public var newline: UInt8
+    /// Names as they stand in the file, without quotes and blanks around.
+    public var names: [String]
+    /// For each column of the file the field it holds.
+    public var fields: [TripField?]
+    /// Bytes before the first row: byte-order mark and header line.
+    public var length: Int
+    public var hasByteOrderMark: Bool
+    public var hasCRLF: Bool
+
+    /// How much of a file's start `init` wants to see.
+    public static let sampleSize = 65536
+
+    /// - Throws: `Problem(.badData)` for something that is no delimited text or has no header row.
+    public init(sample: UnsafeBufferPointer<UInt8>, file: String) throws(Problem) {
+        self.file = file
+        try Self.refuseOtherFormats(sample, file)
+        hasByteOrderMark = sample.starts(with: [0xef, 0xbb, 0xbf])
+        let start = hasByteOrderMark ? 3 : 0
+        newline = sample.contains(0x0a) ? 0x0a : 0x0d
+        var end = start
+        var isQuoted = false
+        while end < sample.count, isQuoted || sample[end] != newline {
+            if sample[end] == 0x22 { isQuoted.toggle() }
+            end += 1
+        }
+        guard end < sample.count || sample.count < Self.sampleSize else {
+            throw Problem(
+                .badData, "the first line does not end within \(Self.sampleSize) bytes",
+                at: InputLocation(file: file, line: 1, column: 1),
+                hint: "A trip file is comma-separated text with a header line.")
+        }
+        length = min(end + 1, sample.count)
+        var line = sample[start..<end]
+        hasCRLF = line.last == 0x0d
+        if hasCRLF { line = line.dropLast() }
+        guard !line.isEmpty else {
+            throw Problem(
+                .badData, "the file is empty: there is no header line",
+                at: InputLocation(file: file, line: 1, column: 1))
+        }
+        delimiter = Self.commonestDelimiter(line)
+        names = Self.split(line, delimiter)
+        fields = Self.match(names)
+        try refuseMissingHeader()
+    }
+
+    /// Which fields the file has a column for.
+    public var present: TripFieldSet { TripFieldSet(fields.compactMap { $0 }) }
+    /// Columns that hold no field of a trip.
+    public var unknown: [String] { zip(names, fields).compactMap { $1 == nil ? $0 : nil } }
+
+    /// - Throws: `Problem(.badData)` that names the first column that is needed and missing, and the nearest header.
+    public func require(_ needed: TripFieldSet, for purpose: String) throws(Problem) {
+        let missing = needed.subtracting(present).fields
+        guard let first = missing.first else { return }
+        let names = missing.map { "\"\($0.header)\"" }.joined(separator: ", ")
+        let candidates = unknown
+        var hint = "The columns found are: \(self.names.joined(separator: ", "))."
+        if let near = nearestHeader(to: first, among: candidates) {
+            hint =
+                "The nearest column found is \"\(near)\"; rename it to \"\(first.header)\" if it is the same. " + hint
+        }
+        throw Problem(
+            .badData,
+            "\(missing.count == 1 ? "column" : "columns") \(names) \(missing.count == 1 ? "is" : "are") missing, needed for \(purpose)",
+            at: InputLocation(file: file, line: 1, column: 1), hint: hint)
+    }
+
+    /// The unknown header that looks most like a field's name: by spelling, else by the words they share.
+    public func nearestHeader(to field: TripField, among candidates: [String]) -> String? {
+        if let near = nearestName(to: field.header, among: candidates) { return near }
+        let words = Set(Self.words(field.header))
+        let scored = candidates.map { (name: $0, shared: words.intersection(Self.words($0)).count) }
+        guard let best = scored.max(by: { $0.shared < $1.shared }), best.shared > 0 else { return nil }
+        return best.name
+    }
+}
+
+extension CSVHeader {
+    private static func words(_ name: String) -> [String] {
+        var words = [""]
+        for character in name {
+            if character == " " || character == "_" {
+                words.append("")
+            } else {
+                if character.isUppercase, words[words.count - 1].last?.isLowercase == true { words.append("") }
+                words[words.count - 1].append(contentsOf: character.lowercased())
+            }
+        }
+        return words.filter { !$0.isEmpty }
+    }
+
+    private static func normalized(_ name: String) -> String {
+        String(name.lowercased().unicodeScalars.filter { $0 != " " && $0 != "_" && $0 != "\t" })
+    }
+
+    /// Names of other exports of the same data, normalized.
+    private static let aliases: [String: TripField] = [
+        "uniquekey": .tripID, "pickuplatitude": .pickupLatitude, "pickuplongitude": .pickupLongitude,
+        "pickuplocation": .pickupLocation, "dropofflatitude": .dropoffLatitude,
+        "dropofflongitude": .dropoffLongitude, "dropofflocation": .dropoffLocation,
+    ]
+
+    private static func match(_ names: [String]) -> [TripField?] {
+        var byName = aliases
+        for field in TripField.allCases { byName[normalized(field.header)] = field }
+        var taken: TripFieldSet = []
+        return names.map { name in
+            guard let field = byName[normalized(name)], !taken.contains(field) else { return nil }
+            taken.formUnion(TripFieldSet(field))
+            return field
+        }
+    }
+
+    private static func commonestDelimiter(_ line: Slice<UnsafeBufferPointer<UInt8>>) -> UInt8 {
+        let candidates: [UInt8] = [0x2c, 0x3b, 0x09, 0x7c]  // , ; tab |
+        var counts = [0, 0, 0, 0]
+        var isQuoted = false
+        for byte in line {
+            if byte == 0x22 { isQuoted.toggle() }
+            if !isQuoted, let index = candidates.firstIndex(of: byte) { counts[index] += 1 }
+        }
+        return candidates[counts.indices.max { counts[$0] < counts[$1] || counts[$0] == counts[$1] && $0 > $1 } ?? 0]
+    }
+
+    private static func split(_ line: Slice<UnsafeBufferPointer<UInt8>>, _ delimiter: UInt8) -> [String] {
+        var names: [[UInt8]] = [[]]
+        var isQuoted = false
+        for byte in line {
+            if byte == 0x22 {
+                isQuoted.toggle()
+            } else if byte == delimiter, !isQuoted {
+                names.append([])
+            } else {
+                names[names.count - 1].append(byte)
+            }
+        }
+        return names.map { bytes in
+            let text = String(decoding: bytes, as: UTF8.self)
+            let start = text.drop { $0 == " " || $0 == "\t" }
+            return String(start.reversed().drop { $0 == " " || $0 == "\t" || $0 == "\r" }.reversed())
+        }
+    }
+
+    private static func refuseOtherFormats(_ sample: UnsafeBufferPointer<UInt8>, _ file: String) throws(Problem) {
+        let known: [(bytes: [UInt8], name: String, way: String)] = [
+            (
+                Array("PAR1".utf8), "a Parquet file",
+                "Convert it to CSV first, with DuckDB for example: COPY (FROM 'FILE') TO 'trips.csv'."
+            ),
+            ([0x50, 0x4b, 3, 4], "a ZIP archive or a spreadsheet", "Unpack it, or save the sheet as CSV."),
+            ([0xff, 0xfe], "UTF-16 text", "Convert it: iconv -f UTF-16 -t UTF-8 FILE > trips.csv."),
+            ([0xfe, 0xff], "UTF-16 text", "Convert it: iconv -f UTF-16 -t UTF-8 FILE > trips.csv."),
+        ]
+        for format in known where sample.starts(with: format.bytes) {
+            throw Problem(
+                .badData, "this is \(format.name), not comma-separated text",
+                at: InputLocation(file: file, line: 1, column: 1), hint: format.way)
+        }
+        if sample.contains(0) {
+            throw Problem(
+                .badData, "this is a binary file, not comma-separated text",
+                at: InputLocation(file: file, line: 1, column: 1))
+        }
+    }
+
+    private func refuseMissingHeader() throws(Problem) {
+        guard fields.allSatisfy({ $0 == nil }) else { return }
+        let location = InputLocation(file: file, line: 1, column: 1)
+        let looksLikeData = names.contains { name in
+            var text = name
+            return text.withUTF8 { !$0.isEmpty && WallTime.parse($0.baseAddress!, $0.count) > WallTime.outOfRange }
+                || (name.utf8.count >= 40 && name.utf8.allSatisfy { "0123456789abcdef".utf8.contains($0) })
+        }
+        if looksLikeData {
+            throw Problem(
+                .badData, "there is no header row: the first line is a trip, and columns are found by name",
+                at: location,
+                hint:
+                    "Put the export's header line first, \"\(TripField.allCases.map(\.header).joined(separator: String(decoding: [delimiter], as: UTF8.self)))\"."
+            )
+        }
+        throw Problem(
+            .badData, "no column of a taxi trip was found in the header", at: location,
+            hint:
+                "The columns found are: \(names.joined(separator: ", ")). A trip file has \"Trip Start Timestamp\", \"Fare\" and so on."
+        )
+    }
+}

@@ -1,0 +1,163 @@
+internal import CXXHash
+
+/// How a column of texts is stored.
+///
+///     pool      count n (4), packed (1), n lengths (2 each, in characters), the characters one text behind the other;
+///               packed: every text is lower-case hexadecimal of even length, two characters a byte
+///     0  dictionary  a pool of the distinct texts, index width w (1: 1 or 2), count × w bytes; an empty text is a null
+///     1  plain       a pool of all texts
+enum TextColumn {
+    static let dictionary: UInt8 = 0
+    static let plain: UInt8 = 1
+
+    static func encode(
+        _ cells: UnsafePointer<Int64>, count: Int, of batch: TripBatch, into out: inout ByteWriter,
+        scratch: inout TextDictionary
+    ) -> UInt8 {
+        if scratch.index(cells, count, batch) {
+            writePool(scratch.entries, batch, &out)
+            let width = scratch.entries.count <= 256 ? 1 : 2
+            out.append(UInt8(width))
+            let target = out.extend(count * width)
+            for i in 0..<count {
+                if width == 1 {
+                    target.storeBytes(of: UInt8(truncatingIfNeeded: scratch.indexes[i]), toByteOffset: i, as: UInt8.self)
+                } else {
+                    target.storeBytes(of: scratch.indexes[i].littleEndian, toByteOffset: i * 2, as: UInt16.self)
+                }
+            }
+            return dictionary
+        }
+        writePool(UnsafeBufferPointer(start: cells, count: count), batch, &out)
+        return plain
+    }
+
+    private static func writePool(_ cells: some Collection<Int64>, _ batch: TripBatch, _ out: inout ByteWriter) {
+        out.append(UInt32(cells.count))
+        let packed = cells.allSatisfy { isLowerHex(batch.bytes(TextCell(cell: $0))) }
+        out.append(UInt8(packed ? 1 : 0))
+        for cell in cells { out.append(UInt16(TextCell(cell: cell).length)) }
+        for cell in cells {
+            let bytes = batch.bytes(TextCell(cell: cell))
+            guard packed else {
+                out.append(bytes)
+                continue
+            }
+            let target = out.extend(bytes.count / 2).assumingMemoryBound(to: UInt8.self)
+            for i in 0..<bytes.count / 2 { target[i] = nibble(bytes[2 &* i]) << 4 | nibble(bytes[2 &* i &+ 1]) }
+        }
+    }
+
+    @inline(__always)
+    private static func nibble(_ byte: UInt8) -> UInt8 { byte < 0x40 ? byte &- 0x30 : byte &- 0x57 }
+
+    @inline(__always)
+    private static func isLowerHex(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard bytes.count & 1 == 0 else { return false }
+        var wrong: UInt8 = 0
+        for byte in bytes {
+            let isDigit = byte &- 0x30 < 10
+            let isLetter = byte &- 0x61 < 6
+            wrong |= isDigit || isLetter ? 0 : 1
+        }
+        return wrong == 0
+    }
+
+    /// Fills `count` cells with text that the batch keeps.
+    static func decode(
+        _ encoding: UInt8, _ bytes: UnsafeRawBufferPointer, count: Int, into cells: UnsafeMutablePointer<Int64>,
+        of batch: TripBatch, pool: inout [Int64]
+    ) throws(ByteReader.Truncated) {
+        var reader = ByteReader(bytes)
+        try readPool(&reader, batch, &pool)
+        if encoding == plain {
+            guard pool.count == count else { throw ByteReader.Truncated() }
+            for i in 0..<count { cells[i] = pool[i] }
+            return
+        }
+        guard encoding == dictionary else { throw ByteReader.Truncated() }
+        let width = Int(try reader.next(UInt8.self))
+        guard width == 1 || width == 2 else { throw ByteReader.Truncated() }
+        let indexes = try reader.take(count * width)
+        for i in 0..<count {
+            let index =
+                width == 1
+                ? Int(indexes[i]) : Int(UInt16(littleEndian: indexes.loadUnaligned(fromByteOffset: i * 2, as: UInt16.self)))
+            guard index < pool.count else { throw ByteReader.Truncated() }
+            cells[i] = pool[index]
+        }
+    }
+
+    private static func readPool(
+        _ reader: inout ByteReader, _ batch: TripBatch, _ pool: inout [Int64]
+    ) throws(ByteReader.Truncated) {
+        pool.removeAll(keepingCapacity: true)
+        let count = Int(try reader.next(UInt32.self))
+        let packed = try reader.next(UInt8.self) == 1
+        let lengths = try reader.take(count * 2)
+        for i in 0..<count {
+            let length = Int(UInt16(littleEndian: lengths.loadUnaligned(fromByteOffset: i * 2, as: UInt16.self)))
+            let source = try reader.take(packed ? length / 2 : length)
+            let (text, target) = batch.keepSpace(length)
+            if packed {
+                for j in 0..<length / 2 {
+                    target[2 * j] = hexDigits[Int(source[j] >> 4)]
+                    target[2 * j + 1] = hexDigits[Int(source[j] & 15)]
+                }
+            } else {
+                _ = target.initialize(fromContentsOf: source)
+            }
+            pool.append(text.cell)
+        }
+    }
+
+    private static let hexDigits: [UInt8] = Array("0123456789abcdef".utf8)
+}
+
+/// Finds the distinct texts of a column, up to a bound; reused from column to column.
+struct TextDictionary {
+    private static let slots = 32768
+    private static let maximumEntries = 8192
+    /// Cells of the distinct texts, in the order of their first rows.
+    private(set) var entries: [Int64] = []
+    private(set) var indexes: [UInt16] = []
+    private var hashes: [UInt32] = []
+    private var table = [Int16](repeating: -1, count: slots)
+
+    /// Returns false where there are too many distinct texts for a dictionary to pay.
+    mutating func index(_ cells: UnsafePointer<Int64>, _ count: Int, _ batch: TripBatch) -> Bool {
+        for i in table.indices { table[i] = -1 }
+        entries.removeAll(keepingCapacity: true)
+        hashes.removeAll(keepingCapacity: true)
+        if indexes.count < count { indexes = Array(repeating: 0, count: count) }
+        for i in 0..<count {
+            // A column in which nearly each of the first texts is new will not get better.
+            if i == 1024, entries.count > 960 { return false }
+            let bytes = batch.bytes(TextCell(cell: cells[i]))
+            let hash = UInt32(truncatingIfNeeded: taxi_hash64(bytes.baseAddress, bytes.count))
+            var slot = Int(hash) & (Self.slots - 1)
+            while true {
+                let entry = Int(table[slot])
+                if entry < 0 {
+                    if entries.count == Self.maximumEntries { return false }
+                    table[slot] = Int16(entries.count)
+                    indexes[i] = UInt16(entries.count)
+                    entries.append(cells[i])
+                    hashes.append(hash)
+                    break
+                }
+                if hashes[entry] == hash, isEqual(batch.bytes(TextCell(cell: entries[entry])), bytes) {
+                    indexes[i] = UInt16(entry)
+                    break
+                }
+                slot = (slot + 1) & (Self.slots - 1)
+            }
+        }
+        return true
+    }
+
+    @inline(__always)
+    private func isEqual(_ a: UnsafeBufferPointer<UInt8>, _ b: UnsafeBufferPointer<UInt8>) -> Bool {
+        a.count == b.count && (a.isEmpty || a.baseAddress == b.baseAddress || taxi_equal(a.baseAddress, b.baseAddress, a.count))
+    }
+}

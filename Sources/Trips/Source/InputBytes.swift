@@ -1,0 +1,167 @@
+import Compression
+import Glibc
+import Problems
+
+/// One input: a file that can be mapped into memory, or a stream that is read piece by piece.
+///
+/// `-` is standard input. Packed files (gzip, zstd) and pipes are streams. Whoever must jump about in a stream spools it first.
+enum InputBytes {
+    case file(OpenFile)
+    case stream(DecompressingReader)
+
+    /// What messages call the input at `path`.
+    static func name(of path: String) -> String { path == "-" ? "stdin" : path }
+
+    init(path: String) throws(Problem) {
+        if path == "-" {
+            self = .stream(try DecompressingReader(descriptor: 0, name: Self.name(of: path)))
+            return
+        }
+        let reader = try DecompressingReader(path: path)
+        if case .plain = reader.format, let file = try OpenFile(path: path) {
+            self = .file(file)
+        } else {
+            self = .stream(reader)
+        }
+    }
+
+    /// The same bytes as a file: a stream is written to one without a name, in the temporary folder.
+    func spooled() throws(Problem) -> OpenFile {
+        switch self {
+        case .file(let file): file
+        case .stream(let reader): try OpenFile(spooling: reader)
+        }
+    }
+}
+
+/// An open regular file and its size.
+final class OpenFile {
+    fileprivate let descriptor: Int32
+    let size: Int
+
+    /// Nil for what is no regular file.
+    init?(path: String) throws(Problem) {
+        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw Self.failure("cannot open \"\(path)\"") }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            close(descriptor)
+            return nil
+        }
+        size = Int(status.st_size)
+    }
+
+    init(spooling reader: DecompressingReader) throws(Problem) {
+        let folder = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+        var template = Array("\(folder)/taxi-cli-XXXXXX".utf8CString)
+        descriptor = mkstemp(&template)
+        guard descriptor >= 0 else {
+            throw Self.failure("cannot create a temporary file in \"\(folder)\" to unpack \"\(reader.name)\"")
+        }
+        unlink(template)
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
+        defer { buffer.deallocate() }
+        var size = 0
+        do throws(Problem) {
+            while true {
+                let count = try reader.read(into: buffer)
+                if count == 0 { break }
+                var written = 0
+                while written < count {
+                    let result = write(descriptor, buffer.baseAddress! + written, count - written)
+                    guard result >= 0 else {
+                        throw Self.failure(
+                            "cannot unpack \"\(reader.name)\" into \"\(folder)\" (TMPDIR may name a folder with more room)"
+                        )
+                    }
+                    written += result
+                }
+                size += count
+            }
+        } catch {
+            close(descriptor)
+            throw error
+        }
+        self.size = size
+    }
+
+    deinit { close(descriptor) }
+
+    fileprivate static func failure(_ what: String) -> Problem {
+        let code: Problem.Code =
+            switch errno {
+            case ENOENT, ENOTDIR: .noInput
+            case EACCES, EPERM: .noPermission
+            default: .inputOutput
+            }
+        return Problem(code, "\(what): \(String(cString: strerror(errno)))")
+    }
+}
+
+/// Files mapped into memory one behind the other, so that an offset from one base names any byte of any of them.
+final class MappedFiles {
+    let base: UnsafePointer<UInt8>
+    /// Where each file lies, counted from `base`; starts are multiples of the page size.
+    let ranges: [Range<Int>]
+    private let size: Int
+
+    init(_ files: [OpenFile]) throws(Problem) {
+        let page = Int(getpagesize())
+        var ranges: [Range<Int>] = []
+        var end = 0
+        for file in files {
+            ranges.append(end..<end + file.size)
+            end = (end + file.size + page - 1) / page * page
+        }
+        // A range without access is reserved first, and each file laid over its part of it.
+        size = max(end, page)
+        guard let start = mmap(nil, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
+            start != MAP_FAILED
+        else { throw OpenFile.failure("cannot reserve \(size) bytes of addresses") }
+        for (file, range) in zip(files, ranges) where file.size > 0 {
+            guard
+                mmap(start + range.lowerBound, file.size, PROT_READ, MAP_PRIVATE | MAP_FIXED, file.descriptor, 0)
+                    != MAP_FAILED
+            else {
+                munmap(start, size)
+                throw OpenFile.failure("cannot map \(file.size) bytes of a file into memory")
+            }
+        }
+        base = UnsafePointer(start.assumingMemoryBound(to: UInt8.self))
+        self.ranges = ranges
+    }
+
+    deinit { munmap(UnsafeMutableRawPointer(mutating: base), size) }
+
+    /// The first bytes of a file, for its header.
+    func sample(of file: Int) -> UnsafeBufferPointer<UInt8> {
+        UnsafeBufferPointer(
+            start: base + ranges[file].lowerBound, count: min(ranges[file].count, CSVHeader.sampleSize))
+    }
+}
+
+/// A piece of a stream, filled by reads; kept alive by the batches whose text points into it.
+final class StreamPiece {
+    let bytes: UnsafeMutableRawBufferPointer
+    private(set) var count = 0
+
+    init(capacity: Int) { bytes = .allocate(byteCount: capacity, alignment: 64) }
+    deinit { bytes.deallocate() }
+
+    var start: UnsafePointer<UInt8> { UnsafePointer(bytes.baseAddress!.assumingMemoryBound(to: UInt8.self)) }
+
+    func append(_ other: UnsafeRawBufferPointer) {
+        UnsafeMutableRawBufferPointer(rebasing: bytes[count...]).copyMemory(from: other)
+        count += other.count
+    }
+
+    /// Reads until the piece is full or the stream ends; returns whether it has ended.
+    func fill(from reader: DecompressingReader) throws(Problem) -> Bool {
+        while count < bytes.count {
+            let read = try reader.read(into: UnsafeMutableRawBufferPointer(rebasing: bytes[count...]))
+            if read == 0 { return true }
+            count += read
+        }
+        return false
+    }
+}

@@ -1,0 +1,92 @@
+/// Which moment of a trip is its event time.
+public enum EventClock: String, Sendable, CaseIterable {
+    /// The wall clock at sending, as a live source would stamp it.
+    case now
+    /// When the trip started.
+    case start
+    /// When the trip ended.
+    case end
+}
+
+/// Where in its quarter of an hour a trip falls; the publisher rounds times to 15 minutes.
+public enum Spread: String, Sendable, CaseIterable {
+    /// At the mark.
+    case none
+    /// Anywhere, drawn by the seed and the trip's line.
+    case uniform
+    /// By the trip's own duration: seconds modulo 15 minutes after the mark.
+    case byDuration = "by-duration"
+}
+
+/// Optional filters for junk rows; what they take out is counted by rule.
+public enum Cleaning: String, Sendable, CaseIterable {
+    /// Fare and total 1…1000 dollars, miles 0…250, seconds 30…21600, all given.
+    ///
+    /// Source: toddwschneider/chicago-taxi-data, prepare_analysis.sql.
+    case standard
+}
+
+/// What is read from trip files, and in what order.
+public struct TripSourceOptions: Sendable {
+    public var clock: EventClock
+    public var spread: Spread
+    public var seed: UInt64
+    public var cleaning: Cleaning?
+    /// Only trips with an event time at or after `from` and before `to`; with the clock `now` the trip's start decides.
+    public var from: EventTime?
+    public var to: EventTime?
+    /// Stop after so many trips.
+    public var limit: Int?
+    /// The columns to decode, besides those that clock and cleaning need.
+    public var fields: TripFieldSet
+    /// Columns without which a file is refused, besides the clock's; `purpose` says in the message what for.
+    public var required: TripFieldSet
+    public var purpose: String
+    public var zone: ZoneClock
+    /// So many trips are passed over, since an earlier run has delivered them.
+    public var skip: Int
+    /// Goes on however many rows are rejected, instead of stopping when it is more than half.
+    public var toleratesRejects = false
+
+    public init(
+        clock: EventClock = .now, spread: Spread = .none, seed: UInt64 = 1, cleaning: Cleaning? = nil,
+        from: EventTime? = nil, to: EventTime? = nil, limit: Int? = nil, fields: TripFieldSet = .all,
+        required: TripFieldSet = TripFieldSet(.startTimestamp), purpose: String = "a replay", zone: ZoneClock,
+        skip: Int = 0
+    ) {
+        (self.clock, self.spread, self.seed, self.cleaning) = (clock, spread, seed, cleaning)
+        (self.from, self.to, self.limit, self.fields) = (from, to, limit, fields)
+        (self.required, self.purpose, self.zone, self.skip) = (required, purpose, zone, skip)
+    }
+
+    /// The column that gives the event time, or by which `now` filters and orders nothing.
+    var clockField: TripField { clock == .end ? .endTimestamp : .startTimestamp }
+
+    /// Everything that must be decoded.
+    var decodedFields: TripFieldSet {
+        var fields = fields
+        if clock != .now || from != nil || to != nil { fields.formUnion(TripFieldSet(clockField)) }
+        if spread == .byDuration { fields.formUnion(TripFieldSet(.seconds)) }
+        if cleaning != nil { fields.formUnion(TripFieldSet([.fare, .total, .miles, .seconds])) }
+        return fields
+    }
+
+    var requiredFields: TripFieldSet {
+        var needed = required
+        if clock != .now || from != nil || to != nil { needed.formUnion(TripFieldSet(clockField)) }
+        if cleaning != nil { needed.formUnion(TripFieldSet([.fare, .total, .miles, .seconds])) }
+        return needed
+    }
+}
+
+/// What became of the rows of a source: `read = delivered + rejected + filtered`.
+public struct TripCounts: Sendable, Equatable {
+    public var read = 0
+    public var delivered = 0
+    public var rejected: [RejectReason: Int] = [:]
+    /// By rule: a cleaning rule's column, or `range` for `from` and `to`.
+    public var filtered: [String: Int] = [:]
+    public init() {}
+    public var rejectedTotal: Int { rejected.values.reduce(0, +) }
+    public var filteredTotal: Int { filtered.values.reduce(0, +) }
+}

@@ -1,0 +1,107 @@
+import Problems
+import Testing
+import YAML
+
+@Suite struct YAMLReaderTests {
+    @Test func keepsOrderStyleAndPlaces() throws {
+        let root = try YAMLNode.parse("b: 1\na: ['x', \"y\"]\nä: {k: v}\n", file: "f.yaml")
+        let entries = try root.entries()
+        #expect(entries.map(\.name) == ["b", "a", "ä"])
+        #expect(try entries[0].value.integer() == 1)
+        #expect(try entries[1].value.items().map { try $0.text() } == ["x", "y"])
+        #expect(entries[1].value.location.description == "f.yaml:2:4")
+        #expect(entries[2].key.location.description == "f.yaml:3:1")
+        // Columns count bytes: "ä" has two.
+        #expect(entries[2].value.location.column == 5)
+        #expect(try entries[1].value.items()[0].isQuoted)
+        #expect(entries[0].value.isQuoted == false)
+    }
+
+    @Test func anEmptyFileIsNull() throws {
+        #expect(try YAMLNode.parse("", file: "f").isNull)
+        #expect(try YAMLNode.parse("# only a comment\n", file: "f").isNull)
+    }
+
+    @Test func resolvesAliases() throws {
+        let root = try YAMLNode.parse("a: &x [1, 2]\nb: *x\nc: &y 7\nd: *y\n", file: "f")
+        #expect(try root["b"]?.items().map { try $0.integer() } == [1, 2])
+        #expect(try root["d"]?.integer() == 7)
+        #expect(root["d"]?.location.description == "f:3:7")
+    }
+
+    @Test func skipsAByteOrderMark() throws {
+        let root = try YAMLNode.parse("\u{FEFF}a: 1", file: "f")
+        #expect(try root.entries()[0].key.location.column == 1)
+    }
+
+    @Test func readsEveryKindOfLineEnd() throws {
+        let root = try YAMLNode.parse("a: 1\r\nb: 2\r\nc: x\r\n", file: "f")
+        #expect(root["c"]?.location.description == "f:3:4")
+    }
+
+    struct Failure: Sendable, CustomTestStringConvertible {
+        var testDescription: String
+        var text: String
+        var place: String
+        var says: String
+    }
+
+    @Test(arguments: [
+        Failure(testDescription: "a key twice", text: "a: 1\nb: 2\na: 3\n", place: "f:3:1", says: "twice"),
+        Failure(
+            testDescription: "a second document", text: "a: 1\n---\nb: 2\n", place: "f:2:1", says: "second document"),
+        Failure(testDescription: "an unclosed list", text: "a: [1, 2\nb: 3\n", place: "f:2:2", says: "','"),
+        Failure(testDescription: "a colon in text", text: "a: b: c\n", place: "f:1:5", says: "mapping values"),
+        Failure(testDescription: "a tab as indentation", text: "a:\n\tb: 1\n", place: "f:2:1", says: "token"),
+        Failure(testDescription: "an unknown anchor", text: "a: *x\n", place: "f:1:4", says: "no anchor"),
+        Failure(testDescription: "an alias in itself", text: "a: &x [*x]\n", place: "f:1:8", says: "inside the value"),
+        Failure(testDescription: "a tag", text: "a: !ruby/object 1\n", place: "f:1:4", says: "tag"),
+        Failure(testDescription: "a list as key", text: "? [a]\n: 1\n", place: "f:1:3", says: "key"),
+    ])
+    func saysWhatIsWrongAndWhere(_ c: Failure) {
+        let problem = #expect(throws: Problem.self) { try YAMLNode.parse(c.text, file: "f") }
+        #expect(problem?.code == .configuration)
+        #expect(problem?.location?.description == c.place)
+        #expect(problem?.message.contains(c.says) == true, "\(problem?.message ?? "")")
+        #expect(problem?.sourceLine != nil)
+    }
+
+    @Test func refusesBytesThatAreNotUTF8() {
+        let problem = #expect(throws: Problem.self) { try YAMLNode.parse([0x61, 0x3A, 0x20, 0xFF], file: "f") }
+        #expect(problem?.location?.description == "f:1:4")
+    }
+
+    @Test func refusesAliasesThatMultiply() {
+        var text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
+        for level in 1...9 {
+            text +=
+                "a\(level): &a\(level) [" + Array(repeating: "*a\(level - 1)", count: 10).joined(separator: ",") + "]\n"
+        }
+        let problem = #expect(throws: Problem.self) { try YAMLNode.parse(text, file: "f") }
+        #expect(problem?.message.contains("100000 values") == true)
+    }
+
+    @Test func refusesDeepNesting() {
+        let text = String(repeating: "[", count: 5000) + String(repeating: "]", count: 5000)
+        #expect(throws: Problem.self) { try YAMLNode.parse(text, file: "f") }
+    }
+
+    @Test func readsWhateverBytesWithoutTrapping() {
+        var random = SystemRandomNumberGenerator()
+        let letters = Array("ab:,-[]{}#&*!|>'\"%@`?~ \n\t\\é0".utf8)
+        for _ in 0..<500 {
+            let text = (0..<Int.random(in: 0..<40, using: &random)).map { _ in letters.randomElement(using: &random)! }
+            if let node = try? YAMLNode.parse(text, file: "f") { _ = node.location }
+        }
+    }
+
+    @Test func putsCallsInBracesTogetherAgain() throws {
+        let text = "{a: count(), p50: quantile(fare, 0.5), p90: quantile(tips, 0.5), m: f(1,\n  2, 3), z: 1}"
+        let root = try YAMLNode.parse(text, file: "f", callsHoldCommas: true)
+        #expect(try root.entries().map(\.name) == ["a", "p50", "p90", "m", "z"])
+        #expect(root["p90"]?.scalar == "quantile(tips, 0.5)")
+        #expect(root["m"]?.scalar == "f(1, 2, 3)")
+        #expect(
+            root["p90"]?.problem("", atByteOfText: 15).location?.column == 60)
+    }
+}
