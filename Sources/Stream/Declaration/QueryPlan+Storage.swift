@@ -122,7 +122,7 @@ extension QueryPlan {
     private var windowEndSQL: String {
         switch window {
         case .tumbling(let sizeMs), .sliding(let sizeMs, _): "w.window_start_ms + \(sizeMs)"
-        case .localDay: StorageSQL.nextLocalMidnight("w.window_start_ms")
+        case .localDay: StorageSQL.nextLocalDay("w.window_start_ms")
         case .none: "NULL"
         }
     }

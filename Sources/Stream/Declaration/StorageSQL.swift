@@ -15,14 +15,15 @@ enum StorageSQL {
         """
     }
 
-    /// The local midnight after the one at `ms`, in UTC ms.
+    /// The start of the local day after the one that begins at `ms`, in UTC ms from 1970 on.
     ///
-    /// It is 24 hours later but for a change of the offset on the way, and not before that change (which is where the day
-    /// begins in zones that skip midnight).
-    static func nextLocalMidnight(_ ms: String) -> String {
+    /// It is the next midnight of the wall clock by the offset at `ms` (a zone that skips midnight begins its day later), put
+    /// right by a change of the offset on the way, and not before that change.
+    static func nextLocalDay(_ ms: String) -> String {
         """
         (SELECT max(d.same_offset_ms + (d.offset_s - z.offset_s) * 1000, z.from_ms) FROM \
-        (SELECT (\(ms)) + 86400000 AS same_offset_ms, o.offset_s AS offset_s FROM zone_offsets AS o \
+        (SELECT ((((\(ms)) / 1000 + o.offset_s) / 86400 + 1) * 86400 - o.offset_s) * 1000 AS same_offset_ms, \
+        o.offset_s AS offset_s FROM zone_offsets AS o \
         WHERE o.from_ms <= (\(ms)) ORDER BY o.from_ms DESC LIMIT 1) AS d \
         JOIN zone_offsets AS z ON z.from_ms <= d.same_offset_ms ORDER BY z.from_ms DESC LIMIT 1)
         """
