@@ -17,14 +17,14 @@ enum Names {
         let name = try node.text()
         let (what, rule): (String, String) =
             switch kind {
-            case .query: ("query", "letters, digits and _, beginning with a letter")
-            case .table: ("table", "lower-case letters, digits and _, beginning with a letter")
-            case .topic: ("topic", "letters, digits, _, - and .")
-            case .aggregate: ("aggregate", "letters, digits and _, beginning with a letter")
+            case .query: ("a query", "letters, digits and _, beginning with a letter")
+            case .table: ("a table", "lower-case letters, digits and _, beginning with a letter")
+            case .topic: ("a topic", "letters, digits, _, - and .")
+            case .aggregate: ("an aggregate", "letters, digits and _, beginning with a letter")
             }
         guard !name.isEmpty, name.utf8.count <= maximumLength, fits(Array(name.utf8), kind) else {
             throw node.problem(
-                "\"\(name)\" is no name for a \(what)", hint: "Use up to \(maximumLength) \(rule).")
+                "\"\(name)\" is no name for \(what)", hint: "Use up to \(maximumLength) \(rule).")
         }
         return name
     }
