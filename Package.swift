@@ -41,7 +41,7 @@ let package = Package(
             swiftSettings: swiftSettings),
 
         module("Problems"),
-        module("CommandLine", ["Problems", "YAML"]),
+        module("CommandLine", ["Problems", "YAML", "CGetopt"]),
         module("Trips", ["Problems", "CByteScan", "Compression", "CXXHash"]),
         module("Topics", ["Problems", "Trips", "Telemetry", "SQLite", "CXXHash"]),
         module("Database", ["Problems", "Trips", "Telemetry", "SQLite"]),
@@ -55,6 +55,7 @@ let package = Package(
         module("YAML", ["Problems", "CYAML"]),
         module("Compression", ["Problems", "CZstd", "CZlib"]),
         .target(name: "CByteScan"),
+        .systemLibrary(name: "CGetopt"),
         system("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
         system("CYAML", pkgConfig: "yaml-0.1", apt: "libyaml-dev"),
         system("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),

@@ -9,7 +9,7 @@ public import Trips
 /// write transaction is short, and waits its turn behind the stream's.
 ///
 /// Used by one thread at a time.
-public struct BatchRunner {
+public struct BatchRunner: Sendable {
     private let connection: Connection
     private let zone: ZoneClock
     private let watermarkMs: EventTime?

@@ -27,7 +27,7 @@ public enum BatchSchema {
 
     /// Whether a table (or view) of that name exists.
     static func exists(_ name: String, on connection: Connection) throws(SQLiteError) -> Bool {
-        try connection.value("SELECT 1 FROM sqlite_master WHERE name = ?", .text(name)) != nil
+        try connection.value("SELECT 1 FROM sqlite_master WHERE name = ?", .text(name))?.integer == 1
     }
 
     private static let tables: [(name: String, sql: String)] = [

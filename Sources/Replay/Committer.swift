@@ -49,7 +49,7 @@ final class Committer: @unchecked Sendable {
 
     /// - Throws: what storing this commit or an earlier one threw; nothing is stored after a failure.
     func submit(_ commit: SealedCommit) throws {
-        guard depth > 0 else { return try perform(commit) }
+        guard depth > 0 else { return try performAtOnce(commit) }
         try condition.withLock {
             while waiting.count >= depth, failure == nil { condition.wait() }
             if let failure { throw failure }
@@ -65,6 +65,17 @@ final class Committer: @unchecked Sendable {
             condition.broadcast()
             while !hasEnded { condition.wait() }
             if let failure { throw failure }
+        }
+    }
+
+    /// A failure counts for what comes later here as well, or the next commit's position would pass over what this one lost.
+    private func performAtOnce(_ commit: SealedCommit) throws {
+        if let failure { throw failure }
+        do {
+            try perform(commit)
+        } catch {
+            failure = error
+            throw error
         }
     }
 

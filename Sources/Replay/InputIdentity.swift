@@ -23,7 +23,8 @@ struct InputIdentity: Codable, Sendable, Equatable {
         let name = URL(fileURLWithPath: path).lastPathComponent
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue else {
-            throw Problem(.noInput, "there is no file \"\(path)\"", hint: "Check the path, or see: taxi-cli data sample")
+            throw Problem(
+                .noInput, "there is no file \"\(path)\"", hint: "Check the path, or see: taxi-cli data sample")
         }
         let kind = (try? FileManager.default.attributesOfItem(atPath: path))?[.type] as? FileAttributeType
         let target = (try? FileManager.default.destinationOfSymbolicLink(atPath: path)) != nil

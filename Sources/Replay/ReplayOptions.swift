@@ -37,7 +37,8 @@ public struct ReplayOptions: Sendable {
     public var producer: String
 
     public init(
-        paths: [String], source: TripSourceOptions, pace: Pace = .unlimited, key: RecordKey = .taxi, partitions: Int? = nil,
+        paths: [String], source: TripSourceOptions, pace: Pace = .unlimited, key: RecordKey = .taxi,
+        partitions: Int? = nil,
         isResuming: Bool = false, isLooping: Bool = false, tenant: String = "chicago", producer: String = "produce"
     ) {
         (self.paths, self.source, self.pace, self.key) = (paths, source, pace, key)

@@ -60,7 +60,8 @@ struct ReplayPosition: Codable, Sendable, Equatable {
 
     /// - Throws: `Problem(.badData)` for bytes that are no position of this version.
     init(decoding bytes: [UInt8], producer: String) throws(Problem) {
-        guard let position = try? JSONDecoder().decode(ReplayPosition.self, from: Data(bytes)), position.version == 1 else {
+        guard let position = try? JSONDecoder().decode(ReplayPosition.self, from: Data(bytes)), position.version == 1
+        else {
             throw Problem(
                 .badData, "the stored position of producer \"\(producer)\" cannot be read",
                 hint: "Start anew without --resume.")
@@ -75,7 +76,8 @@ struct ReplayPosition: Codable, Sendable, Equatable {
             differences.append("the input was \(Self.list(input)) and is \(Self.list(now))")
         } else {
             for (old, new) in zip(input, now) where old != new {
-                let what = old.size != new.size ? "had \(Self.size(old)) and has \(Self.size(new))" : "has other content"
+                let what =
+                    old.size != new.size ? "had \(Self.size(old)) and has \(Self.size(new))" : "has other content"
                 differences.append("\"\(new.name)\" \(what)")
             }
         }

@@ -38,7 +38,8 @@ public struct ReplaySummary: Sendable, Equatable {
         func time(_ ms: EventTime?) -> String { ms.map { "\"\(zone.iso(ms: $0))\"" } ?? "null" }
         let fields: KeyValuePairs<String, String> = [
             "read": "\(read)", "sent": "\(sent)", "rejected": Self.object(rejected), "filtered": Self.object(filtered),
-            "seconds": Self.number(seconds), "rate": Self.number(rate), "asked_rate": askedRate.map(Self.number) ?? "null",
+            "seconds": Self.number(seconds), "rate": Self.number(rate),
+            "asked_rate": askedRate.map(Self.number) ?? "null",
             "max_behind_ms": "\(maxBehindMs)", "bytes": "\(bytes)", "first_event": time(firstEvent),
             "last_event": time(lastEvent), "outcome": "\"\(outcome.rawValue)\"", "resumed_from": "\(resumedFrom)",
         ]

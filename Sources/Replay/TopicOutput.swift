@@ -51,12 +51,10 @@ final class TopicOutput: ReplayOutput {
                 let time = batch.eventTimes[Int(row)]
                 (least, greatest) = (min(least, time), max(greatest, time))
             }
-            var payload: [UInt8] = []
-            encode(batch, rows, &payload)
             append(
                 PendingBatch(
                     topic: options.ingestTopic, partition: partition, count: rows.count, times: least...greatest,
-                    encoding: .trips, payload: payload))
+                    encoding: .trips, payload: encode(batch, rows)))
         }
     }
 
@@ -90,7 +88,13 @@ final class TopicOutput: ReplayOutput {
 }
 
 /// Encodes the chosen rows of a batch as columns.
-typealias TripEncoder = (_ batch: TripBatch, _ rows: UnsafeBufferPointer<Int32>, _ payload: inout [UInt8]) -> Void
+typealias TripEncoder = (_ batch: TripBatch, _ rows: UnsafeBufferPointer<Int32>) -> [UInt8]
+
+/// Lends one encoder, with its memory, to a closure.
+final class ColumnsEncoder {
+    private var encoder = TripColumnsEncoder()
+    func encode(_ batch: TripBatch, rows: UnsafeBufferPointer<Int32>) -> [UInt8] { encoder.encode(batch, rows: rows) }
+}
 
 extension TopicRecord {
     /// A rejected row, unchanged, with why and whence in the headers; the names that begin with `__` are Kafka Connect's own.
@@ -104,6 +108,7 @@ extension TopicRecord {
             "__connect.errors.offset": "\(location.line)", "__connect.errors.exception.message": reject.detail,
         ]
         self.init(
-            key: nil, value: reject.bytes, headers: headers.map { Header(name: $0, value: Array($1.utf8)) }, timestamp: ms)
+            key: nil, value: reject.bytes, headers: headers.map { Header(name: $0, value: Array($1.utf8)) },
+            timestamp: ms)
     }
 }

@@ -90,7 +90,9 @@ public final class Connection: @unchecked Sendable {
     public func value(_ sql: String, _ values: SQLValue...) throws(SQLiteError) -> SQLValue? {
         let statement = try prepare(sql)
         try statement.bind(values)
-        return try statement.step() ? statement.value(0) : nil
+        // Not `? :` with nil: as a literal that would be `SQLValue.null`.
+        guard try statement.step() else { return Optional.none }
+        return statement.value(0)
     }
 
     /// Runs `body` in one transaction that takes the write lock at once (`BEGIN IMMEDIATE`); an error rolls it back.

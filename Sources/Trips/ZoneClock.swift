@@ -64,39 +64,7 @@ public final class ZoneClock: Sendable {
     public func startMs(ofLocalDay day: Int) -> EventTime { utcMs(localSeconds: Int64(day) * 86400) }
 
     /// `2024-01-22T13:45:00.000-06:00`
-    public func iso(ms: EventTime) -> String {
-        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 29) { buffer in
-            write(ms: ms, to: buffer.baseAddress!)
-            return String(decoding: buffer, as: UTF8.self)
-        }
-    }
-
-    /// Writes the 29 bytes of `iso(ms:)`.
-    public func write(ms: EventTime, to out: UnsafeMutablePointer<UInt8>) {
-        let offset = offsetSeconds(atMs: ms)
-        let local = ms + Int64(offset) * 1000
-        let days = local >= 0 ? local / 86_400_000 : (local - 86_399_999) / 86_400_000
-        let inDay = Int(local - days * 86_400_000)
-        let (year, month, day) = Calendar.date(ofDay: Int(days))
-        var writer = DigitWriter(out: out)
-        writer.four(year)
-        writer.byte("-")
-        writer.two(month)
-        writer.byte("-")
-        writer.two(day)
-        writer.byte("T")
-        writer.two(inDay / 3_600_000)
-        writer.byte(":")
-        writer.two(inDay / 60_000 % 60)
-        writer.byte(":")
-        writer.two(inDay / 1000 % 60)
-        writer.byte(".")
-        writer.three(inDay % 1000)
-        writer.byte(offset < 0 ? "-" : "+")
-        writer.two(abs(offset) / 3600)
-        writer.byte(":")
-        writer.two(abs(offset) / 60 % 60)
-    }
+    public func iso(ms: EventTime) -> String { ZonedTime.text(ms: ms, offsetSeconds: offsetSeconds(atMs: ms)) }
 
     /// The stretch that an instant lies in, with its end: for loops that stay in one stretch for long.
     func bounds(ofMs ms: EventTime) -> (fromMs: EventTime, untilMs: EventTime, offsetMs: Int64) {

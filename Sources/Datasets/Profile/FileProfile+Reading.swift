@@ -11,10 +11,14 @@ extension FileProfile {
     /// However many rows cannot be used, it goes on: that is what one wants to know. Memory stays below 150 MB at any size.
     ///
     /// - Parameters:
-    ///   - path: a file; not standard input, which cannot be looked at twice.
+    ///   - path: a file; not standard input, whose first line cannot be looked at twice.
     ///   - progress: told how many rows have been read, now and then.
-    /// - Throws: `Problem`: `.noInput`, `.inputOutput`, and `.badData` for what is no trip file at all.
+    /// - Throws: `Problem`: `.noInput`, `.inputOutput`, `.usage` for standard input, and `.badData` for what is no trip file at all.
     public init(path: String, progress: ((_ rows: Int) -> Void)? = nil) throws(Problem) {
+        guard path != "-" else {
+            throw Problem(
+                .usage, "a profile cannot be made of standard input", hint: "Write it to a file first: cat > trips.csv")
+        }
         let header = try CSVHeader(path: path)
         var options = TripSourceOptions(
             required: [], purpose: "a profile", zone: try ZoneClock(identifier: "America/Chicago"))

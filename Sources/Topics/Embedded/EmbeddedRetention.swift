@@ -64,8 +64,9 @@ enum EmbeddedRetention {
     }
 
     private static func hasBatches(_ slot: Int64, before end: Int64, _ connection: Connection) throws -> Bool {
-        try connection.value("SELECT 1 FROM batches WHERE slot = ? AND base_offset < ?", .integer(slot), .integer(end))
-            != nil
+        let found = try connection.value(
+            "SELECT EXISTS (SELECT 1 FROM batches WHERE slot = ? AND base_offset < ?)", .integer(slot), .integer(end))
+        return found?.integer == 1
     }
 
     /// Removes batches whose partition is gone.

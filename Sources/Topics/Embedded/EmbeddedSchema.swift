@@ -25,7 +25,8 @@ enum EmbeddedSchema {
     /// "taxT"
     static let applicationID: Int64 = 0x7461_7854
 
-    /// 32 KiB: 64 appends a megabyte some 10 % faster than 32, but each small commit writes a handful of whole pages.
+    /// 32 KiB: batches of a megabyte are appended some 10 % faster with 64 and 10 % slower with 16, but each commit, however
+    /// small, writes a handful of whole pages.
     static let pageSizeBytes = 32 << 10
 
     /// Opens the database and brings it to the present version.
@@ -47,7 +48,7 @@ enum EmbeddedSchema {
     private static func found(in connection: Connection) throws -> Int64 {
         let found = try connection.value("PRAGMA user_version")?.integer ?? 0
         let application = try connection.value("PRAGMA application_id")?.integer ?? 0
-        let isEmpty = try found == 0 && connection.value("SELECT 1 FROM sqlite_schema LIMIT 1") == nil
+        let isEmpty = try found == 0 && connection.value("SELECT count(*) FROM sqlite_schema")?.integer == 0
         if isEmpty { return 0 }
         guard application == applicationID else {
             throw Problem(

@@ -69,4 +69,7 @@ package struct ByteReader {
         defer { offset += count }
         return UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + count])
     }
+
+    /// Everything that is left.
+    package mutating func rest() throws(Truncated) -> UnsafeRawBufferPointer { try take(bytes.count - offset) }
 }

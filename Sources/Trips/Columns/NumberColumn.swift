@@ -5,6 +5,8 @@
 ///     2  dictionary  entries n (2), n cells (8 each), index width w (1: 1 or 2), then count × w bytes
 package enum NumberColumn {
     static let constant: UInt8 = 0
+    /// What stands in place of an encoding where there are no cells.
+    package static let empty: UInt8 = 255
     static let offsets: UInt8 = 1
     static let dictionary: UInt8 = 2
 

@@ -27,12 +27,12 @@ enum JSONEscape {
             repeat {
                 let bytes = source.loadUnaligned(fromByteOffset: at, as: SIMD2<UInt64>.self)
                 target.storeBytes(of: bytes, toByteOffset: at, as: SIMD2<UInt64>.self)
-                found |= special(bytes)
+                found |= JSONWord.special(bytes)
                 at &+= 16
             } while at <= length &- 16
             let bytes = source.loadUnaligned(fromByteOffset: length &- 16, as: SIMD2<UInt64>.self)
             target.storeBytes(of: bytes, toByteOffset: length &- 16, as: SIMD2<UInt64>.self)
-            found |= special(bytes)
+            found |= JSONWord.special(bytes)
             return (found[0] | found[1]) & JSONWord.tops == 0
         }
         if length >= 8 {
@@ -49,15 +49,6 @@ enum JSONEscape {
             found = found || byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
         }
         return !found
-    }
-
-    /// Top bit set, in the lowest such byte, for a byte that needs escaping; see `JSONWord.special`.
-    @inline(__always)
-    private static func special(_ bytes: SIMD2<UInt64>) -> SIMD2<UInt64> {
-        let controls = bytes &- SIMD2(repeating: JSONWord.ones &* 0x20)
-        let quotes = (bytes ^ SIMD2(repeating: JSONWord.ones &* 0x22)) &- SIMD2(repeating: JSONWord.ones)
-        let backslashes = (bytes ^ SIMD2(repeating: JSONWord.ones &* 0x5c)) &- SIMD2(repeating: JSONWord.ones)
-        return (controls | quotes | backslashes) & ~bytes
     }
 
     @inline(never)
@@ -142,6 +133,15 @@ enum JSONWord {
         let controls = bytes &- ones &* 0x20
         let quotes = (bytes ^ (ones &* 0x22)) &- ones
         let backslashes = (bytes ^ (ones &* 0x5c)) &- ones
+        return (controls | quotes | backslashes) & ~bytes
+    }
+
+    /// The same for two words.
+    @inline(__always)
+    static func special(_ bytes: SIMD2<UInt64>) -> SIMD2<UInt64> {
+        let controls = bytes &- SIMD2(repeating: ones &* 0x20)
+        let quotes = (bytes ^ SIMD2(repeating: ones &* 0x22)) &- SIMD2(repeating: ones)
+        let backslashes = (bytes ^ SIMD2(repeating: ones &* 0x5c)) &- SIMD2(repeating: ones)
         return (controls | quotes | backslashes) & ~bytes
     }
 

@@ -80,3 +80,16 @@ extension OutputBuffer {
         used += DecimalText.write(value, to: place) - place
     }
 }
+
+extension OutputBuffer {
+    /// Appends UTF-8 text as a JSON string, in quotes and escaped.
+    public mutating func append(jsonString text: [UInt8]) {
+        append(UInt8(ascii: "\""))
+        let place = reserve(text.count * JSONEscape.maximumGrowth)
+        text.withUnsafeBufferPointer { bytes in
+            guard let start = bytes.baseAddress else { return }
+            used += JSONEscape.write(start, bytes.count, to: place) - place
+        }
+        append(UInt8(ascii: "\""))
+    }
+}

@@ -47,26 +47,26 @@ extension TripJSONReader {
     @inline(__always)
     mutating func readValue(
         _ cursor: inout JSONCursor, _ key: Int, _ row: Int, _ batch: TripBatch
-    ) throws(JSONFault) -> FieldFault? {
+    ) throws(JSONFault) -> RejectReason? {
         let plan = plans.withUnsafeBufferPointer { $0.baseAddress.unsafelyUnwrapped[key] }
         if plan == .skip {
             try cursor.skipValue()
             return nil
         }
-        let start = cursor.at
+        let first = cursor.at.pointee
         let outcome: Int64
-        if start.pointee == UInt8(ascii: "\""), plan.takesString {
+        if first == UInt8(ascii: "\""), plan.takesString {
             let string = try cursor.string()
             outcome = plan == .text ? text(string, batch) : time(string, plan)
-        } else if start.pointee &- 48 < 10 || start.pointee == UInt8(ascii: "-"), !plan.takesString {
+        } else if first &- 48 < 10 || first == UInt8(ascii: "-"), !plan.takesString {
             outcome = number(try JSONNumber(&cursor), plan)
         } else {
-            let isNull = start.pointee == UInt8(ascii: "n")
+            let isNull = first == UInt8(ascii: "n")
             try cursor.skipValue()
             outcome = isNull ? nullCell : Outcome.schemaMismatch
         }
         if outcome <= Outcome.last, outcome != nullCell || plan == .eventTime {
-            return FieldFault(reason: Outcome.reason(outcome), key: key, at: start, length: cursor.at - start)
+            return Outcome.reason(outcome)
         }
         if plan == .eventTime {
             batch.eventTimes[row] = outcome

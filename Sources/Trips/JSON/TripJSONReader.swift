@@ -108,7 +108,10 @@ public struct TripJSONReader {
                 if key < JSONKeys.count {
                     previous = key
                     seen |= 1 << UInt32(truncatingIfNeeded: key)
-                    if let found = try readValue(&cursor, key, row, batch), fault == nil { fault = found }
+                    let start = cursor.at
+                    if let reason = try readValue(&cursor, key, row, batch), fault == nil {
+                        fault = FieldFault(reason: reason, key: key, at: start, length: cursor.at - start)
+                    }
                 } else {
                     try cursor.skipValue()
                 }
@@ -139,7 +142,8 @@ public struct TripJSONReader {
             let wanted = UnsafeRawPointer(endings.bytes + expected &* JSONKeys.stride).loadUnaligned(
                 as: SIMD4<UInt64>.self)
             let different = (text ^ wanted) & endings.masks[expected]
-            if different[0] | different[1] | different[2] | different[3] == 0 {
+            let halves = different.lowHalf | different.highHalf
+            if halves[0] | halves[1] == 0 {
                 cursor.at += endings.lengths[expected] &+ 1
                 cursor.skipBlanks()
                 return expected

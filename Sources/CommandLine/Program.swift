@@ -1,0 +1,186 @@
+internal import Glibc
+public import Problems
+
+/// A program: its tree of commands, the options all of them have, and how a command line becomes a run.
+public struct Program: Sendable {
+    public let root: Command
+    public let version: String
+    /// The program's own global options and those of every program (`--format`, `--quiet`, `--help`, …).
+    public let globals: [Option]
+    private let configurationPath: @Sendable (ParsedArguments) throws -> String?
+
+    /// - Parameters:
+    ///   - globals: options that every command accepts.
+    ///   - configurationPath: the path of taxi.yaml, from the global options as flags, environment and defaults give them;
+    ///     nil for none. The file need not exist.
+    public init(
+        root: Command, version: String, globals: [Option],
+        configurationPath: @escaping @Sendable (ParsedArguments) throws -> String?
+    ) {
+        (self.root, self.version, self.configurationPath) = (root, version, configurationPath)
+        self.globals = globals + Option.standard
+    }
+
+    /// Everything that the process brings: tests bring their own.
+    public struct Surroundings: Sendable {
+        public var environment: [String: String]
+        public var terminal: Terminal
+        public var output: TextWriter
+        public var errors: TextWriter
+
+        public init(environment: [String: String], terminal: Terminal, output: TextWriter, errors: TextWriter) {
+            (self.environment, self.terminal, self.output, self.errors) = (environment, terminal, output, errors)
+        }
+
+        /// Those of this process. A writer that finds its pipe closed gets an error from now on, and no signal.
+        public static func process() -> Surroundings {
+            signal(SIGPIPE, SIG_IGN)
+            let environment = processEnvironment()
+            return Surroundings(
+                environment: environment, terminal: .current(environment: environment), output: .standardOutput,
+                errors: .standardError)
+        }
+    }
+
+    /// Parses, runs, and tells what went wrong.
+    ///
+    /// - Parameter words: the arguments after the program's name.
+    /// - Returns: the exit code: the command's own, a problem's, 0 for a closed pipe.
+    public nonisolated(nonsending) func run(_ words: [String], in surroundings: Surroundings) async -> Int32 {
+        var surroundings = surroundings
+        do {
+            let words = words.first == "help" ? words.dropFirst() + ["--help"] : words
+            let line = try ArgumentParser(root: root, globals: globals).parse(words)
+            if line.gives("no-color") { surroundings.terminal.allowsColor = false }
+            if let text = try answer(line, surroundings) {
+                try surroundings.output.write(text)
+                try surroundings.output.flush()
+                return 0
+            }
+            let status: ExitStatus
+            let reads = line.command.readsConfiguration
+            switch line.command.action {
+            case .none:
+                try surroundings.errors.write(help(for: line, surroundings, style: surroundings.terminal.errorStyle))
+                return Problem.Code.usage.rawValue
+            case .blocking(let run): status = try run(try arguments(of: line, surroundings, readsConfiguration: reads))
+            case .awaiting(let run):
+                status = try await run(try arguments(of: line, surroundings, readsConfiguration: reads))
+            }
+            try surroundings.output.flush()
+            return status.code
+        } catch is ClosedPipe {
+            return 0
+        } catch {
+            return surroundings.report(error)
+        }
+    }
+
+    /// What `--help` and `--version` say; nil where neither was given.
+    private func answer(_ line: ParsedLine, _ surroundings: Surroundings) throws -> String? {
+        if line.gives("version") { return "\(root.name) \(version)\n" }
+        let isAlone = line.commands.count == 1 && line.occurrences.isEmpty && !root.canRun
+        return line.gives("help") || isAlone
+            ? help(for: line, surroundings, style: surroundings.terminal.outputStyle) : nil
+    }
+
+    private func help(for line: ParsedLine, _ surroundings: Surroundings, style: Style) -> String {
+        // Lines of over 100 columns are hard to read however wide the terminal is.
+        HelpPage(command: line.command, path: line.path, globals: globals)
+            .text(width: min(100, surroundings.terminal.width), style: style)
+    }
+
+    /// Reads and checks everything that a command line says.
+    private func arguments(
+        of line: ParsedLine, _ surroundings: Surroundings, readsConfiguration: Bool
+    ) throws -> ParsedArguments {
+        let accepted = line.command.accepted(withGlobals: globals)
+        func arguments(_ options: [String: ResolvedOption], _ configuration: Configuration?) -> ParsedArguments {
+            ParsedArguments(
+                program: self, path: line.commands.map(\.name), positionals: line.positionals, options: options,
+                occurrences: line.occurrences, declared: accepted, configuration: configuration,
+                environment: surroundings.environment,
+                terminal: surroundings.terminal, output: surroundings.output, errors: surroundings.errors)
+        }
+        // Home and tenant say where taxi.yaml is, so they are settled before it is read.
+        let first = try Resolver(environment: surroundings.environment, configuration: nil)
+            .resolve(accepted.filter { option in globals.contains { $0.long == option.long } }, given: line.occurrences)
+        var configuration: Configuration?
+        if readsConfiguration, let path = try configurationPath(arguments(first, nil)) {
+            configuration = try loadConfiguration(path: path)
+        }
+        let resolved = try Resolver(environment: surroundings.environment, configuration: configuration)
+            .resolve(accepted, given: line.occurrences, exclusive: line.command.exclusive)
+        try checkPositionals(line)
+        return arguments(resolved, configuration)
+    }
+
+    /// Reads a taxi.yaml and checks it against every option of every command; nil where there is no file.
+    public func loadConfiguration(path: String) throws(Problem) -> Configuration? {
+        guard let configuration = try Configuration.load(path: path) else { return nil }
+        try configuration.check(against: globals + root.flattened().flatMap(\.command.options))
+        return configuration
+    }
+
+    /// What a command line would run with, nothing run: for `config`.
+    ///
+    /// - Parameters:
+    ///   - words: a command line without the program's name.
+    ///   - arguments: of the command that asks; lends its environment, terminal and writers.
+    public func resolve(_ words: [String], as arguments: ParsedArguments) throws -> ParsedArguments {
+        let line = try ArgumentParser(root: root, globals: globals).parse(words)
+        return try self.arguments(
+            of: line,
+            Surroundings(
+                environment: arguments.environment, terminal: arguments.terminal, output: arguments.output,
+                errors: arguments.errors), readsConfiguration: true)
+    }
+
+    /// Every option's value where no flag is given, in the order of declaration: for `config`.
+    public func settings(
+        of options: [Option], environment: [String: String], configuration: Configuration?
+    ) throws(Problem) -> [ResolvedOption] {
+        let resolved = try Resolver(environment: environment, configuration: configuration).resolve(options)
+        return options.compactMap { resolved[$0.long] }
+    }
+
+    private func checkPositionals(_ line: ParsedLine) throws(Problem) {
+        let arguments = line.command.arguments
+        let hint = "See \"\(line.path) --help\"."
+        var rest = line.positionals[...]
+        for argument in arguments {
+            let taken = argument.takesMany ? rest : rest.prefix(1)
+            rest = rest.dropFirst(taken.count)
+            guard !argument.isNeeded || !taken.isEmpty else {
+                throw Problem(
+                    .usage, "\"\(line.path)\" needs \(argument.name): \(argument.help)", hint: hint)
+            }
+            for text in taken {
+                do throws(Problem) {
+                    _ = try argument.kind.read(text)
+                } catch {
+                    var named = error
+                    named.message = "\(argument.name): " + error.message
+                    throw named
+                }
+            }
+        }
+        if let word = rest.first {
+            throw Problem(.usage, "\"\(line.path)\" was given one argument too many: \"\(word)\"", hint: hint)
+        }
+    }
+}
+
+/// The environment of this process, without Foundation's dictionary.
+private func processEnvironment() -> [String: String] {
+    var variables: [String: String] = [:]
+    var next = environ
+    while let entry = next.pointee {
+        let text = String(cString: entry)
+        if let sign = text.firstIndex(of: "=") {
+            variables[String(text[..<sign])] = String(text[text.index(after: sign)...])
+        }
+        next += 1
+    }
+    return variables
+}

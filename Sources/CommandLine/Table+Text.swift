@@ -1,0 +1,47 @@
+extension Table {
+    /// The table with aligned columns and a heading, each line ending in a line break.
+    ///
+    /// Where it is wider than `width`, the widest left-aligned columns are cut with `…`, down to `narrowest` columns. Numbers
+    /// are never cut: half a number is a wrong number. A table that still does not fit is left too wide.
+    ///
+    /// - Parameter width: columns of the terminal; nil for no limit.
+    public func text(width: Int?, style: Style = .plain) -> String {
+        let heading = columns.map { printable($0.name) }
+        let cells = rows.map { $0.map { $0.shown() } }
+        let widths = columnWidths(of: [heading] + cells, limit: width)
+        var output = line(heading, widths: widths, emphasis: style.bold)
+        for row in cells { output += line(row, widths: widths) { $0 } }
+        return output
+    }
+
+    private func columnWidths(of lines: [[String]], limit: Int?) -> [Int] {
+        var widths = columns.indices.map { column in lines.map { displayWidth(of: $0[column]) }.max() ?? 0 }
+        guard let limit else { return widths }
+        var excess = widths.reduce(0, +) + Self.gap.count * max(0, columns.count - 1) - limit
+        let shrinkable = columns.indices.filter { columns[$0].alignment == .left }
+        while excess > 0 {
+            guard let widest = shrinkable.max(by: { widths[$0] < widths[$1] }), widths[widest] > Self.narrowest else {
+                break
+            }
+            // Down to the second widest at once, not column by column.
+            let next = shrinkable.map { widths[$0] }.filter { $0 < widths[widest] }.max() ?? Self.narrowest
+            let cut = max(1, min(excess, widths[widest] - max(next, Self.narrowest)))
+            widths[widest] -= cut
+            excess -= cut
+        }
+        return widths
+    }
+
+    private func line(_ cells: [String], widths: [Int], emphasis: (String) -> String) -> String {
+        var texts: [String] = []
+        for (index, cell) in cells.enumerated() {
+            let cut = columns[index].alignment == .left ? truncated(cell, toWidth: widths[index]) : cell
+            let isLast = index == cells.count - 1 && columns[index].alignment == .left
+            texts.append(isLast ? cut : pad(cut, toWidth: widths[index], alignment: columns[index].alignment))
+        }
+        return emphasis(texts.joined(separator: Self.gap)) + "\n"
+    }
+
+    private static let gap = "  "
+    private static let narrowest = 8
+}

@@ -1,0 +1,102 @@
+import Glibc
+import Problems
+public import SQLite
+import Trips
+
+/// A tenant's `results.db`, open; the schema is there and of the present version.
+///
+/// Used by one thread at a time, as its connection is. Opening takes about a millisecond; creating some ten.
+public final class ResultsDatabase: Sendable {
+    public static let defaultZone = "America/Chicago"
+
+    public let connection: Connection
+
+    /// Opens or creates the database at `path`.
+    ///
+    /// - Parameter zone: the tenant's time zone. It may change as long as no stream has stored anything: days already counted
+    ///   would be another zone's.
+    /// - Throws: `Problem`: `.cannotCreate`, `.noPermission`, `.badData`, `.configuration` (a newer version, another or unknown
+    ///   zone), `.inputOutput`, `.tryAgain`.
+    public init(path: String, zone: String = defaultZone, durability: Connection.Durability = .full) throws {
+        connection = try explaining("opening the results") {
+            let connection = try Connection(path: path, durability: durability)
+            // A log of 16 MiB stays in the cache and is written over; more often would only cost more syncs.
+            try connection.execute("PRAGMA wal_autocheckpoint=4096")
+            try connection.execute("PRAGMA journal_size_limit=\(64 << 20)")
+            let isReady =
+                try ResultsSchema.found(in: connection) == ResultsSchema.version && Self.zone(in: connection) == zone
+            if !isReady {
+                try connection.transaction {
+                    // Looked up again: another process may have been first while we waited for the lock.
+                    try ResultsSchema.migrate(connection, from: ResultsSchema.found(in: connection))
+                    try Self.change(to: zone, in: connection)
+                }
+            }
+            return connection
+        }
+    }
+
+    /// Opens what is there for reading only.
+    ///
+    /// - Throws: `.noInput` where there are no results yet; otherwise as `init`.
+    public static func openReadOnly(path: String) throws -> ResultsDatabase {
+        let nothing = Problem(
+            .noInput, "there are no results yet: \"\(path)\" does not exist",
+            hint: "Run taxi-cli produce and taxi-cli stream first, or name another tenant with --tenant.")
+        guard access(path, F_OK) == 0 else { throw nothing }
+        let connection = try explaining("opening the results") {
+            let connection = try Connection(path: path, access: .readOnly)
+            let found = try ResultsSchema.found(in: connection)
+            if found == 0 { throw nothing }
+            guard found == ResultsSchema.version else {
+                throw Problem(
+                    .configuration, "\"\(path)\" was written by an older taxi-cli (results version \(found))",
+                    hint: "The next taxi-cli stream or taxi-cli batch brings it up to date.")
+            }
+            return connection
+        }
+        return ResultsDatabase(connection)
+    }
+
+    private init(_ connection: Connection) { self.connection = connection }
+
+    /// The tenant's time zone.
+    public var zone: String { get throws { try Self.zone(in: connection) ?? Self.defaultZone } }
+
+    private static func zone(in connection: Connection) throws -> String? {
+        try connection.value("SELECT value FROM settings WHERE name = 'zone'")?.text
+    }
+
+    private static func change(to zone: String, in connection: Connection) throws {
+        let present = try Self.zone(in: connection)
+        if present == zone { return }
+        // First, so that a mistyped name says so.
+        let clock = try ZoneClock(identifier: zone)
+        if let present, try connection.value("SELECT count(*) FROM checkpoints")?.integer ?? 0 > 0 {
+            throw Problem(
+                .configuration, "the results in \"\(connection.path)\" are in the time zone \(present), not \(zone)",
+                hint: "Keep \(present), or use another tenant for \(zone).")
+        }
+        try connection.execute("DELETE FROM zone_offsets")
+        for stretch in clock.stretches {
+            try connection.execute(
+                "INSERT INTO zone_offsets VALUES (?, ?)", .integer(stretch.fromMs),
+                .integer(Int64(stretch.offsetSeconds)))
+        }
+        try connection.execute("INSERT OR REPLACE INTO settings VALUES ('zone', ?)", .text(zone))
+    }
+}
+
+extension ResultsDatabase {
+    /// Opens or creates the results of a tenant, whose folder is created too.
+    public convenience init(_ home: TenantHome, zone: String = defaultZone) throws {
+        try home.create()
+        try self.init(path: home.resultsDB, zone: zone)
+    }
+
+    /// - Throws: `.noInput` where there is no such tenant, or no results of it yet.
+    public static func openReadOnly(_ home: TenantHome) throws -> ResultsDatabase {
+        try home.requireExisting()
+        return try openReadOnly(path: home.resultsDB)
+    }
+}

@@ -1,0 +1,97 @@
+import Problems
+import SQLite
+import Trips
+
+/// The tables of `results.db` that are there whatever queries run: an SQLite database in WAL mode, `application_id` "taxR".
+///
+/// `user_version` counts the migrations below that have been applied. Streams add `stored_<view>`, `keys_<view>` and their public
+/// views, and the analytics theirs.
+enum ResultsSchema {
+    /// "taxR"
+    static let applicationID: Int64 = 0x7461_7852
+    static var version: Int64 { Int64(migrations.count) }
+
+    /// The version of the tables in a database, 0 for an empty one.
+    ///
+    /// - Throws: `.badData` for a database of something else, `.configuration` for one of a newer taxi-cli.
+    static func found(in connection: Connection) throws -> Int64 {
+        let found = try connection.value("PRAGMA user_version")?.integer ?? 0
+        if found == 0, try connection.value("SELECT count(*) FROM sqlite_schema")?.integer == 0 { return 0 }
+        guard try connection.value("PRAGMA application_id")?.integer == applicationID else {
+            throw Problem(
+                .badData, "\"\(connection.path)\" is a database, but holds no results",
+                hint: "Move it away, or choose another home with --home.")
+        }
+        guard found <= version else {
+            throw Problem(
+                .configuration, "\"\(connection.path)\" was written by a newer taxi-cli (results version \(found))",
+                hint: "Use that newer taxi-cli, or another home with --home.")
+        }
+        return found
+    }
+
+    /// Brings a database to the present version; runs inside a transaction.
+    static func migrate(_ connection: Connection, from found: Int64) throws {
+        if found == 0 { try connection.execute("PRAGMA application_id=\(applicationID)") }
+        for migration in migrations[Int(found)...] { try migration(connection) }
+        try connection.execute("PRAGMA user_version=\(version)")
+    }
+
+    /// Each brings the tables one version further; never changed once it was released.
+    private static let migrations: [@Sendable (Connection) throws -> Void] = [
+        { connection in
+            try connection.execute(firstTables)
+            try fillFareBuckets(connection)
+        }
+    ]
+
+    private static let firstTables = """
+        -- What the tables were made for; "zone" is the tenant's time zone.
+        CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+        -- Offset of the tenant's zone from an instant on; the first row reaches back to the beginning of time.
+        CREATE TABLE zone_offsets (from_ms INTEGER PRIMARY KEY, offset_s INTEGER NOT NULL);
+
+        -- Bounds of the log buckets in dollars, (fare_from, fare_to]; -1 zero, -2 negative (no lower bound).
+        CREATE TABLE fare_buckets (bucket INTEGER PRIMARY KEY, fare_from REAL, fare_to REAL NOT NULL);
+
+        -- Local days (since 1970) whose windows changed since the last batch run.
+        CREATE TABLE changed_days (day INTEGER PRIMARY KEY);
+
+        -- Where each stream is: watermark, next offsets, open windows' bookkeeping; written in each epoch's transaction.
+        CREATE TABLE checkpoints (stream TEXT PRIMARY KEY, epoch INTEGER NOT NULL, state BLOB NOT NULL) WITHOUT ROWID;
+
+        -- Output batches of epochs that are stored here and not yet known to be in their topics.
+        CREATE TABLE outbox (
+            stream TEXT NOT NULL, sequence INTEGER NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL,
+            count INTEGER NOT NULL, first_time INTEGER NOT NULL, last_time INTEGER NOT NULL, encoding INTEGER NOT NULL,
+            payload BLOB NOT NULL);
+        CREATE INDEX outbox_order ON outbox (stream, sequence);
+
+        -- What became of each record, counted; see Ledger.
+        CREATE TABLE ledger (
+            run_id TEXT NOT NULL, kind TEXT NOT NULL, source TEXT NOT NULL, partition INTEGER NOT NULL,
+            query TEXT NOT NULL, counter TEXT NOT NULL, value INTEGER NOT NULL,
+            PRIMARY KEY (run_id, kind, source, partition, query, counter)) WITHOUT ROWID;
+
+        -- Every produce, stream, batch and workflow run; times in ms UTC; see RunRecord.
+        CREATE TABLE run_records (
+            id TEXT PRIMARY KEY, command TEXT NOT NULL, started_ms INTEGER NOT NULL, ended_ms INTEGER,
+            outcome TEXT NOT NULL, summary TEXT, pid INTEGER NOT NULL, process_start TEXT NOT NULL) WITHOUT ROWID;
+        CREATE VIEW runs AS
+        SELECT id, command, \(ViewSQL.isoTime("started_ms")) AS started, \(ViewSQL.isoTime("ended_ms")) AS ended,
+            outcome, summary
+        FROM run_records;
+        """
+
+    private static func fillFareBuckets(_ connection: Connection) throws {
+        let insert = try connection.prepare("INSERT INTO fare_buckets VALUES (?, ?, ?)")
+        for bucket in FareBucket.negative...FareBucket.last {
+            let (from, to) = FareBucket.dollars(of: bucket)
+            insert.bind(0, bucket)
+            if let from { insert.bind(1, from) } else { insert.bindNull(1) }
+            insert.bind(2, to)
+            try insert.run()
+        }
+    }
+}

@@ -1,0 +1,31 @@
+import Glibc
+
+/// A process that cannot be taken for a later one with the same number.
+struct RunningProcess: Sendable, Equatable {
+    var pid: Int32
+    /// When it started, in the kernel's words: the boot's id and clock ticks since that boot.
+    var start: String
+
+    static var current: RunningProcess { RunningProcess(pid: getpid(), start: start(of: getpid()) ?? "") }
+
+    var isAlive: Bool { Self.start(of: pid) == start }
+
+    /// nil where there is no such process, or where the system has no /proc to tell.
+    private static func start(of pid: Int32) -> String? {
+        // `pid (command) state …`, where the command may hold blanks and brackets; the start is field 22.
+        guard let stat = text(of: "/proc/\(pid)/stat"), let bracket = stat.lastIndex(of: ")") else { return nil }
+        let fields = stat[stat.index(after: bracket)...].split(separator: " ")
+        guard fields.count > 19 else { return nil }
+        let boot = text(of: "/proc/sys/kernel/random/boot_id")?.split(separator: "\n").first ?? ""
+        return "\(boot) \(fields[19])"
+    }
+
+    private static func text(of path: String) -> String? {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return nil }
+        defer { close(file) }
+        var bytes = [UInt8](repeating: 0, count: 1024)
+        let count = read(file, &bytes, bytes.count)
+        return count > 0 ? String(decoding: bytes[..<count], as: UTF8.self) : nil
+    }
+}

@@ -1,0 +1,90 @@
+import Problems
+import Telemetry
+public import Topics
+import Trips
+
+/// Replays trips into topics at a pace, exactly once: every commit carries its records, its rejects and the position behind them.
+///
+/// `run` blocks; call it on a thread that may. Parsing and encoding happen on the calling thread, storing on another one.
+/// `@unchecked Sendable`: used by one thread; `RateControl` and the stop closure are what others may reach it by.
+public final class Replayer: @unchecked Sendable {
+    public let options: ReplayOptions
+    /// Where a new pace may be asked for while the replay runs.
+    public let rateControl = RateControl()
+    /// Told what a user should know about the files, before the first trip is sent.
+    public var onWarning: (String) -> Void = { Logger("replay").warning($0) }
+    /// Told how many bytes of how many were seen, while the order of the trips is looked for (clocks `start` and `end`).
+    public var onIndexing: ((_ done: Int, _ of: Int) -> Void)?
+    /// Told how the replay is doing, at most ten times a second, by the thread that runs it.
+    public var onProgress: ((ReplayProgress) -> Void)?
+    /// What was done; complete once `run` has returned or thrown, for a failed run as well.
+    public private(set) var summary: ReplaySummary?
+
+    private let output: any ReplayOutput
+    private let clock: any WallClock
+    private let commitDepth: Int
+    private let feeds: TripFeedMaker?
+
+    /// A replay into topics, which are made where they are missing.
+    public convenience init(options: ReplayOptions, store: any TopicStore, clock: any WallClock = SystemClock()) {
+        let output = TopicOutput(store: store, options: options, encode: ColumnsEncoder().encode)
+        self.init(options: options, output: output, clock: clock)
+    }
+
+    /// A replay into lines of text: nothing is stored, so there is nothing to resume.
+    ///
+    /// - Parameter write: passes the lines on; what it throws ends the replay.
+    public convenience init(
+        options: ReplayOptions, render: @escaping LineRenderer,
+        write: @escaping (UnsafeRawBufferPointer) throws -> Void,
+        clock: any WallClock = SystemClock()
+    ) {
+        self.init(options: options, output: LineOutput(render: render, write: write), clock: clock)
+    }
+
+    /// - Parameters:
+    ///   - commitDepth: how many commits may wait for the disk; 0 stores them on the calling thread.
+    ///   - feeds: nil reads the files of `options`.
+    init(
+        options: ReplayOptions, output: any ReplayOutput, clock: any WallClock, commitDepth: Int = 2,
+        feeds: TripFeedMaker? = nil
+    ) {
+        (self.options, self.output, self.clock) = (options, output, clock)
+        (self.commitDepth, self.feeds) = (commitDepth, feeds)
+    }
+
+    /// Replays until the input ends, the limit is reached or `isStopped` says so; then nothing is on its way any more.
+    ///
+    /// - Parameter isStopped: asked at least ten times a second; true ends the run after a last commit.
+    /// - Throws: `Problem`: `.usage` for a resumption with another input or other options, `.badData` where too much is rejected,
+    ///   `.noInput`, `.inputOutput`, and whatever the topics throw. What was sent before is stored, with its position.
+    @discardableResult
+    public func run(isStopped: @escaping () -> Bool = { false }) throws -> ReplaySummary {
+        if options.isLooping, options.paths.contains("-") {
+            throw Problem(.usage, "standard input cannot be read in a loop", hint: "Leave --loop out, or give a file.")
+        }
+        var input: [InputIdentity] = []
+        if feeds == nil { for path in options.paths { input.append(try InputIdentity(path: path)) } }
+
+        var position = ReplayPosition(input: input, options: options.sequence)
+        let stored = try output.open()
+        if options.isResuming, let stored, !stored.isEmpty {
+            let earlier = try ReplayPosition(decoding: stored, producer: options.producer)
+            try earlier.check(input: input, options: options.sequence)
+            position = earlier
+        } else {
+            // A fresh start is stored before its first record, or a resumption after an early crash would go on from an older run.
+            try output.commit(output.seal(position: position.encoded()))
+        }
+        if input.contains(where: { $0.hash == nil }), options.isResuming {
+            onWarning("a stream cannot be recognised: make sure that it is the one that the earlier run read")
+        }
+        let feeds = feeds ?? sourceFeeds(of: options, onWarning: onWarning, onIndexing: onIndexing)
+        let run = ReplayRun(
+            options: options, position: position, output: output, feeds: feeds, clock: clock, commitDepth: commitDepth,
+            control: rateControl, isStopped: isStopped, onProgress: onProgress)
+        defer { summary = run.summary }
+        try run.run()
+        return run.summary
+    }
+}

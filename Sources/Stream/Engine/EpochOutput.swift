@@ -1,0 +1,30 @@
+import Topics
+import Trips
+
+/// Rows of one query's storage table, as an epoch changes them: replaced whole, by window start or group id.
+struct StoredRows: Sendable {
+    /// Window start, or group id where the query has no windows.
+    var ids: [Int64] = []
+    var closed: [Bool] = []
+    /// The state's words, `stride` a row; not used where groups are packed.
+    var words: [Int64] = []
+    var stride = 0
+    /// JSON of a row, one behind the other: the packed groups, or its histograms.
+    var text: [UInt8] = []
+    var textEnds: [Int] = []
+    var textsPerRow = 0
+}
+
+/// What one query adds to the database and to its topic in one epoch.
+struct QueryOutput: Sendable {
+    var query: Int
+    var rows = StoredRows()
+    /// Keys that were met first in this epoch, by id.
+    var newKeys: [(id: Int64, parts: [GroupKeys.Part])] = []
+    /// Messages for the output topic; empty columns where there are none.
+    var messages: ResultColumns
+    /// Local days whose windows changed.
+    var days: Set<Int64> = []
+    /// How many windows or groups went out as results.
+    var results: Int64 = 0
+}

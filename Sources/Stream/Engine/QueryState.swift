@@ -1,0 +1,348 @@
+import Trips
+
+/// What became of the records that a query was shown: `consumed = aggregated + late + skipped + filtered`.
+///
+/// A record of overlapping windows is late only where it is late for each of them.
+public struct QueryCounts: Sendable, Equatable {
+    public var aggregated: Int64 = 0
+    public var late: Int64 = 0
+    /// Without a group: the key is null.
+    public var skipped: Int64 = 0
+    /// Not what `where` asks for.
+    public var filtered: Int64 = 0
+    public init() {}
+    public var consumed: Int64 { aggregated + late + skipped + filtered }
+
+    static func += (sum: inout QueryCounts, other: QueryCounts) {
+        sum.aggregated += other.aggregated
+        sum.late += other.late
+        sum.skipped += other.skipped
+        sum.filtered += other.filtered
+    }
+}
+
+/// One query at work: takes batches, keeps the open windows.
+///
+/// Partial states of several workers merge (`merge`), so that one worker or eight give the same windows.
+final class QueryState {
+    let plan: QueryPlan
+    let zone: ZoneClock
+    let windows: WindowPool
+    let keys = GroupKeys()
+    var counts = QueryCounts()
+
+    private let updates: [Update]
+    private let initialWords: UnsafeMutablePointer<Int64>
+    /// The words of a group that nothing was added to.
+    var initialState: UnsafePointer<Int64> { UnsafePointer(initialWords) }
+    private let evaluator: PredicateEvaluator?
+    private var selection: UnsafeMutablePointer<UInt8>
+    private var groups: UnsafeMutablePointer<Int64>
+    /// Scratch for decimal columns, whose values are added up in millionths.
+    private var millionths: [UnsafeMutablePointer<Int64>]
+    private var capacity = 0
+
+    /// One aggregate's step for each record.
+    private struct Update {
+        enum Kind: UInt8 { case count, countField, sum, least, greatest, histogram }
+        var kind: Kind
+        /// Index of the aggregate's first word, or of its histogram.
+        var word: Int
+        var field: TripField?
+        /// Index in `millionths` for a decimal column.
+        var scratch: Int?
+    }
+
+    init(plan: QueryPlan, zone: ZoneClock) {
+        self.plan = plan
+        self.zone = zone
+        windows = WindowPool(stride: plan.words)
+        evaluator = plan.filter.map { PredicateEvaluator($0, zone: zone) }
+        var word = 0
+        var histograms = 0
+        var decimals: [TripField] = []
+        updates = plan.aggregates.map { aggregate in
+            var update = Update(kind: .count, word: word, field: aggregate.field, scratch: nil)
+            word += aggregate.words
+            switch aggregate.function {
+            case .count: update.kind = .count
+            case .countField: update.kind = .countField
+            case .sum, .avg: update.kind = .sum
+            case .min: update.kind = .least
+            case .max: update.kind = .greatest
+            case .quantile:
+                update.kind = .histogram
+                update.word = histograms
+                histograms += 1
+            }
+            if let field = aggregate.field, field.kind == .decimal {
+                if !decimals.contains(field) { decimals.append(field) }
+                update.scratch = decimals.firstIndex(of: field)
+            }
+            return update
+        }
+        initialWords = .allocate(capacity: max(1, plan.words))
+        initialWords.initialize(repeating: 0, count: max(1, plan.words))
+        for update in updates where update.kind == .least || update.kind == .greatest {
+            initialWords[update.word] = nullCell
+        }
+        decimalFields = decimals
+        millionths = []
+        selection = .allocate(capacity: 1)
+        groups = .allocate(capacity: 1)
+    }
+
+    private let decimalFields: [TripField]
+
+    deinit {
+        initialWords.deallocate()
+        selection.deallocate()
+        groups.deallocate()
+        for buffer in millionths { buffer.deallocate() }
+    }
+}
+
+// MARK: - Taking records
+
+extension QueryState {
+    /// Adds rows `first ..< batch.count` of a batch.
+    ///
+    /// - Parameters:
+    ///   - watermarks: for each row the watermark when it came; nil where no row can be late.
+    ///   - lateRows: where it is not nil, receives the rows that are late.
+    func add(_ batch: TripBatch, from first: Int, watermarks: UnsafePointer<Int64>?, lateRows: inout [Int32]?) {
+        makeRoom(batch.capacity)
+        let selected = select(batch, from: first)
+        let ids = groupIDs(batch, from: first)
+        for (index, field) in decimalFields.enumerated() {
+            let (cells, scaled) = (batch.column(field), millionths[index])
+            for row in first..<batch.count {
+                scaled[row] = cells[row] == nullCell ? nullCell : PackedDecimal(cell: cells[row]).millionths
+            }
+        }
+        let columns = updates.map { update -> UnsafePointer<Int64> in
+            if let scratch = update.scratch { return UnsafePointer(millionths[scratch]) }
+            return UnsafePointer(update.field.map(batch.column) ?? batch.eventTimes)
+        }
+        updates.withUnsafeBufferPointer { updates in
+            columns.withUnsafeBufferPointer { columns in
+                run(batch, first, selected, ids, watermarks, &lateRows, updates, columns)
+            }
+        }
+    }
+
+    private func makeRoom(_ wanted: Int) {
+        guard wanted > capacity else { return }
+        capacity = wanted
+        selection.deallocate()
+        groups.deallocate()
+        for buffer in millionths { buffer.deallocate() }
+        selection = .allocate(capacity: wanted)
+        groups = .allocate(capacity: wanted)
+        millionths = decimalFields.map { _ in .allocate(capacity: wanted) }
+    }
+
+    /// Which rows pass the filter: 1 for those, nil for all.
+    private func select(_ batch: TripBatch, from first: Int) -> UnsafePointer<UInt8>? {
+        guard let evaluator else { return nil }
+        evaluator.evaluate(batch, into: selection)
+        return UnsafePointer(selection)
+    }
+
+    /// The group id of each row, `nullCell` for none; nil where there are no groups.
+    private func groupIDs(_ batch: TripBatch, from first: Int) -> UnsafePointer<Int64>? {
+        guard let group = plan.groups.first else { return nil }
+        if plan.groups.count > 1 { return combinedIDs(batch, from: first) }
+        switch group {
+        case .field(let field) where field.kind == .string:
+            keys.beginBatch()
+            let cells = batch.column(field)
+            for row in first..<batch.count {
+                groups[row] = TextCell(cell: cells[row]).isEmpty ? nullCell : keys.id(of: cells[row], in: batch)
+            }
+            return UnsafePointer(groups)
+        default:
+            return integerKeys(group, batch, from: first, into: groups)
+        }
+    }
+
+    /// The values of an integer key, as they are in the batch or worked out into `out`.
+    private func integerKeys(
+        _ group: GroupKey, _ batch: TripBatch, from first: Int, into out: UnsafeMutablePointer<Int64>
+    ) -> UnsafePointer<Int64> {
+        switch group {
+        case .field(let field): return UnsafePointer(batch.column(field))
+        case .fareBucket:
+            let fares = batch.column(.fare)
+            for row in first..<batch.count {
+                out[row] = fares[row] == nullCell ? nullCell : FareBucket.index(ofCents: fares[row])
+            }
+        case .day:
+            var cursor = LocalDayCursor(zone)
+            for row in first..<batch.count { out[row] = cursor.day(of: batch.eventTimes[row]) }
+        case .hour:
+            var cursor = LocalDayCursor(zone)
+            for row in first..<batch.count {
+                out[row] = GroupKey.hour(ofLocalMs: cursor.localMs(of: batch.eventTimes[row]))
+            }
+        case .hourOfWeek:
+            var cursor = LocalDayCursor(zone)
+            for row in first..<batch.count {
+                out[row] = GroupKey.hourOfWeek(ofLocalMs: cursor.localMs(of: batch.eventTimes[row]))
+            }
+        }
+        return UnsafePointer(out)
+    }
+
+    /// Ids of keys of several parts; a trip where one of them is null has no group.
+    private func combinedIDs(_ batch: TripBatch, from first: Int) -> UnsafePointer<Int64> {
+        let scratch = UnsafeMutablePointer<Int64>.allocate(capacity: batch.count)
+        defer { scratch.deallocate() }
+        var parts = [[GroupKeys.Part?]](repeating: [], count: batch.count - first)
+        for group in plan.groups {
+            if case .field(let field) = group, field.kind == .string {
+                let cells = batch.column(field)
+                for row in first..<batch.count {
+                    let text = TextCell(cell: cells[row])
+                    parts[row - first].append(text.isEmpty ? nil : .text(Array(batch.bytes(text))))
+                }
+            } else {
+                let values = integerKeys(group, batch, from: first, into: scratch)
+                for row in first..<batch.count {
+                    parts[row - first].append(values[row] == nullCell ? nil : .integer(values[row]))
+                }
+            }
+        }
+        for row in first..<batch.count {
+            let known = parts[row - first].compactMap { $0 }
+            groups[row] = known.count == plan.groups.count ? keys.id(of: GroupKeys.key(parts: known)) : nullCell
+        }
+        return UnsafePointer(groups)
+    }
+
+    private func run(
+        _ batch: TripBatch, _ first: Int, _ selected: UnsafePointer<UInt8>?, _ ids: UnsafePointer<Int64>?,
+        _ watermarks: UnsafePointer<Int64>?, _ lateRows: inout [Int32]?, _ updates: UnsafeBufferPointer<Update>,
+        _ columns: UnsafeBufferPointer<UnsafePointer<Int64>>
+    ) {
+        var cursor = WindowCursor(self)
+        var counts = QueryCounts()
+        let keepsGroupChanges = !plan.window.isWindowed
+        for row in first..<batch.count {
+            if let selected, selected[row] != 1 {
+                counts.filtered &+= 1
+                continue
+            }
+            let group = ids.map { $0[row] } ?? 0
+            if group == nullCell {
+                counts.skipped &+= 1
+                continue
+            }
+            cursor.move(to: batch.eventTimes[row])
+            var added = false
+            for slot in 0..<cursor.count {
+                if let watermarks, cursor.ends[slot] <= watermarks[row] { continue }
+                added = true
+                let window = cursor.window(slot)
+                window.pointee.isChanged = true
+                let entry = window.pointee.entry(of: group, stride: windows.stride, initial: initialWords)
+                if keepsGroupChanges { window.pointee.groupChanged[entry] = true }
+                apply(updates, columns, row, window, entry)
+            }
+            if added {
+                counts.aggregated &+= 1
+            } else {
+                counts.late &+= 1
+                lateRows?.append(Int32(row))
+            }
+        }
+        self.counts += counts
+    }
+
+    @inline(__always)
+    private func apply(
+        _ updates: UnsafeBufferPointer<Update>, _ columns: UnsafeBufferPointer<UnsafePointer<Int64>>, _ row: Int,
+        _ window: WindowPointer, _ entry: Int
+    ) {
+        let words = window.pointee.words + entry &* windows.stride
+        for index in 0..<updates.count {
+            let word = updates[index].word
+            switch updates[index].kind {
+            case .count: words[word] &+= 1
+            case .countField:
+                if !isNull(columns[index][row], updates[index]) { words[word] &+= 1 }
+            case .sum:
+                let value = columns[index][row]
+                if value != nullCell {
+                    words[word] &+= value
+                    words[word &+ 1] &+= 1
+                }
+            case .least:
+                let value = columns[index][row]
+                if value != nullCell, words[word] == nullCell || value < words[word] { words[word] = value }
+            case .greatest:
+                let value = columns[index][row]
+                if value != nullCell, value > words[word] { words[word] = value }
+            case .histogram:
+                let value = columns[index][row]
+                if value != nullCell {
+                    let bucket = FareBucket.index(ofCents: value)
+                    window.pointee.histograms[
+                        .init(entry: Int32(entry), histogram: Int32(word), bucket: bucket), default: 0] += 1
+                }
+            }
+        }
+    }
+
+    @inline(__always)
+    private func isNull(_ cell: Int64, _ update: Update) -> Bool {
+        update.field?.kind == .string ? TextCell(cell: cell).isEmpty : cell == nullCell
+    }
+}
+
+// MARK: - Merging
+
+extension QueryState {
+    /// Adds what another worker's state of the same query holds, and empties that.
+    func merge(_ other: QueryState) {
+        counts += other.counts
+        other.counts = QueryCounts()
+        let translated = plan.keysTable == nil ? nil : other.keys.keys.map(keys.id)
+        for source in other.windows.open.values {
+            let target = windows.window(start: source.pointee.start, end: source.pointee.end)
+            target.pointee.isChanged = true
+            var entries: [Int] = []
+            for index in 0..<source.pointee.count {
+                let group = source.pointee.groups[index]
+                let id = translated.map { $0[Int(group)] } ?? group
+                let entry = target.pointee.entry(of: id, stride: windows.stride, initial: initialWords)
+                if !plan.window.isWindowed { target.pointee.groupChanged[entry] = true }
+                entries.append(entry)
+                add(
+                    source.pointee.words + index * windows.stride, to: target.pointee.words + entry * windows.stride)
+            }
+            for (key, count) in source.pointee.histograms {
+                let entry = Int32(entries[Int(key.entry)])
+                target.pointee.histograms[
+                    .init(entry: entry, histogram: key.histogram, bucket: key.bucket), default: 0] += count
+            }
+        }
+        other.windows.removeAll()
+    }
+
+    private func add(_ source: UnsafePointer<Int64>, to target: UnsafeMutablePointer<Int64>) {
+        for update in updates {
+            let (value, old) = (source[update.word], target[update.word])
+            switch update.kind {
+            case .count, .countField: target[update.word] = old &+ value
+            case .sum:
+                target[update.word] = old &+ value
+                target[update.word + 1] &+= source[update.word + 1]
+            case .least:
+                if value != nullCell, old == nullCell || value < old { target[update.word] = value }
+            case .greatest: target[update.word] = max(old, value)
+            case .histogram: break
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+import Foundation
+import Problems
+import SQLite
+import Trips
+
+/// Where one query stands: written in each epoch's transaction, beside the results that it explains.
+///
+/// Each query has its own, so a query that is added later reads from the beginning while the others go on; queries that stand at the
+/// same place are run together.
+struct QueryCheckpoint: Codable, Sendable, Equatable {
+    /// Counts the processes that have taken the query over; a process whose number is not stored any more stops.
+    var generation: Int64 = 0
+    var epoch: Int64 = 0
+    /// Windows that end at or before it are closed for ever; nil before the first.
+    var watermark: EventTime?
+    /// What was declared when the results were made (`QueryPlan.schemaFingerprint`).
+    var declaration: String
+    /// By the source's name: a topic, or a file's identity.
+    var positions: [String: SourcePosition] = [:]
+    var counts = StoredCounts()
+
+    struct SourcePosition: Codable, Sendable, Equatable {
+        /// Next offset of each partition.
+        var offsets: [Int64]
+        /// Greatest event time seen in each partition.
+        var newest: [EventTime?]
+    }
+
+    struct StoredCounts: Codable, Sendable, Equatable {
+        var aggregated: Int64 = 0
+        var late: Int64 = 0
+        var skipped: Int64 = 0
+        var filtered: Int64 = 0
+        var results: Int64 = 0
+    }
+}
+
+/// The checkpoints in a tenant's database, by query name.
+struct CheckpointStore {
+    let connection: Connection
+
+    func load(_ query: String) throws -> QueryCheckpoint? {
+        guard
+            let value = try connection.value("SELECT state FROM checkpoints WHERE stream = ?", .text(query)),
+            let text = value.text
+        else { return nil }
+        do {
+            return try JSONDecoder().decode(QueryCheckpoint.self, from: Data(text.utf8))
+        } catch {
+            throw Problem(
+                .badData, "the checkpoint of query \"\(query)\" in \"\(connection.path)\" is damaged",
+                hint: "Run taxi-cli stream --from-beginning to compute its results anew.")
+        }
+    }
+
+    func save(_ checkpoint: QueryCheckpoint, of query: String) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        let text = String(decoding: try encoder.encode(checkpoint), as: UTF8.self)
+        try connection.execute(
+            "INSERT OR REPLACE INTO checkpoints (stream, epoch, state) VALUES (?, ?, ?)", .text(query),
+            .integer(checkpoint.epoch), .text(text))
+    }
+
+    /// Inside an epoch's transaction: stops a process whose query another one has taken over.
+    func requireGeneration(_ generation: Int64, of query: String) throws {
+        let found = try connection.value(
+            "SELECT json_extract(state, '$.generation') FROM checkpoints WHERE stream = ?", .text(query))
+        guard found?.integer == generation else {
+            throw Problem(
+                .unavailable, "a newer process has taken over query \"\(query)\"; this one stops",
+                hint:
+                    "Run one stream of a tenant's query at a time. Nothing is lost: the newer one goes on where this one was."
+            )
+        }
+    }
+}

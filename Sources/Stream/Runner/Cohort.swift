@@ -1,0 +1,357 @@
+import Database
+import Foundation
+import Problems
+import Topics
+import Trips
+
+/// Queries that stand at the same place in the source and are run together: one pass over the records, one epoch for all.
+final class Cohort {
+    let plans: [QueryPlan]
+    let input: any StreamInput
+    private(set) var tracker: WatermarkTracker
+    private(set) var states: [QueryState]
+    private var checkpoints: [QueryCheckpoint]
+    private let options: StreamOptions
+    private let committer: EpochCommitter
+    private let cutters: [EpochCutter]
+    private var workers: [Worker]
+    private var sideRecords: [SideRecord] = []
+    private var ledger: [LedgerKey: Int64] = [:]
+    private(set) var recordsInEpoch = 0
+    /// Records read in this run, used or rejected.
+    private(set) var recordsRead: Int64 = 0
+    private var guards: RejectGuard
+    private(set) var epochs: Int64 = 0
+    private(set) var rejected: [RejectReason: Int64] = [:]
+    private(set) var results: [Int64]
+    private let countsAtStart: [QueryCheckpoint.StoredCounts]
+
+    private struct LedgerKey: Hashable {
+        var partition: Int
+        var query: Int
+        var counter: String
+    }
+
+    /// A record on its way to a topic of its own: rejected, or late.
+    struct SideRecord: Sendable {
+        var topic: String
+        var record: TopicRecord
+    }
+
+    /// What one thread needs to take pieces: a decoder and partial states. The first worker adds to the cohort's own states.
+    private final class Worker {
+        let decoder: PieceDecoder
+        let states: [QueryState]
+        var watermarks: UnsafeMutablePointer<EventTime>
+        var capacity = 0
+        var rejects: [(partition: Int, reject: Reject)] = []
+        var lateRecords: [SideRecord] = []
+        var counts: [LedgerKey: Int64] = [:]
+        var records = 0
+        var failure: (any Error)?
+
+        init(decoder: PieceDecoder, states: [QueryState]) {
+            (self.decoder, self.states) = (decoder, states)
+            watermarks = .allocate(capacity: 1)
+        }
+        deinit { watermarks.deallocate() }
+
+        func makeRoom(_ count: Int) {
+            guard count > capacity else { return }
+            capacity = count
+            watermarks.deallocate()
+            watermarks = .allocate(capacity: count)
+        }
+    }
+
+    init(
+        plans: [QueryPlan], checkpoints: [QueryCheckpoint], states: [QueryState], input: any StreamInput,
+        committer: EpochCommitter, options: StreamOptions, nowMs: Int64
+    ) {
+        (self.plans, self.checkpoints, self.states, self.input) = (plans, checkpoints, states, input)
+        (self.committer, self.options) = (committer, options)
+        let position = checkpoints[0].positions[input.name]
+        var newest = position?.newest ?? []
+        newest += Array(repeating: nil, count: max(0, input.partitionCount - newest.count))
+        tracker = WatermarkTracker(
+            newest: newest, watermark: checkpoints[0].watermark ?? .min, delayMs: options.delayMs,
+            idleTimeoutMs: options.idleTimeoutMs, nowMs: nowMs)
+        cutters = states.enumerated().map { EpochCutter($1, query: $0) }
+        guards = RejectGuard(source: input.name)
+        results = Array(repeating: 0, count: plans.count)
+        countsAtStart = checkpoints.map(\.counts)
+        var fields = plans.reduce(into: TripFieldSet()) { $0.formUnion($1.fields) }
+        if options.late == .deadLetter { fields = .all }
+        let workerCount = max(1, min(options.workers, input.partitionCount))
+        workers = (0..<workerCount).map { index in
+            Worker(
+                decoder: PieceDecoder(fields: fields),
+                states: index == 0 ? states : states.map { QueryState(plan: $0.plan, zone: $0.zone) })
+        }
+    }
+
+    /// Open windows of all queries.
+    var openWindows: Int { states.reduce(0) { $0 + $1.windows.open.count } }
+    var newest: EventTime? { tracker.partitions.compactMap(\.newest).max() }
+    var late: [Int64] { zip(checkpoints, countsAtStart).map { $0.counts.late - $1.late } }
+}
+
+// MARK: - Reading
+
+extension Cohort {
+    /// Reads one epoch's records: until `epochRecords` or `epochMs` are full; a bounded run also ends it where nothing more is there.
+    ///
+    /// - Parameter clock: processing time, ms.
+    /// - Returns: whether the input had nothing more at the end.
+    func read(isBounded: Bool, clock: () -> Int64) throws -> Bool {
+        let floor = tracker.watermark
+        let start = clock()
+        let limits = (0..<input.partitionCount).map { tracker.limit(besides: $0, nowMs: start) }
+        if workers.count == 1 {
+            while recordsInEpoch < options.epochRecords {
+                guard let (partition, piece) = try input.next() else {
+                    let left = Int(start) + options.epochMs - Int(clock())
+                    if isBounded || recordsInEpoch == 0 || left <= 0 { return true }
+                    try input.wait(timeoutMs: left)
+                    continue
+                }
+                try take(piece, of: partition, with: workers[0], floor: floor, limit: limits[partition], nowMs: start)
+                try absorb(workers[0])
+                if clock() - start >= Int64(options.epochMs) { return false }
+            }
+            return false
+        }
+        return try readInParallel(floor: floor, limits: limits, nowMs: start, clock: clock)
+    }
+
+    /// Several workers: pieces are gathered first, then each worker takes those of its partitions; at the end their states merge.
+    private func readInParallel(
+        floor: EventTime, limits: [EventTime], nowMs: Int64, clock: () -> Int64
+    ) throws -> Bool {
+        var pieces: [(partition: Int, piece: InputPiece)] = []
+        var gathered = 0
+        var isAtEnd = false
+        while recordsInEpoch + gathered < options.epochRecords, clock() - nowMs < Int64(options.epochMs) {
+            guard let next = try input.next() else {
+                isAtEnd = true
+                break
+            }
+            if case .stored(let batch, let first) = next.piece {
+                gathered += batch.count - Int(first - batch.baseOffset)
+            }
+            pieces.append(next)
+        }
+        // Each worker touches its own partitions of the tracker only; they are put together behind the barrier.
+        let trackers = UnsafeMutableBufferPointer<WatermarkTracker>.allocate(capacity: workers.count)
+        trackers.initialize(repeating: tracker)
+        defer {
+            trackers.deinitialize()
+            trackers.deallocate()
+        }
+        let shared = Shared(cohort: self, pieces: pieces, trackers: trackers)
+        DispatchQueue.concurrentPerform(iterations: workers.count) { index in
+            shared.cohort.work(
+                index, shared.pieces, &shared.trackers[index], floor: floor, limits: limits, nowMs: nowMs)
+        }
+        for partition in 0..<input.partitionCount {
+            tracker.take(partition, from: trackers[partition % workers.count])
+        }
+        for worker in workers {
+            if let failure = worker.failure { throw failure }
+            try absorb(worker)
+        }
+        for worker in workers.dropFirst() {
+            for (state, partial) in zip(states, worker.states) { state.merge(partial) }
+        }
+        return isAtEnd
+    }
+
+    /// What the workers of one epoch share. `@unchecked Sendable`: worker i writes to `trackers[i]` and to itself only.
+    private struct Shared: @unchecked Sendable {
+        let cohort: Cohort
+        let pieces: [(partition: Int, piece: InputPiece)]
+        let trackers: UnsafeMutableBufferPointer<WatermarkTracker>
+    }
+
+    private func work(
+        _ index: Int, _ pieces: [(partition: Int, piece: InputPiece)], _ tracker: inout WatermarkTracker,
+        floor: EventTime, limits: [EventTime], nowMs: Int64
+    ) {
+        do {
+            for (partition, piece) in pieces where partition % workers.count == index {
+                try take(
+                    piece, of: partition, with: workers[index], tracker: &tracker, floor: floor,
+                    limit: limits[partition], nowMs: nowMs)
+            }
+        } catch {
+            workers[index].failure = error
+        }
+    }
+
+    private func take(
+        _ piece: InputPiece, of partition: Int, with worker: Worker, floor: EventTime, limit: EventTime, nowMs: Int64
+    ) throws {
+        try take(piece, of: partition, with: worker, tracker: &tracker, floor: floor, limit: limit, nowMs: nowMs)
+    }
+
+    /// Decodes a piece and shows it to each query.
+    private func take(
+        _ piece: InputPiece, of partition: Int, with worker: Worker, tracker: inout WatermarkTracker,
+        floor: EventTime, limit: EventTime, nowMs: Int64
+    ) throws {
+        var rejects: [Reject] = []
+        let (batch, first) = try worker.decoder.decode(piece, topic: input.name, rejects: &rejects)
+        worker.records += batch.count - first + rejects.count
+        worker.rejects += rejects.map { (partition, $0) }
+        guard batch.count > first else { return }
+        worker.makeRoom(batch.count)
+        let mayBeLate = tracker.observe(
+            batch.eventTimes, rows: first..<batch.count, partition: partition, limit: limit, floor: floor,
+            nowMs: nowMs, into: worker.watermarks)
+        var lateQueries: [Int32: [String]] = [:]
+        for (index, state) in worker.states.enumerated() {
+            let before = state.counts
+            var lateRows: [Int32]? = mayBeLate && options.late == .deadLetter ? [] : nil
+            state.add(
+                batch, from: first, watermarks: mayBeLate ? UnsafePointer(worker.watermarks) : nil, lateRows: &lateRows)
+            for row in lateRows ?? [] { lateQueries[row, default: []].append(state.plan.name) }
+            let after = state.counts
+            worker.counts[.init(partition: partition, query: index, counter: "aggregated"), default: 0] +=
+                after.aggregated - before.aggregated
+            worker.counts[.init(partition: partition, query: index, counter: "late"), default: 0] +=
+                after.late - before.late
+            worker.counts[.init(partition: partition, query: index, counter: "skipped"), default: 0] +=
+                after.skipped - before.skipped
+            worker.counts[.init(partition: partition, query: index, counter: "filtered"), default: 0] +=
+                after.filtered - before.filtered
+        }
+        for (row, queries) in lateQueries.sorted(by: { $0.key < $1.key }) {
+            worker.lateRecords.append(lateRecord(batch, Int(row), queries, partition))
+        }
+    }
+
+    private func lateRecord(_ batch: TripBatch, _ row: Int, _ queries: [String], _ partition: Int) -> SideRecord {
+        var out = OutputBuffer(capacity: 1024)
+        var ends: [Int] = []
+        TripJSON.encode(batch, rows: row..<row + 1, into: &out, recordOffsets: &ends)
+        return SideRecord(
+            topic: "\(options.tenant)_late",
+            record: TopicRecord(
+                key: batch.string(.taxiID, row).map { Array($0.utf8) }, value: Array(out.bytes),
+                headers: [
+                    .init(name: "queries", value: Array(queries.joined(separator: ",").utf8)),
+                    .init(name: "source", value: Array("\(input.name)/\(partition)".utf8)),
+                ], timestamp: batch.eventTimes[row]))
+    }
+
+    /// Takes over what a worker found beside its states.
+    private func absorb(_ worker: Worker) throws {
+        recordsInEpoch += worker.records
+        for (partition, reject) in worker.rejects {
+            ledger[.init(partition: partition, query: -1, counter: "rejected:\(reject.reason.rawValue)"), default: 0] +=
+                1
+            rejected[reject.reason, default: 0] += 1
+            sideRecords.append(
+                SideRecord(
+                    topic: "\(options.tenant)_deadLetter",
+                    record: DeadLetter.record(of: reject, topic: input.name, partition: partition)))
+        }
+        for (key, value) in worker.counts where value != 0 { ledger[key, default: 0] += value }
+        sideRecords += worker.lateRecords
+        let rejects = worker.rejects.map(\.reject)
+        let accepted = worker.records - rejects.count
+        worker.rejects.removeAll(keepingCapacity: true)
+        worker.lateRecords.removeAll(keepingCapacity: true)
+        worker.counts.removeAll(keepingCapacity: true)
+        worker.records = 0
+        try guards.observe(accepted: accepted, rejects: rejects)
+    }
+
+    /// Rejects that the input itself met: rows of a file.
+    func addFileRejects(_ rejects: [Reject]) {
+        for reject in rejects {
+            ledger[.init(partition: 0, query: -1, counter: "rejected:\(reject.reason.rawValue)"), default: 0] += 1
+            rejected[reject.reason, default: 0] += 1
+            recordsInEpoch += 1
+            sideRecords.append(
+                SideRecord(
+                    topic: "\(options.tenant)_deadLetter",
+                    record: DeadLetter.record(of: reject, topic: nil, partition: 0)))
+        }
+    }
+}
+
+// MARK: - Cutting epochs
+
+extension Cohort {
+    enum Ending {
+        /// The epoch ends, the stream goes on.
+        case more
+        /// A bounded run has read everything: every window closes.
+        case everything
+        /// All partitions are silent: windows close by wall time.
+        case wallTime(EventTime)
+    }
+
+    /// Ends the epoch and hands it to the committer, where there is anything to commit.
+    func cut(_ ending: Ending, nowMs: Int64) throws {
+        for (partition, isFinished) in input.finished.enumerated() where isFinished {
+            tracker.finish(partition: partition)
+        }
+        let before = tracker.watermark
+        tracker.advance(nowMs: nowMs)
+        var closing = tracker.watermark
+        switch ending {
+        case .more: break
+        case .wallTime(let time):
+            tracker.advance(to: time)
+            closing = tracker.watermark
+        case .everything:
+            // Windows without end stay; the watermark itself moves to the end of the last window that closes, so that a later
+            // run on newer data finds its windows open.
+            closing = .max - 1
+            let lastEnd = states.flatMap { $0.windows.open.values.map(\.pointee.end) }.filter { $0 < .max }.max()
+            if let lastEnd { tracker.advance(to: lastEnd) }
+        }
+        guard recordsInEpoch > 0 || tracker.watermark > before else { return }
+        let outputs = cutters.map { $0.cut(watermark: closing) }
+        for (query, output) in outputs.enumerated() { results[query] += output.results }
+        epochs += 1
+        try committer.submit(epoch(outputs))
+        recordsRead += Int64(recordsInEpoch)
+        recordsInEpoch = 0
+        sideRecords.removeAll(keepingCapacity: true)
+        ledger.removeAll(keepingCapacity: true)
+    }
+
+    private func epoch(_ outputs: [QueryOutput]) -> Epoch {
+        let position = QueryCheckpoint.SourcePosition(
+            offsets: input.offsets, newest: tracker.partitions.map(\.newest))
+        for query in plans.indices {
+            checkpoints[query].epoch += 1
+            checkpoints[query].watermark = tracker.watermark == .min ? nil : tracker.watermark
+            checkpoints[query].positions[input.name] = position
+            checkpoints[query].counts.results += outputs[query].results
+        }
+        for (key, value) in ledger where key.query >= 0 {
+            switch key.counter {
+            case "aggregated": checkpoints[key.query].counts.aggregated += value
+            case "late": checkpoints[key.query].counts.late += value
+            case "skipped": checkpoints[key.query].counts.skipped += value
+            default: checkpoints[key.query].counts.filtered += value
+            }
+        }
+        let entries = ledger.map { key, value in
+            Epoch.LedgerEntry(
+                partition: key.partition, query: key.query < 0 ? "" : plans[key.query].name, counter: key.counter,
+                value: value)
+        }
+        let byTopic = Dictionary(grouping: sideRecords, by: \.topic)
+        let sideBatches = byTopic.keys.sorted().compactMap { topic in
+            PendingBatch(topic: topic, partition: 0, records: byTopic[topic, default: []].map(\.record))
+        }
+        return Epoch(
+            outputs: outputs, checkpoints: zip(plans, checkpoints).map { ($0.name, $1) }, sideBatches: sideBatches,
+            ledger: entries, sequence: checkpoints[0].epoch, records: recordsInEpoch)
+    }
+}

@@ -1,0 +1,23 @@
+import Topics
+import Trips
+
+/// Everything that one epoch writes, ready to be committed by another thread.
+struct Epoch: Sendable {
+    var outputs: [QueryOutput]
+    /// Checkpoints by query name, as they are after this epoch.
+    var checkpoints: [(query: String, checkpoint: QueryCheckpoint)]
+    /// Rejected and late records on their way to their topics.
+    var sideBatches: [PendingBatch]
+    /// What became of the records, by partition and query.
+    var ledger: [LedgerEntry]
+    var sequence: Int64
+    var records: Int
+
+    struct LedgerEntry: Sendable {
+        var partition: Int
+        /// Empty for what concerns all queries.
+        var query: String
+        var counter: String
+        var value: Int64
+    }
+}

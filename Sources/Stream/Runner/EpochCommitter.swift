@@ -1,0 +1,236 @@
+import Database
+import Foundation
+import Problems
+import SQLite
+import Synchronization
+import Topics
+import Trips
+
+/// Commits epochs in their order on a thread of its own, while the next one is computed.
+///
+/// An epoch is one SQLite transaction: results, open windows, checkpoints, ledger and the outbox with its messages. After it the messages
+/// go to their topics, idempotently by (producer, sequence), and the next epoch's transaction empties the outbox. A crash between
+/// the two leaves the outbox, which the next start sends (`recover`).
+///
+/// `@unchecked Sendable`: all but `failure` is used on `queue` only.
+final class EpochCommitter: @unchecked Sendable {
+    private let connection: Connection
+    private let checkpoints: CheckpointStore
+    private let writer: any TopicWriter
+    private let plans: [QueryPlan]
+    private let topics: [String]
+    private let producer: String
+    private let producerEpoch: Int64
+    private let run: (id: String, source: String)
+    private let ledger: Ledger
+    private let upserts: [Statement]
+    private let keyInserts: [Statement?]
+    private let insertDay: Statement
+    private let insertOutbox: Statement
+    private let clearOutbox: Statement
+    private let queue = DispatchQueue(label: "epochs")
+    /// How many epochs may wait: the one that is committed and the next.
+    private let slots = DispatchSemaphore(value: 2)
+    private let failure = Mutex<(any Error)?>(nil)
+
+    init(
+        database: ResultsDatabase, writer: any TopicWriter, plans: [QueryPlan], tenant: String, runID: String,
+        source: String
+    ) throws {
+        connection = database.connection
+        checkpoints = CheckpointStore(connection: connection)
+        self.writer = writer
+        self.plans = plans
+        topics = plans.map { "\(tenant)_\($0.topicSuffix)" }
+        producer = "stream:\(tenant):" + plans.map(\.name).sorted().joined(separator: "+")
+        producerEpoch = try writer.takeOver(producer: producer).epoch
+        run = (runID, source)
+        ledger = try Ledger(connection)
+        let connection = connection
+        upserts = try plans.map { plan in
+            var columns = plan.window.isWindowed ? 2 : 1
+            columns += plan.packsGroups ? 1 : plan.stateColumns.count
+            let marks = Array(repeating: "?", count: columns).joined(separator: ", ")
+            return try connection.prepare("INSERT OR REPLACE INTO \(plan.storageTable) VALUES (\(marks))")
+        }
+        keyInserts = try plans.map { plan in
+            guard let table = plan.keysTable else { return nil }
+            let marks = Array(repeating: "?", count: plan.groups.count + 1).joined(separator: ", ")
+            return try connection.prepare("INSERT INTO \(table) VALUES (\(marks))")
+        }
+        insertDay = try connection.prepare("INSERT OR IGNORE INTO changed_days VALUES (?)")
+        insertOutbox = try connection.prepare("INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
+        clearOutbox = try connection.prepare("DELETE FROM outbox WHERE stream = ?")
+    }
+
+    /// Sends what earlier processes had committed and perhaps not sent, whichever queries they ran together.
+    static func recover(_ connection: Connection, writer: any TopicWriter) throws {
+        let streams = try connection.rows("SELECT DISTINCT stream FROM outbox") { row throws(SQLiteError) in row.text(0)
+        }
+        for stream in streams {
+            let (epoch, last) = try writer.takeOver(producer: stream)
+            let sequences = try connection.rows(
+                "SELECT DISTINCT sequence FROM outbox WHERE stream = ? ORDER BY sequence", .text(stream)
+            ) { row throws(SQLiteError) in row.integer(0) }
+            for sequence in sequences where sequence > last?.sequence ?? .min {
+                let batches = try connection.rows(
+                    "SELECT topic, partition, count, first_time, last_time, encoding, payload FROM outbox WHERE stream = ? AND sequence = ? ORDER BY rowid",
+                    .text(stream), .integer(sequence)
+                ) { row throws(SQLiteError) in
+                    PendingBatch(
+                        topic: row.text(0), partition: Int(row.integer(1)), count: Int(row.integer(2)),
+                        times: row.integer(3)...row.integer(4),
+                        encoding: BatchEncoding(rawValue: UInt8(truncatingIfNeeded: row.integer(5))) ?? .records,
+                        payload: row.withBytes(6) { Array($0) })
+                }
+                try writer.append(batches, mark: ProducerMark(producer: stream, epoch: epoch, sequence: sequence))
+            }
+            try connection.execute("DELETE FROM outbox WHERE stream = ?", .text(stream))
+        }
+    }
+
+    /// Hands an epoch over; waits while two are under way.
+    ///
+    /// - Throws: what an earlier epoch failed with; nothing is committed after a failure.
+    func submit(_ epoch: Epoch) throws {
+        slots.wait()
+        if let error = failure.withLock({ $0 }) {
+            slots.signal()
+            throw error
+        }
+        queue.async { [self] in
+            defer { slots.signal() }
+            guard failure.withLock({ $0 == nil }) else { return }
+            do { try commit(epoch) } catch { failure.withLock { $0 = error } }
+        }
+    }
+
+    /// Waits until all epochs are committed.
+    func drain() throws {
+        queue.sync {}
+        if let error = failure.withLock({ $0 }) { throw error }
+    }
+
+    private func commit(_ epoch: Epoch) throws {
+        var batches = epoch.sideBatches
+        for output in epoch.outputs where output.messages.count > 0 {
+            batches.append(batch(of: output))
+        }
+        do {
+            try connection.transaction {
+                for (query, checkpoint) in epoch.checkpoints {
+                    try checkpoints.requireGeneration(checkpoint.generation, of: query)
+                    try checkpoints.save(checkpoint, of: query)
+                }
+                for output in epoch.outputs { try store(output) }
+                for entry in epoch.ledger {
+                    try ledger.add(
+                        entry.value,
+                        to: Ledger.Key(
+                            runID: run.id, kind: "stream", source: run.source, partition: entry.partition,
+                            query: entry.query, counter: entry.counter))
+                }
+                clearOutbox.bind(0, producer)
+                try clearOutbox.run()
+                for batch in batches { try store(batch, epoch.sequence) }
+            }
+        } catch let error as SQLiteError {
+            throw Problem(error, doing: "committing an epoch")
+        }
+        guard !batches.isEmpty else { return }
+        try writer.append(
+            batches, mark: ProducerMark(producer: producer, epoch: producerEpoch, sequence: epoch.sequence))
+    }
+
+    private func batch(of output: QueryOutput) -> PendingBatch {
+        let messages = output.messages
+        var times: ClosedRange<EventTime> = 0...0
+        if let starts = messages.columns.first(where: { $0.kind == .windowStart })?.cells, let first = starts.min(),
+            let last = starts.max()
+        {
+            times = first...last
+        }
+        return PendingBatch(
+            topic: topics[output.query], partition: 0, count: messages.count, times: times, encoding: .results,
+            payload: messages.encode())
+    }
+
+    private func store(_ batch: PendingBatch, _ sequence: Int64) throws {
+        insertOutbox.bind(0, producer)
+        insertOutbox.bind(1, sequence)
+        insertOutbox.bind(2, batch.topic)
+        insertOutbox.bind(3, Int64(batch.partition))
+        insertOutbox.bind(4, Int64(batch.count))
+        insertOutbox.bind(5, batch.times.lowerBound)
+        insertOutbox.bind(6, batch.times.upperBound)
+        insertOutbox.bind(7, Int64(batch.encoding.rawValue))
+        try batch.payload.withUnsafeBytes { bytes in
+            insertOutbox.bindBorrowed(8, blob: bytes)
+            try insertOutbox.run()
+        }
+    }
+
+    private func store(_ output: QueryOutput) throws {
+        let plan = plans[output.query]
+        if let insert = keyInserts[output.query] {
+            for key in output.newKeys {
+                insert.bind(0, key.id)
+                for (index, part) in key.parts.enumerated() {
+                    switch part {
+                    case .integer(let value): insert.bind(index + 1, value)
+                    case .text(let bytes): insert.bind(index + 1, String(decoding: bytes, as: UTF8.self))
+                    }
+                }
+                try insert.run()
+            }
+        }
+        for day in output.days {
+            insertDay.bind(0, day)
+            try insertDay.run()
+        }
+        try output.rows.text.withUnsafeBytes { text in
+            try store(output.rows, text, plan, upserts[output.query])
+        }
+    }
+
+    private func store(_ rows: StoredRows, _ text: UnsafeRawBufferPointer, _ plan: QueryPlan, _ upsert: Statement)
+        throws
+    {
+        let kinds = plan.stateColumns.map(\.kind)
+        var textIndex = 0
+        var textStart = 0
+        func bindText(_ column: Int) {
+            let end = rows.textEnds[textIndex]
+            upsert.bindBorrowed(column, text: UnsafeRawBufferPointer(rebasing: text[textStart..<end]))
+            (textIndex, textStart) = (textIndex + 1, end)
+        }
+        for row in rows.ids.indices {
+            upsert.bind(0, rows.ids[row])
+            var column = 1
+            if plan.window.isWindowed {
+                upsert.bind(1, rows.closed[row] ? Int64(1) : 0)
+                column = 2
+            }
+            if plan.packsGroups {
+                bindText(column)
+            } else {
+                var word = row * rows.stride
+                for kind in kinds {
+                    if kind == .histogram {
+                        bindText(column)
+                    } else {
+                        let value = rows.words[word]
+                        if kind == .nullableWord, value == nullCell {
+                            upsert.bindNull(column)
+                        } else {
+                            upsert.bind(column, value)
+                        }
+                        word += 1
+                    }
+                    column += 1
+                }
+            }
+            try upsert.run()
+        }
+    }
+}

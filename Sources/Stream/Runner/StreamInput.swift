@@ -1,0 +1,137 @@
+import Problems
+import Topics
+import Trips
+
+/// Records on their way from a source to the queries: part of one partition.
+enum InputPiece {
+    /// A stored batch, of which the records before `firstOffset` were taken before.
+    case stored(StoredBatch, firstOffset: Int64)
+    /// Trips straight from a file; the batch is lent until the next piece is asked for.
+    case trips(TripBatch)
+}
+
+/// Where a stream reads: one source of one or more partitions. Used by one thread at a time.
+protocol StreamInput: AnyObject {
+    /// Names the source in checkpoints: the same source has the same name at the next start.
+    var name: String { get }
+    var partitionCount: Int { get }
+    /// Goes to the offsets of a checkpoint; partitions that it does not know start at the beginning.
+    func seek(to offsets: [Int64]) throws
+    /// The next records and their partition; nil where nothing more is there now.
+    func next() throws -> (partition: Int, piece: InputPiece)?
+    /// Next offset of each partition, behind all that `next` gave.
+    var offsets: [Int64] { get }
+    /// Partitions that a bounded run has read to their end, as of its start.
+    var finished: [Bool] { get }
+    /// Waits until something may be there, at most `timeoutMs`.
+    func wait(timeoutMs: Int) throws
+    /// Records that are there and not read yet, as far as known.
+    func lag() throws -> Int64
+}
+
+/// Reads a topic; of several partitions the one whose event time is furthest behind comes first, so that they stay together.
+final class TopicInput: StreamInput {
+    let name: String
+    let partitionCount: Int
+    private(set) var offsets: [Int64]
+    private let reader: any TopicReader
+    /// Where a bounded run ends in each partition; nil for a continuous one.
+    private let ends: [Int64]?
+    /// Newest event time given out of each partition.
+    private var progress: [EventTime]
+
+    /// - Parameter untilEnd: stop at what is in the topic now.
+    init(reader: any TopicReader, untilEnd: Bool) throws {
+        self.reader = reader
+        name = reader.topic
+        partitionCount = reader.partitionCount
+        let ranges = try reader.offsets()
+        offsets = ranges.map(\.lowerBound)
+        ends = untilEnd ? ranges.map(\.upperBound) : nil
+        progress = Array(repeating: .min, count: partitionCount)
+    }
+
+    func seek(to wanted: [Int64]) throws {
+        let ranges = try reader.offsets()
+        for (partition, offset) in wanted.enumerated() where partition < partitionCount {
+            guard offset <= ranges[partition].upperBound else {
+                throw Problem(
+                    .badData,
+                    "results were computed up to offset \(offset) of topic \"\(name)\" partition \(partition), which ends at \(ranges[partition].upperBound)",
+                    hint:
+                        "The topic was deleted and made anew? Run taxi-cli stream --from-beginning to compute the results anew."
+                )
+            }
+            offsets[partition] = max(offset, ranges[partition].lowerBound)
+        }
+    }
+
+    func next() throws -> (partition: Int, piece: InputPiece)? {
+        for partition in (0..<partitionCount).sorted(by: { progress[$0] < progress[$1] }) {
+            let first = offsets[partition]
+            if let ends, first >= ends[partition] { continue }
+            guard let batch = try reader.read(partition: partition, from: first) else { continue }
+            let from = max(first, batch.baseOffset)
+            offsets[partition] = batch.baseOffset + Int64(batch.count)
+            progress[partition] = max(progress[partition], batch.times.upperBound)
+            return (partition, .stored(batch, firstOffset: from))
+        }
+        return nil
+    }
+
+    var finished: [Bool] {
+        guard let ends else { return Array(repeating: false, count: partitionCount) }
+        return zip(offsets, ends).map { $0 >= $1 }
+    }
+
+    func wait(timeoutMs: Int) throws { try reader.wait(timeoutMs: timeoutMs) }
+
+    func lag() throws -> Int64 {
+        zip(try reader.offsets(), offsets).reduce(0) { $0 + max(0, $1.0.upperBound - $1.1) }
+    }
+}
+
+/// Reads trip files without any topic: one partition, whose offsets count the trips delivered.
+final class FileInput: StreamInput {
+    let name: String
+    let partitionCount = 1
+    private(set) var offsets: [Int64] = [0]
+    private var source: TripSource?
+    private let open: (_ skip: Int) throws -> TripSource
+    private let batch = TripBatch(capacity: 16384)
+    private var isAtEnd = false
+    private let onRejects: ([Reject]) -> Void
+
+    /// - Parameters:
+    ///   - name: the files' identity.
+    ///   - open: opens the files, passing over the trips of an earlier run.
+    init(
+        name: String, open: @escaping (_ skip: Int) throws -> TripSource, onRejects: @escaping ([Reject]) -> Void
+    ) {
+        (self.name, self.open, self.onRejects) = (name, open, onRejects)
+    }
+
+    func seek(to wanted: [Int64]) throws {
+        offsets = [wanted.first ?? 0]
+        source = nil
+        isAtEnd = false
+    }
+
+    func next() throws -> (partition: Int, piece: InputPiece)? {
+        if isAtEnd { return nil }
+        let source = try self.source ?? open(Int(offsets[0]))
+        self.source = source
+        let hasTrips = try source.next(into: batch)
+        onRejects(source.takeRejects())
+        guard hasTrips else {
+            isAtEnd = true
+            return nil
+        }
+        offsets[0] += Int64(batch.count)
+        return (0, .trips(batch))
+    }
+
+    var finished: [Bool] { [isAtEnd] }
+    func wait(timeoutMs: Int) throws {}
+    func lag() throws -> Int64 { 0 }
+}

@@ -1,0 +1,32 @@
+public import Trips
+
+/// How a stream runs; what it computes is declared in its query plans.
+public struct StreamOptions: Sendable {
+    /// What becomes of records that are too late for a window, beside being counted.
+    public enum LatePolicy: String, Sendable, CaseIterable {
+        case drop
+        /// Kept in `{tenant}_late`, once a record, with the queries it was late for.
+        case deadLetter = "dead-letter"
+    }
+
+    public var tenant: String
+    public var zone: ZoneClock
+    /// How far the watermark trails the newest event time.
+    public var delayMs: Int64 = 10_000
+    /// A partition that is silent for so long does not hold the watermark back.
+    public var idleTimeoutMs: Int64 = 5_000
+    /// When all partitions are silent for so long, windows close by wall time; nil for never.
+    public var idleCloseMs: Int64?
+    /// An epoch ends after so much time or so many records, whichever comes first.
+    public var epochMs = 50
+    public var epochRecords = 100_000
+    public var untilEnd = false
+    /// Removes the queries' results and reads from the source's beginning.
+    public var fromBeginning = false
+    /// Where queries without results start, by event time; nil for the beginning.
+    public var fromTime: EventTime?
+    public var late = LatePolicy.drop
+    public var workers = 1
+
+    public init(tenant: String, zone: ZoneClock) { (self.tenant, self.zone) = (tenant, zone) }
+}

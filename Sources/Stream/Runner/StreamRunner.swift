@@ -1,0 +1,263 @@
+public import Database
+import Foundation
+import Problems
+import SQLite
+public import Topics
+public import Trips
+
+/// Runs declared queries over a source until its end, or until it is told to stop.
+///
+/// Reads where the queries' checkpoints stand, one cohort for all that stand at the same place; cuts epochs; commits each as one
+/// transaction. Stopping means: end the epoch, commit it, leave open windows open.
+public final class StreamRunner {
+    /// Where the records come from.
+    public enum Source {
+        case topic(String)
+        /// Trip files, named by their identity in checkpoints; `open` passes over trips that an earlier run has read.
+        case files(identity: String, open: (_ skip: Int) throws -> TripSource)
+    }
+
+    private let plans: [QueryPlan]
+    private let options: StreamOptions
+    private let database: ResultsDatabase
+    private let store: any TopicStore
+    private let source: Source
+    private let runID: String
+    /// Told at most ten times a second what the stream has done.
+    public var onProgress: ((StreamProgress) -> Void)?
+    /// Asked between pieces; true ends the stream cleanly.
+    public var shouldStop: () -> Bool = { false }
+
+    private var cohorts: [Cohort] = []
+    private var committers: [EpochCommitter] = []
+    private var lastProgressMs: Int64 = 0
+
+    /// - Parameter runID: of the run's record, under which the ledger counts.
+    public init(
+        plans: [QueryPlan], options: StreamOptions, database: ResultsDatabase, store: any TopicStore, source: Source,
+        runID: String
+    ) {
+        (self.plans, self.options, self.database, self.store) = (plans, options, database, store)
+        (self.source, self.runID) = (source, runID)
+    }
+
+    /// Runs to the end of a bounded source, or until `shouldStop`.
+    ///
+    /// - Throws: `Problem`: `.unavailable` where a newer process took a query over, `.badData` where more than half of the records
+    ///   is rejected, `.configuration` where a declaration changed; whatever was committed before stays.
+    public func run() throws -> StreamSummary {
+        let start = Self.monotonicMs()
+        try open()
+        do {
+            try loop()
+        } catch {
+            for committer in committers { try? committer.drain() }
+            throw error
+        }
+        for committer in committers { try committer.drain() }
+        var summary = summary()
+        summary.seconds = Double(Self.monotonicMs() - start) / 1000
+        return summary
+    }
+
+    private var isBounded: Bool {
+        if case .files = source { return true }
+        return options.untilEnd
+    }
+
+    static func monotonicMs() -> Int64 { Int64(DispatchTime.now().uptimeNanoseconds / 1_000_000) }
+}
+
+// MARK: - Opening
+
+extension StreamRunner {
+    private func open() throws {
+        let connection = database.connection
+        for plan in plans {
+            try store.createTopic("\(options.tenant)_\(plan.topicSuffix)", partitions: 1, retentionMs: nil)
+        }
+        try store.createTopic("\(options.tenant)_deadLetter", partitions: 1, retentionMs: nil)
+        if options.late == .deadLetter {
+            try store.createTopic("\(options.tenant)_late", partitions: 1, retentionMs: nil)
+        }
+        let recoveryWriter = try store.makeWriter()
+        try explaining("sending what an earlier run had committed") {
+            try EpochCommitter.recover(connection, writer: recoveryWriter)
+        }
+        let checkpoints = try explaining("taking over the queries") {
+            try connection.transaction { try plans.map(takeOver) }
+        }
+        let loader = StateLoader(connection: connection)
+        let name = try sourceName()
+        // Queries that stand at the same place share a pass over the records.
+        var groups: [(key: QueryCheckpoint, members: [Int])] = []
+        for (index, checkpoint) in checkpoints.enumerated() {
+            var key = QueryCheckpoint(declaration: "")
+            key.watermark = checkpoint.watermark
+            key.positions = checkpoint.positions.filter { $0.key == name }
+            if let found = groups.firstIndex(where: { $0.key == key }) {
+                groups[found].members.append(index)
+            } else {
+                groups.append((key, [index]))
+            }
+        }
+        for group in groups {
+            let plans = group.members.map { self.plans[$0] }
+            let states = try plans.map { try loader.load($0, zone: options.zone) }
+            let committer = try EpochCommitter(
+                database: database, writer: store.makeWriter(), plans: plans, tenant: options.tenant, runID: runID,
+                source: name)
+            let input = try makeInput(for: cohorts.count)
+            if let position = group.key.positions[name] {
+                try input.seek(to: position.offsets)
+            } else if let time = options.fromTime, case .topic(let topic) = source {
+                try input.seek(to: store.makeReader(topic: topic).offsets(from: time))
+            }
+            committers.append(committer)
+            cohorts.append(
+                Cohort(
+                    plans: plans, checkpoints: group.members.map { checkpoints[$0] }, states: states, input: input,
+                    committer: committer, options: options, nowMs: Self.monotonicMs()))
+        }
+    }
+
+    /// Installs a query's storage and makes this process its owner; inside a transaction.
+    private func takeOver(_ plan: QueryPlan) throws -> QueryCheckpoint {
+        let connection = database.connection
+        let checkpoints = CheckpointStore(connection: connection)
+        var checkpoint = try checkpoints.load(plan.name)
+        if options.fromBeginning {
+            try plan.removeStorage(from: connection)
+            if let found = checkpoint {
+                checkpoint = QueryCheckpoint(
+                    generation: found.generation, epoch: found.epoch, declaration: plan.schemaFingerprint)
+            }
+        }
+        var taken = checkpoint ?? QueryCheckpoint(declaration: plan.schemaFingerprint)
+        guard taken.declaration == plan.schemaFingerprint else {
+            throw Problem(
+                .configuration,
+                "query \"\(plan.name)\" is declared otherwise than its stored results: now \"\(plan.schemaFingerprint)\", then \"\(taken.declaration)\"",
+                hint: "Give it another name, or compute it anew: taxi-cli stream --query \(plan.name) --from-beginning."
+            )
+        }
+        if options.fromTime != nil, taken.epoch > 0, !options.fromBeginning {
+            throw Problem(
+                .usage, "query \"\(plan.name)\" has results already, so it cannot start at another time",
+                hint:
+                    "Leave out --from-time to go on where it stands, or add --from-beginning to remove its results first."
+            )
+        }
+        try plan.installStorage(on: connection)
+        if plan.window.isWindowed {
+            try connection.execute(
+                "CREATE INDEX IF NOT EXISTS open_\(plan.table) ON \(plan.storageTable) (window_start_ms) WHERE closed = 0"
+            )
+        }
+        try connection.execute(
+            "CREATE TABLE IF NOT EXISTS query_windows (view TEXT PRIMARY KEY, size_ms INTEGER NOT NULL, every_ms INTEGER NOT NULL)"
+        )
+        switch plan.window {
+        case .tumbling(let sizeMs): try saveWindow(plan.table, sizeMs, sizeMs)
+        case .sliding(let sizeMs, let everyMs): try saveWindow(plan.table, sizeMs, everyMs)
+        case .localDay, .none: break
+        }
+        taken.generation += 1
+        try checkpoints.save(taken, of: plan.name)
+        return taken
+    }
+
+    private func saveWindow(_ view: String, _ sizeMs: Int64, _ everyMs: Int64) throws {
+        try database.connection.execute(
+            "INSERT OR REPLACE INTO query_windows VALUES (?, ?, ?)", .text(view), .integer(sizeMs), .integer(everyMs))
+    }
+
+    private func sourceName() throws -> String {
+        switch source {
+        case .topic(let topic): topic
+        case .files(let identity, _): identity
+        }
+    }
+
+    private func makeInput(for cohort: Int) throws -> any StreamInput {
+        switch source {
+        case .topic(let topic):
+            return try TopicInput(reader: store.makeReader(topic: topic), untilEnd: options.untilEnd)
+        case .files(let identity, let open):
+            return FileInput(name: identity, open: open) { [unowned self] rejects in
+                cohorts[cohort].addFileRejects(rejects)
+            }
+        }
+    }
+
+    private func explaining<Result>(_ action: String, _ body: () throws -> Result) throws -> Result {
+        do { return try body() } catch let error as SQLiteError { throw Problem(error, doing: action) }
+    }
+}
+
+// MARK: - Running
+
+extension StreamRunner {
+    private func loop() throws {
+        var finished = Array(repeating: false, count: cohorts.count)
+        var lastArrivalMs = Self.monotonicMs()
+        while !shouldStop() {
+            var hadRecords = false
+            for (index, cohort) in cohorts.enumerated() where !finished[index] {
+                let isAtEnd = try cohort.read(isBounded: isBounded, clock: Self.monotonicMs)
+                hadRecords = hadRecords || cohort.recordsInEpoch > 0
+                finished[index] = isAtEnd && isBounded && !shouldStop()
+                try cohort.cut(finished[index] ? .everything : .more, nowMs: Self.monotonicMs())
+                reportProgress()
+            }
+            if isBounded, finished.allSatisfy({ $0 }) { return }
+            let now = Self.monotonicMs()
+            if hadRecords {
+                lastArrivalMs = now
+            } else if !isBounded {
+                try closeByWallTime(silentMs: now - lastArrivalMs, nowMs: now)
+                try cohorts[0].input.wait(timeoutMs: 100)
+            }
+        }
+    }
+
+    /// `--idle-close`: event time goes on at the pace of the wall clock while nothing comes.
+    private func closeByWallTime(silentMs: Int64, nowMs: Int64) throws {
+        guard let idleCloseMs = options.idleCloseMs, silentMs >= idleCloseMs else { return }
+        for cohort in cohorts {
+            guard let newest = cohort.newest, cohort.openWindows > 0 else { continue }
+            try cohort.cut(.wallTime(newest + silentMs - options.delayMs), nowMs: nowMs)
+        }
+    }
+
+    private func reportProgress() {
+        guard let onProgress else { return }
+        let now = Self.monotonicMs()
+        guard now - lastProgressMs >= 100 else { return }
+        lastProgressMs = now
+        let lag = cohorts.map { (try? $0.input.lag()) ?? 0 }.max() ?? 0
+        onProgress(
+            StreamProgress(
+                summary: summary(), newest: cohorts.compactMap(\.newest).max(),
+                openWindows: cohorts.reduce(0) { $0 + $1.openWindows }, lag: lag))
+    }
+
+    private func summary() -> StreamSummary {
+        var summary = StreamSummary()
+        for cohort in cohorts {
+            // Cohorts that read the same source see the same records; the furthest one tells how many there were.
+            summary.records = max(summary.records, cohort.recordsRead)
+            for (reason, count) in cohort.rejected {
+                summary.rejected[reason] = max(summary.rejected[reason] ?? 0, count)
+            }
+            for (index, plan) in cohort.plans.enumerated() {
+                summary.late[plan.name] = cohort.late[index]
+                summary.results[plan.name] = cohort.results[index]
+            }
+            summary.epochs += cohort.epochs
+        }
+        let watermarks = cohorts.map(\.tracker.watermark)
+        summary.watermark = watermarks.min().flatMap { $0 == .min ? nil : $0 }
+        return summary
+    }
+}

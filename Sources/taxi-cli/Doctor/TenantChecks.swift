@@ -1,0 +1,94 @@
+import CommandLine
+import Glibc
+import Problems
+import SQLite
+import Trips
+
+/// What the tenant has: settings, zone, databases, and the broker it talks to.
+struct TenantChecks {
+    private let arguments: ParsedArguments
+
+    init(_ arguments: ParsedArguments) { self.arguments = arguments }
+
+    func findings() -> [Finding] {
+        // The command reads no taxi.yaml by itself, so that a broken one becomes a line and not the end.
+        let first = GlobalOptions(arguments)
+        var findings: [Finding] = []
+        var settled = arguments
+        guard first.tenants.exists(first.tenant) else {
+            if first.tenant == GlobalOptions.defaultTenant {
+                findings.append(Finding("tenant", .ok, "\(first.tenant) (will be made at its first use)"))
+            } else {
+                findings.append(Finding("tenant", first.tenants.missing(first.tenant)))
+            }
+            return findings + brokers(first)
+        }
+        findings.append(Finding("tenant", .ok, first.tenantFolder))
+        do throws(Problem) {
+            let configuration = try arguments.program.loadConfiguration(path: first.configurationPath)
+            settled = try arguments.applying(configuration)
+            findings.append(
+                Finding(
+                    "settings", .ok,
+                    configuration.map { "\($0.path), \($0.entries.count) set" } ?? "no taxi.yaml: defaults"))
+        } catch {
+            findings.append(Finding("settings", error))
+        }
+        let globals = GlobalOptions(settled)
+        findings.append(zone(globals))
+        findings += [globals.resultsPath, globals.topicsPath].compactMap { path in
+            path == globals.topicsPath && globals.broker != .embedded ? nil : database(path)
+        }
+        return findings + brokers(globals)
+    }
+
+    private func zone(_ globals: GlobalOptions) -> Finding {
+        do throws(Problem) {
+            _ = try ZoneClock(identifier: globals.zoneIdentifier)
+            return Finding("zone", .ok, globals.zoneIdentifier)
+        } catch {
+            return Finding("zone", error)
+        }
+    }
+
+    private func database(_ path: String) -> Finding? {
+        let name = String(path.split(separator: "/").last ?? "")
+        guard access(path, F_OK) == 0 else { return Finding(name, .ok, "not there yet") }
+        guard !arguments.isOn("skip-databases") else { return nil }
+        do throws(SQLiteError) {
+            let connection = try Connection(path: path, access: .readOnly)
+            let answers = try connection.rows("PRAGMA quick_check(3)") { row throws(SQLiteError) in
+                row.value(0).text ?? ""
+            }
+            guard answers == ["ok"] else {
+                return Finding(
+                    name, .fail(.badData), answers.joined(separator: "; "),
+                    advice: "Keep a copy of the file, then rebuild: move it away and run stream from the beginning.")
+            }
+            var status = stat()
+            let size = stat(path, &status) == 0 ? Int64(status.st_size) : 0
+            return Finding(name, .ok, "sound, \(byteText(size))")
+        } catch {
+            let code: Problem.Code = error.code == .corrupt ? .badData : .inputOutput
+            return Finding(
+                name, .fail(code), error.message,
+                advice: "Look at \(path): its permissions, and whether another program has written to it.")
+        }
+    }
+
+    private func brokers(_ globals: GlobalOptions) -> [Finding] {
+        switch globals.broker {
+        case .embedded: return [Finding("broker", .ok, "embedded")]
+        case .kafka(let servers):
+            let timeoutMs = arguments.durationMs("timeout") ?? 0
+            return servers.map { server in
+                guard let reason = BrokerProbe.failure(server: server, timeoutMs: timeoutMs) else {
+                    return Finding("broker", .ok, "\(server) takes connections")
+                }
+                return Finding(
+                    "broker", .fail(.unavailable), "could not connect to \(server): \(reason)",
+                    advice: "Start the broker, or correct --broker.")
+            }
+        }
+    }
+}

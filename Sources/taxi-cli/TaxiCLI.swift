@@ -1,0 +1,35 @@
+import CommandLine
+import Glibc
+
+/// The program: its tree of commands. To add one, see `Command`.
+@main
+enum TaxiCLI {
+    static let version = "0.1.0"
+
+    static let root = Command(
+        name: "taxi-cli", summary: "replay Chicago taxi trips, query them as a stream, and analyse the results",
+        examples: [
+            Example(
+                "taxi-cli demo", "one minute, nothing set up: replay the sample, watch the queries, see the report"),
+            Example(
+                "taxi-cli produce trips.csv --speed 60x & taxi-cli stream",
+                "replay a file sixty times faster than life and query it while it comes in"),
+        ],
+        subcommands: [
+            ConfigCommand.command,
+            TenantCommand.command,
+            DataCommand.command,
+            DoctorCommand.command,
+            CompletionsCommand.command,
+            ManCommand.command,
+        ])
+
+    static let program = Program(root: root, version: version, globals: GlobalOptions.options) { arguments in
+        GlobalOptions(arguments).configurationPath
+    }
+
+    static func main() async {
+        let words = Array(Swift.CommandLine.arguments.dropFirst())
+        exit(await program.run(words, in: .process()))
+    }
+}

@@ -1,0 +1,125 @@
+import Foundation
+import Glibc
+import Problems
+import Testing
+
+@testable import Database
+
+@Suite struct TenantHomeTests {
+    struct Case: Sendable, CustomTestStringConvertible {
+        var testDescription: String
+        var home: String?
+        var environment: [String: String]
+        var path: String?
+    }
+
+    @Test(arguments: [
+        Case(
+            testDescription: "an explicit home wins", home: "/h", environment: ["XDG_DATA_HOME": "/x", "HOME": "/u"],
+            path: "/h"),
+        Case(testDescription: "final slashes go", home: "/h//", environment: [:], path: "/h"),
+        Case(testDescription: "the root stays", home: "/", environment: [:], path: "/"),
+        Case(testDescription: "a relative home stays", home: "h", environment: [:], path: "h"),
+        Case(testDescription: "a tilde is the user's home", home: "~/h", environment: ["HOME": "/u"], path: "/u/h"),
+        Case(testDescription: "then XDG", environment: ["XDG_DATA_HOME": "/x", "HOME": "/u"], path: "/x/taxi-cli"),
+        Case(
+            testDescription: "unless it is relative", environment: ["XDG_DATA_HOME": "x", "HOME": "/u"],
+            path: "/u/.local/share/taxi-cli"),
+        Case(
+            testDescription: "or empty", environment: ["XDG_DATA_HOME": "", "HOME": "/u"],
+            path: "/u/.local/share/taxi-cli"),
+        Case(testDescription: "without any there is none", environment: ["HOME": ""], path: nil),
+    ])
+    func resolvesTheHome(_ c: Case) throws {
+        guard let path = c.path else {
+            let problem = #expect(throws: Problem.self) { try TenantHome(home: c.home, environment: c.environment) }
+            #expect(problem?.code == .configuration)
+            return
+        }
+        let home = try TenantHome(home: c.home, environment: c.environment)
+        #expect(home.home == path)
+        #expect(home.tenant == "chicago")
+        #expect(home.resultsDB == "\(path)/chicago/results.db")
+    }
+
+    @Test func namesOfTenantsAreWords() throws {
+        for name in ["chicago", "NYC-2", "a_b", "9", String(repeating: "x", count: 64)] {
+            #expect(try TenantHome(home: "/h", tenant: name, environment: [:]).path == "/h/\(name)")
+        }
+        for name in ["", ".", "..", "-a", "_a", "a/b", "a b", "é", "a\0", String(repeating: "x", count: 65)] {
+            let problem = #expect(throws: Problem.self, "\(name)") {
+                try TenantHome(home: "/h", tenant: name, environment: [:])
+            }
+            #expect(problem?.code == .usage)
+        }
+    }
+
+    @Test func createsItsFoldersForTheirOwnerOnly() throws {
+        let folder = try TemporaryFolder()
+        let home = try TenantHome(home: folder("a/b"), environment: [:])
+        #expect(!home.exists)
+        try home.create()
+        try home.create()
+        #expect(home.exists)
+        for path in [folder("a"), folder("a/b"), home.path] {
+            let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
+            #expect(mode == 0o700)
+        }
+    }
+
+    @Test func tellsWhatIsInTheWay() throws {
+        let folder = try TemporaryFolder()
+        try Data().write(to: URL(fileURLWithPath: folder("file")))
+        for path in [folder("file"), folder("file/below")] {
+            let problem = #expect(throws: Problem.self) { try TenantHome(home: path, environment: [:]).create() }
+            #expect(problem?.code == .cannotCreate)
+            #expect(problem?.message.contains("a file is in the way") == true)
+        }
+        let closed = folder("closed")
+        mkdir(closed, 0o555)
+        chmod(folder.path, 0o755)
+        let problem = asNobody { () -> Problem? in
+            do {
+                try TenantHome(home: closed, environment: [:]).create()
+                return nil
+            } catch {
+                return error as? Problem
+            }
+        }
+        #expect(problem?.code == .noPermission)
+        #expect(problem?.message.hasPrefix("cannot create \"\(closed)/chicago\": ") == true)
+    }
+
+    @Test func knowsItsTenants() throws {
+        let folder = try TemporaryFolder()
+        #expect(TenantHome.tenants(in: folder("none")) == [])
+        for tenant in ["nyc", "chicago"] {
+            try TenantHome(home: folder.path, tenant: tenant, environment: [:]).create()
+        }
+        try Data().write(to: URL(fileURLWithPath: folder("file")))
+        mkdir(folder(".hidden"), 0o700)
+        #expect(TenantHome.tenants(in: folder.path) == ["chicago", "nyc"])
+        let problem = #expect(throws: Problem.self) {
+            try TenantHome(home: folder.path, tenant: "chicgao", environment: [:]).requireExisting()
+        }
+        #expect(problem?.code == .noInput)
+        #expect(problem?.hint == "Did you mean \"chicago\"?")
+    }
+}
+
+/// Runs `body` on a thread to which the file system grants no more than to anybody, even when the tests run as root.
+func asNobody<Result: Sendable>(_ body: @escaping @Sendable () -> Result) -> Result {
+    nonisolated(unsafe) var result: Result?
+    let done = DispatchSemaphore(value: 0)
+    let thread = Thread {
+        // For this thread only, unlike seteuid; Swift's Glibc module leaves it out.
+        if geteuid() == 0, let setfsuid = dlsym(nil, "setfsuid") {
+            _ = unsafeBitCast(setfsuid, to: (@convention(c) (uid_t) -> Int32).self)(65534)
+        }
+        result = body()
+        done.signal()
+    }
+    thread.start()
+    done.wait()
+    return result!
+}
