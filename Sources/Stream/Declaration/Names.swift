@@ -43,13 +43,13 @@ enum Names {
 
     /// Whether the results database has, or may get, something else of this name.
     static func isReserved(table: String) -> Bool {
-        let views = [
+        let taken = [
             "fare_trend", "accumulated_metrics", "area_hotspots", "location_hotspots", "workflow_runs",
             "workflow_steps",
-            "alerts", "runs", "fare_buckets", "changed_days", "zone_offsets", "run_records", "areas", "ledger", "state",
-            "offsets", "outbox", "epochs", "rollups", "ml_results",
+            "alerts", "runs", "ml_results", "fare_buckets", "changed_days", "zone_offsets", "run_records", "settings",
+            "checkpoints", "outbox", "ledger", "areas", "rollups",
         ]
-        return views.contains(table) || ["stored_", "keys_", "sqlite_"].contains { table.hasPrefix($0) }
+        return taken.contains(table) || ["stored_", "keys_", "sqlite_"].contains { table.hasPrefix($0) }
     }
 
     /// Whether the tenant has another topic of this suffix.

@@ -1,3 +1,4 @@
+import Database
 public import SQLite
 
 // How a query's results lie in the tenant's database. All times are UTC ms, money is cents, decimals are millionths:
@@ -75,8 +76,8 @@ extension QueryPlan {
     public var createViewSQL: String {
         var columns: [(sql: String, name: String)] = []
         if window.isWindowed {
-            columns.append((StorageSQL.isoTime("w.window_start_ms"), "window_start"))
-            columns.append((StorageSQL.isoTime(windowEndSQL), "window_end"))
+            columns.append((ViewSQL.isoTime("w.window_start_ms"), "window_start"))
+            columns.append((ViewSQL.isoTime(windowEndSQL), "window_end"))
         }
         var from = "\(storageTable) AS w"
         if packsGroups { from += ", json_each(w.groups) AS g" }
