@@ -146,7 +146,7 @@ enum ProduceCommand {
         replayer.onProgress = { progress in
             if Interruption.userSignalCount != signals {
                 signals = Interruption.userSignalCount
-                if let pace = control.read() { replayer.rateControl.change(to: pace) }
+                if let pace = control.read() { replayer.rateControl.request(pace) }
                 line.clear()
                 try? arguments.say(text(progress, zone))
             }
