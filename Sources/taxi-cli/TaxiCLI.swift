@@ -16,6 +16,7 @@ enum TaxiCLI {
                 "replay a file sixty times faster than life and query it while it comes in"),
         ],
         subcommands: [
+            BatchCommand.command,
             ConfigCommand.command,
             TenantCommand.command,
             DataCommand.command,
