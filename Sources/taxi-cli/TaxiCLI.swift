@@ -19,6 +19,7 @@ enum TaxiCLI {
             BatchCommand.command,
             ConfigCommand.command,
             TenantCommand.command,
+            ShowCommand.command,
             DataCommand.command,
             DoctorCommand.command,
             CompletionsCommand.command,

@@ -22,16 +22,16 @@ enum BatchCommand {
         arguments: [
             Argument(
                 "ANALYSIS", .any, kind: .choice(Analysis.allCases.map(\.rawValue) + ["all"]),
-                help: "fare-trend, accumulated, area-hotspots, location-hotspots or all")
+                help: "one or more of fare-trend, accumulated, area-hotspots, location-hotspots; or all, as without")
         ],
         options: [
             Option(
                 "by", value: .repeated("KIND"), kind: .choice(PeriodKind.allCases.map(\.rawValue)),
-                help: "month, quarter or year (all of them; or the kind of --period)"),
+                help: "compute periods of this kind: month, quarter, year (default: that of --period, else all)"),
             Option(
                 "period", value: .value("PERIOD"),
                 kind: .custom { text throws(Problem) in _ = try PeriodSelection(text) }, default: "all",
-                help: "2024-01, 2024-Q1, 2024, last or all"),
+                help: "which: 2024-01, 2024-Q1, 2024, last or all"),
             Option("summary-json", value: .value("FILE"), kind: .file, help: "write what was done to a file, as JSON"),
         ],
         group: "Running", run: run)
