@@ -16,10 +16,12 @@ enum TaxiCLI {
                 "replay a file sixty times faster than life and query it while it comes in"),
         ],
         subcommands: [
+            ProduceCommand.command,
+            StreamCommand.command,
             BatchCommand.command,
+            ShowCommand.command,
             ConfigCommand.command,
             TenantCommand.command,
-            ShowCommand.command,
             DataCommand.command,
             DoctorCommand.command,
             CompletionsCommand.command,

@@ -3,6 +3,7 @@ import CommandLine
 import Database
 import Foundation
 import Problems
+import Topics
 import Trips
 
 /// `batch`: the analytics over stored results.
@@ -32,9 +33,9 @@ enum BatchCommand {
                 "period", value: .value("PERIOD"),
                 kind: .custom { text throws(Problem) in _ = try PeriodSelection(text) }, default: "all",
                 help: "which: 2024-01, 2024-Q1, 2024, last or all"),
-            Option("summary-json", value: .value("FILE"), kind: .file, help: "write what was done to a file, as JSON"),
+            summaryOption,
         ],
-        group: "Running", run: run)
+        run: run)
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
         let analyses = analyses(arguments.positionals)
@@ -45,7 +46,7 @@ enum BatchCommand {
         let progress = arguments.progressLine()
         defer { progress.clear() }
 
-        let summary = try BatchRunner.recorded(in: database, now: nowMs) {
+        let summary = try BatchRunner.recorded(in: database, now: { systemTime() }) {
             try BatchRunner(database, zone: zone).run(
                 analyses: analyses, kinds: kinds.isEmpty ? nil : kinds, periods: selection
             ) { done, due in
@@ -53,8 +54,8 @@ enum BatchCommand {
             }
         }
         progress.clear()
-        if let path = arguments.text("summary-json") { try write(summary.json + "\n", to: path) }
-        try report(summary, of: analyses, arguments)
+        try writeSummary(summary.json, arguments)
+        if arguments.text("summary-json") != "-" { try report(summary, of: analyses, arguments) }
         return .success
     }
 
@@ -97,16 +98,4 @@ enum BatchCommand {
     private static func listed(_ periods: [String]) -> String {
         periods.prefix(4).joined(separator: ", ") + (periods.count > 4 ? " and \(periods.count - 4) more" : "")
     }
-
-    private static func write(_ text: String, to path: String) throws {
-        do {
-            try text.write(toFile: path, atomically: true, encoding: .utf8)
-        } catch {
-            throw Problem(
-                .cannotCreate, "cannot write \"\(path)\": \(error.localizedDescription)",
-                hint: "Give --summary-json a file in a folder that may be written.")
-        }
-    }
-
-    private static func nowMs() -> EventTime { Int64((Date().timeIntervalSince1970 * 1000).rounded()) }
 }

@@ -34,7 +34,7 @@ enum ShowCommand {
             Option("watch", short: "w", help: "show it again each second in which it changed, until Ctrl-C"),
             Option("sql", value: .value("SELECT"), help: "show what a query of your own gives"),
         ],
-        group: "Looking", run: run)
+        run: run)
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
         let options = GlobalOptions(arguments)

@@ -31,7 +31,7 @@ struct ResultPicture {
 
     /// The table without the columns that there is no room for, least important first, and those columns' names.
     ///
-    /// Only of trends, which have twice the columns that a terminal has room for, and a sparkline of each below.
+    /// Trends have twice the columns that a terminal has room for, and a sparkline of each below.
     func fitted(width: Int) -> (table: Table, leftOut: [String]) {
         var table = table
         guard view.isPeriodic else { return (table, []) }
@@ -46,9 +46,9 @@ struct ResultPicture {
         func isTooWide() -> Bool {
             table.text(width: nil).split(separator: "\n").contains { displayWidth(of: String($0)) > width }
         }
-        let spare =
-            Self.spareColumns + view.columns.reversed().filter { $0.hasSuffix("_so_far") || $0.hasSuffix("_in_year") }
-        for name in spare where view.columns.contains(name) && !view.isRanked && isTooWide() {
+        let running = view.columns.reversed().filter { $0.hasSuffix("_so_far") || $0.hasSuffix("_in_year") }
+        let spare = view.isRanked ? ["partial", "days"] : Self.spareColumns + running
+        for name in spare where view.columns.contains(name) && isTooWide() {
             drop(name)
             leftOut.append(name)
         }
