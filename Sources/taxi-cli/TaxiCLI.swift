@@ -18,6 +18,8 @@ enum TaxiCLI {
         subcommands: [
             ProduceCommand.command,
             StreamCommand.command,
+            BatchCommand.command,
+            ShowCommand.command,
             ConfigCommand.command,
             TenantCommand.command,
             DataCommand.command,
