@@ -24,7 +24,7 @@ final class PieceDecoder {
             let skip = Int(firstOffset - stored.baseOffset)
             switch stored.encoding {
             case .trips:
-                try stored.payload.withUnsafeBytes { bytes throws(Problem) in
+                try stored.payload.withUnsafeBytes { bytes in
                     try columns.decode(bytes, fields: fields, into: batch)
                 }
                 return (batch, min(skip, batch.count))
