@@ -16,6 +16,7 @@ enum TaxiCLI {
                 "replay a file sixty times faster than life and query it while it comes in"),
         ],
         subcommands: [
+            DemoCommand.command,
             ProduceCommand.command,
             StreamCommand.command,
             BatchCommand.command,
