@@ -1,6 +1,6 @@
 import Trips
 
-/// Counts what a profile shows, batch by batch, in memory that does not grow with the file (some 160 MB at most).
+/// Counts what a profile shows, batch by batch, in memory that does not grow with the file (below 300 MB).
 struct FileTally {
     private(set) var rows = 0
     private(set) var findings = FileProfile.Findings()
