@@ -52,7 +52,8 @@ struct ResultCatalog {
             throw Problem(
                 .noInput, "\"\(lower)\" has no results yet", hint: "Run taxi-cli batch first; it computes them.")
         }
-        let known = Set(names + queries.map(\.name) + Analysis.allCases.map(\.view)).sorted()
+        let others = queries.map(\.name).filter { !names.contains($0.lowercased()) }
+        let known = Set(names + others + Analysis.allCases.map(\.view)).sorted()
         let near = nearestName(to: name, among: known).map { "Did you mean \"\($0)\"? " } ?? ""
         throw Problem(
             .usage, "there is no table or query \"\(name)\"", hint: near + "Known: \(known.joined(separator: ", ")).")
