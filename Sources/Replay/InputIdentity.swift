@@ -1,8 +1,8 @@
 import Foundation
-import Problems
+public import Problems
 
 /// By what a resumed replay knows its input again: a file may have moved, but not changed.
-struct InputIdentity: Codable, Sendable, Equatable {
+public struct InputIdentity: Codable, Sendable, Equatable {
     /// The file's name without its folder; `stdin` for standard input.
     var name: String
     /// In bytes; nil for a stream, which cannot be known again.
@@ -15,7 +15,7 @@ struct InputIdentity: Codable, Sendable, Equatable {
     init(name: String, size: Int64?, hash: String?) { (self.name, self.size, self.hash) = (name, size, hash) }
 
     /// - Throws: `Problem(.noInput)` for a file that cannot be opened, `.inputOutput` for one that cannot be read.
-    init(path: String) throws(Problem) {
+    public init(path: String) throws(Problem) {
         guard path != "-" else {
             self.init(name: "stdin", size: nil, hash: nil)
             return
@@ -46,4 +46,9 @@ struct InputIdentity: Codable, Sendable, Equatable {
             throw Problem(.inputOutput, "cannot read \"\(path)\": \(error.localizedDescription)")
         }
     }
+}
+
+extension InputIdentity: CustomStringConvertible {
+    /// Name, size and hash in one word: the same for the same file, wherever it lies.
+    public var description: String { "\(name):\(size.map(String.init) ?? "?"):\(hash ?? "?")" }
 }

@@ -24,7 +24,7 @@ public struct ReplayOptions: Sendable {
     public var source: TripSourceOptions
     public var pace: Pace
     public var key: RecordKey
-    /// How many partitions a new topic gets; nil takes an existing topic as it is, and 4 for a new one.
+    /// How many partitions a new topic gets; nil takes an existing topic as it is, and 1 for a new one.
     public var partitions: Int?
     /// Goes on where the last run of this producer stopped, which must have had the same input and options.
     public var isResuming: Bool

@@ -6,7 +6,7 @@ import Trips
 /// Trips as batches of columns into the tenant's input topic, rejects into its dead-letter topic; all of a commit in one append.
 final class TopicOutput: ReplayOutput {
     /// Partitions of a topic that did not exist.
-    static let defaultPartitions = 4
+    static let defaultPartitions = 1
 
     private let store: any TopicStore
     private let options: ReplayOptions

@@ -43,7 +43,7 @@ extension WallTime {
         var wrong: UInt32 = 0
         @inline(__always) func digit(_ i: Int) -> UInt32 {
             let value = UInt32(p[i]) &- 48
-            wrong |= value &+ 0x7fff_fff6  // sets the top bit when value > 9
+            wrong |= value | (value &+ 0x7fff_fff6)  // sets the top bit when value > 9, also where it wrapped
             return value
         }
         let month = digit(0) &* 10 &+ digit(1)

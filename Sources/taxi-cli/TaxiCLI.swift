@@ -16,6 +16,8 @@ enum TaxiCLI {
                 "replay a file sixty times faster than life and query it while it comes in"),
         ],
         subcommands: [
+            ProduceCommand.command,
+            StreamCommand.command,
             ConfigCommand.command,
             TenantCommand.command,
             DataCommand.command,

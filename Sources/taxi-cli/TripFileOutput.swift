@@ -3,6 +3,7 @@ import Compression
 import Datasets
 import Glibc
 import Problems
+import Trips
 
 /// Where a generated trip file goes: stdout, or a file that is packed as its name says.
 struct TripFileOutput {

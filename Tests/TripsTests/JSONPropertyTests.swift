@@ -14,7 +14,7 @@ import Testing
         #expect(reading.rejects.isEmpty, "\(reading.rejects.first.map { "\($0.reason) \($0.detail)" } ?? "")")
         try #require(reading.batch.count == batch.count)
         for row in 0..<batch.count {
-            #expect(reading.batch.eventTimes[row] == batch.eventTimes[row])
+            #expect(reading.eventTime(row) == batch.eventTimes[row])
             for field in TripField.allCases {
                 if field.kind == .string {
                     #expect(
@@ -22,7 +22,7 @@ import Testing
                     )
                 } else {
                     #expect(
-                        reading.batch.column(field)[row] == batch.column(field)[row], "\(field.name) of \(records[row])"
+                        reading.cell(field, row) == batch.column(field)[row], "\(field.name) of \(records[row])"
                     )
                 }
             }
@@ -37,12 +37,12 @@ import Testing
         let (all, some) = (read(records), read(records, fields: fields))
         try #require(all.batch.count == some.batch.count)
         for row in 0..<all.batch.count {
-            #expect(all.batch.eventTimes[row] == some.batch.eventTimes[row])
+            #expect(all.eventTime(row) == some.eventTime(row))
             for field in fields.fields {
                 if field.kind == .string {
                     #expect(all.batch.string(field, row) == some.batch.string(field, row))
                 } else {
-                    #expect(all.batch.column(field)[row] == some.batch.column(field)[row])
+                    #expect(all.cell(field, row) == some.cell(field, row))
                 }
             }
         }
@@ -65,11 +65,11 @@ import Testing
                     let found =
                         field.kind == .string
                         ? ours.batch.string(field, 0)
-                        : ours.batch.column(field)[0] == nullCell
-                            ? nil : WallTime(cell: ours.batch.column(field)[0]).text
+                        : ours.cell(field) == nullCell
+                            ? nil : WallTime(cell: ours.cell(field)).text
                     #expect(found == expected)
                 } else {
-                    let found = ours.batch.column(field)[0]
+                    let found = ours.cell(field)
                     guard found != nullCell else {
                         #expect(value is NSNull)
                         continue
@@ -89,7 +89,7 @@ import Testing
             // Foundation's doubles may have more digits than money has; what it writes is still JSON to us.
             #expect(!theirs.reasons.contains(.malformedJSON) && !theirs.reasons.contains(.badUTF8))
             if theirs.batch.count == 1 {
-                #expect(theirs.batch.eventTimes[0] == ours.batch.eventTimes[0])
+                #expect(theirs.eventTime() == ours.eventTime())
                 for field in TripField.allCases where field.kind == .string {
                     #expect(theirs.batch.string(field, 0) == ours.batch.string(field, 0))
                 }

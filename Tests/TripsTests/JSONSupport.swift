@@ -35,6 +35,10 @@ struct Reading {
     var batch: TripBatch
     var rejects: [Reject]
     var reasons: [RejectReason] { rejects.map(\.reason) }
+
+    /// A cell; the batch lives until it is read, which `batch.column` alone does not see to.
+    func cell(_ field: TripField, _ row: Int = 0) -> Int64 { withExtendedLifetime(batch) { batch.column(field)[row] } }
+    func eventTime(_ row: Int = 0) -> EventTime { withExtendedLifetime(batch) { batch.eventTimes[row] } }
 }
 
 func read(_ records: [[UInt8]], fields: TripFieldSet = .all) -> Reading {

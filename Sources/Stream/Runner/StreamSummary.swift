@@ -24,3 +24,19 @@ public struct StreamProgress: Sendable {
     /// Records in the source that are not read yet.
     public var lag: Int64
 }
+
+extension StreamSummary {
+    /// One JSON object on one line, with the keys of `--summary-json`.
+    public func json(zone: ZoneClock) -> String {
+        func object(_ counts: [String: Int64]) -> String {
+            "{" + counts.sorted { $0.key < $1.key }.map { "\"\($0)\":\($1)" }.joined(separator: ",") + "}"
+        }
+        func number(_ value: Double) -> String { "\((value * 1000).rounded() / 1000)" }
+        let reasons = Dictionary(uniqueKeysWithValues: rejected.map { ($0.key.rawValue, $0.value) })
+        return """
+            {"records":\(records),"rejected":\(object(reasons)),"late":\(object(late)),"results":\(object(results)),\
+            "epochs":\(epochs),"watermark":\(watermark.map { "\"\(zone.iso(ms: $0))\"" } ?? "null"),\
+            "seconds":\(number(seconds)),"rate":\(number(rate))}
+            """
+    }
+}

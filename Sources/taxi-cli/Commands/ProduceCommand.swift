@@ -1,0 +1,189 @@
+import CommandLine
+import Database
+import Glibc
+import Problems
+import Replay
+import Synchronization
+import Topics
+import Trips
+
+/// `produce`: replays trips into the tenant's topic at a pace.
+enum ProduceCommand {
+    static let command = Command(
+        name: "produce", summary: "replay trips from files into the tenant's topic",
+        discussion: """
+            A paced replay is open-loop: each record has its intended time, and a stall is caught up. With --rate trips are stamped \
+            with the wall clock; with --speed they keep their own time and come in its order. Rows that cannot be used go to the \
+            dead-letter topic with the reason; if more than half cannot, the run ends with exit code 65.
+
+            kill -USR1 shows the state of a running replay; --set-rate changes its pace.
+            """,
+        examples: [
+            Example("taxi-cli produce trips.csv --rate 1000/s", "as a live source would: 1,000 trips a second, stamped now"),
+            Example(
+                "taxi-cli produce trips.csv.gz --speed 60x --from 2022-03-01 --to 2022-03-02",
+                "one day in 24 minutes, in the order in which it happened"),
+        ],
+        arguments: [Argument("FILE", .any, kind: .file, help: "trip files (.csv, .csv.gz, .csv.zst, - for stdin)")],
+        options: paceOptions + TripFileOptions.options(
+            defaultClock: "now, but start with --speed", configPrefix: "produce") + topicOptions + [summaryOption],
+        exclusive: [["rate", "speed", "max"]], run: run)
+
+    private static let paceOptions = [
+        Option(
+            "rate", value: .value("RATE"), kind: .custom { text throws(Problem) in _ = try Pace.parse(text) },
+            environment: "TAXI_RATE", configKey: "produce.rate", help: "records a second: 1000/s, 10/m, 0.5/s", group: "Pace"),
+        Option(
+            "speed", value: .value("FACTOR"), kind: .speed, configKey: "produce.speed",
+            help: "the trips' own time, so many times as fast: 60x", group: "Pace"),
+        Option("max", help: "as fast as it goes (the default)", group: "Pace"),
+        Option(
+            "shape", value: .value("SHAPE"), configKey: "produce.shape",
+            help: "how the rate moves: constant, ramp:10..5000/60s, sine:100..900/5m, burst:5000x2s/30s", group: "Pace"),
+        Option("loop", help: "begin again at the end of the input", group: "Pace"),
+        Option(
+            "set-rate", value: .value("RATE"), kind: .custom { text throws(Problem) in _ = try Pace.parse(text) },
+            help: "change the pace of the tenant's running replay and return: 500/s, 60x, max", group: "Pace"),
+    ]
+
+    private static let topicOptions = [
+        Option("resume", help: "go on where the last run stopped, without loss or repeat", group: "Topic"),
+        Option(
+            "partitions", value: .value("N"), kind: .integer(1...1024), configKey: "produce.partitions",
+            help: "of a new topic; 1 unless said, and an existing topic keeps its own", group: "Topic"),
+        Option(
+            "key", value: .value("KEY"), kind: .choice(RecordKey.allCases.map(\.rawValue)), default: "taxi_id",
+            configKey: "produce.key", help: "records of one key share a partition and keep their order", group: "Topic"),
+        Option("dry-run", help: "write JSON lines to stdout instead, for kcat or jq; nothing is stored", group: "Topic"),
+    ]
+
+    private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
+        let zone = try ZoneClock(identifier: GlobalOptions(arguments).zoneIdentifier)
+        if let pace = arguments.text("set-rate") { return try setRate(pace, arguments) }
+        let options = try replayOptions(arguments, zone)
+        Interruption.install()
+        return arguments.isOn("dry-run") ? try dryRun(options, arguments, zone) : try replay(options, arguments)
+    }
+
+    private static func replayOptions(_ arguments: ParsedArguments, _ zone: ZoneClock) throws -> ReplayOptions {
+        guard !arguments.positionals.isEmpty else {
+            throw Problem(
+                .usage, "no trip file is given",
+                hint: "Name one, or - for stdin; \"taxi-cli data sample\" makes one to try.")
+        }
+        let speed = arguments.number("speed")
+        let pace = try Pace.parse(
+            rate: arguments.text("rate"), shape: arguments.text("shape"), speed: speed.map { "\($0)x" },
+            unlimited: arguments.isOn("max"))
+        let source = TripFileOptions.sourceOptions(
+            arguments, clock: speed == nil ? .now : .start, spread: speed == nil ? .none : .uniform, zone: zone)
+        if speed != nil, source.clock == .now {
+            throw arguments.problem("clock", "the clock \"now\" has no event times to speed up", hint: "Use start or end with --speed.")
+        }
+        if source.clock == .now, source.spread != .none {
+            throw arguments.problem("spread", "the clock \"now\" stamps trips when they are sent", hint: "Add --clock start, or leave --spread out.")
+        }
+        let globals = GlobalOptions(arguments)
+        return ReplayOptions(
+            paths: arguments.positionals, source: source, pace: pace,
+            key: arguments.text("key").flatMap(RecordKey.init) ?? .taxi,
+            partitions: arguments.integer("partitions").map(Int.init), isResuming: arguments.isOn("resume"),
+            isLooping: arguments.isOn("loop"), tenant: globals.tenant)
+    }
+
+    private static func replay(_ options: ReplayOptions, _ arguments: ParsedArguments) throws -> ExitStatus {
+        let session = try RunSession(arguments, command: "produce")
+        let replayer = Replayer(options: options, store: session.store)
+        let line = arguments.progressLine()
+        var status = ExitStatus.success
+        try session.recording {
+            let control = try RateFile(folder: session.globals.tenantFolder)
+            defer { control.remove() }
+            wire(replayer, line, arguments, session.zone, control)
+            let summary = try replayer.run { Interruption.isRequested }
+            line.clear()
+            let json = summary.json(zone: session.zone)
+            try writeSummary(json, arguments)
+            try arguments.say(Self.text(summary, session.zone))
+            if summary.outcome == .interrupted { status = .interrupted }
+            return (summary.outcome == .interrupted ? .interrupted : .success, json)
+        }
+        return status
+    }
+
+    private static func dryRun(
+        _ options: ReplayOptions, _ arguments: ParsedArguments, _ zone: ZoneClock
+    ) throws -> ExitStatus {
+        let output = arguments.output
+        var buffer = OutputBuffer()
+        var places: [Int] = []
+        let replayer = Replayer(options: options) { batch, rows, lines in
+            buffer.removeAll()
+            TripJSON.encode(batch, rows: rows, into: &buffer, recordOffsets: &places, lineEnds: true)
+            lines += buffer.bytes
+        } write: { bytes in
+            try output.write(bytes)
+        }
+        replayer.onWarning = { try? arguments.say("warning: \($0)") }
+        let summary = try replayer.run { Interruption.isRequested }
+        try output.flush()
+        try writeSummary(summary.json(zone: zone), arguments)
+        try arguments.say(text(summary, zone))
+        return summary.outcome == .interrupted ? .interrupted : .success
+    }
+
+    private static func wire(
+        _ replayer: Replayer, _ line: ProgressLine, _ arguments: ParsedArguments, _ zone: ZoneClock, _ control: RateFile
+    ) {
+        replayer.onWarning = { text in
+            line.clear()
+            try? arguments.say("warning: \(text)")
+        }
+        replayer.onIndexing = { done, total in
+            line.update { "putting trips in order of time: \(byteText(Int64(done))) of \(byteText(Int64(total)))" }
+        }
+        var signals = Interruption.userSignalCount
+        replayer.onProgress = { progress in
+            if Interruption.userSignalCount != signals {
+                signals = Interruption.userSignalCount
+                if let pace = control.read() { replayer.rateControl.request(pace) }
+                line.clear()
+                try? arguments.say(text(progress, zone))
+            }
+            line.update { text(progress, zone) }
+        }
+    }
+
+    /// Writes the new pace down for the running replay and signals it.
+    private static func setRate(_ text: String, _ arguments: ParsedArguments) throws -> ExitStatus {
+        let globals = GlobalOptions(arguments)
+        try RateFile.send(text, folder: globals.tenantFolder, tenant: globals.tenant)
+        try arguments.say("the running replay of tenant \"\(globals.tenant)\" goes on at \(text)")
+        return .success
+    }
+
+    private static func text(_ progress: ReplayProgress, _ zone: ZoneClock) -> String {
+        var parts = ["sent \(grouped(Int64(progress.sent)))"]
+        let asked = progress.askedRate.map { " of \(fixed($0, decimals: $0 < 10 ? 1 : 0))" } ?? ""
+        parts.append("\(fixed(progress.rate, decimals: progress.rate < 10 ? 1 : 0))\(asked)/s")
+        if progress.behindMs > 0 { parts.append("behind \(durationText(ms: Int64(progress.behindMs)))") }
+        if progress.rejected > 0 { parts.append("rejected \(grouped(Int64(progress.rejected)))") }
+        if let time = progress.eventTime { parts.append("at \(zone.iso(ms: time))") }
+        if let left = progress.secondsLeft { parts.append("\(durationText(ms: Int64(left) * 1000)) left") }
+        return parts.joined(separator: "  ")
+    }
+
+    private static func text(_ summary: ReplaySummary, _ zone: ZoneClock) -> String {
+        var lines = [
+            "sent \(grouped(Int64(summary.sent))) of \(grouped(Int64(summary.read))) trips in \(fixed(summary.seconds, decimals: 2)) s, \(grouped(Int64(summary.rate)))/s"
+        ]
+        if let asked = summary.askedRate { lines[0] += " (asked \(fixed(asked, decimals: asked < 10 ? 1 : 0))/s, at most \(durationText(ms: Int64(summary.maxBehindMs))) behind)" }
+        for (reason, count) in summary.rejected.sorted(by: { $0.key < $1.key }) { lines.append("  rejected \(grouped(Int64(count))) \(reason)") }
+        for (rule, count) in summary.filtered.sorted(by: { $0.key < $1.key }) { lines.append("  filtered \(grouped(Int64(count))) by \(rule)") }
+        if let first = summary.firstEvent, let last = summary.lastEvent {
+            lines.append("  event times \(zone.iso(ms: first)) to \(zone.iso(ms: last))")
+        }
+        if summary.outcome == .interrupted { lines.append("  stopped early: --resume goes on from here") }
+        return lines.joined(separator: "\n")
+    }
+}

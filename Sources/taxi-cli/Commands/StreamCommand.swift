@@ -1,0 +1,181 @@
+import CommandLine
+import Database
+import Foundation
+import Problems
+import Replay
+import SQLite
+import Stream
+import Topics
+import Trips
+
+/// `stream`: runs the declared queries, continuously or to the end of what is there.
+enum StreamCommand {
+    static let command = Command(
+        name: "stream", summary: "run the declared queries over the tenant's trips",
+        discussion: """
+            Reads the tenant's topic where it stopped the last time (or trip files with --input), and stores results, open windows and \
+            offsets in one transaction an epoch: however often it is killed, each trip counts once. Results are in the views of \
+            results.db and in output topics. Ctrl-C ends the epoch and stops; open windows go on at the next start.
+
+            Queries are the five that come with taxi-cli and those of <home>/<tenant>/queries.yaml; "taxi-cli stream queries" prints \
+            the declarations to start from.
+            """,
+        examples: [
+            Example("taxi-cli stream", "all queries, until Ctrl-C"),
+            Example("taxi-cli stream --input trips.csv", "a file at full speed, without any topic"),
+        ],
+        options: [
+            Option(
+                "query", value: .repeated("NAME"), configKey: "stream.query", help: "only these queries", group: "Queries"),
+            Option(
+                "queries", value: .value("FILE"), kind: .file, configKey: "stream.queries",
+                help: "declarations to add to the defaults, instead of the tenant's queries.yaml", group: "Queries"),
+            Option("until-end", help: "stop at the end of what is there, and close all windows", group: "Source"),
+            Option("from-beginning", help: "remove the queries' results and read everything again", group: "Source"),
+            Option(
+                "from-time", value: .value("TIME"), kind: .time,
+                help: "where queries without results start, by event time", group: "Source"),
+            Option(
+                "input", value: .repeated("FILE"), kind: .file, help: "read trip files instead of the topic", group: "Source"),
+        ] + TripFileOptions.options(defaultClock: "start unless said", configPrefix: "stream") + [
+            Option(
+                "late", value: .value("POLICY"), kind: .choice(StreamOptions.LatePolicy.allCases.map(\.rawValue)),
+                default: "drop", configKey: "stream.late",
+                help: "late records are counted; dead-letter keeps them in {tenant}_late as well", group: "Time"),
+            Option(
+                "delay", value: .value("TIME"), kind: .duration, default: "10s", configKey: "stream.delay",
+                help: "how far the watermark trails the newest event time", group: "Time"),
+            Option(
+                "idle-timeout", value: .value("TIME"), kind: .duration, default: "5s", configKey: "stream.idle-timeout",
+                help: "a partition that is silent for so long holds nothing back", group: "Time"),
+            Option(
+                "idle-close", value: .value("TIME"), kind: .duration, configKey: "stream.idle-close",
+                help: "close windows by wall time when nothing has come for so long", group: "Time"),
+            Option(
+                "epoch", value: .value("TIME"), kind: .duration, default: "50ms", configKey: "stream.epoch",
+                help: "commit at least so often", group: "Work"),
+            Option(
+                "epoch-records", value: .value("N"), kind: .positive, default: "100000", configKey: "stream.epoch-records",
+                help: "commit at least every so many records", group: "Work"),
+            Option(
+                "workers", value: .value("N"), kind: .integer(1...256), configKey: "stream.workers",
+                help: "threads, at most one a partition; the number of processors unless said", group: "Work"),
+            summaryOption,
+        ],
+        subcommands: [], run: run)
+
+    private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
+        let globals = GlobalOptions(arguments)
+        guard arguments.positionals.isEmpty else {
+            throw Problem(.usage, "stream takes no file name", hint: "Use --input \(arguments.positionals[0]) to read a trip file.")
+        }
+        let own = arguments.text("queries") ?? (FileManager.default.fileExists(atPath: globals.queriesPath) ? globals.queriesPath : nil)
+        let plans = try QueryCatalog.select(arguments.texts("query"), from: QueryCatalog.load(userFile: own))
+        let session = try RunSession(arguments, command: "stream")
+        let options = streamOptions(arguments, globals, session.zone)
+        let source = try self.source(arguments, plans, globals, session)
+        Interruption.install()
+        let runner = StreamRunner(
+            plans: plans, options: options, database: session.database, store: session.store, source: source,
+            runID: session.runID)
+        let line = arguments.progressLine()
+        runner.onProgress = { progress in line.update { text(progress, session.zone) } }
+        runner.shouldStop = { Interruption.isRequested }
+        var status = ExitStatus.success
+        try session.recording {
+            defer { line.clear() }
+            let summary = try runner.run()
+            line.clear()
+            let json = summary.json(zone: session.zone)
+            try writeSummary(json, arguments)
+            try arguments.say(text(summary, plans, session.zone))
+            if Interruption.isRequested { status = .interrupted }
+            return (Interruption.isRequested ? .interrupted : .success, json)
+        }
+        return status
+    }
+
+    private static func streamOptions(
+        _ arguments: ParsedArguments, _ globals: GlobalOptions, _ zone: ZoneClock
+    ) -> StreamOptions {
+        var options = StreamOptions(tenant: globals.tenant, zone: zone)
+        options.delayMs = arguments.durationMs("delay") ?? options.delayMs
+        options.idleTimeoutMs = arguments.durationMs("idle-timeout") ?? options.idleTimeoutMs
+        options.idleCloseMs = arguments.durationMs("idle-close")
+        options.epochMs = arguments.durationMs("epoch").map(Int.init) ?? options.epochMs
+        options.epochRecords = arguments.integer("epoch-records").map(Int.init) ?? options.epochRecords
+        options.untilEnd = arguments.isOn("until-end")
+        options.fromBeginning = arguments.isOn("from-beginning")
+        options.fromTime = arguments.time("from-time")?.utcMs { zone.utcMs(localSeconds: $0) }
+        options.late = arguments.text("late").flatMap(StreamOptions.LatePolicy.init) ?? .drop
+        options.workers = arguments.integer("workers").map(Int.init) ?? ProcessInfo.processInfo.activeProcessorCount
+        return options
+    }
+
+    private static func source(
+        _ arguments: ParsedArguments, _ plans: [QueryPlan], _ globals: GlobalOptions, _ session: RunSession
+    ) throws -> StreamRunner.Source {
+        let files = arguments.texts("input")
+        guard !files.isEmpty else {
+            let topic = "\(globals.tenant)_ingestData"
+            // A stream may be started before its source: the topic is made, and what comes is read.
+            if try !session.store.topics().contains(where: { $0.name == topic }) {
+                try session.store.createTopic(topic, partitions: 1, retentionMs: nil)
+            }
+            return .topic(topic)
+        }
+        var read = TripFileOptions.sourceOptions(arguments, clock: .start, spread: .none, zone: session.zone)
+        guard read.clock != .now else {
+            throw arguments.problem("clock", "trips of a file have no time \"now\"", hint: "Use --clock start or end with --input.")
+        }
+        let needed = plans.reduce(into: TripFieldSet()) { $0.formUnion($1.fields) }
+        read.fields = arguments.text("late") == StreamOptions.LatePolicy.deadLetter.rawValue ? .all : needed
+        read.required = needed
+        read.purpose = plans.count == 1 ? "query \(plans[0].name)" : "the queries \(plans.map(\.name).joined(separator: ", "))"
+        let identity = try files.map { try InputIdentity(path: $0).description }.joined(separator: " ")
+        let sequence = "clock \(read.clock.rawValue), spread \(read.spread.rawValue), seed \(read.seed), clean \(read.cleaning?.rawValue ?? "off"), from \(read.from ?? 0), to \(read.to ?? 0), limit \(read.limit ?? 0)"
+        let options = read
+        let line = arguments.progressLine()
+        return .files(identity: "files \(identity) (\(sequence))") { skip in
+            var options = options
+            options.skip = skip
+            defer { line.clear() }
+            let source = try TripSource(paths: files, options: options) { done, total in
+                line.update { "putting trips in order of time: \(byteText(Int64(done))) of \(byteText(Int64(total)))" }
+            }
+            line.clear()
+            for warning in source.warnings { try? arguments.sayVerbosely("warning: \(warning)") }
+            return source
+        }
+    }
+
+    private static func text(_ progress: StreamProgress, _ zone: ZoneClock) -> String {
+        let summary = progress.summary
+        var parts = ["\(grouped(summary.records)) trips", "lag \(grouped(progress.lag))"]
+        if let newest = progress.newest, let watermark = summary.watermark {
+            parts.append("watermark \(durationText(ms: max(0, newest - watermark))) behind \(zone.iso(ms: newest))")
+        }
+        parts.append("\(grouped(Int64(progress.openWindows))) windows open")
+        parts.append("\(grouped(summary.results.values.reduce(0, +))) results")
+        for (reason, count) in summary.rejected.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            parts.append("rejected \(grouped(count)) \(reason.rawValue)")
+        }
+        return parts.joined(separator: "  ")
+    }
+
+    private static func text(_ summary: StreamSummary, _ plans: [QueryPlan], _ zone: ZoneClock) -> String {
+        var lines = [
+            "\(grouped(summary.records)) trips in \(fixed(summary.seconds, decimals: 2)) s, \(grouped(Int64(summary.rate)))/s, \(grouped(summary.epochs)) epochs"
+        ]
+        for plan in plans {
+            let late = summary.late[plan.name] ?? 0
+            lines.append(
+                "  \(plan.name): \(grouped(summary.results[plan.name] ?? 0)) results" + (late > 0 ? ", \(grouped(late)) trips late" : ""))
+        }
+        for (reason, count) in summary.rejected.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            lines.append("  rejected \(grouped(count)) \(reason.rawValue)")
+        }
+        if let watermark = summary.watermark { lines.append("  watermark \(zone.iso(ms: watermark))") }
+        return lines.joined(separator: "\n")
+    }
+}

@@ -1,0 +1,43 @@
+import CommandLine
+import Problems
+import Trips
+
+/// Options of the commands that read trip files: which trips, and what their event time is.
+enum TripFileOptions {
+    static let group = "Which trips, and when they happen"
+
+    static func options(defaultClock: String, configPrefix: String) -> [Option] {
+        [
+            Option(
+                "clock", value: .value("CLOCK"), kind: .choice(EventClock.allCases.map(\.rawValue)),
+                configKey: "\(configPrefix).clock",
+                help: "event time: now (when sent), or the trip's own start or end; \(defaultClock)", group: group),
+            Option(
+                "spread", value: .value("HOW"), kind: .choice(Spread.allCases.map(\.rawValue)),
+                configKey: "\(configPrefix).spread",
+                help: "where in its published quarter of an hour a trip falls; none, but uniform with --speed", group: group),
+            Option(
+                "seed", value: .value("N"), kind: .count, default: "1", configKey: "\(configPrefix).seed",
+                help: "of --spread uniform: the same seed gives the same times", group: group),
+            Option(
+                "clean", value: .value("RULES"), kind: .choice(Cleaning.allCases.map(\.rawValue)),
+                configKey: "\(configPrefix).clean",
+                help: "leave junk rows out, counted by rule; standard: fare and total 1-1000 dollars, 0-250 miles, 30-21600 seconds",
+                group: group),
+            Option("from", value: .value("TIME"), kind: .time, help: "only trips at or after this time", group: group),
+            Option("to", value: .value("TIME"), kind: .time, help: "only trips before this time", group: group),
+            Option("limit", value: .value("N"), kind: .positive, help: "stop after so many trips", group: group),
+        ]
+    }
+
+    static func sourceOptions(
+        _ arguments: ParsedArguments, clock: EventClock, spread: Spread, zone: ZoneClock
+    ) -> TripSourceOptions {
+        func time(_ name: String) -> EventTime? { arguments.time(name)?.utcMs { zone.utcMs(localSeconds: $0) } }
+        return TripSourceOptions(
+            clock: arguments.text("clock").flatMap(EventClock.init) ?? clock,
+            spread: arguments.text("spread").flatMap(Spread.init) ?? spread,
+            seed: UInt64(arguments.integer("seed") ?? 1), cleaning: arguments.text("clean").flatMap(Cleaning.init),
+            from: time("from"), to: time("to"), limit: arguments.integer("limit").map(Int.init), zone: zone)
+    }
+}
