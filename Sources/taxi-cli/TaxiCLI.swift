@@ -18,6 +18,9 @@ enum TaxiCLI {
         subcommands: [
             ProduceCommand.command,
             StreamCommand.command,
+            StatusCommand.command,
+            TopicCommand.command,
+            DeadLetterCommand.command,
             ConfigCommand.command,
             TenantCommand.command,
             DataCommand.command,
