@@ -62,7 +62,7 @@ enum StreamCommand {
                 help: "threads, at most one a partition; the number of processors unless said", group: "Work"),
             summaryOption,
         ],
-        subcommands: [], run: run)
+        subcommands: [StreamExplainCommand.command, StreamQueriesCommand.command], run: run)
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
         let globals = GlobalOptions(arguments)
