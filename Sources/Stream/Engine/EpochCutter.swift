@@ -19,9 +19,6 @@ final class EpochCutter {
     private let histogramCount: Int
     /// How many keys are in the database already.
     private var storedKeys: Int
-    /// Entries of the window at hand, in the order of their keys.
-    private var order: [Int32] = []
-    private var text = OutputBuffer()
 
     init(_ state: QueryState, query: Int) {
         self.state = state
@@ -44,20 +41,26 @@ final class EpochCutter {
         var output = QueryOutput(query: query, messages: ResultColumns(columns: []))
         output.rows.stride = packsGroups ? 0 : plan.words
         output.rows.textsPerRow = packsGroups ? 1 : histogramCount
-        text.removeAll()
         takeNewKeys(&output)
+        // Locals, not properties: a class checks each access to a property for exclusivity, which would cost a tenth of the time.
+        var text = OutputBuffer()
+        var order: [Int32] = []
         let touched = state.windows.open.values
             .filter { $0.pointee.isChanged || $0.pointee.end <= watermark }
             .sorted { $0.pointee.start < $1.pointee.start }
         var lastDay = Int64.min
         for window in touched {
-            sortEntries(of: window)
+            sortEntries(of: window, into: &order)
             guard isWindowed else {
-                cutGroups(window, &output, &builder)
+                cutGroups(window, &order, &output, &text, &builder)
                 continue
             }
             let isClosing = window.pointee.end <= watermark
-            if packsGroups { pack(window, isClosing, &output.rows) } else { store(window, 0, isClosing, &output.rows) }
+            if packsGroups {
+                pack(window, order, isClosing, &output.rows, &text)
+            } else {
+                store(window, 0, isClosing, &output.rows, &text)
+            }
             let day = builder.day(of: window.pointee.start)
             if day != lastDay {
                 output.days.insert(day)
@@ -75,10 +78,13 @@ final class EpochCutter {
     }
 
     /// The changed groups of a query without windows: each is a row of its own.
-    private func cutGroups(_ window: WindowPointer, _ output: inout QueryOutput, _ builder: inout MessageBuilder) {
+    private func cutGroups(
+        _ window: WindowPointer, _ order: inout [Int32], _ output: inout QueryOutput, _ text: inout OutputBuffer,
+        _ builder: inout MessageBuilder
+    ) {
         order.removeAll { !window.pointee.groupChanged[Int($0)] }
         for entry in order {
-            store(window, Int(entry), false, &output.rows)
+            store(window, Int(entry), false, &output.rows, &text)
             if plan.groups == [.day] { output.days.insert(window.pointee.groups[Int(entry)]) }
             window.pointee.groupChanged[Int(entry)] = false
         }
@@ -96,7 +102,7 @@ final class EpochCutter {
     }
 
     /// Entries in the order of their keys, so that output does not depend on who came first.
-    private func sortEntries(of window: WindowPointer) {
+    private func sortEntries(of window: WindowPointer, into order: inout [Int32]) {
         let count = window.pointee.count
         order.removeAll(keepingCapacity: true)
         for entry in 0..<count { order.append(Int32(truncatingIfNeeded: entry)) }
@@ -130,19 +136,21 @@ final class EpochCutter {
     }
 
     /// One row of a table that has a column for each word.
-    private func store(_ window: WindowPointer, _ entry: Int, _ isClosing: Bool, _ rows: inout StoredRows) {
+    private func store(_ window: WindowPointer, _ entry: Int, _ isClosing: Bool, _ rows: inout StoredRows, _ text: inout OutputBuffer) {
         rows.ids.append(isWindowed ? window.pointee.start : window.pointee.groups[entry])
         rows.closed.append(isClosing)
         let stride = state.windows.stride
         rows.words.append(contentsOf: UnsafeBufferPointer(start: window.pointee.words + entry * stride, count: stride))
         for histogram in 0..<histogramCount {
-            append(histogramBuckets(window, entry, histogram))
+            append(histogramBuckets(window, entry, histogram), to: &text)
             rows.textEnds.append(text.count)
         }
     }
 
     /// One row that holds all groups of a window as a JSON object.
-    private func pack(_ window: WindowPointer, _ isClosing: Bool, _ rows: inout StoredRows) {
+    private func pack(
+        _ window: WindowPointer, _ order: [Int32], _ isClosing: Bool, _ rows: inout StoredRows, _ text: inout OutputBuffer
+    ) {
         rows.ids.append(window.pointee.start)
         rows.closed.append(isClosing)
         let stride = state.windows.stride
@@ -150,31 +158,32 @@ final class EpochCutter {
         text.append(UInt8(ascii: "{"))
         var isFirst = true
         for entry in order {
-            text.append(isFirst ? "\"" : ",\"")
+            if !isFirst { text.append(UInt8(ascii: ",")) }
             isFirst = false
+            text.append(UInt8(ascii: "\""))
             text.append(decimal: groups[Int(entry)])
-            text.append("\":")
+            text.append("\":" as StaticString)
             if packsBareWords {
-                append(word: words[Int(entry) &* stride])
+                append(word: words[Int(entry) &* stride], to: &text)
             } else {
-                appendStates(window, Int(entry))
+                appendStates(window, Int(entry), to: &text)
             }
         }
         text.append(UInt8(ascii: "}"))
         rows.textEnds.append(text.count)
     }
 
-    private func appendStates(_ window: WindowPointer, _ entry: Int) {
+    private func appendStates(_ window: WindowPointer, _ entry: Int, to text: inout OutputBuffer) {
         text.append(UInt8(ascii: "["))
         var word = window.pointee.words + entry * state.windows.stride
         var histogram = 0
         for (position, kind) in stateKinds.enumerated() {
             if position > 0 { text.append(UInt8(ascii: ",")) }
             if kind == .histogram {
-                append(histogramBuckets(window, entry, histogram))
+                append(histogramBuckets(window, entry, histogram), to: &text)
                 histogram += 1
             } else {
-                append(word: word[0])
+                append(word: word[0], to: &text)
                 word += 1
             }
         }
@@ -182,16 +191,17 @@ final class EpochCutter {
     }
 
     @inline(__always)
-    private func append(word: Int64) {
-        if word == nullCell { text.append("null") } else { text.append(decimal: word) }
+    private func append(word: Int64, to text: inout OutputBuffer) {
+        if word == nullCell { text.append("null" as StaticString) } else { text.append(decimal: word) }
     }
 
-    private func append(_ buckets: [(bucket: Int64, count: Int64)]) {
+    private func append(_ buckets: [(bucket: Int64, count: Int64)], to text: inout OutputBuffer) {
         text.append(UInt8(ascii: "{"))
         for (index, item) in buckets.enumerated() {
-            text.append(index > 0 ? ",\"" : "\"")
+            if index > 0 { text.append(UInt8(ascii: ",")) }
+            text.append(UInt8(ascii: "\""))
             text.append(decimal: item.bucket)
-            text.append("\":")
+            text.append("\":" as StaticString)
             text.append(decimal: item.count)
         }
         text.append(UInt8(ascii: "}"))
