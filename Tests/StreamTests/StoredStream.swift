@@ -1,10 +1,14 @@
 import Database
 import Foundation
 import Problems
+import SQLite
 import Topics
 import Trips
 
 @testable import Stream
+
+/// The times of these tests count from here, the beginning of a minute: years before 2000 are rejected.
+let origin: EventTime = 1_699_999_980_000
 
 /// A tenant in a folder of its own, with a topic to fill and queries to run over it; removed with it.
 final class StoredStream {
@@ -25,8 +29,9 @@ final class StoredStream {
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
-    /// Appends trips of these event times to a partition.
+    /// Appends trips of these event times, in ms from `origin`, to a partition.
     func produce(_ times: [EventTime], partition: Int = 0, fields: String = #""fare":10,"company":"A""#) throws {
+        let times = times.map { origin + $0 }
         try append(times.map { "{\(fields),\"event_timestamp\":\"\(RFC3339.string($0))\"}" }, times, partition)
     }
 

@@ -29,16 +29,17 @@ import Trips
         try stored.stream(plans)
         try stored.produce([46_000], partition: 1)
         let query = try #require(stored.explanation(plans).queries.first)
-        #expect(query.watermark == 35_000)
+        #expect(query.watermark == origin + 35_000)
         #expect(query.source == stored.topic)
         #expect(
             query.partitions == [
-                .init(id: 0, newest: 100_000, offset: 2, lag: 0), .init(id: 1, newest: 45_000, offset: 2, lag: 1),
+                .init(id: 0, newest: origin + 100_000, offset: 2, lag: 0),
+                .init(id: 1, newest: origin + 45_000, offset: 2, lag: 1),
             ])
         #expect(query.holder == 1 && query.lag == 1)
         #expect(query.openCount == 4)
-        #expect(query.openWindows.map(\.start) == [0, 30_000, 60_000, 90_000])
-        #expect(query.openWindows[0] == .init(start: 0, end: 60_000, closesAt: 70_000))
+        #expect(query.openWindows.map { $0.start - origin } == [0, 30_000, 60_000, 90_000])
+        #expect(query.openWindows.first == .init(start: origin, end: origin + 60_000, closesAt: origin + 70_000))
         #expect(query.remarks.contains { $0.hasPrefix("Partition 1 is 55s of event time behind") })
         #expect(query.remarks.contains { $0.hasSuffix("25s from here.") })
         #expect(query.remarks.contains { $0.hasPrefix("1 records wait") })
@@ -51,10 +52,10 @@ import Trips
         try stored.produce([5000])
         try stored.stream(plans)
         let closesAt = try #require(stored.explanation(plans).queries[0].openWindows.first?.closesAt)
-        try stored.produce([closesAt - 1])
+        try stored.produce([closesAt - 1 - origin])
         try stored.stream(plans)
         #expect(try stored.explanation(plans).queries[0].results == 0)
-        try stored.produce([closesAt])
+        try stored.produce([closesAt - origin])
         try stored.stream(plans)
         #expect(try stored.explanation(plans).queries[0].results == 1)
     }
@@ -64,7 +65,7 @@ import Trips
         let stored = try StoredStream()
         let plans = try plans(days)
         let start: EventTime = 1_710_050_400_000
-        try stored.produce([start + 1])
+        try stored.produce([start + 1 - origin])
         try stored.stream(plans)
         let query = try stored.explanation(plans).queries[0]
         let end = start + 23 * 3_600_000

@@ -38,12 +38,12 @@ import Trips
         let status = try stored.status(plans)
         #expect(status.state == .idle && status.reasons.isEmpty)
         #expect(status.ingest?.records == 6)
-        #expect(status.ingest?.lastEvent == 41_000 && status.ingest?.lastAppend == 77)
+        #expect(status.ingest?.lastEvent == origin + 41_000 && status.ingest?.lastAppend == 77)
         #expect(status.runs.map(\.command) == ["stream"])
         #expect(status.queries.map(\.name) == ["byCompany", "fares"])
         #expect(status.queries.map(\.lag) == [2, 2])
         #expect(status.queries.map(\.consumed) == [4, 4])
-        #expect(status.queries.map(\.newestWindow) == [30_000, 30_000])
+        #expect(status.queries.map(\.newestWindow) == [origin + 30_000, origin + 30_000])
         #expect(status.queries.allSatisfy { $0.results == 3 && $0.late == 0 && $0.state == .idle })
     }
 
