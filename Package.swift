@@ -64,6 +64,7 @@ let package = Package(
 
         tests(of: "Problems"),
         tests(of: "YAML", ["Problems"]),
+        tests(of: "Compression", ["Problems"]),
         tests(of: "CommandLine", ["Problems"]),
         tests(of: "Trips", ["Problems"]),
         tests(of: "Topics", ["Problems", "Trips", "SQLite"]),

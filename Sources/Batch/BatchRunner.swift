@@ -1,5 +1,6 @@
+public import Database
 import Problems
-public import SQLite
+import SQLite
 public import Trips
 
 /// Runs analyses over the stored results of one tenant.
@@ -16,11 +17,18 @@ public struct BatchRunner: Sendable {
     private let lockWaitSeconds: Double
 
     /// - Parameters:
-    ///   - connection: the tenant's results database, open for writing.
+    ///   - database: the tenant's results, open for writing.
     ///   - zone: the tenant's zone, in which days and periods are meant.
     ///   - watermarkMs: the stream's watermark (ms UTC), where known: see `Reach`.
     ///   - lockWaitSeconds: how long to wait for another batch run to end.
     public init(
+        _ database: ResultsDatabase, zone: ZoneClock, watermarkMs: EventTime? = nil, lockWaitSeconds: Double = 60
+    ) {
+        self.init(
+            connection: database.connection, zone: zone, watermarkMs: watermarkMs, lockWaitSeconds: lockWaitSeconds)
+    }
+
+    init(
         connection: Connection, zone: ZoneClock, watermarkMs: EventTime? = nil, lockWaitSeconds: Double = 60
     ) {
         (self.connection, self.zone, self.watermarkMs) = (connection, zone, watermarkMs)
@@ -39,10 +47,8 @@ public struct BatchRunner: Sendable {
         periods selection: PeriodSelection = .last,
         progress: (_ done: Int, _ due: Int) -> Void = { _, _ in }
     ) throws -> BatchSummary {
-        do {
-            return try unguardedRun(analyses, kinds ?? selection.impliedKinds, selection, progress)
-        } catch let error as SQLiteError {
-            throw Problem(error)
+        try explaining("running the analytics") {
+            try unguardedRun(analyses, kinds ?? selection.impliedKinds, selection, progress)
         }
     }
 
@@ -122,27 +128,5 @@ public struct BatchRunner: Sendable {
         return Problem(
             .noInput, "there are no stored results of \(queries) yet",
             hint: "Run taxi-cli stream first; it stores what analytics reads.")
-    }
-}
-
-extension Problem {
-    /// What SQLite refused, with the exit code that fits and a way out.
-    init(_ error: SQLiteError) {
-        self =
-            switch error.code {
-            case .busy:
-                Problem(.tryAgain, error.description, hint: "Another process holds the database for long; try again.")
-            case .full: Problem(.inputOutput, error.description, hint: "Make room on the disk, then run this again.")
-            case .corrupt:
-                Problem(
-                    .badData, error.description,
-                    hint: "Restore the database from a copy, or rebuild it with taxi-cli stream.")
-            case .cannotOpen:
-                Problem(.noInput, error.description, hint: "Check that the tenant's home exists and is readable.")
-            case .readOnly:
-                Problem(.noPermission, error.description, hint: "Analytics needs write access to the database.")
-            case .inputOutput: Problem(.inputOutput, error.description)
-            case .constraint, .statement: Problem(.software, error.description)
-            }
     }
 }

@@ -51,12 +51,25 @@ public final class Connection: @unchecked Sendable {
             }, UnsafeMutableRawPointer(bitPattern: busyTimeoutMs * 2))
         if access == .readWrite {
             try execute("PRAGMA page_size=\(pageSizeBytes)")
-            try execute("PRAGMA journal_mode=WAL")
+            try switchToWAL(busyTimeoutMs: busyTimeoutMs)
             try execute("PRAGMA synchronous=\(durability.rawValue)")
         }
     }
 
     deinit { sqlite3_close_v2(raw) }
+
+    /// SQLite does not ask the busy handler where two processes switch a new file at once, so we look again ourselves.
+    private func switchToWAL(busyTimeoutMs: Int) throws(SQLiteError) {
+        let deadline = ContinuousClock.now + .milliseconds(busyTimeoutMs)
+        while true {
+            do throws(SQLiteError) {
+                return try execute("PRAGMA journal_mode=WAL")
+            } catch {
+                guard error.code == .busy, ContinuousClock.now < deadline else { throw error }
+                usleep(500)
+            }
+        }
+    }
 
     /// Runs one or more statements that give no rows.
     public func execute(_ sql: String) throws(SQLiteError) {

@@ -16,11 +16,17 @@ enum TaxiCLI {
                 "replay a file sixty times faster than life and query it while it comes in"),
         ],
         subcommands: [
+            DemoCommand.command,
             ProduceCommand.command,
             StreamCommand.command,
+<<<<<<< HEAD
+            BatchCommand.command,
+            ShowCommand.command,
+=======
             StatusCommand.command,
             TopicCommand.command,
             DeadLetterCommand.command,
+>>>>>>> topiccmd
             ConfigCommand.command,
             TenantCommand.command,
             DataCommand.command,

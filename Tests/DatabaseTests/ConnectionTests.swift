@@ -1,6 +1,7 @@
 import Foundation
 import Problems
 import SQLite
+import Synchronization
 import Testing
 
 /// The thin layer over SQLite that topics and results stand on.
@@ -92,6 +93,18 @@ import Testing
         #expect(try reader.dataVersion() == before)
         try writer.execute("INSERT INTO t VALUES (1)")
         #expect(try reader.dataVersion() != before)
+    }
+
+    /// Switching a new file to WAL is where SQLite itself would not wait.
+    @Test func opensANewFileFromManyThreadsAtOnce() throws {
+        for round in 0..<20 {
+            let path = folder("new-\(round).db")
+            let errors = Mutex<[String]>([])
+            DispatchQueue.concurrentPerform(iterations: 8) { _ in
+                do { _ = try Connection(path: path) } catch { errors.withLock { $0.append("\(error)") } }
+            }
+            #expect(errors.withLock { $0 } == [])
+        }
     }
 
     @Test func readingOnlyRefusesToWrite() throws {

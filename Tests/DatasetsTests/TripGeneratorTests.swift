@@ -40,7 +40,7 @@ import Trips
         #expect(try checksum(1) == checksum(1))
         #expect(try checksum(1) != checksum(2))
         // Whoever changes what is generated changes this number, and makes data/sample.csv.gz anew.
-        #expect(try checksum(7) == 0)
+        #expect(try checksum(7) == 0xdb8c_a4ca_9705_e862)
     }
 
     @Test func bothOrdersHoldTheSameTrips() throws {
@@ -240,7 +240,7 @@ import Trips
     @Test(arguments: TripFileStyle.allCases)
     func spoiltRowsAreRejectedForTheirReasonAndCounted(style: TripFileStyle) throws {
         var options = TripGenerator.Options(rows: 10_000, days: day("2022-04-01")...day("2022-04-30"))
-        (options.style, options.defectsPerMillion) = (style, 2_000)
+        (options.style, options.defectsPerMillion) = (style, 10_000)
         let (bytes, summary) = try generate(options)
         #expect(Set(summary.defects.keys) == Set(TripDefect.allCases))
         #expect(summary.defects.values.allSatisfy { (50...160).contains($0) })

@@ -86,12 +86,19 @@ import YAML
         #expect(throws: Problem.self) { try YAMLNode.parse(text, file: "f") }
     }
 
-    @Test func readsWhateverBytesWithoutTrapping() {
-        var random = SystemRandomNumberGenerator()
-        let letters = Array("ab:,-[]{}#&*!|>'\"%@`?~ \n\t\\é0".utf8)
-        for _ in 0..<500 {
-            let text = (0..<Int.random(in: 0..<40, using: &random)).map { _ in letters.randomElement(using: &random)! }
-            if let node = try? YAMLNode.parse(text, file: "f") { _ = node.location }
+    @Test(arguments: [1, 2, 3] as [UInt64])
+    func readsWhateverBytesWithoutTrapping(seed: UInt64) {
+        // Numerical Recipes' linear congruential generator: the same bytes for the same seed.
+        var state = seed
+        func random(below bound: Int) -> Int {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Int(state >> 33) % bound
+        }
+        let letters = Array("ab:,-[]{}#&*!|>'\"%@`?~ \n\t\\é0(".utf8)
+        for _ in 0..<200 {
+            let text = (0..<random(below: 40)).map { _ in letters[random(below: letters.count)] }
+            guard let node = try? YAMLNode.parse(text, file: "f", callsHoldCommas: true) else { continue }
+            for offset in 0...(node.scalar?.utf8.count ?? 0) { _ = node.problem("", atByteOfText: offset) }
         }
     }
 

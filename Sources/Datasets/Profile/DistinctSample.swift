@@ -61,13 +61,13 @@ struct DistinctSample {
 
     @inline(never)
     private mutating func makeRoom() {
-        let old = zip(hashes, counts).filter { $0.0 != 0 }
+        let (oldHashes, oldCounts) = (hashes, counts)
         let slots = min(hashes.count * 2, capacity * 2)
         if hashes.count == slots { level += 1 }
         hashes = Array(repeating: 0, count: slots)
         counts = Array(repeating: 0, count: slots)
         size = 0
-        for (key, count) in old where key & (1 << level - 1) == 0 {
+        for (key, count) in zip(oldHashes, oldCounts) where key != 0 && key & (1 << level - 1) == 0 {
             let place = place(of: key)
             (hashes[place], counts[place]) = (key, count)
             size += 1

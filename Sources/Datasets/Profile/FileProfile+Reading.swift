@@ -8,7 +8,8 @@ extension FileProfile {
 
     /// Reads a trip file from end to end; packed files (gzip, zstd) too.
     ///
-    /// However many rows cannot be used, it goes on: that is what one wants to know. Memory stays below 150 MB at any size.
+    /// However many rows cannot be used, it goes on: that is what one wants to know. Memory stays below 300 MB
+    /// at any size, besides pages of the file that the kernel may drop.
     ///
     /// - Parameters:
     ///   - path: a file; not standard input, whose first line cannot be looked at twice.

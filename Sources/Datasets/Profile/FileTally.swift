@@ -1,6 +1,6 @@
 import Trips
 
-/// Counts what a profile shows, batch by batch, in memory that does not grow with the file (130 MB at most).
+/// Counts what a profile shows, batch by batch, in memory that does not grow with the file (below 300 MB).
 struct FileTally {
     private(set) var rows = 0
     private(set) var findings = FileProfile.Findings()
@@ -13,7 +13,7 @@ struct FileTally {
 
     /// Different values of a column that are counted exactly, and trips that are checked for having come before.
     static let exactValues = 1 << 16
-    static let exactTrips = 1 << 22
+    static let exactTrips = 1 << 21
 
     init(fields: [TripField]) {
         columns = fields.map { ColumnTally($0, capacity: $0 == .tripID ? Self.exactTrips : Self.exactValues) }

@@ -17,14 +17,14 @@ enum Names {
         let name = try node.text()
         let (what, rule): (String, String) =
             switch kind {
-            case .query: ("query", "letters, digits and _, beginning with a letter")
-            case .table: ("table", "lower-case letters, digits and _, beginning with a letter")
-            case .topic: ("topic", "letters, digits, _, - and .")
-            case .aggregate: ("aggregate", "letters, digits and _, beginning with a letter")
+            case .query: ("a query", "letters, digits and _, beginning with a letter")
+            case .table: ("a table", "lower-case letters, digits and _, beginning with a letter")
+            case .topic: ("a topic", "letters, digits, _, - and .")
+            case .aggregate: ("an aggregate", "letters, digits and _, beginning with a letter")
             }
         guard !name.isEmpty, name.utf8.count <= maximumLength, fits(Array(name.utf8), kind) else {
             throw node.problem(
-                "\"\(name)\" is no name for a \(what)", hint: "Use up to \(maximumLength) \(rule).")
+                "\"\(name)\" is no name for \(what)", hint: "Use up to \(maximumLength) \(rule).")
         }
         return name
     }
@@ -43,13 +43,13 @@ enum Names {
 
     /// Whether the results database has, or may get, something else of this name.
     static func isReserved(table: String) -> Bool {
-        let views = [
+        let taken = [
             "fare_trend", "accumulated_metrics", "area_hotspots", "location_hotspots", "workflow_runs",
             "workflow_steps",
-            "alerts", "runs", "fare_buckets", "changed_days", "zone_offsets", "run_records", "areas", "ledger", "state",
-            "offsets", "outbox", "epochs", "rollups", "ml_results",
+            "alerts", "runs", "ml_results", "fare_buckets", "changed_days", "zone_offsets", "run_records", "settings",
+            "checkpoints", "outbox", "ledger", "areas", "rollups",
         ]
-        return views.contains(table) || ["stored_", "keys_", "sqlite_"].contains { table.hasPrefix($0) }
+        return taken.contains(table) || ["stored_", "keys_", "sqlite_"].contains { table.hasPrefix($0) }
     }
 
     /// Whether the tenant has another topic of this suffix.

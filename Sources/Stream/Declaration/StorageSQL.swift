@@ -1,18 +1,9 @@
-/// Pieces of the SQL of public views. They use what every SQLite since 3.38 has, and no mathematical functions, which
-/// the libraries of other tools may lack.
+/// Pieces of the SQL of public views, beside `ViewSQL`. They use what every SQLite since 3.38 has, and no mathematical
+/// functions, which the libraries of other tools may lack.
 enum StorageSQL {
     /// A name in double quotes, whatever is in it.
     static func identifier(_ name: String) -> String {
         "\"\(name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\""))\""
-    }
-
-    /// `2024-01-22T13:45:00.000-06:00` of UTC ms from 1970 on, with the offset that `zone_offsets` has for that instant.
-    static func isoTime(_ ms: String) -> String {
-        """
-        (SELECT strftime('%Y-%m-%dT%H:%M:%S', (\(ms)) / 1000 + z.offset_s, 'unixepoch') || printf('.%03d%s%02d:%02d', \
-        (\(ms)) % 1000, CASE WHEN z.offset_s < 0 THEN '-' ELSE '+' END, abs(z.offset_s) / 3600, abs(z.offset_s) / 60 % 60) \
-        FROM zone_offsets AS z WHERE z.from_ms <= (\(ms)) ORDER BY z.from_ms DESC LIMIT 1)
-        """
     }
 
     /// The start of the local day after the one that begins at `ms`, in UTC ms from 1970 on.

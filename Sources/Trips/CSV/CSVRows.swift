@@ -56,6 +56,9 @@ final class CSVRows {
         return UnsafeBufferPointer(start: source + start, count: end - start)
     }
 
+    /// From a row's base to the end of its last field, for a row that starts at its base.
+    func length(of row: Int, columns: Int) -> Int { Int(separators[Int(first[row]) + columns]) }
+
     private func makeRoom(for length: Int) {
         guard separatorCount + length + 2 > separatorCapacity else { return }
         let capacity = (separatorCount + length + 2) * 2

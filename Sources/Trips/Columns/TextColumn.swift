@@ -12,7 +12,7 @@ enum TextColumn {
 
     static func encode(
         _ cells: UnsafePointer<Int64>, count: Int, of batch: TripBatch, into out: inout ByteWriter,
-        scratch: inout TextDictionary
+        scratch: TextDictionary
     ) -> UInt8 {
         if scratch.index(cells, count, batch) {
             writePool(scratch.entries, batch, &out)
@@ -115,49 +115,77 @@ enum TextColumn {
 }
 
 /// Finds the distinct texts of a column, up to a bound; reused from column to column.
-struct TextDictionary {
+final class TextDictionary {
     private static let slots = 32768
     private static let maximumEntries = 8192
     /// Cells of the distinct texts, in the order of their first rows.
-    private(set) var entries: [Int64] = []
-    private(set) var indexes: [UInt16] = []
-    private var hashes: [UInt32] = []
-    private var table = [Int16](repeating: -1, count: slots)
+    var entries: UnsafeBufferPointer<Int64> { UnsafeBufferPointer(start: cellOfEntry, count: entryCount) }
+    /// For each row the place of its text in `entries`.
+    private(set) var indexes: UnsafeMutablePointer<UInt16>
+    private var entryCount = 0
+    private var capacity = 0
+    private let cellOfEntry: UnsafeMutablePointer<Int64>
+    private let hashOfEntry: UnsafeMutablePointer<UInt32>
+    /// Entry + 1 by hash, 0 for free.
+    private let table: UnsafeMutablePointer<UInt16>
 
-    /// Returns false where there are too many distinct texts for a dictionary to pay.
-    mutating func index(_ cells: UnsafePointer<Int64>, _ count: Int, _ batch: TripBatch) -> Bool {
-        for i in table.indices { table[i] = -1 }
-        entries.removeAll(keepingCapacity: true)
-        hashes.removeAll(keepingCapacity: true)
-        if indexes.count < count { indexes = Array(repeating: 0, count: count) }
-        for i in 0..<count {
-            // A column in which nearly each of the first texts is new will not get better.
-            if i == 1024, entries.count > 960 { return false }
-            let bytes = batch.bytes(TextCell(cell: cells[i]))
-            let hash = UInt32(truncatingIfNeeded: taxi_hash64(bytes.baseAddress, bytes.count))
-            var slot = Int(hash) & (Self.slots - 1)
-            while true {
-                let entry = Int(table[slot])
-                if entry < 0 {
-                    if entries.count == Self.maximumEntries { return false }
-                    table[slot] = Int16(entries.count)
-                    indexes[i] = UInt16(entries.count)
-                    entries.append(cells[i])
-                    hashes.append(hash)
-                    break
-                }
-                if hashes[entry] == hash, isEqual(batch.bytes(TextCell(cell: entries[entry])), bytes) {
-                    indexes[i] = UInt16(entry)
-                    break
-                }
-                slot = (slot + 1) & (Self.slots - 1)
-            }
-        }
-        return true
+    init() {
+        indexes = .allocate(capacity: 1)
+        cellOfEntry = .allocate(capacity: Self.maximumEntries)
+        hashOfEntry = .allocate(capacity: Self.maximumEntries)
+        table = .allocate(capacity: Self.slots)
     }
 
-    @inline(__always)
-    private func isEqual(_ a: UnsafeBufferPointer<UInt8>, _ b: UnsafeBufferPointer<UInt8>) -> Bool {
-        a.count == b.count && (a.isEmpty || a.baseAddress == b.baseAddress || taxi_equal(a.baseAddress, b.baseAddress, a.count))
+    deinit {
+        indexes.deallocate()
+        cellOfEntry.deallocate()
+        hashOfEntry.deallocate()
+        table.deallocate()
+    }
+
+    /// Returns false where there are too many distinct texts for a dictionary to pay.
+    func index(_ cells: UnsafePointer<Int64>, _ count: Int, _ batch: TripBatch) -> Bool {
+        if capacity < count {
+            indexes.deallocate()
+            indexes = .allocate(capacity: count)
+            capacity = count
+        }
+        table.update(repeating: 0, count: Self.slots)
+        let (table, cellOfEntry, hashOfEntry, indexes) = (table, cellOfEntry, hashOfEntry, indexes)
+        let (source, kept) = (batch.source, UnsafePointer(batch.kept))
+        var used = 0
+        for row in 0..<count {
+            // A column in which nearly each of the first texts is new will not get better.
+            if row == 1024, used > 960 { return false }
+            let text = TextCell(cell: cells[row])
+            let start = (text.cell >= 0 ? source : kept) + text.offset
+            let hash = UInt32(truncatingIfNeeded: taxi_hash64(start, text.length))
+            var slot = Int(hash) & (Self.slots - 1)
+            while true {
+                let found = Int(table[slot])
+                if found == 0 {
+                    if used == Self.maximumEntries { return false }
+                    cellOfEntry[used] = text.cell
+                    hashOfEntry[used] = hash
+                    indexes[row] = UInt16(truncatingIfNeeded: used)
+                    used &+= 1
+                    table[slot] = UInt16(truncatingIfNeeded: used)
+                    break
+                }
+                let entry = found &- 1
+                if hashOfEntry[entry] == hash {
+                    let other = TextCell(cell: cellOfEntry[entry])
+                    if other.length == text.length,
+                        taxi_equal((other.cell >= 0 ? source : kept) + other.offset, start, text.length)
+                    {
+                        indexes[row] = UInt16(truncatingIfNeeded: entry)
+                        break
+                    }
+                }
+                slot = (slot &+ 1) & (Self.slots - 1)
+            }
+        }
+        entryCount = used
+        return true
     }
 }

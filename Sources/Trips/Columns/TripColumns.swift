@@ -12,7 +12,7 @@ public import Problems
 public struct TripColumnsEncoder: ~Copyable {
     private var out = ByteWriter(capacity: 2 << 20)
     private var numbers = NumberDictionary()
-    private var texts = TextDictionary()
+    private let texts = TextDictionary()
     private var gathered: [Int64] = []
     private static let eventTimeField: UInt8 = 255
 
@@ -63,7 +63,7 @@ public struct TripColumnsEncoder: ~Copyable {
         _ field: TripField?, _ cells: UnsafePointer<Int64>, _ count: Int, _ batch: TripBatch
     ) -> UInt8 {
         if field?.kind == .string {
-            return TextColumn.encode(cells, count: count, of: batch, into: &out, scratch: &texts)
+            return TextColumn.encode(cells, count: count, of: batch, into: &out, scratch: texts)
         }
         let steps: [Int64] =
             switch field?.kind {

@@ -11,6 +11,7 @@ final class EventOrderReader: RowReader {
     private let decoders: [CSVDecoder]
     private var order: EventTimeOrder
     private var next = 0
+    private var gathered = GatheredRows()
     private var filteredByRange = 0
     /// Rows that are framed, then decoded: their bytes, which lie all over the files, stay in the second-level cache meanwhile.
     private static let pieceRows = 512
@@ -59,8 +60,9 @@ final class EventOrderReader: RowReader {
 
     func fill(_ batch: TripBatch, _ rejects: inout [Reject], _ guards: inout RejectGuard) throws(Problem) -> Bool {
         guard next < order.count else { return false }
-        batch.source = files.base
-        batch.owner = files
+        if !isKnownUniquelyReferenced(&gathered) { gathered = GatheredRows() }
+        gathered.removeAll()
+        batch.owner = gathered
         batch.fields = fields
         let mappedEnd = files.ranges.last?.upperBound ?? 0
         while batch.count < batch.capacity, next < order.count {
@@ -82,23 +84,59 @@ final class EventOrderReader: RowReader {
                 }
                 let row = rows.count
                 framer.fillOne(
-                    rows, at: Int(entry.offset), line: 0, end: files.ranges[file].upperBound, rejects: &rejects)
-                if rows.count > row { batch.eventTimes[batch.count + row] = entry.time }
+                    rows, at: Int(entry.offset), line: entry.offset, end: files.ranges[file].upperBound,
+                    rejects: &rejects)
+                if rows.count > row {
+                    let length = rows.length(of: row, columns: headers[file].names.count)
+                    rows.base[row] = gathered.append(
+                        UnsafeBufferPointer(start: files.base + Int(entry.offset), count: length))
+                    batch.eventTimes[batch.count + row] = entry.time
+                }
                 next += 1
             }
             let decoder = decoders[file]
             for field in fields.subtracting(decoder.fields).fields {
                 (batch.column(field) + batch.count).update(repeating: nullCell, count: rows.count)
             }
+            batch.source = gathered.start
             decoder.decode(rows, into: batch, rejects: &rejects)
+            // Until here a row's line was its place in the files.
             for index in rejectsBefore..<rejects.count {
-                rejects[index].location.line = line(at: rejects[index].offset, in: file)
+                rejects[index].location.line = line(at: rejects[index].location.line, in: file)
             }
             if !isUnusable {
                 try guards.observe(accepted: batch.count - countBefore, rejects: rejects[rejectsBefore...])
             }
         }
         return true
+    }
+}
+
+/// Rows that lay all over some files, copied one behind the other while they are in the cache: decoding and whoever reads the text
+/// afterwards find them side by side.
+private final class GatheredRows {
+    private var bytes: UnsafeMutablePointer<UInt8>
+    private var capacity = 1 << 20
+    private var count = 0
+    var start: UnsafePointer<UInt8> { UnsafePointer(bytes) }
+
+    init() { bytes = .allocate(capacity: capacity) }
+    deinit { bytes.deallocate() }
+
+    func removeAll() { count = 0 }
+
+    /// Copies a row; returns where it starts, which stays right when the block grows.
+    func append(_ row: UnsafeBufferPointer<UInt8>) -> Int {
+        if count + row.count > capacity {
+            capacity = max(capacity * 2, count + row.count)
+            let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity)
+            larger.update(from: bytes, count: count)
+            bytes.deallocate()
+            bytes = larger
+        }
+        defer { count += row.count }
+        if let source = row.baseAddress { (bytes + count).update(from: source, count: row.count) }
+        return count
     }
 }
 

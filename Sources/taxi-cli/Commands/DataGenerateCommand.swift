@@ -56,7 +56,14 @@ enum DataGenerateCommand {
         options.seed = UInt64(arguments.integer("seed") ?? 1)
         options.style = TripFileStyle(rawValue: arguments.text("style") ?? "") ?? .portal
         options.order = TripGenerator.Order(rawValue: arguments.text("order") ?? "") ?? .shuffled
-        options.defectsPerMillion = Int(((arguments.number("dirty") ?? 0) * 1_000_000).rounded())
+        let dirty = arguments.number("dirty") ?? 0
+        let kinds = TripDefect.allCases.count
+        guard dirty * Double(kinds) <= 1 else {
+            throw arguments.problem(
+                "dirty", "\(kinds) kinds of defects in so many rows each are more than all rows",
+                hint: "Ask for at most \(100 / kinds)%.")
+        }
+        options.defectsPerMillion = Int((dirty * 1_000_000).rounded())
         return try TripFileOutput(arguments.positionals[0], arguments).write(TripGenerator(options))
     }
 

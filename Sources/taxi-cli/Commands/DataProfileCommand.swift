@@ -9,7 +9,7 @@ enum DataProfileCommand {
         name: "profile", summary: "show what is in a trip file, and what is wrong with it",
         discussion: """
             Columns, layout, times, ranges, commonest values, oddities, rows that cannot be used with their places, and what to \
-            do about it. Memory stays below 150 MB at any size; packed files (gzip, zstd) are read as they are.
+            do about it. Memory stays below 300 MB at any size; packed files (gzip, zstd) are read as they are.
             """,
         examples: [
             Example("taxi-cli data profile trips.csv", "a page about the file"),

@@ -1,0 +1,102 @@
+import CommandLine
+import Database
+import Datasets
+import Foundation
+import Problems
+import SQLite
+import Trips
+
+/// `demo`: the whole path on generated trips, in a folder of its own, each step as the command that a user would type.
+enum DemoCommand {
+    static let command = Command(
+        name: "demo", summary: "see all of it in a minute: replay, watch the queries, look at the months",
+        discussion: """
+            Two months of generated trips: all but the last day as fast as it goes, the last day in a few seconds while the queries run \
+            beside it as a process of their own; then months, the distribution of fares, and hot spots. Everything is kept in a temporary \
+            folder that is removed at the end, unless --keep is given.
+            """,
+        examples: [
+            Example("taxi-cli demo", "one minute, nothing set up"),
+            Example("taxi-cli demo --keep ./demo", "the same, and look at the results afterwards"),
+        ],
+        options: [
+            Option(
+                "keep", value: .value("DIR"), kind: .directory,
+                help: "work in this folder, which must not exist yet, and leave it there"),
+            Option(
+                "speed", value: .value("FACTOR"), kind: .speed, default: "7200x",
+                help: "how fast the last day goes by: 7200x is 12 seconds"),
+        ],
+        run: run)
+
+    /// The last day of the sample, which is replayed live.
+    private static let liveDay = "2024-04-30"
+    private static let dayAfter = "2024-05-01"
+
+    private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
+        Interruption.install()
+        let folder = try makeFolder(arguments)
+        defer { if arguments.text("keep") == nil { try? FileManager.default.removeItem(atPath: folder) } }
+        let stage = DemoStage(arguments: arguments, folder: folder)
+        do {
+            try play(stage, speed: arguments.number("speed") ?? 7200)
+        } catch is DemoStage.Stopped {
+            return .interrupted
+        }
+        if let kept = arguments.text("keep") {
+            try arguments.output.writeLine(
+                "\nEverything is in \(kept). Go on with: taxi-cli show --home \(kept), or sqlite3 \(kept)/chicago/results.db")
+        }
+        return .success
+    }
+
+    private static func makeFolder(_ arguments: ParsedArguments) throws -> String {
+        let folder = arguments.text("keep") ?? FileManager.default.temporaryDirectory.path + "/taxi-cli-demo-\(getpid())"
+        guard !FileManager.default.fileExists(atPath: folder) else {
+            throw Problem(.cannotCreate, "\"\(folder)\" exists already", hint: "Name a folder that does not exist yet.")
+        }
+        do {
+            try FileManager.default.createDirectory(
+                atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw Problem(.cannotCreate, "cannot create \"\(folder)\": \(error.localizedDescription)")
+        }
+        return folder
+    }
+
+    private static func play(_ stage: DemoStage, speed: Double) throws {
+        try stage.title("20,000 generated trips of two months, in the format of the City of Chicago's export")
+        try stage.run(["data", "sample", stage.sample])
+
+        try stage.title("All but the last day, as fast as it goes: into a topic, through the five queries, into tables")
+        try stage.run(["produce", stage.sample, "--max", "--clock", "start", "--to", liveDay])
+        try stage.run(["stream", "--until-end"])
+
+        try stage.title("The last day, \(Int(speed)) times as fast as life, while the queries run in a process of their own")
+        let stream = try stage.start(["stream"])
+        let produce = try stage.start([
+            "produce", stage.sample, "--speed", "\(speed)x", "--from", liveDay, "--to", dayAfter,
+        ])
+        do {
+            try stage.watch(while: produce, of: liveDay)
+        } catch {
+            produce.terminate()
+            stream.terminate()
+            produce.waitUntilExit()
+            stream.waitUntilExit()
+            throw error
+        }
+        stream.interrupt()
+        stream.waitUntilExit()
+        try stage.require(produce, "produce")
+        try stage.run(["stream", "--until-end"])
+
+        try stage.title("Months, quarters and the year so far")
+        try stage.run(["batch"])
+        try stage.run(["show", "fare_trend", "--by", "month"])
+        try stage.title("How fares are distributed")
+        try stage.showFares()
+        try stage.title("Where trips begin")
+        try stage.run(["show", "area_hotspots", "--period", "2024-04", "--limit", "10"])
+    }
+}

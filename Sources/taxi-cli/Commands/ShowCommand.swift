@@ -1,0 +1,144 @@
+import CommandLine
+import Database
+import Foundation
+import Problems
+import SQLite
+import Trips
+
+/// `show`: results in the terminal.
+enum ShowCommand {
+    static let command = Command(
+        name: "show", summary: "look at results: tables, sparklines, bars",
+        discussion: """
+            TABLE is a public view of the results (fare_trend, sumfarewindow, runs, …) or the name of a query; without one, what \
+            there is gets listed. The newest rows come last. On a terminal, analytics show months unless --by or --period asks for others, \
+            and hot spots their newest period. --sql takes one SELECT; the database is opened for reading only.
+            """,
+        examples: [
+            Example("taxi-cli show fare_trend", "months with a sparkline for each column"),
+            Example("taxi-cli show area_hotspots --period 2024-01 --limit 10", "the ten busiest areas of a month"),
+            Example("taxi-cli show sumFareWindow --watch", "the newest windows, as they change, until Ctrl-C"),
+            Example("taxi-cli show --sql \"SELECT day, trips_total FROM tripstotal\" --format csv", "any query"),
+        ],
+        arguments: [Argument("TABLE", .optional, help: "a table of results or a query")],
+        options: [
+            Option(
+                "limit", short: "n", value: .value("N"), kind: .positive,
+                help: "the newest N rows, or the first N ranks of each period (default: 24 on a terminal, else all)"),
+            Option(
+                "by", value: .value("KIND"), kind: .choice(["month", "quarter", "year"]), help: "only such periods"),
+            Option(
+                "period", value: .value("PERIOD"),
+                kind: .custom { text throws(Problem) in _ = try PeriodFilter(text) },
+                help: "only rows of 2024-01, 2024-Q1, 2024 or last"),
+            Option("watch", short: "w", help: "show it again each second in which it changed, until Ctrl-C"),
+            Option("sql", value: .value("SELECT"), help: "show what a query of your own gives"),
+        ],
+        run: run)
+
+    private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
+        let options = GlobalOptions(arguments)
+        let home = try TenantHome(home: options.home, tenant: options.tenant, environment: arguments.environment)
+        let name = arguments.positionals.first
+        if let sql = arguments.text("sql") {
+            guard name == nil, arguments.text("by") == nil, arguments.text("period") == nil else {
+                throw Problem(.usage, "--sql says all by itself", hint: "Leave out the table, --by and --period.")
+            }
+            let connection = try ResultsDatabase.openReadOnly(home).connection
+            return try repeating(arguments, connection) { try show(sql: sql, connection, arguments) }
+        }
+        let connection = try ResultsDatabase.openReadOnly(home).connection
+        let catalog = ResultCatalog(connection: connection, queriesPath: options.queriesPath)
+        guard let name else {
+            try arguments.write(try catalog.table())
+            return .success
+        }
+        let view = try catalog.view(named: name)
+        let selection = ResultSelection(
+            view: view, limit: arguments.integer("limit").map(Int.init),
+            kind: arguments.text("by"), period: try arguments.text("period").map { text in try PeriodFilter(text) },
+            isForPeople: arguments.format == .table, zone: try ZoneClock(identifier: options.zoneIdentifier))
+        return try repeating(arguments, connection) { try show(selection, connection, arguments) }
+    }
+
+    /// Calls `body` once, or with `--watch` whenever something was committed, until Ctrl-C.
+    private static func repeating(
+        _ arguments: ParsedArguments, _ connection: Connection, _ body: () throws -> Void
+    ) throws -> ExitStatus {
+        guard arguments.isOn("watch") else {
+            try body()
+            return .success
+        }
+        Interruption.install()
+        var shown: Int64?
+        while !Interruption.isRequested {
+            let version = try connection.dataVersion()
+            if version != shown {
+                shown = version
+                if arguments.terminal.outputIsTerminal { try arguments.output.write("\u{1B}[H\u{1B}[2J") }
+                try body()
+                try arguments.output.flush()
+            }
+            for _ in 0..<20 where !Interruption.isRequested { Thread.sleep(forTimeInterval: 0.05) }
+        }
+        return .interrupted
+    }
+
+    private static func show(
+        _ selection: ResultSelection, _ connection: Connection, _ arguments: ParsedArguments
+    ) throws {
+        try explaining("reading \(selection.view.name)") {
+            guard arguments.format == .table else {
+                var writer = try arguments.tableWriter(columns: selection.view.columns.map { Column($0) })
+                try selection.forEachRow(on: connection) { row in
+                    try writer.append(zip(selection.view.columns, row).map { ResultPicture.plain($1, column: $0) })
+                }
+                return try writer.finish()
+            }
+            var rows: [[SQLValue]] = []
+            try selection.forEachRow(on: connection) { rows.append($0) }
+            let picture = ResultPicture(view: selection.view, rows: rows)
+            let (table, leftOut) =
+                arguments.terminal.outputIsTerminal
+                ? picture.fitted(width: arguments.terminal.width) : (picture.table, [])
+            try arguments.write(table)
+            if !leftOut.isEmpty {
+                try arguments.say(
+                    "left out for lack of room: \(leftOut.joined(separator: ", ")) (--format csv has all)")
+            }
+            let lines = picture.sparklines(width: min(60, arguments.terminal.width / 2))
+            if !lines.isEmpty { try arguments.output.write("\n" + lines) }
+            if rows.isEmpty { try arguments.say(selection.nothingText) }
+        }
+    }
+
+    private static func show(sql: String, _ connection: Connection, _ arguments: ParsedArguments) throws {
+        do {
+            let statement = try connection.prepare(sql)
+            guard statement.isReadOnly, statement.columnCount > 0 else {
+                throw Problem(.usage, "--sql takes one query that only reads", hint: "Begin it with SELECT or WITH.")
+            }
+            let names = (0..<statement.columnCount).map(statement.columnName)
+            var writer: TableWriter?
+            if arguments.format != .table { writer = try arguments.tableWriter(columns: names.map { Column($0) }) }
+            var left = arguments.integer("limit") ?? .max
+            var rows: [[SQLValue]] = []
+            while left > 0, try statement.step() {
+                let row = names.indices.map(statement.value)
+                try writer?.append(zip(names, row).map { ResultPicture.plain($1, column: $0) })
+                if writer == nil { rows.append(row) }
+                left -= 1
+            }
+            if let writer { return try writer.finish() }
+            try arguments.write(ResultPicture(view: ResultView(name: "", columns: names), rows: rows).table)
+        } catch let error as SQLiteError where error.code == .statement {
+            throw Problem(
+                .usage, "--sql: \(error.message)",
+                hint:
+                    "taxi-cli show lists what can be read: \(try ResultCatalog.names(on: connection).joined(separator: ", "))."
+            )
+        } catch let error as SQLiteError {
+            throw Problem(error, doing: "running --sql")
+        }
+    }
+}

@@ -1,0 +1,71 @@
+import Batch
+import CommandLine
+import Problems
+import SQLite
+import Stream
+
+/// A public view of the results.
+struct ResultView: Sendable, Equatable {
+    var name: String
+    var columns: [String]
+
+    /// Rows of analytics: `fare_trend` and its like.
+    var isPeriodic: Bool { columns.starts(with: ["period_kind", "period"]) }
+    /// Rows of analytics with a rank: hot spots.
+    var isRanked: Bool { isPeriodic && columns.contains("rank") }
+}
+
+/// What a tenant's database has to show.
+struct ResultCatalog {
+    let connection: Connection
+    /// The tenant's own queries; need not exist.
+    let queriesPath: String
+
+    static func names(on connection: Connection) throws -> [String] {
+        try connection.rows("SELECT name FROM sqlite_schema WHERE type = 'view' ORDER BY name") { $0.text(0) }
+    }
+
+    /// Names and columns of everything there is.
+    func table() throws -> Table {
+        var table = Table(columns: [Column("table"), Column("columns")])
+        for name in try Self.names(on: connection) {
+            table.rows.append([.text(name), .text(try columns(of: name).joined(separator: ", "))])
+        }
+        return table
+    }
+
+    /// The view of that name, or of the query of that name, letter case aside.
+    ///
+    /// - Throws: `Problem(.noInput)` for one that has no results yet, with what to run; `.usage` for a name that means nothing,
+    ///   with the nearest.
+    func view(named name: String) throws -> ResultView {
+        let names = try Self.names(on: connection)
+        let lower = name.lowercased()
+        if names.contains(lower) { return ResultView(name: lower, columns: try columns(of: lower)) }
+        let queries = declaredQueries()
+        if let table = queries.first(where: { $0.name.lowercased() == lower || $0.table == lower })?.table {
+            if names.contains(table) { return ResultView(name: table, columns: try columns(of: table)) }
+            throw Problem(
+                .noInput, "query \"\(name)\" has no results yet", hint: "Run taxi-cli stream first; it runs the query.")
+        }
+        if Analysis.allCases.contains(where: { $0.view == lower }) {
+            throw Problem(
+                .noInput, "\"\(lower)\" has no results yet", hint: "Run taxi-cli batch first; it computes them.")
+        }
+        let others = queries.map(\.name).filter { !names.contains($0.lowercased()) }
+        let known = Set(names + others + Analysis.allCases.map(\.view)).sorted()
+        let near = nearestName(to: name, among: known).map { "Did you mean \"\($0)\"? " } ?? ""
+        throw Problem(
+            .usage, "there is no table or query \"\(name)\"", hint: near + "Known: \(known.joined(separator: ", ")).")
+    }
+
+    private func columns(of view: String) throws -> [String] {
+        let statement = try connection.prepare("SELECT * FROM \"\(view)\" LIMIT 0")
+        return (0..<statement.columnCount).map(statement.columnName)
+    }
+
+    /// Queries that are declared now. A file with mistakes in it must not keep anybody from looking at results; stream tells of them.
+    private func declaredQueries() -> [QueryPlan] {
+        (try? QueryCatalog.load(userFile: queriesPath)) ?? (try? QueryCatalog.load()) ?? []
+    }
+}

@@ -1,0 +1,126 @@
+import CommandLine
+import SQLite
+
+/// Rows of a view as a person reads them: numbers right-aligned, fractions in %, bars beside ranks, sparklines below trends.
+struct ResultPicture {
+    let view: ResultView
+    let rows: [[SQLValue]]
+
+    /// A cell for programs: as the database has it.
+    static func plain(_ value: SQLValue, column: String) -> Table.Value {
+        switch value {
+        case .null: .null
+        case .integer(let value): .integer(value)
+        case .real(let value): .real(value, decimals: 2)
+        // Summaries of runs are JSON already.
+        case .text(let text): column == "summary" ? .json(text) : .text(text)
+        case .blob(let bytes): .text("\(bytes.count) bytes")
+        }
+    }
+
+    var table: Table {
+        let numeric = view.columns.indices.map { column in
+            rows.contains { $0[column] != .null } && rows.allSatisfy { $0[column].real != nil || $0[column] == .null }
+        }
+        var table = Table(
+            columns: view.columns.indices.map { Column(view.columns[$0], numeric[$0] ? .right : .left) },
+            rows: rows.map { row in zip(view.columns, row).map { Self.shown($1, column: $0) } })
+        if let bars { append(bars, to: &table) }
+        return table
+    }
+
+    /// The table without the columns that there is no room for, least important first, and those columns' names.
+    ///
+    /// Trends have twice the columns that a terminal has room for, and a sparkline of each below.
+    func fitted(width: Int) -> (table: Table, leftOut: [String]) {
+        var table = table
+        guard view.isPeriodic else { return (table, []) }
+        func drop(_ name: String) {
+            guard let index = table.columns.firstIndex(where: { $0.name == name }) else { return }
+            table.columns.remove(at: index)
+            for row in table.rows.indices { table.rows[row].remove(at: index) }
+        }
+        // What every row says need not stand in each.
+        if rows.allSatisfy({ $0[0] == rows[0][0] }) { drop("period_kind") }
+        var leftOut: [String] = []
+        func isTooWide() -> Bool {
+            table.text(width: nil).split(separator: "\n").contains { displayWidth(of: String($0)) > width }
+        }
+        let running = view.columns.reversed().filter { $0.hasSuffix("_so_far") || $0.hasSuffix("_in_year") }
+        let spare = view.isRanked ? ["partial", "days"] : Self.spareColumns + running
+        for name in spare where view.columns.contains(name) && isTooWide() {
+            drop(name)
+            leftOut.append(name)
+        }
+        return (table, leftOut)
+    }
+
+    private static let spareColumns = [
+        "fare_p99", "fare_p10", "total_sum", "total_mean", "tips_sum", "fare_p25", "fare_p75", "tips_mean", "fare_p90",
+        "fare_sum_change_year", "fare_sum_change",
+    ]
+
+    /// A cell for people.
+    private static func shown(_ value: SQLValue, column: String) -> Table.Value {
+        switch (value, column) {
+        case (.integer(let flag), "partial"), (.integer(let flag), "persistent"): .text(flag == 0 ? "" : "yes")
+        case (.integer(let value), _) where isCount(column): .count(value)
+        case (.real(let value), _) where isShare(column): .share(value)
+        case (.real(let value), _) where isMoney(column) && value.magnitude < 1e15:
+            .cents(Int64((value * 100).rounded()))
+        default: plain(value, column: column)
+        }
+    }
+
+    private static func isShare(_ column: String) -> Bool { column == "share" || column.contains("_change") }
+
+    private static func isCount(_ column: String) -> Bool {
+        column == "count" || column == "pickups" || column.hasPrefix("trips")
+    }
+
+    /// Dollars of the public views; their cents are exact in a double.
+    private static func isMoney(_ column: String) -> Bool {
+        ["fare", "tips", "total", "trip_total"].contains { column.hasPrefix($0) }
+    }
+
+    private func append(_ bars: [String], to table: inout Table) {
+        table.columns.append(Column(""))
+        for (index, bar) in bars.enumerated() { table.rows[index].append(.text(bar)) }
+    }
+
+    /// A bar a row, as long as its pickups are of its period's most; nil where there are no ranks.
+    private var bars: [String]? {
+        guard view.isRanked, let period = view.columns.firstIndex(of: "period"),
+            let pickups = view.columns.firstIndex(of: "pickups")
+        else { return nil }
+        var most: [String: Double] = [:]
+        for row in rows { most[row[period].text ?? "", default: 0].formMaximum(row[pickups].real ?? 0) }
+        return rows.map { row in Charts.bar((row[pickups].real ?? 0) / (most[row[period].text ?? ""] ?? 1), width: 20) }
+    }
+
+    /// A line for each column of numbers, its first and last value beside it; empty unless the rows are a trend.
+    func sparklines(width: Int) -> String {
+        guard view.isPeriodic, !view.isRanked, rows.count > 2, rows.allSatisfy({ $0[0] == rows[0][0] }) else {
+            return ""
+        }
+        let columns = view.columns.indices.dropFirst(2).filter { index in
+            view.columns[index] != "partial" && rows.contains { $0[index].real != nil }
+        }
+        var table = Table(columns: [Column("", .left), Column("", .right), Column("", .left), Column("", .left)])
+        for column in columns {
+            let name = view.columns[column]
+            let known = rows.map { $0[column] }.filter { $0 != .null }
+            table.rows.append([
+                .text(name), Self.shown(known[0], column: name),
+                .text(Charts.sparkline(rows.map { $0[column].real }, width: width)),
+                Self.shown(known[known.count - 1], column: name),
+            ])
+        }
+        // Without the heading, which is blank.
+        return table.text(width: nil).split(separator: "\n").dropFirst().map { $0 + "\n" }.joined()
+    }
+}
+
+extension Double {
+    fileprivate mutating func formMaximum(_ other: Double) { self = max(self, other) }
+}

@@ -1,0 +1,122 @@
+import Foundation
+import Testing
+
+/// `batch` and `show` as a person runs them, on a home of their own.
+@Suite struct BatchAndShowTests {
+    @Test func withoutATenantTheySayWhatToDo() throws {
+        let home = try Home()
+        for command in [["batch"], ["show"], ["show", "fare_trend"]] {
+            let result = try home.run(command)
+            #expect(result.status == 66, "\(command)")
+            #expect(result.errors.contains("hint: taxi-cli tenant create chicago makes it"), "\(command)")
+            #expect(result.output.isEmpty)
+        }
+    }
+
+    @Test func oneMonthGoesFromTripsToPictures() throws {
+        let home = try Home()
+        let csv = home.folder.appendingPathComponent("trips.csv").path
+        let summaryPath = home.folder.appendingPathComponent("summary.json").path
+        try home.succeed(["data", "generate", "--rows", "400", "--from", "2024-03-01", "--to", "2024-03-31", csv])
+        try home.succeed(["produce", csv, "--clock", "start", "--max", "--quiet"])
+        try home.succeed(["stream", "--until-end", "--quiet"])
+
+        let missing = try home.run(["show", "fare_trend"])
+        #expect(missing.status == 66)
+        #expect(
+            missing.errors
+                == "error: \"fare_trend\" has no results yet\nhint: Run taxi-cli batch first; it computes them.\n")
+
+        try home.succeed(["batch", "--by", "month", "--period", "2024-03", "--summary-json", summaryPath])
+        let summary = try #require(
+            try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: summaryPath)))
+                as? [String: Any])
+        #expect((summary["rows"] as? [String: Int])?["fare_trend"] == 1)
+        #expect((summary["periods"] as? [String: [String]]) == ["month": ["2024-03"]])
+
+        let trend = try home.succeed(["show", "fare_trend", "--format", "csv"]).split(separator: "\r\n")
+        #expect(
+            trend.first
+                == "period_kind,period,trips,fare_sum,fare_mean,tips_sum,tips_mean,total_sum,total_mean,fare_p10,fare_p25,fare_p50,fare_p75,fare_p90,fare_p99,fare_sum_change,fare_sum_change_year,partial"
+        )
+        #expect(trend.count == 2)
+        #expect(trend.last?.hasPrefix("month,2024-03,400,") == true)
+
+        let areas = try home.succeed(["show", "area_hotspots", "--limit", "2", "--format", "table"]).split(
+            separator: "\n")
+        #expect(areas.count == 3)
+        #expect(areas[1].hasSuffix(String(repeating: "█", count: 20)))
+        #expect(try home.succeed(["show", "tripsTotal", "-n", "1", "--format", "csv"]).contains("2024-03-31"))
+        #expect(try home.succeed(["show", "hotspotWindow", "-n", "3"]).split(separator: "\n").count == 3)
+        #expect(
+            try home.succeed(["show", "--sql", "SELECT count(*) AS n FROM runs WHERE command = 'batch'"])
+                == "{\"n\":1}\n")
+    }
+
+    @Test func mistakesAreNamed() throws {
+        let home = try Home()
+        let csv = home.folder.appendingPathComponent("trips.csv").path
+        try home.succeed(["data", "generate", "--rows", "20", csv])
+        try home.succeed(["produce", csv, "--clock", "start", "--max", "--quiet"])
+        try home.succeed(["stream", "--until-end", "--quiet"])
+        let cases: [([String], String)] = [
+            (["show", "tripstotals"], "Did you mean \"tripstotal\"?"),
+            (["show", "--sql", "DELETE FROM ledger"], "only reads"),
+            (["show", "--sql", "SELECT nonsense FROM runs"], "no such column: nonsense"),
+            (["show", "runs", "--by", "month"], "cannot be chosen from with --by"),
+            (["batch", "--period", "2024-13"], "\"13\" of period \"2024-13\" is not a month"),
+            (["batch", "fare-trends"], "Did you mean \"fare-trend\"?"),
+            (["batch", "accumulated", "--by", "quarter"], "accumulated has no rows by quarter"),
+        ]
+        for (command, message) in cases {
+            let result = try home.run(command)
+            #expect(result.status == 64, "\(command)")
+            #expect(result.errors.contains(message), "\(command): \(result.errors)")
+        }
+    }
+}
+
+/// A folder that a test's runs have for themselves.
+private final class Home {
+    let folder: URL
+
+    init() throws {
+        folder = FileManager.default.temporaryDirectory.appendingPathComponent("taxi-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(at: folder) }
+
+    struct Result {
+        var status: Int32
+        var output: String
+        var errors: String
+    }
+
+    func run(_ arguments: [String]) throws -> Result {
+        let process = Process()
+        // The tests are built beside the program.
+        process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+            .appendingPathComponent("taxi-cli")
+        process.arguments = arguments
+        process.environment = ["TAXI_HOME": folder.appendingPathComponent("home").path, "TZ": "UTC"]
+        let (output, errors) = (folder.appendingPathComponent("out"), folder.appendingPathComponent("err"))
+        for file in [output, errors] { try Data().write(to: file) }
+        process.standardOutput = try FileHandle(forWritingTo: output)
+        process.standardError = try FileHandle(forWritingTo: errors)
+        process.standardInput = FileHandle.nullDevice
+        try process.run()
+        process.waitUntilExit()
+        return Result(
+            status: process.terminationStatus, output: try String(contentsOf: output, encoding: .utf8),
+            errors: try String(contentsOf: errors, encoding: .utf8))
+    }
+
+    /// The output of a run that must not fail.
+    @discardableResult
+    func succeed(_ arguments: [String]) throws -> String {
+        let result = try run(arguments)
+        try #require(result.status == 0, "\(arguments): \(result.errors)")
+        return result.output
+    }
+}
