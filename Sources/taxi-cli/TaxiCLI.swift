@@ -19,14 +19,11 @@ enum TaxiCLI {
             DemoCommand.command,
             ProduceCommand.command,
             StreamCommand.command,
-<<<<<<< HEAD
             BatchCommand.command,
             ShowCommand.command,
-=======
             StatusCommand.command,
             TopicCommand.command,
             DeadLetterCommand.command,
->>>>>>> topiccmd
             ConfigCommand.command,
             TenantCommand.command,
             DataCommand.command,
