@@ -185,7 +185,8 @@ extension StreamExplanation.Query {
     private var newest: EventTime? { partitions.compactMap(\.newest).max() }
 
     private func holding(_ holder: Int, _ zone: ZoneClock, _ options: StreamExplanation.Options) -> String {
-        let release = "until it goes on or is silent for \(durationText(ms: options.idleTimeoutMs))"
+        let release =
+            "until it goes on, or is silent for \(durationText(ms: options.idleTimeoutMs)) while others go on"
         guard let own = partitions[holder].newest else {
             return "Partition \(holder) has no record yet and holds the watermark back \(release)."
         }
