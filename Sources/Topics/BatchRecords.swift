@@ -53,7 +53,7 @@ public final class BatchRecords {
         case .trips:
             try decodeTrips(batch, fields: [])
             return (0..<trips.count).map { trips.eventTimes[$0] }
-        case .results: return try decodeResults(batch).timestamps
+        case .results: return try decodeResults(batch).timestamps(newest: batch.times.upperBound)
         }
     }
 }
@@ -138,7 +138,7 @@ extension BatchRecords {
 
     private func loadResults(_ batch: StoredBatch, _ skipped: Int) throws {
         let results = try decodeResults(batch)
-        timestamps += results.timestamps[skipped...]
+        timestamps += results.timestamps(newest: batch.times.upperBound)[skipped...]
         for row in skipped..<batch.count {
             starts.append(lines.count)
             results.appendJSON(row: row, to: &lines)

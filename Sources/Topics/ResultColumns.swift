@@ -120,14 +120,10 @@ extension ResultColumns {
 }
 
 extension ResultColumns {
-    /// Event time of a row's message: its window's start; 0 where there is no window.
-    public func timestamp(of row: Int) -> Int64 {
-        columns.first { $0.kind == .windowStart }?.cells[row] ?? 0
-    }
-
-    /// Event times of all rows' messages.
-    public var timestamps: [Int64] {
-        columns.first { $0.kind == .windowStart }?.cells ?? Array(repeating: 0, count: count)
+    /// Event times of the rows' messages: their windows' starts. Where there is no window they carry no time of their own, and
+    /// that of the batch's newest record stands for all.
+    public func timestamps(newest: EventTime) -> [EventTime] {
+        columns.first { $0.kind == .windowStart }?.cells ?? Array(repeating: newest, count: count)
     }
 
     /// One row as the JSON message that consumers see.

@@ -57,7 +57,8 @@ func writeSummary(_ json: String, _ arguments: ParsedArguments) throws {
 }
 
 let summaryOption = Option(
-    "summary-json", value: .value("FILE"), kind: .file, help: "write what was done to a file, as one JSON object (- for stdout)",
+    "summary-json", value: .value("FILE"), kind: .file,
+    help: "write what was done to a file, as one JSON object (- for stdout)",
     group: "Output")
 
 /// A JSON object of texts, keys sorted.

@@ -17,6 +17,8 @@ final class StoredStream {
     let store: EmbeddedTopicStore
     let log: RunLog
     let topic = "chicago_ingestData"
+    /// Runs are told apart by when they began.
+    private var now: EventTime = 1000
 
     init(partitions: Int = 1) throws {
         path = FileManager.default.temporaryDirectory.path + "/taxi-\(UUID().uuidString)"
@@ -46,7 +48,8 @@ final class StoredStream {
     func stream(_ plans: [QueryPlan], untilEnd: Bool = false, outcome: RunRecord.Outcome? = .success) throws
         -> StreamSummary
     {
-        let id = try log.begin("stream", at: 1000)
+        now += 1
+        let id = try log.begin("stream", at: now)
         var options = StreamOptions(tenant: "chicago", zone: try ZoneClock(identifier: "America/Chicago"))
         options.untilEnd = untilEnd
         let runner = StreamRunner(

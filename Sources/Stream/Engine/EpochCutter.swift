@@ -136,7 +136,9 @@ final class EpochCutter {
     }
 
     /// One row of a table that has a column for each word.
-    private func store(_ window: WindowPointer, _ entry: Int, _ isClosing: Bool, _ rows: inout StoredRows, _ text: inout OutputBuffer) {
+    private func store(
+        _ window: WindowPointer, _ entry: Int, _ isClosing: Bool, _ rows: inout StoredRows, _ text: inout OutputBuffer
+    ) {
         rows.ids.append(isWindowed ? window.pointee.start : window.pointee.groups[entry])
         rows.closed.append(isClosing)
         let stride = state.windows.stride
@@ -149,7 +151,8 @@ final class EpochCutter {
 
     /// One row that holds all groups of a window as a JSON object.
     private func pack(
-        _ window: WindowPointer, _ order: [Int32], _ isClosing: Bool, _ rows: inout StoredRows, _ text: inout OutputBuffer
+        _ window: WindowPointer, _ order: [Int32], _ isClosing: Bool, _ rows: inout StoredRows,
+        _ text: inout OutputBuffer
     ) {
         rows.ids.append(window.pointee.start)
         rows.closed.append(isClosing)
