@@ -18,8 +18,11 @@ extension Table {
         var widths = columns.indices.map { column in lines.map { displayWidth(of: $0[column]) }.max() ?? 0 }
         guard let limit else { return widths }
         var excess = widths.reduce(0, +) + Self.gap.count * max(0, columns.count - 1) - limit
-        let shrinkable = columns.indices.filter { columns[$0].alignment == .left }
+        // The first column names the row: it is cut only when nothing else is left to cut.
+        let others = columns.indices.dropFirst().filter { columns[$0].alignment == .left }
+        let first = columns.first?.alignment == .left ? [0] : []
         while excess > 0 {
+            let shrinkable = others.contains { widths[$0] > Self.narrowest } ? others : first
             guard let widest = shrinkable.max(by: { widths[$0] < widths[$1] }), widths[widest] > Self.narrowest else {
                 break
             }

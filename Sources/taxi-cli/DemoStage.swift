@@ -36,7 +36,8 @@ struct DemoStage {
         try output.flush()
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-        process.arguments = words + ["--home", folder] + (words[0] == "show" ? ["--format", "table"] : [])
+        process.arguments =
+            words + ["--home", folder] + (["show", "batch"].contains(words[0]) ? ["--format", "table"] : [])
         var environment = arguments.environment.filter { !$0.key.hasPrefix("TAXI_") }
         environment["COLUMNS"] = environment["COLUMNS"] ?? String(arguments.terminal.width)
         process.environment = environment
@@ -100,7 +101,7 @@ struct DemoStage {
         ) { row throws(SQLiteError) in (step: row.integer(0), trips: row.integer(1)) }
         let most = rows.map(\.trips).max() ?? 1
         for row in rows {
-            let label = row.step == 12 ? "   60 and up" : "  \(padded(row.step * 5)) to \(padded(row.step * 5 + 5))"
+            let label = row.step == 12 ? "  60 and up" : "  \(padded(row.step * 5)) to \(padded(row.step * 5 + 5))"
             let bar = Charts.bar(
                 Double(row.trips) / Double(max(1, most)), width: max(10, arguments.terminal.width - 30))
             try output.writeLine("\(label)  \(bar) \(grouped(row.trips))")

@@ -125,19 +125,21 @@ extension StreamRunner {
     private func takeOver(_ plan: QueryPlan) throws -> QueryCheckpoint {
         let connection = database.connection
         let checkpoints = CheckpointStore(connection: connection)
+        // Another table would begin empty while the checkpoint stands at the end.
+        let declaration = "\(plan.schemaFingerprint); table \(plan.table)"
         var checkpoint = try checkpoints.load(plan.name)
         if options.fromBeginning {
             try plan.removeStorage(from: connection)
             if let found = checkpoint {
                 checkpoint = QueryCheckpoint(
-                    generation: found.generation, epoch: found.epoch, declaration: plan.schemaFingerprint)
+                    generation: found.generation, epoch: found.epoch, declaration: declaration)
             }
         }
-        var taken = checkpoint ?? QueryCheckpoint(declaration: plan.schemaFingerprint)
-        guard taken.declaration == plan.schemaFingerprint else {
+        var taken = checkpoint ?? QueryCheckpoint(declaration: declaration)
+        guard taken.declaration == declaration else {
             throw Problem(
                 .configuration,
-                "query \"\(plan.name)\" is declared otherwise than its stored results: now \"\(plan.schemaFingerprint)\", then \"\(taken.declaration)\"",
+                "query \"\(plan.name)\" is declared otherwise than its stored results: now \"\(declaration)\", then \"\(taken.declaration)\"",
                 hint: "Give it another name, or compute it anew: taxi-cli stream --query \(plan.name) --from-beginning."
             )
         }

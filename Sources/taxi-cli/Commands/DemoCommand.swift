@@ -78,7 +78,8 @@ enum DemoCommand {
             "The last day, \(Int(speed)) times as fast as life, while the queries run in a process of their own")
         let stream = try stage.start(["stream"])
         let produce = try stage.start([
-            "produce", stage.sample, "--speed", "\(speed)x", "--from", liveDay, "--to", dayAfter,
+            "produce", stage.sample, "--speed", "\(fixed(speed, decimals: speed.rounded() == speed ? 0 : 1))x",
+            "--from", liveDay, "--to", dayAfter,
         ])
         do {
             try stage.watch(while: produce, of: liveDay)
