@@ -12,10 +12,14 @@ func seconds() -> Double {
 }
 
 func report(_ stage: String, rows: Int, _ elapsed: Double) {
-    print(#"{"stage":"\#(stage)","rows":\#(rows),"seconds":\#(elapsed),"rows_per_second":\#(Int(Double(rows) / elapsed))}"#)
+    print(
+        #"{"stage":"\#(stage)","rows":\#(rows),"seconds":\#(elapsed),"rows_per_second":\#(Int(Double(rows) / elapsed))}"#
+    )
 }
 
-func read(_ path: String, _ stage: String, clock: EventClock, fields: TripFieldSet, each: (TripBatch) -> Void = { _ in }) throws {
+func read(
+    _ path: String, _ stage: String, clock: EventClock, fields: TripFieldSet, each: (TripBatch) -> Void = { _ in }
+) throws {
     let zone = try ZoneClock(identifier: "America/Chicago")
     let batch = TripBatch(capacity: 16384)
     let start = seconds()
@@ -40,7 +44,9 @@ var payloads: [[UInt8]] = []
 do {
     try read(path, "csv to stored columns", clock: .now, fields: .all) { payloads.append(encoder.encode($0)) }
     let batch = TripBatch(capacity: 16384)
-    for (stage, fields) in [("stored columns, all", TripFieldSet.all), ("stored columns, 6 for the queries", queryFields)] {
+    for (stage, fields) in [
+        ("stored columns, all", TripFieldSet.all), ("stored columns, 6 for the queries", queryFields),
+    ] {
         let start = seconds()
         var rows = 0
         for payload in payloads {

@@ -79,6 +79,27 @@ public struct RunLog {
         }
     }
 
+    /// The newest run of each command, by command; one whose process is gone shows as `interrupted`, though nobody wrote that down.
+    public func newestOfEachCommand() throws -> [RunRecord] {
+        try explaining("reading the runs") {
+            // SQLite takes the other columns of a row with max() from the row that has it.
+            try connection.rows(
+                """
+                SELECT max(id), command, started_ms, ended_ms, outcome, summary, pid, process_start FROM run_records
+                GROUP BY command ORDER BY command
+                """
+            ) { row throws(SQLiteError) in
+                let process = RunningProcess(pid: Int32(truncatingIfNeeded: row.integer(6)), start: row.text(7))
+                var outcome = RunRecord.Outcome(rawValue: row.text(4)) ?? .interrupted
+                if outcome == .running, !process.isAlive { outcome = .interrupted }
+                return RunRecord(
+                    id: row.text(0), command: row.text(1), started: row.integer(2),
+                    ended: row.isNull(3) ? nil : row.integer(3), outcome: outcome,
+                    summary: row.isNull(5) ? nil : row.text(5))
+            }
+        }
+    }
+
     private func interruptDead(_ command: String) throws {
         let running = try connection.rows(
             "SELECT id, pid, process_start FROM run_records WHERE outcome = 'running' AND command = ?", .text(command)

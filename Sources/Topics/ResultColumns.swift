@@ -120,9 +120,10 @@ extension ResultColumns {
 }
 
 extension ResultColumns {
-    /// Event time of a row's message: its window's start; 0 where there is no window.
-    public func timestamp(of row: Int) -> Int64 {
-        columns.first { $0.kind == .windowStart }?.cells[row] ?? 0
+    /// Event times of the rows' messages: their windows' starts. Where there is no window they carry no time of their own, and
+    /// that of the batch's newest record stands for all.
+    public func timestamps(newest: EventTime) -> [EventTime] {
+        columns.first { $0.kind == .windowStart }?.cells ?? Array(repeating: newest, count: count)
     }
 
     /// One row as the JSON message that consumers see.
@@ -148,16 +149,16 @@ extension ResultColumns {
         if window.start != nullCell {
             key("window")
             out.append("{\"start\":\"")
-            out.append(ZonedTime.text(ms: window.start, offsetSeconds: Int(window.startOffset)))
+            Self.append(time: window.start, Int(window.startOffset), to: &out)
             out.append("\",\"end\":\"")
-            out.append(ZonedTime.text(ms: window.end, offsetSeconds: Int(window.endOffset)))
+            Self.append(time: window.end, Int(window.endOffset), to: &out)
             out.append("\"}")
         }
         for column in columns where column.cells[row] != nullCell {
             switch column.kind {
             case .number:
                 key(column.name)
-                out.append(Self.number(column.cells[row], decimals: column.decimals))
+                Self.append(number: column.cells[row], decimals: column.decimals, to: &out)
             case .text:
                 key(column.name)
                 out.append(jsonString: column.texts[Int(column.cells[row])])
@@ -170,13 +171,27 @@ extension ResultColumns {
         out.append("}")
     }
 
+    private static func append(time ms: EventTime, _ offsetSeconds: Int, to out: inout OutputBuffer) {
+        ZonedTime.write(ms: ms, offsetSeconds: offsetSeconds, to: out.reserve(ZonedTime.length))
+        out.advance(by: ZonedTime.length)
+    }
+
     /// A decimal without needless zeros, as the seed's messages show money: 242, 46.6, 350466.95.
-    static func number(_ value: Int64, decimals: Int) -> String {
-        guard decimals > 0 else { return String(value) }
-        let digits = String(value.magnitude)
-        let padded = String(repeating: "0", count: max(0, decimals + 1 - digits.count)) + digits
-        var fraction = padded.suffix(decimals)
-        while fraction.last == "0" { fraction = fraction.dropLast() }
-        return (value < 0 ? "-" : "") + padded.dropLast(decimals) + (fraction.isEmpty ? "" : ".\(fraction)")
+    private static func append(number value: Int64, decimals: Int, to out: inout OutputBuffer) {
+        guard decimals > 0 else { return out.append(decimal: value) }
+        if value < 0 { out.append("-") }
+        var digits = value.magnitude
+        var fractionDigits = min(decimals, 19)
+        while fractionDigits > 0, digits % 10 == 0 { (digits, fractionDigits) = (digits / 10, fractionDigits - 1) }
+        var scale: UInt64 = 1
+        for _ in 0..<fractionDigits { scale *= 10 }
+        // At most 19 digits: `Int64` holds the magnitude of every number but its least, which is null here.
+        out.append(decimal: Int64(truncatingIfNeeded: digits / scale))
+        if fractionDigits == 0 { return }
+        out.append(".")
+        for _ in 0..<fractionDigits {
+            scale /= 10
+            out.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: digits / scale % 10))
+        }
     }
 }

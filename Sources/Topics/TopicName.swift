@@ -32,3 +32,17 @@ enum TopicName {
         return Problem(.noInput, "there is no topic \"\(name)\"", hint: hint)
     }
 }
+
+extension TopicStore {
+    /// The full name of a topic that a person names with the tenant's prefix or without it: `ingestData` for `chicago_ingestData`.
+    ///
+    /// - Throws: `Problem(.noInput)` with the nearest name where there is no such topic.
+    public func fullName(of name: String, tenant: String) throws -> String {
+        let names = try topics().map(\.name)
+        let prefixed = "\(tenant)_\(name)"
+        if names.contains(name) { return name }
+        if names.contains(prefixed) { return prefixed }
+        let short = names.filter { $0.hasPrefix("\(tenant)_") }.map { String($0.dropFirst(tenant.count + 1)) }
+        throw TopicName.unknown(name, among: names.isEmpty ? [] : short + names)
+    }
+}

@@ -92,10 +92,16 @@ public struct TopicDescription: Sendable {
         public var bytes: Int64
         /// Least and greatest event time kept; nil for an empty partition.
         public var times: ClosedRange<EventTime>?
-        public init(id: Int, startOffset: Int64, endOffset: Int64, bytes: Int64, times: ClosedRange<EventTime>?) {
+        /// Processing time of the newest append that is kept, ms UTC; nil where there is none or nobody knows.
+        public var lastAppend: EventTime?
+        public init(
+            id: Int, startOffset: Int64, endOffset: Int64, bytes: Int64, times: ClosedRange<EventTime>?,
+            lastAppend: EventTime? = nil
+        ) {
             (self.id, self.startOffset, self.endOffset) = (id, startOffset, endOffset)
-            (self.bytes, self.times) = (bytes, times)
+            (self.bytes, self.times, self.lastAppend) = (bytes, times, lastAppend)
         }
+        public var recordCount: Int64 { endOffset - startOffset }
     }
     public var name: String
     public var partitions: [Partition]
@@ -104,7 +110,15 @@ public struct TopicDescription: Sendable {
     public init(name: String, partitions: [Partition], retentionMs: Int64?) {
         (self.name, self.partitions, self.retentionMs) = (name, partitions, retentionMs)
     }
-    public var recordCount: Int64 { partitions.reduce(0) { $0 + $1.endOffset - $1.startOffset } }
+    public var recordCount: Int64 { partitions.reduce(0) { $0 + $1.recordCount } }
+    public var bytes: Int64 { partitions.reduce(0) { $0 + $1.bytes } }
+    /// Least and greatest event time kept; nil for an empty topic.
+    public var times: ClosedRange<EventTime>? {
+        let kept = partitions.compactMap(\.times)
+        guard let first = kept.map(\.lowerBound).min(), let last = kept.map(\.upperBound).max() else { return nil }
+        return first...last
+    }
+    public var lastAppend: EventTime? { partitions.compactMap(\.lastAppend).max() }
 }
 
 /// Where topics live: SQLite in the tenant's home, or Kafka. All calls block; every failure is a `Problem` or `SQLiteError`.

@@ -84,7 +84,8 @@ struct DemoStage {
             """, .text(day)
         ) { row throws(SQLiteError) in "\(row.integer(0))" }
         let clock = last.dropFirst(11).prefix(5)
-        return "  \(clock)  \(grouped(trips)) trips so far, \(fixed(fares, decimals: 2)) dollars of fares, tips of \(fixed(tips, decimals: 2)) on average"
+        return
+            "  \(clock)  \(grouped(trips)) trips so far, \(fixed(fares, decimals: 2)) dollars of fares, tips of \(fixed(tips, decimals: 2)) on average"
             + (areas.isEmpty ? "" : ", busiest areas \(areas.joined(separator: ", "))")
     }
 
@@ -100,7 +101,8 @@ struct DemoStage {
         let most = rows.map(\.trips).max() ?? 1
         for row in rows {
             let label = row.step == 12 ? "   60 and up" : "  \(padded(row.step * 5)) to \(padded(row.step * 5 + 5))"
-            let bar = Charts.bar(Double(row.trips) / Double(max(1, most)), width: max(10, arguments.terminal.width - 30))
+            let bar = Charts.bar(
+                Double(row.trips) / Double(max(1, most)), width: max(10, arguments.terminal.width - 30))
             try output.writeLine("\(label)  \(bar) \(grouped(row.trips))")
         }
         try output.flush()

@@ -6,7 +6,7 @@ struct GlobalOptions: Sendable {
     /// The folder of all tenants.
     let home: String
     /// Letters, digits, `_` and `-`, at most 64.
-    let tenant: String
+    private(set) var tenant: String
     let broker: Broker
     /// A file of librdkafka properties; nil for none.
     let brokerConfigPath: String?
@@ -28,6 +28,13 @@ struct GlobalOptions: Sendable {
         broker = brokerText == "embedded" ? .embedded : .kafka(brokerText.split(separator: ",").map(String.init))
         brokerConfigPath = arguments.text("broker-config")
         zoneIdentifier = arguments.text("zone") ?? Self.defaultZone
+    }
+
+    /// The same for another tenant.
+    func of(tenant: String) -> GlobalOptions {
+        var options = self
+        options.tenant = tenant
+        return options
     }
 
     var tenantFolder: String { "\(home)/\(tenant)" }

@@ -67,7 +67,12 @@ struct Tenants: Sendable {
     func prepare(_ name: String, settings: () -> String) throws(Problem) {
         if exists(name) { return }
         guard name == GlobalOptions.defaultTenant else { throw missing(name) }
-        try create(name, settings: settings())
+        do {
+            try create(name, settings: settings())
+        } catch {
+            // Two commands that start at the same moment both find nothing; one of them makes the tenant.
+            guard exists(name), error.code != .inputOutput else { throw error }
+        }
     }
 
     /// The problem of a tenant that is not there, with the nearest name.

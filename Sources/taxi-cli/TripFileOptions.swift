@@ -15,14 +15,16 @@ enum TripFileOptions {
             Option(
                 "spread", value: .value("HOW"), kind: .choice(Spread.allCases.map(\.rawValue)),
                 configKey: "\(configPrefix).spread",
-                help: "where in its published quarter of an hour a trip falls; none, but uniform with --speed", group: group),
+                help: "where in its published quarter of an hour a trip falls; none, but uniform with --speed",
+                group: group),
             Option(
                 "seed", value: .value("N"), kind: .count, default: "1", configKey: "\(configPrefix).seed",
                 help: "of --spread uniform: the same seed gives the same times", group: group),
             Option(
                 "clean", value: .value("RULES"), kind: .choice(Cleaning.allCases.map(\.rawValue)),
                 configKey: "\(configPrefix).clean",
-                help: "leave junk rows out, counted by rule; standard: fare and total 1-1000 dollars, 0-250 miles, 30-21600 seconds",
+                help:
+                    "leave junk rows out, counted by rule; standard: fare and total 1-1000 dollars, 0-250 miles, 30-21600 seconds",
                 group: group),
             Option("from", value: .value("TIME"), kind: .time, help: "only trips at or after this time", group: group),
             Option("to", value: .value("TIME"), kind: .time, help: "only trips before this time", group: group),

@@ -47,7 +47,8 @@ enum Names {
             "fare_trend", "accumulated_metrics", "area_hotspots", "location_hotspots", "workflow_runs",
             "workflow_steps",
             "alerts", "runs", "ml_results", "fare_buckets", "changed_days", "zone_offsets", "run_records", "settings",
-            "checkpoints", "outbox", "ledger", "areas", "rollups",
+            "checkpoints", "outbox", "ledger", "areas", "rollups", "day_fare", "day_area", "day_location", "rolled_days",
+            "query_windows",
         ]
         return taken.contains(table) || ["stored_", "keys_", "sqlite_"].contains { table.hasPrefix($0) }
     }

@@ -25,6 +25,8 @@ struct QueryOutput: Sendable {
     var messages: ResultColumns
     /// Local days whose windows changed.
     var days: Set<Int64> = []
+    /// Event time of messages that have no window: the newest that the stream had seen.
+    var newest: EventTime = 0
     /// How many windows or groups went out as results.
     var results: Int64 = 0
 }

@@ -2,20 +2,48 @@ import Foundation
 import Topics
 import Trips
 
-/// Collects the results of one query and epoch as columns of messages.
+/// Collects the results of one query and epoch as columns of messages, a window at a time.
 struct MessageBuilder {
     private let plan: QueryPlan
     private let zone: ZoneClock
     private(set) var columns: [ResultColumns.Column]
-    private var days: LocalDayCursor
-    private let aggregates: [(aggregate: AggregatePlan, word: Int, histogram: Int)]
+    private let hasKeys: Bool
+    private let isWindowed: Bool
+    private let firstGroup: Int
     private let firstAggregate: Int
-    /// For each text column the place of a key's text in it.
-    private var textPlaces: [[Int64]]
+    private let stride: Int
+    private let aggregates: [(aggregate: AggregatePlan, word: Int, histogram: Int)]
+    /// For each column of a key, by id: the part's number, or the place of its text in the column; `nullCell` for not looked up yet.
+    private var partsOfKey: [[Int64]]
+    private var offsets: LocalDayCursor
     private var lastDay: (from: Int64, until: Int64, day: Int64) = (0, 0, 0)
+    /// Values of one column for one window.
+    private var values: [Int64] = []
+
+    init(plan: QueryPlan, zone: ZoneClock) {
+        self.plan = plan
+        self.zone = zone
+        columns = Self.columns(of: plan)
+        hasKeys = plan.keysTable != nil
+        isWindowed = plan.window.isWindowed
+        stride = plan.words
+        offsets = LocalDayCursor(zone)
+        var word = 0
+        var histogram = 0
+        var places: [(AggregatePlan, Int, Int)] = []
+        for aggregate in plan.aggregates {
+            places.append((aggregate, word, histogram))
+            word += aggregate.words
+            if aggregate.hasHistogram { histogram += 1 }
+        }
+        aggregates = plan.messageFields.map { places[$0] }
+        firstGroup = isWindowed ? 4 : 0
+        firstAggregate = firstGroup + plan.groups.count
+        partsOfKey = plan.groups.map { _ in [] }
+    }
 
     /// Window, groups, then the aggregates that the message shows.
-    static func columns(of plan: QueryPlan) -> [ResultColumns.Column] {
+    private static func columns(of plan: QueryPlan) -> [ResultColumns.Column] {
         var columns: [ResultColumns.Column] = []
         if plan.window.isWindowed {
             columns = [.windowStart, .windowEnd, .startOffset, .endOffset].map { ResultColumns.Column(kind: $0) }
@@ -30,24 +58,6 @@ struct MessageBuilder {
         return columns + groups + results
     }
 
-    init(plan: QueryPlan, zone: ZoneClock, columns: [ResultColumns.Column]) {
-        self.plan = plan
-        self.zone = zone
-        self.columns = columns
-        days = LocalDayCursor(zone)
-        var word = 0
-        var histogram = 0
-        var places: [(AggregatePlan, Int, Int)] = []
-        for aggregate in plan.aggregates {
-            places.append((aggregate, word, histogram))
-            word += aggregate.words
-            if aggregate.hasHistogram { histogram += 1 }
-        }
-        aggregates = plan.messageFields.map { places[$0] }
-        firstAggregate = columns.count - aggregates.count
-        textPlaces = columns.map { _ in [] }
-    }
-
     mutating func day(of time: EventTime) -> Int64 {
         if time >= lastDay.from, time < lastDay.until { return lastDay.day }
         let day = zone.localDay(ofMs: time)
@@ -55,60 +65,76 @@ struct MessageBuilder {
         return lastDay.day
     }
 
-    /// Adds the message of one group of one window.
-    mutating func add(_ window: WindowPointer, _ entry: Int, keys: GroupKeys) {
-        var column = 0
-        if plan.window.isWindowed {
+    /// Adds a message for each of the entries of a window.
+    mutating func add(_ window: WindowPointer, _ entries: [Int32], keys: GroupKeys) {
+        guard !entries.isEmpty else { return }
+        if isWindowed {
             let (start, end) = (window.pointee.start, window.pointee.end)
-            columns[0].cells.append(start)
-            columns[1].cells.append(end)
-            columns[2].cells.append(days.localMs(of: start) &- start)
-            columns[3].cells.append(days.localMs(of: end) &- end)
-            columns[2].cells[columns[2].cells.count - 1] /= 1000
-            columns[3].cells[columns[3].cells.count - 1] /= 1000
-            column = 4
+            fill(0, with: start, entries.count)
+            fill(1, with: end, entries.count)
+            fill(2, with: (offsets.localMs(of: start) &- start) / 1000, entries.count)
+            fill(3, with: (offsets.localMs(of: end) &- end) / 1000, entries.count)
         }
-        let group = window.pointee.groups[entry]
-        if plan.keysTable == nil {
-            if !plan.groups.isEmpty { columns[column].cells.append(group) }
-        } else {
-            addKey(group, keys, from: column)
+        let groups = window.pointee.groups
+        if hasKeys {
+            for entry in entries { lookUp(groups[Int(entry)], keys) }
+            for part in partsOfKey.indices {
+                collect(firstGroup + part, entries) { [known = partsOfKey[part]] in known[Int(groups[$0])] }
+            }
+        } else if !plan.groups.isEmpty {
+            collect(firstGroup, entries) { groups[$0] }
         }
-        let words = window.pointee.words + entry * plan.words
+        let (words, stride) = (window.pointee.words, stride)
         for (index, item) in aggregates.enumerated() {
-            columns[firstAggregate + index].cells.append(result(item, words, window, entry))
+            if item.aggregate.hasHistogram {
+                collect(firstAggregate + index, entries) { Self.quantile(item, window, $0) }
+            } else if item.aggregate.function == .count {
+                collect(firstAggregate + index, entries) { words[$0 &* stride &+ item.word] }
+            } else {
+                collect(firstAggregate + index, entries) {
+                    item.aggregate.result(words: words + $0 * stride + item.word) ?? nullCell
+                }
+            }
         }
     }
 
-    private func result(
-        _ item: (aggregate: AggregatePlan, word: Int, histogram: Int), _ words: UnsafePointer<Int64>,
-        _ window: WindowPointer, _ entry: Int
+    @inline(__always)
+    private mutating func fill(_ column: Int, with value: Int64, _ count: Int) {
+        columns[column].cells.append(contentsOf: repeatElement(value, count: count))
+    }
+
+    @inline(__always)
+    private mutating func collect(_ column: Int, _ entries: [Int32], _ value: (Int) -> Int64) {
+        values.removeAll(keepingCapacity: true)
+        for entry in entries { values.append(value(Int(entry))) }
+        columns[column].cells.append(contentsOf: values)
+    }
+
+    private static func quantile(
+        _ item: (aggregate: AggregatePlan, word: Int, histogram: Int), _ window: WindowPointer, _ entry: Int
     ) -> Int64 {
-        guard item.aggregate.hasHistogram else { return item.aggregate.result(words: words + item.word) ?? nullCell }
         let buckets = histogramBuckets(window, entry, item.histogram)
         guard let value = item.aggregate.result(histogram: buckets) else { return nullCell }
         return Int64((value * pow(10, Double(item.aggregate.decimals))).rounded())
     }
 
-    private mutating func addKey(_ id: Int64, _ keys: GroupKeys, from first: Int) {
-        // A key is split once an epoch; after that its texts have their places.
-        if textPlaces[first].count <= Int(id) {
-            for part in plan.groups.indices {
-                let missing = keys.keys.count - textPlaces[first + part].count
-                textPlaces[first + part].append(contentsOf: repeatElement(nullCell, count: missing))
+    /// Splits a key into the columns' values, once an epoch.
+    private mutating func lookUp(_ id: Int64, _ keys: GroupKeys) {
+        let id = Int(id)
+        if partsOfKey[0].count <= id {
+            for part in partsOfKey.indices {
+                let missing = keys.keys.count - partsOfKey[part].count
+                partsOfKey[part].append(contentsOf: repeatElement(nullCell, count: missing))
             }
         }
-        if textPlaces[first][Int(id)] == nullCell {
-            let parts = GroupKeys.parts(of: keys.keys[Int(id)], isText: plan.groups.map(\.isString))
-            for (part, value) in parts.enumerated() {
-                switch value {
-                case .integer(let number): textPlaces[first + part][Int(id)] = number
-                case .text(let bytes):
-                    textPlaces[first + part][Int(id)] = Int64(columns[first + part].texts.count)
-                    columns[first + part].texts.append(bytes)
-                }
+        guard partsOfKey[0][id] == nullCell else { return }
+        for (part, value) in GroupKeys.parts(of: keys.keys[id], isText: plan.groups.map(\.isString)).enumerated() {
+            switch value {
+            case .integer(let number): partsOfKey[part][id] = number
+            case .text(let bytes):
+                partsOfKey[part][id] = Int64(columns[firstGroup + part].texts.count)
+                columns[firstGroup + part].texts.append(bytes)
             }
         }
-        for part in plan.groups.indices { columns[first + part].cells.append(textPlaces[first + part][Int(id)]) }
     }
 }

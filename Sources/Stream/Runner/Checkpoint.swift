@@ -53,6 +53,18 @@ struct CheckpointStore {
         }
     }
 
+    /// All checkpoints, the queries of `plans` first and in their order; a query that is not declared any more has no plan.
+    func all(_ plans: [QueryPlan]) throws -> [(name: String, plan: QueryPlan?, checkpoint: QueryCheckpoint)] {
+        let stored = try connection.rows("SELECT stream FROM checkpoints ORDER BY stream") {
+            row throws(SQLiteError) in row.text(0)
+        }
+        let declared = plans.map(\.name)
+        let names = declared.filter(stored.contains) + stored.filter { !declared.contains($0) }
+        return try names.compactMap { name in
+            try load(name).map { (name, plans.first { $0.name == name }, $0) }
+        }
+    }
+
     func save(_ checkpoint: QueryCheckpoint, of query: String) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys

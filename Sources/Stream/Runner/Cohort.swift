@@ -314,7 +314,8 @@ extension Cohort {
             if let lastEnd { tracker.advance(to: lastEnd) }
         }
         guard recordsInEpoch > 0 || tracker.watermark > before else { return }
-        let outputs = cutters.map { $0.cut(watermark: closing) }
+        var outputs = cutters.map { $0.cut(watermark: closing) }
+        for query in outputs.indices { outputs[query].newest = newest ?? 0 }
         for (query, output) in outputs.enumerated() { results[query] += output.results }
         epochs += 1
         try committer.submit(epoch(outputs))

@@ -144,7 +144,7 @@ final class EpochCommitter: @unchecked Sendable {
 
     private func batch(of output: QueryOutput) -> PendingBatch {
         let messages = output.messages
-        var times: ClosedRange<EventTime> = 0...0
+        var times: ClosedRange<EventTime> = output.newest...output.newest
         if let starts = messages.columns.first(where: { $0.kind == .windowStart })?.cells, let first = starts.min(),
             let last = starts.max()
         {

@@ -93,8 +93,13 @@ extension QueryState {
         }
     }
 
-    func end(ofWindowFrom start: Int64) -> Int64 {
-        switch plan.window {
+    func end(ofWindowFrom start: Int64) -> Int64 { plan.window.end(ofWindowFrom: start, zone: zone) }
+}
+
+extension WindowSpec {
+    /// Where the window that starts at `start` ends, ms UTC; never, where there are no windows.
+    func end(ofWindowFrom start: EventTime, zone: ZoneClock) -> EventTime {
+        switch self {
         case .tumbling(let sizeMs), .sliding(let sizeMs, _): start + sizeMs
         case .localDay: zone.startMs(ofLocalDay: zone.localDay(ofMs: start) + 1)
         case .none: .max

@@ -1,3 +1,4 @@
+import Foundation
 import Problems
 import Topics
 import Trips
@@ -92,15 +93,66 @@ final class TopicInput: StreamInput {
 }
 
 /// Reads trip files without any topic: one partition, whose offsets count the trips delivered.
+///
+/// The next batch is read on another thread while the last one is computed.
 final class FileInput: StreamInput {
     let name: String
     let partitionCount = 1
     private(set) var offsets: [Int64] = [0]
-    private var source: TripSource?
     private let open: (_ skip: Int) throws -> TripSource
-    private let batch = TripBatch(capacity: 16384)
-    private var isAtEnd = false
     private let onRejects: ([Reject]) -> Void
+    private var reading: Reading?
+    private var isAtEnd = false
+
+    /// What the reading thread gives: a batch, or the end.
+    private struct Read: @unchecked Sendable {  // handed over by the semaphore; the batch has one owner at a time
+        var batch: TripBatch
+        var hasTrips = false
+        var rejects: [Reject] = []
+        var failure: (any Error)?
+    }
+
+    /// A source and the batch that is being read from it. `@unchecked Sendable`: `next` waits for `isDone` before it looks at anything.
+    private final class Reading: @unchecked Sendable {
+        private let source: TripSource
+        private let queue = DispatchQueue(label: "trip files")
+        private let isDone = DispatchSemaphore(value: 0)
+        private var result: Read?
+        private var spare: TripBatch? = TripBatch(capacity: 16384)
+
+        init(_ source: TripSource) {
+            self.source = source
+            start(TripBatch(capacity: 16384))
+        }
+
+        private func start(_ batch: TripBatch) {
+            let read = Read(batch: batch)
+            queue.async { [self] in
+                var read = read
+                do {
+                    read.hasTrips = try source.next(into: read.batch)
+                } catch {
+                    read.failure = error
+                }
+                read.rejects = source.takeRejects()
+                result = read
+                isDone.signal()
+            }
+        }
+
+        /// The batch that was read meanwhile; the one given before is read into next.
+        func next(returning last: TripBatch?) -> Read {
+            isDone.wait()
+            let read = result!  // set before the signal
+            if read.hasTrips, let free = last ?? spare {
+                spare = nil
+                start(free)
+            }
+            return read
+        }
+    }
+
+    private var last: TripBatch?
 
     /// - Parameters:
     ///   - name: the files' identity.
@@ -113,22 +165,25 @@ final class FileInput: StreamInput {
 
     func seek(to wanted: [Int64]) throws {
         offsets = [wanted.first ?? 0]
-        source = nil
+        reading = nil
+        last = nil
         isAtEnd = false
     }
 
     func next() throws -> (partition: Int, piece: InputPiece)? {
         if isAtEnd { return nil }
-        let source = try self.source ?? open(Int(offsets[0]))
-        self.source = source
-        let hasTrips = try source.next(into: batch)
-        onRejects(source.takeRejects())
-        guard hasTrips else {
+        let reading = try self.reading ?? Reading(open(Int(offsets[0])))
+        self.reading = reading
+        let read = reading.next(returning: last)
+        onRejects(read.rejects)
+        if let failure = read.failure { throw failure }
+        guard read.hasTrips else {
             isAtEnd = true
             return nil
         }
-        offsets[0] += Int64(batch.count)
-        return (0, .trips(batch))
+        last = read.batch
+        offsets[0] += Int64(read.batch.count)
+        return (0, .trips(read.batch))
     }
 
     var finished: [Bool] { [isAtEnd] }

@@ -131,7 +131,8 @@ extension EmbeddedTopicStore {
         let retention = try connection.value("SELECT retention_ms FROM topics WHERE id = ?", .integer(id))
         let partitions = try connection.rows(
             """
-            SELECT partition, start_offset, end_offset, total(size_bytes), min(first_time), max(last_time)
+            SELECT partition, start_offset, end_offset, total(size_bytes), min(first_time), max(last_time),
+                max(append_time)
             FROM partitions LEFT JOIN batches USING (slot) WHERE topic_id = ? GROUP BY slot ORDER BY partition
             """, .integer(id)
         ) { row throws(SQLiteError) in
@@ -139,7 +140,7 @@ extension EmbeddedTopicStore {
             let times = row.isNull(4) ? nil : min(row.integer(4), row.integer(5))...max(row.integer(4), row.integer(5))
             return TopicDescription.Partition(
                 id: Int(row.integer(0)), startOffset: row.integer(1), endOffset: row.integer(2),
-                bytes: row.integer(3), times: times)
+                bytes: row.integer(3), times: times, lastAppend: row.isNull(6) ? nil : row.integer(6))
         }
         return TopicDescription(name: name, partitions: partitions, retentionMs: retention?.integer)
     }

@@ -123,7 +123,9 @@ package enum NumberColumn {
             case 4: read(try reader.take(count * 4), count, base, step, cells, UInt32.self)
             case 8:
                 let source = try reader.take(count * 8)
-                for i in 0..<count { cells[i] = Int64(littleEndian: source.loadUnaligned(fromByteOffset: i * 8, as: Int64.self)) }
+                for i in 0..<count {
+                    cells[i] = Int64(littleEndian: source.loadUnaligned(fromByteOffset: i * 8, as: Int64.self))
+                }
             default: throw ByteReader.Truncated()
             }
         case dictionary:
@@ -135,7 +137,8 @@ package enum NumberColumn {
             for i in 0..<count {
                 let index =
                     width == 1
-                    ? Int(indexes[i]) : Int(UInt16(littleEndian: indexes.loadUnaligned(fromByteOffset: i * 2, as: UInt16.self)))
+                    ? Int(indexes[i])
+                    : Int(UInt16(littleEndian: indexes.loadUnaligned(fromByteOffset: i * 2, as: UInt16.self)))
                 guard index < size else { throw ByteReader.Truncated() }
                 cells[i] = Int64(littleEndian: entries.loadUnaligned(fromByteOffset: index * 8, as: Int64.self))
             }

@@ -21,7 +21,8 @@ enum TextColumn {
             let target = out.extend(count * width)
             for i in 0..<count {
                 if width == 1 {
-                    target.storeBytes(of: UInt8(truncatingIfNeeded: scratch.indexes[i]), toByteOffset: i, as: UInt8.self)
+                    target.storeBytes(
+                        of: UInt8(truncatingIfNeeded: scratch.indexes[i]), toByteOffset: i, as: UInt8.self)
                 } else {
                     target.storeBytes(of: scratch.indexes[i].littleEndian, toByteOffset: i * 2, as: UInt16.self)
                 }
@@ -82,7 +83,8 @@ enum TextColumn {
         for i in 0..<count {
             let index =
                 width == 1
-                ? Int(indexes[i]) : Int(UInt16(littleEndian: indexes.loadUnaligned(fromByteOffset: i * 2, as: UInt16.self)))
+                ? Int(indexes[i])
+                : Int(UInt16(littleEndian: indexes.loadUnaligned(fromByteOffset: i * 2, as: UInt16.self)))
             guard index < pool.count else { throw ByteReader.Truncated() }
             cells[i] = pool[index]
         }

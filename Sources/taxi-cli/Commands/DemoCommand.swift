@@ -45,13 +45,15 @@ enum DemoCommand {
         }
         if let kept = arguments.text("keep") {
             try arguments.output.writeLine(
-                "\nEverything is in \(kept). Go on with: taxi-cli show --home \(kept), or sqlite3 \(kept)/chicago/results.db")
+                "\nEverything is in \(kept). Go on with: taxi-cli show --home \(kept), or sqlite3 \(kept)/chicago/results.db"
+            )
         }
         return .success
     }
 
     private static func makeFolder(_ arguments: ParsedArguments) throws -> String {
-        let folder = arguments.text("keep") ?? FileManager.default.temporaryDirectory.path + "/taxi-cli-demo-\(getpid())"
+        let folder =
+            arguments.text("keep") ?? FileManager.default.temporaryDirectory.path + "/taxi-cli-demo-\(getpid())"
         guard !FileManager.default.fileExists(atPath: folder) else {
             throw Problem(.cannotCreate, "\"\(folder)\" exists already", hint: "Name a folder that does not exist yet.")
         }
@@ -72,7 +74,8 @@ enum DemoCommand {
         try stage.run(["produce", stage.sample, "--max", "--clock", "start", "--to", liveDay])
         try stage.run(["stream", "--until-end"])
 
-        try stage.title("The last day, \(Int(speed)) times as fast as life, while the queries run in a process of their own")
+        try stage.title(
+            "The last day, \(Int(speed)) times as fast as life, while the queries run in a process of their own")
         let stream = try stage.start(["stream"])
         let produce = try stage.start([
             "produce", stage.sample, "--speed", "\(speed)x", "--from", liveDay, "--to", dayAfter,

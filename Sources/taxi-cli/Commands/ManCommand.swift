@@ -5,7 +5,7 @@ enum ManCommand {
         name: "man", summary: "write the manual of all commands",
         examples: [
             Example("taxi-cli man | man -l -", "read the manual here"),
-            Example("taxi-cli man --markdown > docs/COMMANDS.md", "the same as a reference in Markdown"),
+            Example("taxi-cli man --markdown > docs/commands.md", "the same as a reference in Markdown"),
         ],
         options: [Option("markdown", help: "Markdown instead of a roff page")],
         group: "Setting up", readsConfiguration: false, run: run)

@@ -19,20 +19,23 @@ enum ProduceCommand {
             kill -USR1 shows the state of a running replay; --set-rate changes its pace.
             """,
         examples: [
-            Example("taxi-cli produce trips.csv --rate 1000/s", "as a live source would: 1,000 trips a second, stamped now"),
+            Example(
+                "taxi-cli produce trips.csv --rate 1000/s", "as a live source would: 1,000 trips a second, stamped now"),
             Example(
                 "taxi-cli produce trips.csv.gz --speed 60x --from 2022-03-01 --to 2022-03-02",
                 "one day in 24 minutes, in the order in which it happened"),
         ],
         arguments: [Argument("FILE", .any, kind: .file, help: "trip files (.csv, .csv.gz, .csv.zst, - for stdin)")],
-        options: paceOptions + TripFileOptions.options(
-            defaultClock: "now, but start with --speed", configPrefix: "produce") + topicOptions + [summaryOption],
+        options: paceOptions
+            + TripFileOptions.options(
+                defaultClock: "now, but start with --speed", configPrefix: "produce") + topicOptions + [summaryOption],
         exclusive: [["rate", "speed", "max"]], run: run)
 
     private static let paceOptions = [
         Option(
             "rate", value: .value("RATE"), kind: .custom { text throws(Problem) in _ = try Pace.parse(text) },
-            environment: "TAXI_RATE", configKey: "produce.rate", help: "records a second: 1000/s, 10/m, 0.5/s", group: "Pace"),
+            environment: "TAXI_RATE", configKey: "produce.rate", help: "records a second: 1000/s, 10/m, 0.5/s",
+            group: "Pace"),
         Option(
             "speed", value: .value("FACTOR"), kind: .speed, configKey: "produce.speed",
             help: "the trips' own time, so many times as fast: 60x", group: "Pace"),
@@ -54,7 +57,8 @@ enum ProduceCommand {
         Option(
             "key", value: .value("KEY"), kind: .choice(RecordKey.allCases.map(\.rawValue)), default: "taxi_id",
             configKey: "produce.key", help: "records of one key share a partition and keep their order", group: "Topic"),
-        Option("dry-run", help: "write JSON lines to stdout instead, for kcat or jq; nothing is stored", group: "Topic"),
+        Option(
+            "dry-run", help: "write JSON lines to stdout instead, for kcat or jq; nothing is stored", group: "Topic"),
     ]
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
@@ -78,10 +82,13 @@ enum ProduceCommand {
         let source = TripFileOptions.sourceOptions(
             arguments, clock: speed == nil ? .now : .start, spread: speed == nil ? .none : .uniform, zone: zone)
         if speed != nil, source.clock == .now {
-            throw arguments.problem("clock", "the clock \"now\" has no event times to speed up", hint: "Use start or end with --speed.")
+            throw arguments.problem(
+                "clock", "the clock \"now\" has no event times to speed up", hint: "Use start or end with --speed.")
         }
         if source.clock == .now, source.spread != .none {
-            throw arguments.problem("spread", "the clock \"now\" stamps trips when they are sent", hint: "Add --clock start, or leave --spread out.")
+            throw arguments.problem(
+                "spread", "the clock \"now\" stamps trips when they are sent",
+                hint: "Add --clock start, or leave --spread out.")
         }
         let globals = GlobalOptions(arguments)
         return ReplayOptions(
@@ -175,9 +182,16 @@ enum ProduceCommand {
         var lines = [
             "sent \(grouped(Int64(summary.sent))) of \(grouped(Int64(summary.read))) trips in \(fixed(summary.seconds, decimals: 2)) s, \(grouped(Int64(summary.rate)))/s"
         ]
-        if let asked = summary.askedRate { lines[0] += " (asked \(fixed(asked, decimals: asked < 10 ? 1 : 0))/s, at most \(durationText(ms: Int64(summary.maxBehindMs))) behind)" }
-        for (reason, count) in summary.rejected.sorted(by: { $0.key < $1.key }) { lines.append("  rejected \(grouped(Int64(count))) \(reason)") }
-        for (rule, count) in summary.filtered.sorted(by: { $0.key < $1.key }) { lines.append("  filtered \(grouped(Int64(count))) by \(rule)") }
+        if let asked = summary.askedRate {
+            lines[0] +=
+                " (asked \(fixed(asked, decimals: asked < 10 ? 1 : 0))/s, at most \(durationText(ms: Int64(summary.maxBehindMs))) behind)"
+        }
+        for (reason, count) in summary.rejected.sorted(by: { $0.key < $1.key }) {
+            lines.append("  rejected \(grouped(Int64(count))) \(reason)")
+        }
+        for (rule, count) in summary.filtered.sorted(by: { $0.key < $1.key }) {
+            lines.append("  filtered \(grouped(Int64(count))) by \(rule)")
+        }
         if let first = summary.firstEvent, let last = summary.lastEvent {
             lines.append("  event times \(zone.iso(ms: first)) to \(zone.iso(ms: last))")
         }

@@ -26,7 +26,8 @@ enum StreamCommand {
         ],
         options: [
             Option(
-                "query", value: .repeated("NAME"), configKey: "stream.query", help: "only these queries", group: "Queries"),
+                "query", value: .repeated("NAME"), configKey: "stream.query", help: "only these queries",
+                group: "Queries"),
             Option(
                 "queries", value: .value("FILE"), kind: .file, configKey: "stream.queries",
                 help: "declarations to add to the defaults, instead of the tenant's queries.yaml", group: "Queries"),
@@ -36,7 +37,8 @@ enum StreamCommand {
                 "from-time", value: .value("TIME"), kind: .time,
                 help: "where queries without results start, by event time", group: "Source"),
             Option(
-                "input", value: .repeated("FILE"), kind: .file, help: "read trip files instead of the topic", group: "Source"),
+                "input", value: .repeated("FILE"), kind: .file, help: "read trip files instead of the topic",
+                group: "Source"),
         ] + TripFileOptions.options(defaultClock: "start unless said", configPrefix: "stream") + [
             Option(
                 "late", value: .value("POLICY"), kind: .choice(StreamOptions.LatePolicy.allCases.map(\.rawValue)),
@@ -55,21 +57,26 @@ enum StreamCommand {
                 "epoch", value: .value("TIME"), kind: .duration, default: "50ms", configKey: "stream.epoch",
                 help: "commit at least so often", group: "Work"),
             Option(
-                "epoch-records", value: .value("N"), kind: .positive, default: "100000", configKey: "stream.epoch-records",
+                "epoch-records", value: .value("N"), kind: .positive, default: "100000",
+                configKey: "stream.epoch-records",
                 help: "commit at least every so many records", group: "Work"),
             Option(
                 "workers", value: .value("N"), kind: .integer(1...256), configKey: "stream.workers",
                 help: "threads, at most one a partition; the number of processors unless said", group: "Work"),
             summaryOption,
         ],
-        subcommands: [], run: run)
+        subcommands: [StreamExplainCommand.command, StreamQueriesCommand.command], run: run)
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
         let globals = GlobalOptions(arguments)
         guard arguments.positionals.isEmpty else {
-            throw Problem(.usage, "stream takes no file name", hint: "Use --input \(arguments.positionals[0]) to read a trip file.")
+            throw Problem(
+                .usage, "stream takes no file name",
+                hint: "Use --input \(arguments.positionals[0]) to read a trip file.")
         }
-        let own = arguments.text("queries") ?? (FileManager.default.fileExists(atPath: globals.queriesPath) ? globals.queriesPath : nil)
+        let own =
+            arguments.text("queries")
+            ?? (FileManager.default.fileExists(atPath: globals.queriesPath) ? globals.queriesPath : nil)
         let plans = try QueryCatalog.select(arguments.texts("query"), from: QueryCatalog.load(userFile: own))
         let session = try RunSession(arguments, command: "stream")
         Interruption.install()
@@ -125,14 +132,17 @@ enum StreamCommand {
         }
         var read = TripFileOptions.sourceOptions(arguments, clock: .start, spread: .none, zone: session.zone)
         guard read.clock != .now else {
-            throw arguments.problem("clock", "trips of a file have no time \"now\"", hint: "Use --clock start or end with --input.")
+            throw arguments.problem(
+                "clock", "trips of a file have no time \"now\"", hint: "Use --clock start or end with --input.")
         }
         let needed = plans.reduce(into: TripFieldSet()) { $0.formUnion($1.fields) }
         read.fields = arguments.text("late") == StreamOptions.LatePolicy.deadLetter.rawValue ? .all : needed
         read.required = needed
-        read.purpose = plans.count == 1 ? "query \(plans[0].name)" : "the queries \(plans.map(\.name).joined(separator: ", "))"
+        read.purpose =
+            plans.count == 1 ? "query \(plans[0].name)" : "the queries \(plans.map(\.name).joined(separator: ", "))"
         let identity = try files.map { try InputIdentity(path: $0).description }.joined(separator: " ")
-        let sequence = "clock \(read.clock.rawValue), spread \(read.spread.rawValue), seed \(read.seed), clean \(read.cleaning?.rawValue ?? "off"), from \(read.from ?? 0), to \(read.to ?? 0), limit \(read.limit ?? 0)"
+        let sequence =
+            "clock \(read.clock.rawValue), spread \(read.spread.rawValue), seed \(read.seed), clean \(read.cleaning?.rawValue ?? "off"), from \(read.from ?? 0), to \(read.to ?? 0), limit \(read.limit ?? 0)"
         let options = read
         let line = arguments.progressLine()
         return .files(identity: "files \(identity) (\(sequence))") { skip in
@@ -169,7 +179,8 @@ enum StreamCommand {
         for plan in plans {
             let late = summary.late[plan.name] ?? 0
             lines.append(
-                "  \(plan.name): \(grouped(summary.results[plan.name] ?? 0)) results" + (late > 0 ? ", \(grouped(late)) trips late" : ""))
+                "  \(plan.name): \(grouped(summary.results[plan.name] ?? 0)) results"
+                    + (late > 0 ? ", \(grouped(late)) trips late" : ""))
         }
         for (reason, count) in summary.rejected.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             lines.append("  rejected \(grouped(count)) \(reason.rawValue)")

@@ -1,0 +1,203 @@
+public import Database
+import Foundation
+import Problems
+import SQLite
+public import Topics
+public import Trips
+
+/// Whether a tenant is healthy: what came in, what went out, and what went wrong, read from its database and topics.
+public struct StreamStatus: Sendable {
+    public enum State: String, Sendable {
+        /// Something runs, and nothing is wrong.
+        case ok
+        /// Nothing runs, and nothing is wrong.
+        case idle
+        /// See `reasons`.
+        case failing
+        /// No record has come in yet.
+        case empty
+    }
+
+    /// The topic that produce writes.
+    public struct Ingest: Sendable {
+        public var topic: String
+        public var records: Int64
+        public var lastEvent: EventTime?
+        /// Processing time of the newest append.
+        public var lastAppend: EventTime?
+    }
+
+    public struct Query: Sendable {
+        public var name: String
+        public var state: State
+        public var watermark: EventTime?
+        /// Records in the topic that it has not read; nil where it reads files.
+        public var lag: Int64?
+        /// Records that it has seen, rejected ones aside.
+        public var consumed: Int64
+        public var late: Int64
+        /// Records without a value to group by.
+        public var skipped: Int64
+        public var results: Int64
+        /// Start of the newest window that went out, or of the newest local day; nil where the query has neither.
+        public var newestWindow: EventTime?
+    }
+
+    public var tenant: String
+    public var state = State.empty
+    /// Why it is failing, a sentence each without a period.
+    public var reasons: [String] = []
+    /// The newest run of each command.
+    public var runs: [RunRecord] = []
+    public var ingest: Ingest?
+    public var queries: [Query] = []
+    /// Of the newest produce and stream runs together, by reason.
+    public var rejected: [String: Int64] = [:]
+
+    /// Looks at a tenant, on one snapshot of its database.
+    ///
+    /// - Parameters:
+    ///   - database: nil where there are no results yet.
+    ///   - store: nil where there are no topics yet.
+    ///   - plans: the declared queries; others that have results are listed too.
+    /// - Throws: `Problem` where something stored is damaged or cannot be read.
+    public init(tenant: String, database: ResultsDatabase?, store: (any TopicStore)?, plans: [QueryPlan]) throws {
+        self.tenant = tenant
+        let topics = try store?.topics() ?? []
+        ingest = topics.first { $0.name == "\(tenant)_ingestData" }.map {
+            Ingest(topic: $0.name, records: $0.recordCount, lastEvent: $0.times?.upperBound, lastAppend: $0.lastAppend)
+        }
+        if let database {
+            try explaining("reading the status") {
+                try database.connection.snapshot { try read(database, topics, plans) }
+            }
+        }
+        judge()
+    }
+
+    public var isStreamRunning: Bool { isRunning("stream") }
+
+    private func isRunning(_ command: String) -> Bool {
+        runs.contains { $0.command == command && $0.outcome == .running }
+    }
+}
+
+// MARK: - Reading
+
+extension StreamStatus {
+    private mutating func read(_ database: ResultsDatabase, _ topics: [TopicDescription], _ plans: [QueryPlan]) throws {
+        let zone = try ZoneClock(identifier: database.zone)
+        runs = try RunLog(database).newestOfEachCommand()
+        for run in runs where run.command == "produce" || run.command == "stream" {
+            let (records, rejected) = try Self.counts(of: run, in: database.connection)
+            self.rejected.merge(rejected, uniquingKeysWith: +)
+            let rejects = rejected.values.reduce(0, +)
+            guard rejects * 2 > records else { continue }
+            let worst = rejected.max { ($0.value, $1.key) < ($1.value, $0.key) }
+            reasons.append(
+                "the last \(run.command) rejected \(rejects) of \(records) records, most with \(worst?.key ?? "")")
+        }
+        for (name, plan, checkpoint) in try CheckpointStore(connection: database.connection).all(plans) {
+            let counts = checkpoint.counts
+            var query = Query(
+                name: name, state: .empty, watermark: checkpoint.watermark, lag: Self.lag(of: checkpoint, in: topics),
+                consumed: counts.aggregated + counts.late + counts.skipped + counts.filtered, late: counts.late,
+                skipped: counts.skipped, results: counts.results)
+            if let plan { query.newestWindow = try Self.newestWindow(of: plan, zone, in: database.connection) }
+            if query.consumed > 0 { query.state = isStreamRunning ? .ok : .idle }
+            // What a filter leaves out was not meant to give results, and the windows of an append query may all be open yet.
+            let isWithoutResult = counts.results == 0 && query.consumed > counts.filtered
+            if isWithoutResult, counts.aggregated == 0 || plan?.emit != .append {
+                query.state = .failing
+                reasons.append(
+                    "\(query.consumed) records came to query \"\(name)\" and no result goes out: \(counts.skipped) without a value to group by, \(counts.late) late"
+                )
+            }
+            queries.append(query)
+        }
+    }
+
+    /// Records that a run has read, and those of them that it rejected, by reason.
+    private static func counts(
+        of run: RunRecord, in connection: Connection
+    ) throws -> (records: Int64, rejected: [String: Int64]) {
+        let summary = run.summary.flatMap { try? JSONSerialization.jsonObject(with: Data($0.utf8)) } as? [String: Any]
+        if let rejected = summary?["rejected"] as? [String: Int64],
+            let records = (summary?["read"] ?? summary?["records"]) as? Int64
+        {
+            return (records, rejected)
+        }
+        // While it runs, and where it failed: the ledger, which stands beside what it counts.
+        var used: [String: Int64] = [:]
+        var rejected: [String: Int64] = [:]
+        let rows = try connection.rows(
+            "SELECT query, counter, sum(value) FROM ledger WHERE run_id = ? AND kind = ? GROUP BY query, counter",
+            .text(run.id), .text(run.command)
+        ) { row throws(SQLiteError) in (query: row.text(0), counter: row.text(1), value: row.integer(2)) }
+        for row in rows {
+            if row.counter.hasPrefix("rejected:") {
+                rejected[String(row.counter.dropFirst(9)), default: 0] += row.value
+            } else {
+                used[row.query, default: 0] += row.value
+            }
+        }
+        return (rejected.values.reduce(0, +) + (used.values.max() ?? 0), rejected)
+    }
+
+    static func lag(of checkpoint: QueryCheckpoint, in topics: [TopicDescription]) -> Int64? {
+        let known = topics.filter { checkpoint.positions[$0.name] != nil }
+        if known.isEmpty { return nil }
+        return known.reduce(0) { sum, topic in
+            let offsets = checkpoint.positions[topic.name]?.offsets ?? []
+            return topic.partitions.reduce(sum) { sum, partition in
+                let next = partition.id < offsets.count ? offsets[partition.id] : partition.startOffset
+                return sum + max(0, partition.endOffset - max(next, partition.startOffset))
+            }
+        }
+    }
+
+    private static func newestWindow(
+        of plan: QueryPlan, _ zone: ZoneClock, in connection: Connection
+    ) throws -> EventTime? {
+        let isThere = try connection.value(
+            "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?", .text(plan.storageTable))
+        guard isThere?.integer == 1 else { return nil }
+        if plan.window.isWindowed {
+            let condition = plan.emit == .append ? "WHERE closed = 1 " : ""
+            return try connection.value(
+                "SELECT window_start_ms FROM \(plan.storageTable) \(condition)ORDER BY window_start_ms DESC LIMIT 1")?
+                .integer
+        }
+        guard plan.groups == [.day] else { return nil }
+        let day = try connection.value("SELECT max(group_id) FROM \(plan.storageTable)")?.integer
+        return day.map { zone.startMs(ofLocalDay: Int($0)) }
+    }
+}
+
+// MARK: - Judging
+
+extension StreamStatus {
+    private mutating func judge() {
+        let hasRead = queries.contains { $0.consumed > 0 }
+        for run in runs where run.outcome == .failed {
+            let summary =
+                run.summary.flatMap { try? JSONSerialization.jsonObject(with: Data($0.utf8)) } as? [String: Any]
+            let error = (summary?["error"] as? String).map { ": \($0)" } ?? ""
+            reasons.append("the last \(run.command) failed\(error)")
+        }
+        if !isStreamRunning, let ingest, ingest.records > 0 {
+            if isRunning("produce") {
+                reasons.append("records come in and no stream runs")
+            } else if !hasRead {
+                reasons.append("\(ingest.records) records came in and no result goes out: no stream has read them")
+            }
+        }
+        if !reasons.isEmpty {
+            state = .failing
+        } else if isStreamRunning || isRunning("produce") {
+            state = .ok
+        } else {
+            state = hasRead || (ingest?.records ?? 0) > 0 ? .idle : .empty
+        }
+    }
+}

@@ -1,0 +1,167 @@
+import Problems
+public import Trips
+
+/// The records of one stored batch, whatever its encoding: each with its key, its headers, its event time and its value as JSON text.
+///
+/// Trips become the objects of `TripJSON`, keyed by taxi; results become the messages of their query; records stay as they are. All values
+/// lie in one buffer, a line feed behind each, so that printing a batch is one copy. Reused from batch to batch; one owner at a time.
+public final class BatchRecords {
+    public private(set) var partition = 0
+    /// Offset of the record with index 0.
+    public private(set) var firstOffset: Int64 = 0
+    /// Event time of each record, ms UTC.
+    public private(set) var timestamps: [EventTime] = []
+    public var count: Int { timestamps.count }
+
+    private var lines = OutputBuffer(capacity: 1 << 10)
+    /// Where each line starts in `lines`, and where the last one ends.
+    private var starts: [Int] = [0]
+    private var encoding = BatchEncoding.records
+    /// Those of a batch of records.
+    private var records: [TopicRecord] = []
+    /// Those of a batch of trips; the first of them has index `firstTrip` here.
+    private var trips = TripBatch(capacity: 1)
+    private var firstTrip = 0
+    private var decoder = TripColumnsDecoder()
+
+    /// How many trips a batch may hold: what writers make has some ten thousand.
+    private static let maximumTrips = 1 << 20
+
+    public init() {}
+
+    /// Replaces what it holds by the records of `batch` from `offset` on.
+    ///
+    /// - Throws: `.badData` for a payload that is none of its encoding, or of another count than the batch says.
+    public func load(_ batch: StoredBatch, from offset: Int64 = 0) throws {
+        let skipped = Int(min(max(0, offset - batch.baseOffset), Int64(batch.count)))
+        (partition, firstOffset, encoding) = (batch.partition, batch.baseOffset + Int64(skipped), batch.encoding)
+        timestamps.removeAll(keepingCapacity: true)
+        starts.removeAll(keepingCapacity: true)
+        lines.removeAll()
+        records = []
+        switch batch.encoding {
+        case .records: try loadRecords(batch, skipped)
+        case .trips: try loadTrips(batch, skipped)
+        case .results: try loadResults(batch, skipped)
+        }
+    }
+
+    /// The event times of a batch, without its values.
+    public func times(of batch: StoredBatch) throws -> [EventTime] {
+        switch batch.encoding {
+        case .records: return try RecordBatch.decode(batch.payload).map(\.timestamp)
+        case .trips:
+            try decodeTrips(batch, fields: [])
+            return (0..<trips.count).map { trips.eventTimes[$0] }
+        case .results: return try decodeResults(batch).timestamps(newest: batch.times.upperBound)
+        }
+    }
+}
+
+extension BatchRecords {
+    /// The values of some records, a line feed behind each; valid inside `body` only.
+    public func withLines<Result>(_ range: Range<Int>, _ body: (UnsafeBufferPointer<UInt8>) throws -> Result) rethrows
+        -> Result
+    {
+        try body(UnsafeBufferPointer(rebasing: lines.bytes[starts[range.lowerBound]..<starts[range.upperBound]]))
+    }
+
+    /// A record's value; nil where it has none. Valid inside `body` only.
+    public func withValue<Result>(_ index: Int, _ body: (UnsafeBufferPointer<UInt8>?) throws -> Result) rethrows
+        -> Result
+    {
+        if encoding == .records, records[index].value == nil { return try body(nil) }
+        return try body(UnsafeBufferPointer(rebasing: lines.bytes[starts[index]..<starts[index + 1] - 1]))
+    }
+
+    /// A record's key: a trip's taxi; nil where it has none.
+    public func key(_ index: Int) -> [UInt8]? {
+        switch encoding {
+        case .records: return records[index].key
+        case .trips:
+            let text = TextCell(cell: trips.column(.taxiID)[firstTrip + index])
+            return text.isEmpty ? nil : Array(trips.bytes(text))
+        case .results: return nil
+        }
+    }
+
+    /// Only records that were written as such have any.
+    public func headers(_ index: Int) -> [TopicRecord.Header] { encoding == .records ? records[index].headers : [] }
+
+    public func record(_ index: Int) -> TopicRecord {
+        TopicRecord(
+            key: key(index), value: withValue(index) { $0.map { Array($0) } }, headers: headers(index),
+            timestamp: timestamps[index])
+    }
+}
+
+extension StoredBatch {
+    /// All records of the batch, as a consumer of the topic sees them; see `BatchRecords`.
+    public func records() throws -> [TopicRecord] {
+        let records = BatchRecords()
+        try records.load(self)
+        return (0..<records.count).map(records.record)
+    }
+}
+
+// MARK: - Decoding
+
+extension BatchRecords {
+    private func loadRecords(_ batch: StoredBatch, _ skipped: Int) throws {
+        let all = try RecordBatch.decode(batch.payload)
+        try check(all.count, of: batch)
+        records = Array(all.dropFirst(skipped))
+        for record in records {
+            starts.append(lines.count)
+            timestamps.append(record.timestamp)
+            lines.append(record.value ?? [])
+            lines.append(UInt8(ascii: "\n"))
+        }
+        starts.append(lines.count)
+    }
+
+    private func loadTrips(_ batch: StoredBatch, _ skipped: Int) throws {
+        try decodeTrips(batch, fields: .all)
+        firstTrip = skipped
+        for row in skipped..<trips.count { timestamps.append(trips.eventTimes[row]) }
+        TripJSON.encode(trips, rows: skipped..<trips.count, into: &lines, recordOffsets: &starts, lineEnds: true)
+    }
+
+    private func decodeTrips(_ batch: StoredBatch, fields: TripFieldSet) throws {
+        guard batch.count <= Self.maximumTrips else { throw damaged(batch) }
+        if trips.capacity < batch.count { trips = TripBatch(capacity: batch.count) }
+        try batch.payload.withUnsafeBytes { bytes in
+            try decoder.decode(bytes, fields: fields, into: trips)
+        }
+        try check(trips.count, of: batch)
+    }
+
+    private func loadResults(_ batch: StoredBatch, _ skipped: Int) throws {
+        let results = try decodeResults(batch)
+        timestamps += results.timestamps(newest: batch.times.upperBound)[skipped...]
+        for row in skipped..<batch.count {
+            starts.append(lines.count)
+            results.appendJSON(row: row, to: &lines)
+            lines.append(UInt8(ascii: "\n"))
+        }
+        starts.append(lines.count)
+    }
+
+    private func decodeResults(_ batch: StoredBatch) throws -> ResultColumns {
+        let results = try batch.payload.withUnsafeBytes { bytes in
+            try ResultColumns(decoding: bytes)
+        }
+        try check(results.count, of: batch)
+        return results
+    }
+
+    private func check(_ count: Int, of batch: StoredBatch) throws(Problem) {
+        guard count == batch.count else { throw damaged(batch) }
+    }
+
+    private func damaged(_ batch: StoredBatch) -> Problem {
+        Problem(
+            .badData, "the stored batch at offset \(batch.baseOffset) of partition \(batch.partition) is damaged",
+            hint: "Fill the topic again from its source, or go on behind the damage with a later offset.")
+    }
+}

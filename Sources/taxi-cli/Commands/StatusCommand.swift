@@ -1,0 +1,156 @@
+import CommandLine
+import Database
+import Glibc
+import Problems
+import Stream
+import Topics
+import Trips
+
+/// `status`: is the tenant healthy?
+enum StatusCommand {
+    static let command = Command(
+        name: "status", summary: "say whether a tenant is healthy: what came in, what went out, what went wrong",
+        discussion: """
+            ok: something runs; idle: nothing runs; empty: nothing came in yet; failing: records came in and no result goes out, or \
+            the last run of a command failed, or more than half of a run's records were rejected. The exit code is 0 for the \
+            first three, 1 where a tenant is failing, and 69 where its databases cannot be opened.
+            """,
+        examples: [
+            Example("taxi-cli status", "runs, input, and each query with its watermark, lag and results"),
+            Example(
+                "taxi-cli status --all --format jsonl | jq -r 'select(.state == \"failing\") | .tenant'",
+                "which tenants need help"),
+        ],
+        options: [Option("all", short: "a", help: "every tenant of the home")], run: run)
+
+    private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
+        let globals = GlobalOptions(arguments)
+        let tenants = arguments.isOn("all") ? try globals.tenants.names() : [globals.tenant]
+        var pages: [StatusPage] = []
+        var problems: [Problem] = []
+        for tenant in tenants {
+            do {
+                pages.append(try page(of: globals.of(tenant: tenant)))
+            } catch let problem as Problem where problem.code != .usage {
+                // A usage problem, such as an unknown tenant, is no tenant's state.
+                var named = problem
+                named.code = .unavailable
+                if arguments.isOn("all") { named.message = "tenant \"\(tenant)\": " + named.message }
+                problems.append(named)
+            }
+        }
+        switch arguments.format {
+        case .table: for page in pages { try arguments.output.write(page.text(arguments)) }
+        case .json, .jsonl: try writeJSON(pages, arguments)
+        case .csv: try arguments.write(StatusPage.table(pages))
+        }
+        if var first = problems.first {
+            first.others = Array(problems.dropFirst())
+            throw first
+        }
+        return pages.contains { $0.state == StreamStatus.State.failing.rawValue } ? ExitStatus(code: 1) : .success
+    }
+
+    private static func page(of globals: GlobalOptions) throws -> StatusPage {
+        let store = try globals.openTopicsIfAny()
+        let hasResults = access(globals.resultsPath, F_OK) == 0
+        let database = hasResults ? try ResultsDatabase.openReadOnly(path: globals.resultsPath) : nil
+        let zone = try ZoneClock(identifier: database?.zone ?? globals.zoneIdentifier)
+        let status = try StreamStatus(
+            tenant: globals.tenant, database: database, store: store, plans: globals.declaredQueries())
+        return StatusPage(status, zone)
+    }
+}
+
+/// A status as it is shown: times as text of the tenant's zone.
+private struct StatusPage: Encodable {
+    struct Run: Encodable {
+        var id, command, outcome, started: String
+        var ended: String?
+    }
+    struct Ingest: Encodable {
+        var topic: String
+        var records: Int64
+        var lastEvent, lastAppend: String?
+    }
+    struct Query: Encodable {
+        var name, state: String
+        var watermark: String?
+        var lag: Int64?
+        var consumed, late, skipped, results: Int64
+        var newestWindow: String?
+    }
+    var tenant, state: String
+    var reasons: [String]
+    var runs: [Run]
+    var ingest: Ingest?
+    var queries: [Query]
+    var rejected: [String: Int64]
+
+    init(_ status: StreamStatus, _ zone: ZoneClock) {
+        func time(_ ms: EventTime?) -> String? { ms.map { zone.iso(ms: $0) } }
+        (tenant, state, reasons) = (status.tenant, status.state.rawValue, status.reasons)
+        rejected = status.rejected
+        runs = status.runs.map {
+            Run(
+                id: $0.id, command: $0.command, outcome: $0.outcome.rawValue, started: zone.iso(ms: $0.started),
+                ended: time($0.ended))
+        }
+        ingest = status.ingest.map {
+            Ingest(topic: $0.topic, records: $0.records, lastEvent: time($0.lastEvent), lastAppend: time($0.lastAppend))
+        }
+        queries = status.queries.map {
+            Query(
+                name: $0.name, state: $0.state.rawValue, watermark: time($0.watermark), lag: $0.lag,
+                consumed: $0.consumed, late: $0.late, skipped: $0.skipped, results: $0.results,
+                newestWindow: time($0.newestWindow))
+        }
+    }
+
+    func text(_ arguments: ParsedArguments) -> String {
+        let style = arguments.terminal.outputStyle
+        let word = state == "failing" ? style.red(state) : state == "ok" ? style.green(state) : state
+        var text = "\(style.bold(tenant))  \(word)\n"
+        for reason in reasons { text += "  \(style.red("failing:")) \(printable(reason))\n" }
+        if let ingest {
+            text += "  \(ingest.topic): \(grouped(ingest.records)) records"
+            text += ingest.lastEvent.map { ", last event \($0)" } ?? ""
+            text += (ingest.lastAppend.map { ", last append \($0)" } ?? "") + "\n"
+        }
+        let rejects = rejected.sorted { $0.key < $1.key }.map { "\(grouped($0.value)) \($0.key)" }
+        if !rejects.isEmpty { text += "  rejected in the last runs: \(rejects.joined(separator: ", "))\n" }
+        if !runs.isEmpty {
+            var table = Table(columns: ["run", "outcome", "started", "ended"].map { Column($0) })
+            for run in runs {
+                table.rows.append([.text(run.command), .text(run.outcome), .text(run.started), .optional(run.ended)])
+            }
+            text += "\n" + indented(table, arguments)
+        }
+        if !queries.isEmpty { text += "\n" + indented(Self.table([self], withTenant: false), arguments) }
+        return text + "\n"
+    }
+
+    /// A row a query; a tenant without queries has one row.
+    static func table(_ pages: [StatusPage], withTenant: Bool = true) -> Table {
+        var table = Table(columns: [
+            Column("tenant"), Column("tenant_state"), Column("query"), Column("state"), Column("results", .right),
+            Column("late", .right), Column("skipped", .right), Column("lag", .right), Column("watermark"),
+            Column("newest_window"),
+        ])
+        for page in pages {
+            for query in page.queries {
+                table.rows.append([
+                    .text(page.tenant), .text(page.state), .text(query.name), .text(query.state),
+                    .count(query.results), .count(query.late), .count(query.skipped),
+                    query.lag.map { .count($0) } ?? .null, .optional(query.watermark), .optional(query.newestWindow),
+                ])
+            }
+            if page.queries.isEmpty {
+                let blanks = Array(repeating: Table.Value.null, count: 8)
+                table.rows.append([.text(page.tenant), .text(page.state)] + blanks)
+            }
+        }
+        guard !withTenant else { return table }
+        return Table(columns: Array(table.columns.dropFirst(2)), rows: table.rows.map { Array($0.dropFirst(2)) })
+    }
+}

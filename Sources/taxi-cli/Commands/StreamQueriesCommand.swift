@@ -1,0 +1,41 @@
+import CommandLine
+import Problems
+import Stream
+
+/// `stream queries`: the declarations to start from, and whether one's own are right.
+enum StreamQueriesCommand {
+    static let command = Command(
+        name: "queries", summary: "print the default queries as a file to start from, or check one's own",
+        discussion: """
+            Queries of your own go into <home>/<tenant>/queries.yaml, or into the file of stream --queries; both are added to the \
+            default queries. --check reads such a file whole, says everything that is wrong with its place, and lists what it declares.
+            """,
+        examples: [
+            Example("taxi-cli stream queries | less", "the default declarations, with an account of the form"),
+            Example(
+                "taxi-cli stream queries --check queries.yaml",
+                "0 if every query in it can run, 78 with all mistakes if not"),
+        ],
+        options: [Option("check", value: .value("FILE"), kind: .file, help: "a file of declarations to check")],
+        run: run)
+
+    private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
+        guard let path = arguments.text("check") else {
+            try arguments.output.write(DefaultQueries.yaml)
+            return .success
+        }
+        let plans = try QueryCatalog.load(userFile: path, defaults: false)
+        // Names that only the default queries have already are found together with these.
+        _ = try QueryCatalog.load(userFile: path)
+        var table = Table(columns: ["query", "table", "topic", "declaration", "emit"].map { Column($0) })
+        for plan in plans {
+            table.rows.append([
+                .text(plan.name), .text(plan.table), .text("\(GlobalOptions(arguments).tenant)_\(plan.topicSuffix)"),
+                .text(plan.schemaFingerprint), .text(plan.emit.rawValue),
+            ])
+        }
+        try arguments.write(table)
+        try arguments.say("\(path): \(plans.count) \(plans.count == 1 ? "query" : "queries"), all right")
+        return .success
+    }
+}

@@ -1,0 +1,23 @@
+import CommandLine
+import Foundation
+
+/// Writes reports that are no tables as JSON: an array (`json`) or an object a line (`jsonl`), with snake_case keys.
+func writeJSON(_ reports: [some Encodable], _ arguments: ParsedArguments) throws {
+    let encoder = JSONEncoder()
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    if arguments.format == .json {
+        try arguments.output.writeLine(String(decoding: try encoder.encode(reports), as: UTF8.self))
+    } else {
+        for report in reports {
+            try arguments.output.writeLine(String(decoding: try encoder.encode(report), as: UTF8.self))
+        }
+    }
+}
+
+/// A table inside a page for people: indented, and fitted to the terminal where there is one.
+func indented(_ table: Table, _ arguments: ParsedArguments) -> String {
+    let width = arguments.terminal.outputIsTerminal ? max(40, arguments.terminal.width - 2) : nil
+    let text = table.text(width: width, style: arguments.terminal.outputStyle)
+    return text.split(separator: "\n").map { "  \($0)\n" }.joined()
+}
