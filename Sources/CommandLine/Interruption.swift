@@ -14,6 +14,11 @@ public enum Interruption {
         set(SIGINT, flags: 0, requestStop)
         set(SIGTERM, flags: 0, requestStop)
         set(SIGUSR1, flags: SA_RESTART, countUserSignal)
+        // A parent that starts us from a worker thread, as a service or a test does, may have left them blocked.
+        var handled = sigset_t()
+        sigemptyset(&handled)
+        for signal in [SIGINT, SIGTERM, SIGUSR1] { sigaddset(&handled, signal) }
+        pthread_sigmask(SIG_UNBLOCK, &handled, nil)
     }
 
     /// Whether the work should come to its clean end.

@@ -8,16 +8,20 @@ public struct Program: Sendable {
     /// The program's own global options and those of every program (`--format`, `--quiet`, `--help`, …).
     public let globals: [Option]
     private let configurationPath: @Sendable (ParsedArguments) throws -> String?
+    private let explain: @Sendable (any Error) -> Problem?
 
     /// - Parameters:
     ///   - globals: options that every command accepts.
     ///   - configurationPath: the path of taxi.yaml, from the global options as flags, environment and defaults give them;
     ///     nil for none. The file need not exist.
+    ///   - explain: what an error that is no `Problem` means to a person; nil where that is not known either.
     public init(
         root: Command, version: String, globals: [Option],
+        explain: @escaping @Sendable (any Error) -> Problem? = { _ in nil },
         configurationPath: @escaping @Sendable (ParsedArguments) throws -> String?
     ) {
         (self.root, self.version, self.configurationPath) = (root, version, configurationPath)
+        self.explain = explain
         self.globals = globals + Option.standard
     }
 
@@ -35,6 +39,7 @@ public struct Program: Sendable {
         /// Those of this process. A writer that finds its pipe closed gets an error from now on, and no signal.
         public static func process() -> Surroundings {
             signal(SIGPIPE, SIG_IGN)
+            fillStandardDescriptors()
             let environment = processEnvironment()
             return Surroundings(
                 environment: environment, terminal: .current(environment: environment), output: .standardOutput,
@@ -72,7 +77,7 @@ public struct Program: Sendable {
         } catch is ClosedPipe {
             return 0
         } catch {
-            return surroundings.report(error)
+            return surroundings.report((error as? Problem) ?? explain(error) ?? error)
         }
     }
 
@@ -168,6 +173,16 @@ public struct Program: Sendable {
         if let word = rest.first {
             throw Problem(.usage, "\"\(line.path)\" was given one argument too many: \"\(word)\"", hint: hint)
         }
+    }
+}
+
+/// Puts something into descriptors 0 to 2 where the parent left them closed: the next file that is opened would take the place, and
+/// what is said on stderr would land in a database. What goes through them fails as it should, as with a closed descriptor.
+private func fillStandardDescriptors() {
+    for (descriptor, mode) in [(STDIN_FILENO, O_WRONLY), (STDOUT_FILENO, O_RDONLY), (STDERR_FILENO, O_RDONLY)]
+    where fcntl(descriptor, F_GETFD) < 0 {
+        // The lowest free one, and those below are taken.
+        _ = open("/dev/null", mode)
     }
 }
 

@@ -18,15 +18,17 @@ public final class TextWriter: Sendable {
 
     private let state: Mutex<State>
     private let capacityBytes: Int
+    private let dropsWhatFails: Bool
 
-    private init(_ target: Target, capacityBytes: Int) {
+    private init(_ target: Target, capacityBytes: Int, dropsWhatFails: Bool = false) {
         state = Mutex(State(target: target))
         self.capacityBytes = capacityBytes
+        self.dropsWhatFails = dropsWhatFails
     }
 
     public static let standardOutput = TextWriter(.descriptor(STDOUT_FILENO), capacityBytes: 64 << 10)
-    /// Every write goes out at once.
-    public static let standardError = TextWriter(.descriptor(STDERR_FILENO), capacityBytes: 0)
+    /// Every write goes out at once. It never throws: talk that nobody can hear must not end the work that it is about.
+    public static let standardError = TextWriter(.descriptor(STDERR_FILENO), capacityBytes: 0, dropsWhatFails: true)
 
     /// A writer on an open descriptor, which stays the caller's.
     public convenience init(descriptor: Int32, capacityBytes: Int = 64 << 10) {
@@ -43,26 +45,34 @@ public final class TextWriter: Sendable {
     public func write(_ text: String) throws {
         try state.withLock { state in
             state.buffer.append(contentsOf: text.utf8)
-            if state.buffer.count > capacityBytes { try Self.empty(&state) }
+            if state.buffer.count > capacityBytes { try empty(&state) }
         }
     }
 
     public func write(_ bytes: UnsafeRawBufferPointer) throws {
         try state.withLock { state in
             state.buffer.append(contentsOf: bytes)
-            if state.buffer.count > capacityBytes { try Self.empty(&state) }
+            if state.buffer.count > capacityBytes { try empty(&state) }
         }
     }
 
     public func writeLine(_ text: String) throws { try write(text + "\n") }
 
-    public func flush() throws { try state.withLock { try Self.empty(&$0) } }
+    public func flush() throws { try state.withLock { try empty(&$0) } }
 
-    private static func empty(_ state: inout State) throws {
+    private func empty(_ state: inout State) throws {
         guard case .descriptor(let descriptor) = state.target else { return }
         // What could not be written is not tried again: the second failure would hide the first.
         defer { state.buffer.removeAll(keepingCapacity: true) }
-        try state.buffer.withUnsafeBytes { bytes in
+        do {
+            try Self.write(state.buffer, to: descriptor)
+        } catch {
+            if !dropsWhatFails { throw error }
+        }
+    }
+
+    private static func write(_ buffer: [UInt8], to descriptor: Int32) throws {
+        try buffer.withUnsafeBytes { bytes in
             var rest = bytes[...]
             while !rest.isEmpty {
                 let count = Glibc.write(descriptor, rest.base, rest.count)

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 public import Problems
 
 /// By what a resumed replay knows its input again: a file may have moved, but not changed.
@@ -21,14 +22,16 @@ public struct InputIdentity: Codable, Sendable, Equatable {
             return
         }
         let name = URL(fileURLWithPath: path).lastPathComponent
-        var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue else {
+        // `stat` follows links: /dev/stdin and the shell's <(…) lead to pipes, from which nothing may be read to know them.
+        var status = stat()
+        guard stat(path, &status) == 0 else {
             throw Problem(
                 .noInput, "there is no file \"\(path)\"", hint: "Check the path, or see: taxi-cli data sample")
         }
-        let kind = (try? FileManager.default.attributesOfItem(atPath: path))?[.type] as? FileAttributeType
-        let target = (try? FileManager.default.destinationOfSymbolicLink(atPath: path)) != nil
-        guard kind == .typeRegular || target else {
+        guard status.st_mode & S_IFMT != S_IFDIR else {
+            throw Problem(.noInput, "\"\(path)\" is a folder", hint: "Name the files in it, such as \"\(path)/*.csv\".")
+        }
+        guard status.st_mode & S_IFMT == S_IFREG else {
             self.init(name: name, size: nil, hash: nil)
             return
         }

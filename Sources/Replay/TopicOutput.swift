@@ -105,7 +105,8 @@ extension TopicRecord {
         let headers: KeyValuePairs<String, String> = [
             "reason": reject.reason.rawValue, "detail": reject.detail, "source": "\(location.file):\(location.line)",
             "__connect.errors.topic": topic, "__connect.errors.partition": "-1",
-            "__connect.errors.offset": "\(location.line)", "__connect.errors.exception.message": reject.detail,
+            "__connect.errors.offset": "\(location.line)",
+            "__connect.errors.exception.message": "\(location): \(reject.reason.rawValue): \(reject.detail)",
         ]
         self.init(
             key: nil, value: reject.bytes, headers: headers.map { Header(name: $0, value: Array($1.utf8)) },

@@ -20,13 +20,17 @@ public final class Connection: @unchecked Sendable {
     public let path: String
     let raw: OpaquePointer
 
+    /// How long a writer waits for another one: what the environment says in `TAXI_BUSY_TIMEOUT` (ms), else 10 s.
+    public static let defaultBusyTimeoutMs: Int =
+        getenv("TAXI_BUSY_TIMEOUT").flatMap { Int(String(cString: $0)) }.map { min(max($0, 0), 3_600_000) } ?? 10_000
+
     /// Opens or creates the database at `path` (`:memory:` for one in memory).
     ///
     /// - Parameter pageSizeBytes: used when the file is created; ignored afterwards.
     /// - Throws: `SQLiteError`: `.cannotOpen`, `.corrupt`, `.readOnly`, `.busy`.
     public init(
         path: String, access: Access = .readWrite, durability: Durability = .full, pageSizeBytes: Int = 4096,
-        busyTimeoutMs: Int = 10_000
+        busyTimeoutMs: Int = defaultBusyTimeoutMs
     ) throws(SQLiteError) {
         self.path = path
         var handle: OpaquePointer?

@@ -31,6 +31,11 @@ extension Problem {
             self.init(
                 .inputOutput, "the system failed to read or write \(file) while \(action): \(error.message)",
                 hint: "See the system's log for the disk; nothing that was committed is lost.")
+        case .statement where error.message == "malformed JSON":
+            // Groups of a window are JSON that views unpack; only damage makes it anything else.
+            self.init(
+                .badData, "database \(file) is damaged, found while \(action): \(error.message)",
+                hint: "Move it away together with its -wal and -shm files, and fill a new one from the source.")
         case .constraint, .statement:
             self.init(.software, "\(action) failed: \(error)")
         }

@@ -16,7 +16,7 @@ public enum DeadLetter {
             ("reason", reject.reason.rawValue), ("detail", reject.detail), ("source", source),
             ("__connect.errors.topic", topic ?? reject.location.file),
             ("__connect.errors.partition", "\(partition)"), ("__connect.errors.offset", "\(line)"),
-            ("__connect.errors.exception.message", "\(reject.reason.rawValue): \(reject.detail)"),
+            ("__connect.errors.exception.message", "\(reject.location): \(reject.reason.rawValue): \(reject.detail)"),
         ]
         return TopicRecord(
             key: nil, value: reject.bytes, headers: headers.map { .init(name: $0, value: Array($1.utf8)) },

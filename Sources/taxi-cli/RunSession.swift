@@ -1,10 +1,27 @@
 import CommandLine
 import Database
 import Foundation
+import Glibc
 import Problems
 import SQLite
 import Topics
 import Trips
+
+/// How a run ended that did not fail.
+struct RunEnd {
+    var outcome: RunRecord.Outcome
+    /// The summary as `--summary-json` and the view runs have it.
+    var json: String
+    /// The summary as a person reads it.
+    var text: String
+
+    /// Tells the summary, and gives the command's exit status.
+    func report(_ arguments: ParsedArguments) throws -> ExitStatus {
+        try arguments.say(text)
+        try writeSummary(json, arguments)
+        return outcome == .interrupted ? .interrupted : .success
+    }
+}
 
 /// What a command that works on a tenant's data opens: its folder, database and topics, and the record of its run.
 struct RunSession {
@@ -27,10 +44,13 @@ struct RunSession {
     }
 
     /// Runs `body` and writes down how it ended, also where it throws.
-    func recording(_ body: () throws -> (outcome: RunRecord.Outcome, summary: String)) throws {
+    ///
+    /// - Returns: what `body` gave: how the run ended, its summary as JSON and in words.
+    func recording(_ body: () throws -> RunEnd) throws -> RunEnd {
         do {
-            let (outcome, summary) = try body()
-            try log.end(runID, outcome, summary: summary, at: systemTime())
+            let end = try body()
+            try log.end(runID, end.outcome, summary: end.json, at: systemTime())
+            return end
         } catch {
             // The run's own failure is what the user must see, not that of its record.
             let message = (error as? Problem)?.message ?? "\(error)"
@@ -40,7 +60,8 @@ struct RunSession {
     }
 }
 
-/// Writes `--summary-json FILE`; `-` is stdout.
+/// Writes `--summary-json FILE`; `-` is stdout. To be called when the run's record is closed: a run whose summary nobody can
+/// have has not failed.
 func writeSummary(_ json: String, _ arguments: ParsedArguments) throws {
     guard let path = arguments.text("summary-json") else { return }
     if path == "-" {
@@ -48,11 +69,18 @@ func writeSummary(_ json: String, _ arguments: ParsedArguments) throws {
         return
     }
     do {
-        try (json + "\n").write(toFile: path, atomically: true, encoding: .utf8)
-    } catch {
-        throw Problem(
-            .cannotCreate, "cannot write \"\(path)\": \(error.localizedDescription)",
-            hint: "The run itself has succeeded; its summary is in the view runs as well.")
+        // In place, not by a rename: that would put a file where a pipe, a link or /dev/null was.
+        let file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+        guard file >= 0 else {
+            throw Problem(.cannotCreate, "cannot write \"\(path)\": \(String(cString: strerror(errno)).lowercased())")
+        }
+        defer { close(file) }
+        let writer = TextWriter(descriptor: file)
+        try writer.writeLine(json)
+        try writer.flush()
+    } catch var problem as Problem {
+        problem.hint = "The run itself has succeeded; its summary is in the view runs as well."
+        throw problem
     }
 }
 

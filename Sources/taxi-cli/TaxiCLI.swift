@@ -1,5 +1,7 @@
 import CommandLine
 import Glibc
+import Problems
+import SQLite
 
 /// The program: its tree of commands. To add one, see `Command`.
 @main
@@ -32,9 +34,13 @@ enum TaxiCLI {
             ManCommand.command,
         ])
 
-    static let program = Program(root: root, version: version, globals: GlobalOptions.options) { arguments in
-        GlobalOptions(arguments).configurationPath
-    }
+    static let program = Program(
+        root: root, version: version, globals: GlobalOptions.options,
+        explain: { error in
+            // Whatever let SQLite's own words pass: a damaged or full disk is the user's to mend, not a mistake of ours to report.
+            (error as? SQLiteError).map { Problem($0, doing: "running the command") }
+        },
+        configurationPath: { GlobalOptions($0).configurationPath })
 
     static func main() async {
         let words = Array(Swift.CommandLine.arguments.dropFirst())

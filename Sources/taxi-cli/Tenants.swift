@@ -124,7 +124,8 @@ struct Tenants: Sendable {
     private static func problem(_ code: Problem.Code, _ message: String) -> Problem {
         let reason = errno
         return Problem(
-            reason == EACCES ? .noPermission : code, "\(message): \(String(cString: strerror(reason)))",
+            [EACCES, EPERM, EROFS].contains(reason) ? .noPermission : code,
+            "\(message): \(String(cString: strerror(reason)))",
             hint: "Choose another place with --home, or change the permissions.")
     }
 }

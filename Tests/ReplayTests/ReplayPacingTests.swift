@@ -164,7 +164,7 @@ import Trips
                 "reason": "bad_money", "detail": "\"x\"", "source": "trips.csv:4",
                 "__connect.errors.topic": Bench.ingest,
                 "__connect.errors.partition": "-1", "__connect.errors.offset": "4",
-                "__connect.errors.exception.message": "\"x\"",
+                "__connect.errors.exception.message": "trips.csv:4:5: bad_money: \"x\"",
             ])
     }
 

@@ -203,7 +203,7 @@ extension CSVFramer {
         if contentEnd > start, source[contentEnd - 1] == 0x0d { contentEnd -= 1 }
         let bytes = UnsafeBufferPointer(start: source + start, count: contentEnd - start)
         if bytes.allSatisfy({ $0 == 32 || $0 == 9 }) { return true }  // a blank line is nothing
-        if bytes.contains(header.newline) {
+        if bytes.contains(header.newline) || bytes.count > CSVRows.maximumRowSize {
             rejectFirstLine(from: start, until: end, rejects: &rejects)
             return false
         }

@@ -101,21 +101,19 @@ enum ProduceCommand {
     private static func replay(_ options: ReplayOptions, _ arguments: ParsedArguments) throws -> ExitStatus {
         let session = try RunSession(arguments, command: "produce")
         let replayer = Replayer(options: options, store: session.store)
-        let line = arguments.progressLine()
-        var status = ExitStatus.success
-        try session.recording {
+        return try session.recording {
             let control = try RateFile(folder: session.globals.tenantFolder)
-            defer { control.remove() }
+            let line = arguments.progressLine()
+            defer {
+                line.clear()
+                control.remove()
+            }
             wire(replayer, line, arguments, session.zone, control)
             let summary = try replayer.run { Interruption.isRequested }
-            line.clear()
-            let json = summary.json(zone: session.zone)
-            try writeSummary(json, arguments)
-            try arguments.say(Self.text(summary, session.zone))
-            if summary.outcome == .interrupted { status = .interrupted }
-            return (summary.outcome == .interrupted ? .interrupted : .success, json)
-        }
-        return status
+            return RunEnd(
+                outcome: summary.outcome == .interrupted ? .interrupted : .success,
+                json: summary.json(zone: session.zone), text: text(summary, session.zone))
+        }.report(arguments)
     }
 
     private static func dryRun(

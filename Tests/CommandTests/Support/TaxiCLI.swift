@@ -1,0 +1,167 @@
+import Foundation
+import Testing
+
+/// The built program, used as a person uses it: arguments, environment and files in; stdout, stderr and exit code out.
+///
+/// Each value has a folder of its own, which is the child's working directory, its HOME and (below `data`) its XDG home, and goes
+/// away with the value. Every ended run is looked at for traps: a crash is a failure of whichever test met it.
+final class TaxiCLI: Sendable {
+    /// Beside the test bundle in the build folder; `TAXI_CLI` names another one, such as a release build.
+    static let executable: String = {
+        if let other = ProcessInfo.processInfo.environment["TAXI_CLI"] { return other }
+        let bundle =
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+        return URL(fileURLWithPath: bundle).deletingLastPathComponent().appendingPathComponent("taxi-cli").path
+    }()
+
+    let folder: String
+    /// Where `--home` points, set as TAXI_HOME; nil leaves it to XDG_DATA_HOME.
+    private let home: String?
+
+    /// - Parameters:
+    ///   - home: another home than the one in `folder`.
+    ///   - folder: another than a new one.
+    init(home: String? = nil, folder: String? = nil) throws {
+        self.home = home
+        self.folder = folder ?? FileManager.default.temporaryDirectory.path + "/taxi-cli-tests-\(UUID().uuidString)"
+        let folder = self.folder
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: folder) }
+
+    /// The path of a file in the folder.
+    func callAsFunction(_ name: String) -> String { "\(folder)/\(name)" }
+
+    var tenantFolder: String { "\(home ?? "\(folder)/data/taxi-cli")/chicago" }
+    var resultsPath: String { "\(tenantFolder)/results.db" }
+    var topicsPath: String { "\(tenantFolder)/topics.db" }
+
+    /// Runs the program to its end.
+    @discardableResult
+    func run(
+        _ arguments: String..., input: String? = nil, environment: [String: String] = [:], timeout: Double = 120,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws -> Ending {
+        try start(arguments, input: input, environment: environment).wait(
+            timeout: timeout, sourceLocation: sourceLocation)
+    }
+
+    /// Runs the program and expects exit code 0.
+    @discardableResult
+    func succeed(
+        _ arguments: String..., environment: [String: String] = [:], timeout: Double = 120,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws -> Ending {
+        let ending = try start(arguments, environment: environment)
+            .wait(timeout: timeout, sourceLocation: sourceLocation)
+        try #require(
+            ending.code == 0, "\(arguments.joined(separator: " ")): \(ending.errors)", sourceLocation: sourceLocation)
+        return ending
+    }
+
+    /// Runs a line of `sh`, in which `$TAXI` is the program.
+    func shell(_ line: String, sourceLocation: SourceLocation = #_sourceLocation) throws -> Ending {
+        try start(["-c", line], executable: "/bin/sh").wait(timeout: 120, sourceLocation: sourceLocation)
+    }
+
+    /// Starts the program in the background.
+    func start(
+        _ arguments: [String], input: String? = nil, environment: [String: String] = [:],
+        executable: String = TaxiCLI.executable
+    ) throws -> RunningProgram {
+        // Names of their own, since several may run at once.
+        let name = self("run-\(UUID().uuidString)")
+        for suffix in ["in", "out", "err"] {
+            try Data((suffix == "in" ? input ?? "" : "").utf8).write(to: URL(fileURLWithPath: "\(name).\(suffix)"))
+        }
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: executable)
+        process.arguments = arguments
+        process.currentDirectoryURL = URL(fileURLWithPath: folder)
+        process.environment = cleanEnvironment.merging(environment) { $1 }
+        process.standardInput = try FileHandle(forReadingFrom: URL(fileURLWithPath: "\(name).in"))
+        process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: "\(name).out"))
+        process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: "\(name).err"))
+        return try RunningProgram(process, outputPath: "\(name).out", errorPath: "\(name).err")
+    }
+
+    private var cleanEnvironment: [String: String] {
+        var variables = [
+            "HOME": folder, "XDG_DATA_HOME": "\(folder)/data", "NO_COLOR": "1", "PATH": "/usr/bin:/bin",
+            "TAXI": Self.executable,
+        ]
+        variables["TAXI_HOME"] = home
+        // Where Swift itself was installed out of the loader's sight.
+        variables["LD_LIBRARY_PATH"] = ProcessInfo.processInfo.environment["LD_LIBRARY_PATH"]
+        return variables
+    }
+}
+
+/// A program that was started and may still run.
+///
+/// `@unchecked Sendable`: the process is started before anybody else sees it and only waited for or signalled afterwards.
+final class RunningProgram: @unchecked Sendable {
+    private let process: Process
+    private let ended = DispatchSemaphore(value: 0)
+    private let outputPath: String
+    private let errorPath: String
+
+    fileprivate init(_ process: Process, outputPath: String, errorPath: String) throws {
+        (self.process, self.outputPath, self.errorPath) = (process, outputPath, errorPath)
+        let ended = ended
+        process.terminationHandler = { _ in ended.signal() }
+        try process.run()
+    }
+
+    /// A test that fails must not leave a stream behind that runs for ever.
+    deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
+
+    var isRunning: Bool { process.isRunning }
+    var pid: Int32 { process.processIdentifier }
+    /// What it has said on stderr so far.
+    var errors: String { (try? String(contentsOfFile: errorPath, encoding: .utf8)) ?? "" }
+
+    func signal(_ number: Int32) { if process.isRunning { kill(process.processIdentifier, number) } }
+
+    /// Waits for the end; after `timeout` seconds the program is killed, which is a failure.
+    @discardableResult
+    func wait(timeout: Double = 120, sourceLocation: SourceLocation = #_sourceLocation) -> Ending {
+        if ended.wait(timeout: .now() + timeout) == .timedOut {
+            Issue.record(
+                "did not end within \(timeout) s: \(process.arguments ?? []) \(errors)", sourceLocation: sourceLocation)
+            kill(process.processIdentifier, SIGKILL)
+            ended.wait()
+        }
+        ended.signal()
+        let ending = Ending(
+            code: process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus,
+            output: Data((try? Data(contentsOf: URL(fileURLWithPath: outputPath))) ?? Data()), errors: errors)
+        let hasTrapped =
+            ending.errors.contains("Fatal error") || ending.errors.contains("Backtrac")
+            || [SIGILL, SIGTRAP, SIGSEGV, SIGBUS, SIGABRT, SIGFPE].contains(-ending.code)
+        if hasTrapped {
+            Issue.record(
+                "trapped (\(ending.code)): \(process.arguments ?? []) \(ending.errors)", sourceLocation: sourceLocation)
+        }
+        return ending
+    }
+
+    /// `kill -9`, and waits until it is gone.
+    func killAtOnce() {
+        signal(SIGKILL)
+        ended.wait()
+        ended.signal()
+    }
+}
+
+/// How a program ended.
+struct Ending: Sendable {
+    /// The exit code; of a program that a signal ended, minus its number.
+    var code: Int32
+    var output: Data
+    var errors: String
+
+    var text: String { String(decoding: output, as: UTF8.self) }
+    var lines: [String] { text.split(separator: "\n").map(String.init) }
+}
