@@ -181,7 +181,10 @@ final class EpochCommitter: @unchecked Sendable {
                     case .text(let bytes): insert.bind(index + 1, String(decoding: bytes, as: UTF8.self))
                     }
                 }
-                try insert.run()
+                try withTexts(key.parts[...]) { texts in
+                    for (index, text) in texts { insert.bindBorrowed(index + 1, text: text) }
+                    try insert.run()
+                }
             }
         }
         for day in output.days {
@@ -205,6 +208,16 @@ final class EpochCommitter: @unchecked Sendable {
             (textIndex, textStart) = (textIndex + 1, end)
         }
         for row in rows.ids.indices {
+    /// The texts among parts of a key with their places: as bytes, since a text may hold any character.
+    private func withTexts(
+        _ parts: ArraySlice<GroupKeys.Part>, _ texts: [(Int, UnsafeRawBufferPointer)] = [],
+        _ body: ([(Int, UnsafeRawBufferPointer)]) throws -> Void
+    ) throws {
+        guard let part = parts.first else { return try body(texts) }
+        guard case .text(let bytes) = part else { return try withTexts(parts.dropFirst(), texts, body) }
+        try bytes.withUnsafeBytes { try withTexts(parts.dropFirst(), texts + [(parts.startIndex, $0)], body) }
+    }
+
             upsert.bind(0, rows.ids[row])
             var column = 1
             if plan.window.isWindowed {
