@@ -353,6 +353,6 @@ extension Cohort {
         }
         return Epoch(
             outputs: outputs, checkpoints: zip(plans, checkpoints).map { ($0.name, $1) }, sideBatches: sideBatches,
-            ledger: entries, sequence: checkpoints[0].epoch, records: recordsInEpoch)
+            ledger: entries, sequence: checkpoints.map(\.epoch).max() ?? 0, records: recordsInEpoch)
     }
 }
