@@ -113,9 +113,10 @@ extension StreamRunner {
                 source: name, queue: queue)
             let input = try makeInput(for: cohorts.count)
             if let position = group.key.positions[name] {
-                try input.seek(to: position.offsets)
+                try input.seek(to: position)
             } else if let time = options.fromTime, case .topic(let topic) = source {
-                try input.seek(to: store.makeReader(topic: topic).offsets(from: time))
+                try input.seek(
+                    to: .init(offsets: store.makeReader(topic: topic).offsets(from: time), newest: []))
             }
             committers.append(committer)
             cohorts.append(
@@ -260,7 +261,7 @@ extension StreamRunner {
             }
             summary.epochs += cohort.epochs
         }
-        let watermarks = cohorts.map(\.tracker.watermark)
+        let watermarks = cohorts.map(\.closedUntil)
         summary.watermark = watermarks.min().flatMap { $0 == .min ? nil : $0 }
         return summary
     }
