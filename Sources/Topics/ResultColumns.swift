@@ -12,7 +12,7 @@ public import Trips
 ///
 ///     kind 0  window start, ms UTC          kind 3  window end's offset, seconds
 ///          1  window end, ms UTC                 4  number: an integer of `decimals` places
-///          2  window start's offset, seconds     5  text: entries (4), lengths (2 each), characters; then indices as a NumberColumn
+///          2  window start's offset, seconds     5  text: entries (4), lengths (4 each), characters; then indices as a NumberColumn
 ///                                                6  day: days since 1970, written as 2024-04-13
 ///
 /// A null is left out of the message, as Spark's `to_json` does.
@@ -54,7 +54,7 @@ extension ResultColumns {
             _ = out.extend(5)
             if column.kind == .text {
                 out.append(UInt32(column.texts.count))
-                for text in column.texts { out.append(UInt16(text.count)) }
+                for text in column.texts { out.append(UInt32(text.count)) }
                 for text in column.texts { text.withUnsafeBufferPointer { out.append($0) } }
             }
             let encoding = column.cells.withUnsafeBufferPointer { cells in
@@ -93,10 +93,10 @@ extension ResultColumns {
             let encoding = try reader.next(UInt8.self)
             var body = ByteReader(try reader.take(Int(try reader.next(UInt32.self))))
             if kind == .text {
-                let lengths = try body.take(Int(try body.next(UInt32.self)) * 2)
-                for i in 0..<lengths.count / 2 {
-                    let length = lengths.loadUnaligned(fromByteOffset: i * 2, as: UInt16.self)
-                    column.texts.append(Array(try body.take(Int(UInt16(littleEndian: length)))))
+                let lengths = try body.take(Int(try body.next(UInt32.self)) * 4)
+                for i in 0..<lengths.count / 4 {
+                    let length = lengths.loadUnaligned(fromByteOffset: i * 4, as: UInt32.self)
+                    column.texts.append(Array(try body.take(Int(UInt32(littleEndian: length)))))
                 }
             }
             if count > 0 {

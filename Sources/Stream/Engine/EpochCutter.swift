@@ -51,15 +51,16 @@ final class EpochCutter {
         var lastDay = Int64.min
         for window in touched {
             sortEntries(of: window, into: &order)
+            let histograms = WindowHistograms(window)
             guard isWindowed else {
-                cutGroups(window, &order, &output, &text, &builder)
+                cutGroups(window, &order, histograms, &output, &text, &builder)
                 continue
             }
             let isClosing = window.pointee.end <= watermark
             if packsGroups {
-                pack(window, order, isClosing, &output.rows, &text)
+                pack(window, order, isClosing, histograms, &output.rows, &text)
             } else {
-                store(window, 0, isClosing, &output.rows, &text)
+                store(window, 0, isClosing, histograms, &output.rows, &text)
             }
             let day = builder.day(of: window.pointee.start)
             if day != lastDay {
@@ -67,7 +68,7 @@ final class EpochCutter {
                 lastDay = day
             }
             if plan.emit == .append ? isClosing : window.pointee.isChanged {
-                builder.add(window, order, keys: state.keys)
+                builder.add(window, order, histograms, keys: state.keys)
             }
             if isClosing { state.windows.close(window) } else { window.pointee.isChanged = false }
         }
@@ -79,16 +80,17 @@ final class EpochCutter {
 
     /// The changed groups of a query without windows: each is a row of its own.
     private func cutGroups(
-        _ window: WindowPointer, _ order: inout [Int32], _ output: inout QueryOutput, _ text: inout OutputBuffer,
+        _ window: WindowPointer, _ order: inout [Int32], _ histograms: WindowHistograms, _ output: inout QueryOutput,
+        _ text: inout OutputBuffer,
         _ builder: inout MessageBuilder
     ) {
         order.removeAll { !window.pointee.groupChanged[Int($0)] }
         for entry in order {
-            store(window, Int(entry), false, &output.rows, &text)
+            store(window, Int(entry), false, histograms, &output.rows, &text)
             if plan.groups == [.day] { output.days.insert(window.pointee.groups[Int(entry)]) }
             window.pointee.groupChanged[Int(entry)] = false
         }
-        builder.add(window, order, keys: state.keys)
+        builder.add(window, order, histograms, keys: state.keys)
         window.pointee.isChanged = false
     }
 
@@ -137,21 +139,23 @@ final class EpochCutter {
 
     /// One row of a table that has a column for each word.
     private func store(
-        _ window: WindowPointer, _ entry: Int, _ isClosing: Bool, _ rows: inout StoredRows, _ text: inout OutputBuffer
+        _ window: WindowPointer, _ entry: Int, _ isClosing: Bool, _ histograms: WindowHistograms,
+        _ rows: inout StoredRows, _ text: inout OutputBuffer
     ) {
         rows.ids.append(isWindowed ? window.pointee.start : window.pointee.groups[entry])
         rows.closed.append(isClosing)
         let stride = state.windows.stride
         rows.words.append(contentsOf: UnsafeBufferPointer(start: window.pointee.words + entry * stride, count: stride))
         for histogram in 0..<histogramCount {
-            append(histogramBuckets(window, entry, histogram), to: &text)
+            append(histograms.buckets(entry, histogram), to: &text)
             rows.textEnds.append(text.count)
         }
     }
 
     /// One row that holds all groups of a window as a JSON object.
     private func pack(
-        _ window: WindowPointer, _ order: [Int32], _ isClosing: Bool, _ rows: inout StoredRows,
+        _ window: WindowPointer, _ order: [Int32], _ isClosing: Bool, _ histograms: WindowHistograms,
+        _ rows: inout StoredRows,
         _ text: inout OutputBuffer
     ) {
         rows.ids.append(window.pointee.start)
@@ -169,21 +173,23 @@ final class EpochCutter {
             if packsBareWords {
                 append(word: words[Int(entry) &* stride], to: &text)
             } else {
-                appendStates(window, Int(entry), to: &text)
+                appendStates(window, Int(entry), histograms, to: &text)
             }
         }
         text.append(UInt8(ascii: "}"))
         rows.textEnds.append(text.count)
     }
 
-    private func appendStates(_ window: WindowPointer, _ entry: Int, to text: inout OutputBuffer) {
+    private func appendStates(
+        _ window: WindowPointer, _ entry: Int, _ histograms: WindowHistograms, to text: inout OutputBuffer
+    ) {
         text.append(UInt8(ascii: "["))
         var word = window.pointee.words + entry * state.windows.stride
         var histogram = 0
         for (position, kind) in stateKinds.enumerated() {
             if position > 0 { text.append(UInt8(ascii: ",")) }
             if kind == .histogram {
-                append(histogramBuckets(window, entry, histogram), to: &text)
+                append(histograms.buckets(entry, histogram), to: &text)
                 histogram += 1
             } else {
                 append(word: word[0], to: &text)
@@ -198,7 +204,7 @@ final class EpochCutter {
         if word == nullCell { text.append("null" as StaticString) } else { text.append(decimal: word) }
     }
 
-    private func append(_ buckets: [(bucket: Int64, count: Int64)], to text: inout OutputBuffer) {
+    private func append(_ buckets: [WindowHistograms.Bucket], to text: inout OutputBuffer) {
         text.append(UInt8(ascii: "{"))
         for (index, item) in buckets.enumerated() {
             if index > 0 { text.append(UInt8(ascii: ",")) }
@@ -209,12 +215,4 @@ final class EpochCutter {
         }
         text.append(UInt8(ascii: "}"))
     }
-}
-
-/// Counts of one histogram of one group, by bucket.
-func histogramBuckets(_ window: WindowPointer, _ entry: Int, _ histogram: Int) -> [(bucket: Int64, count: Int64)] {
-    window.pointee.histograms
-        .filter { $0.key.entry == Int32(entry) && $0.key.histogram == Int32(histogram) }
-        .map { (bucket: $0.key.bucket, count: $0.value) }
-        .sorted { $0.bucket < $1.bucket }
 }

@@ -2,7 +2,7 @@ import Trips
 
 /// Numbers the groups of a query whose keys are not one integer: each distinct key gets the next id, for ever.
 ///
-/// A key's bytes are its parts one behind the other, each with its length, so that no two keys are alike.
+/// A key's bytes are its parts one behind the other, each so that its end shows: no two keys are alike.
 final class GroupKeys {
     private(set) var keys: [[UInt8]] = []
     private var ids: [[UInt8]: Int64] = [:]
@@ -58,14 +58,18 @@ extension GroupKeys {
         case integer(Int64)
     }
 
-    /// Text: its bytes and a 0 (no text holds one); integer: 8 bytes, big-endian with the sign turned, so that order is kept.
+    /// Text: its bytes, of which a 0 becomes 0 and 255, and 0 and 0 at the end; integer: 8 bytes, big-endian with the sign turned. So
+    /// keys have the order of their parts, whatever characters a text has.
     static func key(parts: [Part]) -> [UInt8] {
         var key: [UInt8] = []
         for part in parts {
             switch part {
             case .text(let bytes):
-                key += bytes
-                key.append(0)
+                for byte in bytes {
+                    key.append(byte)
+                    if byte == 0 { key.append(255) }
+                }
+                key += [0, 0]
             case .integer(let value):
                 withUnsafeBytes(of: (UInt64(bitPattern: value) ^ (1 << 63)).bigEndian) { key += $0 }
             }
@@ -78,9 +82,13 @@ extension GroupKeys {
         var rest = key[...]
         return isText.map { isText in
             if isText {
-                let end = rest.firstIndex(of: 0) ?? rest.endIndex
-                defer { rest = rest[end...].dropFirst() }
-                return .text(Array(rest[..<end]))
+                var text: [UInt8] = []
+                while let byte = rest.popFirst() {
+                    // A 0 is followed by 255 where it is a character, else by the end's other 0.
+                    if byte == 0, rest.popFirst() != 255 { break }
+                    text.append(byte)
+                }
+                return .text(text)
             }
             defer { rest = rest.dropFirst(8) }
             let bits = rest.prefix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }

@@ -66,7 +66,7 @@ struct MessageBuilder {
     }
 
     /// Adds a message for each of the entries of a window.
-    mutating func add(_ window: WindowPointer, _ entries: [Int32], keys: GroupKeys) {
+    mutating func add(_ window: WindowPointer, _ entries: [Int32], _ histograms: WindowHistograms, keys: GroupKeys) {
         guard !entries.isEmpty else { return }
         if isWindowed {
             let (start, end) = (window.pointee.start, window.pointee.end)
@@ -87,7 +87,7 @@ struct MessageBuilder {
         let (words, stride) = (window.pointee.words, stride)
         for (index, item) in aggregates.enumerated() {
             if item.aggregate.hasHistogram {
-                collect(firstAggregate + index, entries) { Self.quantile(item, window, $0) }
+                collect(firstAggregate + index, entries) { Self.quantile(item, histograms, $0) }
             } else if item.aggregate.function == .count {
                 collect(firstAggregate + index, entries) { words[$0 &* stride &+ item.word] }
             } else {
@@ -111,10 +111,11 @@ struct MessageBuilder {
     }
 
     private static func quantile(
-        _ item: (aggregate: AggregatePlan, word: Int, histogram: Int), _ window: WindowPointer, _ entry: Int
+        _ item: (aggregate: AggregatePlan, word: Int, histogram: Int), _ histograms: WindowHistograms, _ entry: Int
     ) -> Int64 {
-        let buckets = histogramBuckets(window, entry, item.histogram)
-        guard let value = item.aggregate.result(histogram: buckets) else { return nullCell }
+        guard let value = item.aggregate.result(histogram: histograms.buckets(entry, item.histogram)) else {
+            return nullCell
+        }
         return Int64((value * pow(10, Double(item.aggregate.decimals))).rounded())
     }
 

@@ -30,6 +30,8 @@ final class QueryState {
     let windows: WindowPool
     let keys = GroupKeys()
     var counts = QueryCounts()
+    /// Windows that end at or before it are closed, whatever the watermark: the end of a bounded run closed them.
+    var closedUntil = EventTime.min
 
     private let updates: [Update]
     private let initialWords: UnsafeMutablePointer<Int64>
@@ -228,6 +230,7 @@ extension QueryState {
         var cursor = WindowCursor(self)
         var counts = QueryCounts()
         let keepsGroupChanges = !plan.window.isWindowed
+        let closedUntil = closedUntil
         for row in first..<batch.count {
             if let selected, selected[row] != 1 {
                 counts.filtered &+= 1
@@ -241,7 +244,9 @@ extension QueryState {
             cursor.move(to: batch.eventTimes[row])
             var added = false
             for slot in 0..<cursor.count {
-                if let watermarks, cursor.ends[slot] <= watermarks[row] { continue }
+                let end = cursor.ends[slot]
+                if end <= closedUntil { continue }
+                if let watermarks, end <= watermarks[row] { continue }
                 added = true
                 let window = cursor.window(slot)
                 window.pointee.isChanged = true

@@ -13,6 +13,8 @@ struct QueryCheckpoint: Codable, Sendable, Equatable {
     var epoch: Int64 = 0
     /// Windows that end at or before it are closed for ever; nil before the first.
     var watermark: EventTime?
+    /// The same for the windows that the end of a bounded run closed, before the watermark came there; nil where none was.
+    var closedUntil: EventTime?
     /// What was declared when the results were made (`QueryPlan.schemaFingerprint`).
     var declaration: String
     /// By the source's name: a topic, or a file's identity.
@@ -24,6 +26,8 @@ struct QueryCheckpoint: Codable, Sendable, Equatable {
         var offsets: [Int64]
         /// Greatest event time seen in each partition.
         var newest: [EventTime?]
+        /// Rows that a file's reader has set aside so far; nil for a topic.
+        var rejects: Int64?
     }
 
     struct StoredCounts: Codable, Sendable, Equatable {

@@ -25,6 +25,8 @@ final class Cohort {
     private(set) var rejected: [RejectReason: Int64] = [:]
     private(set) var results: [Int64]
     private let countsAtStart: [QueryCheckpoint.StoredCounts]
+    /// Whether this run reads the source from its start, so that its first records are the source's first.
+    private let beginsSource: Bool
 
     private struct LedgerKey: Hashable {
         var partition: Int
@@ -71,11 +73,13 @@ final class Cohort {
         (self.plans, self.checkpoints, self.states, self.input) = (plans, checkpoints, states, input)
         (self.committer, self.options) = (committer, options)
         let position = checkpoints[0].positions[input.name]
-        var newest = position?.newest ?? []
+        beginsSource = position == nil
+        var newest = Array((position?.newest ?? []).prefix(input.partitionCount))
         newest += Array(repeating: nil, count: max(0, input.partitionCount - newest.count))
         tracker = WatermarkTracker(
             newest: newest, watermark: checkpoints[0].watermark ?? .min, delayMs: options.delayMs,
             idleTimeoutMs: options.idleTimeoutMs, nowMs: nowMs)
+        for (state, checkpoint) in zip(states, checkpoints) { state.closedUntil = checkpoint.closedUntil ?? .min }
         cutters = states.enumerated().map { EpochCutter($1, query: $0) }
         guards = RejectGuard(source: input.name)
         results = Array(repeating: 0, count: plans.count)
@@ -86,12 +90,20 @@ final class Cohort {
         workers = (0..<workerCount).map { index in
             Worker(
                 decoder: PieceDecoder(fields: fields),
-                states: index == 0 ? states : states.map { QueryState(plan: $0.plan, zone: $0.zone) })
+                states: index == 0
+                    ? states
+                    : states.map { state in
+                        let partial = QueryState(plan: state.plan, zone: state.zone)
+                        partial.closedUntil = state.closedUntil
+                        return partial
+                    })
         }
     }
 
     /// Open windows of all queries.
     var openWindows: Int { states.reduce(0) { $0 + $1.windows.open.count } }
+    /// Windows that end at or before it take no more records, of any query.
+    var closedUntil: EventTime { max(tracker.watermark, states.map(\.closedUntil).min() ?? .min) }
     var newest: EventTime? { tracker.partitions.compactMap(\.newest).max() }
     var late: [Int64] { zip(checkpoints, countsAtStart).map { $0.counts.late - $1.late } }
 }
@@ -106,6 +118,7 @@ extension Cohort {
     func read(isBounded: Bool, clock: () -> Int64) throws -> Bool {
         let floor = tracker.watermark
         let start = clock()
+        noteProgress(nowMs: start)
         let limits = (0..<input.partitionCount).map { tracker.limit(besides: $0, nowMs: start) }
         if workers.count == 1 {
             while recordsInEpoch < options.epochRecords {
@@ -122,6 +135,14 @@ extension Cohort {
             return false
         }
         return try readInParallel(floor: floor, limits: limits, nowMs: start, clock: clock)
+    }
+
+    /// Tells the tracker which partitions wait for us, and which have been read to their end.
+    private func noteProgress(nowMs: Int64) {
+        for partition in 0..<input.partitionCount {
+            if input.finished[partition] { tracker.finish(partition: partition) }
+            if !input.drained[partition] { tracker.touch(partition: partition, nowMs: nowMs) }
+        }
     }
 
     /// Several workers: pieces are gathered first, then each worker takes those of its partitions; at the end their states merge.
@@ -211,7 +232,7 @@ extension Cohort {
         var lateQueries: [Int32: [String]] = [:]
         for (index, state) in worker.states.enumerated() {
             let before = state.counts
-            var lateRows: [Int32]? = mayBeLate && options.late == .deadLetter ? [] : nil
+            var lateRows: [Int32]? = options.late == .deadLetter ? [] : nil
             state.add(
                 batch, from: first, watermarks: mayBeLate ? UnsafePointer(worker.watermarks) : nil, lateRows: &lateRows)
             for row in lateRows ?? [] { lateQueries[row, default: []].append(state.plan.name) }
@@ -295,25 +316,30 @@ extension Cohort {
 
     /// Ends the epoch and hands it to the committer, where there is anything to commit.
     func cut(_ ending: Ending, nowMs: Int64) throws {
-        for (partition, isFinished) in input.finished.enumerated() where isFinished {
-            tracker.finish(partition: partition)
-        }
+        noteProgress(nowMs: nowMs)
         let before = tracker.watermark
         tracker.advance(nowMs: nowMs)
         var closing = tracker.watermark
+        var closesMore = false
         switch ending {
         case .more: break
         case .wallTime(let time):
             tracker.advance(to: time)
             closing = tracker.watermark
         case .everything:
-            // Windows without end stay; the watermark itself moves to the end of the last window that closes, so that a later
-            // run on newer data finds its windows open.
+            if beginsSource { try guards.finish() }
+            // Windows without end stay. The watermark stays too: a later run on newer data finds open what was not closed here, and
+            // each query's own bound keeps what was closed: the end of an hour must not make the next 5 seconds late.
             closing = .max - 1
-            let lastEnd = states.flatMap { $0.windows.open.values.map(\.pointee.end) }.filter { $0 < .max }.max()
-            if let lastEnd { tracker.advance(to: lastEnd) }
+            for (query, state) in states.enumerated() {
+                let ends = state.windows.open.values.map(\.pointee.end).filter { $0 < .max }
+                guard let lastEnd = ends.max() else { continue }
+                closesMore = true
+                state.closedUntil = max(state.closedUntil, lastEnd)
+                checkpoints[query].closedUntil = state.closedUntil
+            }
         }
-        guard recordsInEpoch > 0 || tracker.watermark > before else { return }
+        guard recordsInEpoch > 0 || tracker.watermark > before || closesMore else { return }
         var outputs = cutters.map { $0.cut(watermark: closing) }
         for query in outputs.indices { outputs[query].newest = newest ?? 0 }
         for (query, output) in outputs.enumerated() { results[query] += output.results }
@@ -327,7 +353,7 @@ extension Cohort {
 
     private func epoch(_ outputs: [QueryOutput]) -> Epoch {
         let position = QueryCheckpoint.SourcePosition(
-            offsets: input.offsets, newest: tracker.partitions.map(\.newest))
+            offsets: input.offsets, newest: tracker.partitions.map(\.newest), rejects: input.rejects)
         for query in plans.indices {
             checkpoints[query].epoch += 1
             checkpoints[query].watermark = tracker.watermark == .min ? nil : tracker.watermark
@@ -353,6 +379,6 @@ extension Cohort {
         }
         return Epoch(
             outputs: outputs, checkpoints: zip(plans, checkpoints).map { ($0.name, $1) }, sideBatches: sideBatches,
-            ledger: entries, sequence: checkpoints[0].epoch, records: recordsInEpoch)
+            ledger: entries, sequence: checkpoints.map(\.epoch).max() ?? 0, records: recordsInEpoch)
     }
 }

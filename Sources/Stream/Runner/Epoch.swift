@@ -10,6 +10,7 @@ struct Epoch: Sendable {
     var sideBatches: [PendingBatch]
     /// What became of the records, by partition and query.
     var ledger: [LedgerEntry]
+    /// Grows with each epoch of the same queries, whichever of them were run together before.
     var sequence: Int64
     var records: Int
 

@@ -28,21 +28,23 @@ final class EpochCommitter: @unchecked Sendable {
     private let insertDay: Statement
     private let insertOutbox: Statement
     private let clearOutbox: Statement
-    private let queue = DispatchQueue(label: "epochs")
+    /// Shared by all committers of a run: they use one connection, which has one transaction at a time.
+    private let queue: DispatchQueue
     /// How many epochs may wait: the one that is committed and the next.
     private let slots = DispatchSemaphore(value: 2)
     private let failure = Mutex<(any Error)?>(nil)
 
     init(
         database: ResultsDatabase, writer: any TopicWriter, plans: [QueryPlan], tenant: String, runID: String,
-        source: String
+        source: String, queue: DispatchQueue
     ) throws {
         connection = database.connection
+        self.queue = queue
         checkpoints = CheckpointStore(connection: connection)
         self.writer = writer
         self.plans = plans
         topics = plans.map { "\(tenant)_\($0.topicSuffix)" }
-        producer = "stream:\(tenant):" + plans.map(\.name).sorted().joined(separator: "+")
+        producer = Self.producerPrefix(tenant) + plans.map(\.name).sorted().joined(separator: "+")
         producerEpoch = try writer.takeOver(producer: producer).epoch
         run = (runID, source)
         ledger = try Ledger(connection)
@@ -63,11 +65,21 @@ final class EpochCommitter: @unchecked Sendable {
         clearOutbox = try connection.prepare("DELETE FROM outbox WHERE stream = ?")
     }
 
-    /// Sends what earlier processes had committed and perhaps not sent, whichever queries they ran together.
-    static func recover(_ connection: Connection, writer: any TopicWriter) throws {
+    private static func producerPrefix(_ tenant: String) -> String { "stream:\(tenant):" }
+
+    /// Sends what earlier processes had committed and perhaps not sent, if they ran one of `plans`, alone or with others.
+    ///
+    /// Called when the queries are taken over: from then on no earlier process commits another epoch of them, which nobody would send.
+    /// A process that runs other queries is left alone.
+    static func recover(
+        _ connection: Connection, writer: any TopicWriter, plans: [QueryPlan], tenant: String
+    ) throws {
+        let names = Set(plans.map(\.name))
         let streams = try connection.rows("SELECT DISTINCT stream FROM outbox") { row throws(SQLiteError) in row.text(0)
         }
         for stream in streams {
+            let queries = stream.dropFirst(producerPrefix(tenant).count).split(separator: "+").map(String.init)
+            if names.isDisjoint(with: queries) { continue }
             let (epoch, last) = try writer.takeOver(producer: stream)
             let sequences = try connection.rows(
                 "SELECT DISTINCT sequence FROM outbox WHERE stream = ? ORDER BY sequence", .text(stream)
@@ -178,10 +190,13 @@ final class EpochCommitter: @unchecked Sendable {
                 for (index, part) in key.parts.enumerated() {
                     switch part {
                     case .integer(let value): insert.bind(index + 1, value)
-                    case .text(let bytes): insert.bind(index + 1, String(decoding: bytes, as: UTF8.self))
+                    case .text: break
                     }
                 }
-                try insert.run()
+                try withTexts(key.parts[...]) { texts in
+                    for (index, text) in texts { insert.bindBorrowed(index + 1, text: text) }
+                    try insert.run()
+                }
             }
         }
         for day in output.days {
@@ -191,6 +206,16 @@ final class EpochCommitter: @unchecked Sendable {
         try output.rows.text.withUnsafeBytes { text in
             try store(output.rows, text, plan, upserts[output.query])
         }
+    }
+
+    /// The texts among parts of a key with their places: as bytes, since a text may hold any character.
+    private func withTexts(
+        _ parts: ArraySlice<GroupKeys.Part>, _ texts: [(Int, UnsafeRawBufferPointer)] = [],
+        _ body: ([(Int, UnsafeRawBufferPointer)]) throws -> Void
+    ) throws {
+        guard let part = parts.first else { return try body(texts) }
+        guard case .text(let bytes) = part else { return try withTexts(parts.dropFirst(), texts, body) }
+        try bytes.withUnsafeBytes { try withTexts(parts.dropFirst(), texts + [(parts.startIndex, $0)], body) }
     }
 
     private func store(_ rows: StoredRows, _ text: UnsafeRawBufferPointer, _ plan: QueryPlan, _ upsert: Statement)

@@ -99,7 +99,7 @@ extension StreamExplanation.Query {
         _ options: StreamExplanation.Options
     ) {
         self.init(name: name, plan: plan)
-        watermark = checkpoint.watermark
+        watermark = [checkpoint.watermark, checkpoint.closedUntil].compactMap(\.self).max()
         (results, late) = (checkpoint.counts.results, checkpoint.counts.late)
         // A query may have read files before it read the topic; the topic is what goes on.
         let topic = topics.first { checkpoint.positions[$0.name] != nil }

@@ -16,14 +16,18 @@ protocol StreamInput: AnyObject {
     /// Names the source in checkpoints: the same source has the same name at the next start.
     var name: String { get }
     var partitionCount: Int { get }
-    /// Goes to the offsets of a checkpoint; partitions that it does not know start at the beginning.
-    func seek(to offsets: [Int64]) throws
+    /// Goes to where a checkpoint stands; partitions that it does not know start at the beginning.
+    func seek(to position: QueryCheckpoint.SourcePosition) throws
     /// The next records and their partition; nil where nothing more is there now.
     func next() throws -> (partition: Int, piece: InputPiece)?
     /// Next offset of each partition, behind all that `next` gave.
     var offsets: [Int64] { get }
     /// Partitions that a bounded run has read to their end, as of its start.
     var finished: [Bool] { get }
+    /// Partitions that had nothing more when they were last looked at: only those can be silent.
+    var drained: [Bool] { get }
+    /// Rows set aside so far by a reader of files, which gives them again when it starts anew; nil for a topic.
+    var rejects: Int64? { get }
     /// Waits until something may be there, at most `timeoutMs`.
     func wait(timeoutMs: Int) throws
     /// Records that are there and not read yet, as far as known.
@@ -40,6 +44,8 @@ final class TopicInput: StreamInput {
     private let ends: [Int64]?
     /// Newest event time given out of each partition.
     private var progress: [EventTime]
+    private(set) var drained: [Bool]
+    var rejects: Int64? { nil }
 
     /// - Parameter untilEnd: stop at what is in the topic now.
     init(reader: any TopicReader, untilEnd: Bool) throws {
@@ -50,11 +56,12 @@ final class TopicInput: StreamInput {
         offsets = ranges.map(\.lowerBound)
         ends = untilEnd ? ranges.map(\.upperBound) : nil
         progress = Array(repeating: .min, count: partitionCount)
+        drained = Array(repeating: false, count: partitionCount)
     }
 
-    func seek(to wanted: [Int64]) throws {
+    func seek(to position: QueryCheckpoint.SourcePosition) throws {
         let ranges = try reader.offsets()
-        for (partition, offset) in wanted.enumerated() where partition < partitionCount {
+        for (partition, offset) in position.offsets.enumerated() where partition < partitionCount {
             guard offset <= ranges[partition].upperBound else {
                 throw Problem(
                     .badData,
@@ -71,7 +78,9 @@ final class TopicInput: StreamInput {
         for partition in (0..<partitionCount).sorted(by: { progress[$0] < progress[$1] }) {
             let first = offsets[partition]
             if let ends, first >= ends[partition] { continue }
-            guard let batch = try reader.read(partition: partition, from: first) else { continue }
+            let found = try reader.read(partition: partition, from: first)
+            drained[partition] = found == nil
+            guard let batch = found else { continue }
             let from = max(first, batch.baseOffset)
             offsets[partition] = batch.baseOffset + Int64(batch.count)
             progress[partition] = max(progress[partition], batch.times.upperBound)
@@ -103,6 +112,9 @@ final class FileInput: StreamInput {
     private let onRejects: ([Reject]) -> Void
     private var reading: Reading?
     private var isAtEnd = false
+    /// Rows that the source has set aside since it was opened, and how many of those an earlier run has counted.
+    private var rejectsMet = 0
+    private var rejectsKnown = 0
 
     /// What the reading thread gives: a batch, or the end.
     private struct Read: @unchecked Sendable {  // handed over by the semaphore; the batch has one owner at a time
@@ -163,8 +175,10 @@ final class FileInput: StreamInput {
         (self.name, self.open, self.onRejects) = (name, open, onRejects)
     }
 
-    func seek(to wanted: [Int64]) throws {
-        offsets = [wanted.first ?? 0]
+    func seek(to position: QueryCheckpoint.SourcePosition) throws {
+        offsets = [position.offsets.first ?? 0]
+        rejectsKnown = Int(position.rejects ?? 0)
+        rejectsMet = 0
         reading = nil
         last = nil
         isAtEnd = false
@@ -175,7 +189,7 @@ final class FileInput: StreamInput {
         let reading = try self.reading ?? Reading(open(Int(offsets[0])))
         self.reading = reading
         let read = reading.next(returning: last)
-        onRejects(read.rejects)
+        take(read.rejects)
         if let failure = read.failure { throw failure }
         guard read.hasTrips else {
             isAtEnd = true
@@ -186,7 +200,16 @@ final class FileInput: StreamInput {
         return (0, .trips(read.batch))
     }
 
+    /// The trips of an earlier run are passed over by the source; rows that it had set aside come again, and are passed over here.
+    private func take(_ rejects: [Reject]) {
+        let new = rejects.dropFirst(max(0, rejectsKnown - rejectsMet))
+        rejectsMet += rejects.count
+        if !new.isEmpty { onRejects(Array(new)) }
+    }
+
+    var rejects: Int64? { Int64(max(rejectsMet, rejectsKnown)) }
     var finished: [Bool] { [isAtEnd] }
+    var drained: [Bool] { [isAtEnd] }
     func wait(timeoutMs: Int) throws {}
     func lag() throws -> Int64 { 0 }
 }

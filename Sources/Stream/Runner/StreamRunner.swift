@@ -72,6 +72,9 @@ public final class StreamRunner {
 
 extension StreamRunner {
     private func open() throws {
+        guard !plans.isEmpty else {
+            throw Problem(.usage, "there is no query to run", hint: "Declare one, or leave out --query.")
+        }
         let connection = database.connection
         for plan in plans {
             try store.createTopic("\(options.tenant)_\(plan.topicSuffix)", partitions: 1, retentionMs: nil)
@@ -80,12 +83,12 @@ extension StreamRunner {
         if options.late == .deadLetter {
             try store.createTopic("\(options.tenant)_late", partitions: 1, retentionMs: nil)
         }
-        let recoveryWriter = try store.makeWriter()
-        try explaining("sending what an earlier run had committed") {
-            try EpochCommitter.recover(connection, writer: recoveryWriter)
-        }
         let checkpoints = try explaining("taking over the queries") {
             try connection.transaction { try plans.map(takeOver) }
+        }
+        let recoveryWriter = try store.makeWriter()
+        try explaining("sending what an earlier run had committed") {
+            try EpochCommitter.recover(connection, writer: recoveryWriter, plans: plans, tenant: options.tenant)
         }
         let loader = StateLoader(connection: connection)
         let name = try sourceName()
@@ -101,17 +104,19 @@ extension StreamRunner {
                 groups.append((key, [index]))
             }
         }
+        let queue = DispatchQueue(label: "epochs")
         for group in groups {
             let plans = group.members.map { self.plans[$0] }
             let states = try plans.map { try loader.load($0, zone: options.zone) }
             let committer = try EpochCommitter(
                 database: database, writer: store.makeWriter(), plans: plans, tenant: options.tenant, runID: runID,
-                source: name)
+                source: name, queue: queue)
             let input = try makeInput(for: cohorts.count)
             if let position = group.key.positions[name] {
-                try input.seek(to: position.offsets)
+                try input.seek(to: position)
             } else if let time = options.fromTime, case .topic(let topic) = source {
-                try input.seek(to: store.makeReader(topic: topic).offsets(from: time))
+                try input.seek(
+                    to: .init(offsets: store.makeReader(topic: topic).offsets(from: time), newest: []))
             }
             committers.append(committer)
             cohorts.append(
@@ -258,7 +263,7 @@ extension StreamRunner {
             }
             summary.epochs += cohort.epochs
         }
-        let watermarks = cohorts.map(\.tracker.watermark)
+        let watermarks = cohorts.map(\.closedUntil)
         summary.watermark = watermarks.min().flatMap { $0 == .min ? nil : $0 }
         return summary
     }

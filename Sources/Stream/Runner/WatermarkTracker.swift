@@ -3,7 +3,8 @@ import Trips
 /// How far event time has come in each partition of a source, and the watermark that follows from it.
 ///
 /// The watermark is the least over the active partitions of (greatest event time seen) - delay, and never goes back. A partition
-/// is not active when it was silent for the idle timeout, or when a bounded run has read it to its end.
+/// is not active when it was silent for the idle timeout, or when a bounded run has read it to its end. Silent is one that has nothing
+/// more to read: a partition does not become so because this process was held up.
 ///
 /// A record is judged by the watermark of its moment: that of its own partition as it grows record by record, held back by what the
 /// others had reached when the epoch began. So one partition that is read ahead of another never makes a record late, and with
@@ -73,6 +74,9 @@ struct WatermarkTracker: Sendable {
     mutating func take(_ partition: Int, from other: WatermarkTracker) {
         partitions[partition] = other.partitions[partition]
     }
+
+    /// Notes that a partition is not silent: it has records that were not read yet.
+    mutating func touch(partition: Int, nowMs: Int64) { partitions[partition].lastArrivalMs = nowMs }
 
     mutating func finish(partition: Int) { partitions[partition].isFinished = true }
 
