@@ -62,6 +62,21 @@ import Testing
                 == [["batch", "success"], ["produce", "success"], ["stream", "success"]])
     }
 
+    @Test func messagesAreTheRowsOfTheViews() throws {
+        let taxi = try TaxiCLI.filled()
+        try ExactlyOnceTests.expectEachMessageOnce(taxi)
+        let topics = try taxi.query("SELECT name FROM topics ORDER BY 1", database: taxi.topicsPath).map { $0[0].text }
+        #expect(
+            topics == [
+                "chicago_deadLetter", "chicago_fareDistributionStream", "chicago_hotspotCommunityPickupWindowStream",
+                "chicago_hotspotWindowStream", "chicago_ingestData", "chicago_sumFareWindowStream",
+                "chicago_tripsTotalStream",
+            ])
+        // A trip is read from its topic as a dry run prints it.
+        let printed = try taxi.succeed("produce", "trips.csv", "--max", "--clock", "start", "--dry-run").lines
+        #expect(try taxi.succeed("topic", "tail", "ingestData", "--from-beginning").lines == printed)
+    }
+
     @Test func summariesHaveTheirKeys() throws {
         let taxi = try TaxiCLI()
         try taxi.succeed("data", "generate", "--rows", "300", "--from", "2024-03-09", "--to", "2024-03-09", "trips.csv")

@@ -60,14 +60,27 @@ import Testing
         try Self.expectLedgerSums(taxi, records: rows)
     }
 
-    /// The topics of queries that emit each result once hold as many messages as there are results.
+    /// The topics of queries that emit each result once hold the view's rows as messages, each once; the two that emit changes end
+    /// with the view's rows.
     static func expectEachMessageOnce(_ taxi: TaxiCLI, sourceLocation: SourceLocation = #_sourceLocation) throws {
-        for (topic, view) in [
-            ("hotspotCommunityPickupWindowStream", "hotspotcommunitywindow"), ("hotspotWindowStream", "hotspotwindow"),
-            ("fareDistributionStream", "faredistribution"),
-        ] {
-            let rows = try taxi.number("SELECT count(*) FROM \(view)")
-            #expect(try taxi.recordCount("chicago_\(topic)") == rows, "\(topic)", sourceLocation: sourceLocation)
+        for output in OutputTopic.all {
+            let ending = try taxi.succeed(
+                "topic", "tail", output.topic, "--from-beginning", sourceLocation: sourceLocation)
+            var messages = ending.lines
+            if output.emitsChanges {
+                let newest = Dictionary(messages.map { (output.key(of: $0), $0) }) { $1 }
+                messages = Array(newest.values)
+            }
+            let rows = try taxi.query("SELECT \(output.messageSQL) FROM \(output.view)").compactMap { $0[0].text }
+            #expect(
+                messages.count == rows.count, "messages of \(output.topic)", sourceLocation: sourceLocation)
+            let (extra, missing) = (Set(messages).subtracting(rows), Set(rows).subtracting(messages))
+            #expect(
+                extra.isEmpty && missing.isEmpty,
+                """
+                \(output.topic): \(extra.count) messages without a row, such as \(extra.sorted().prefix(3)); \
+                \(missing.count) rows without a message, such as \(missing.sorted().prefix(3))
+                """, sourceLocation: sourceLocation)
         }
     }
 
