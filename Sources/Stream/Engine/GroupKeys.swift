@@ -6,15 +6,12 @@ import Trips
 final class GroupKeys {
     private(set) var keys: [[UInt8]] = []
     private var ids: [[UInt8]: Int64] = [:]
-    /// Text cells that were looked up in this batch: rows of a stored batch share the cells of equal texts.
-    private var recent = [(cell: Int64, id: Int64)](repeating: (nullCell, 0), count: 1024)
+    /// For keys of one text: id + 1 by the text's hash, 0 for free; never more than half full.
+    private var textTable = [Int32](repeating: 0, count: 1024)
+    /// Hashes of the texts in the table, by id.
+    private var textHashes: [Int64: UInt64] = [:]
     /// Ids in the order of their keys' bytes, where that is known.
     private var ranks: [Int32]?
-
-    /// Forgets the cells of the last batch.
-    func beginBatch() {
-        for i in recent.indices { recent[i].cell = nullCell }
-    }
 
     func id(of key: [UInt8]) -> Int64 {
         if let id = ids[key] { return id }
@@ -25,19 +22,50 @@ final class GroupKeys {
         return id
     }
 
-    /// The id of a single text, remembering its cell.
-    @inline(__always)
-    func id(of cell: Int64, in batch: TripBatch) -> Int64 {
-        let slot = Int(truncatingIfNeeded: splitMix64(UInt64(bitPattern: cell))) & 1023
-        if recent[slot].cell == cell { return recent[slot].id }
-        return lookUp(cell, slot, batch)
+    /// The id of a key that is a single text.
+    ///
+    /// Complexity: O(length); nothing is allocated for a text that was met before.
+    func id(ofText bytes: UnsafeBufferPointer<UInt8>) -> Int64 {
+        let hash = textHash(bytes)
+        let mask = textTable.count - 1
+        var slot = Int(truncatingIfNeeded: hash) & mask
+        while textTable[slot] != 0 {
+            let id = Int(textTable[slot]) - 1
+            if isKey(id, bytes) { return Int64(id) }
+            slot = (slot + 1) & mask
+        }
+        let found = id(of: Self.key(parts: [.text(Array(bytes))]))
+        remember(found, hash)
+        return found
     }
 
-    @inline(never)
-    private func lookUp(_ cell: Int64, _ slot: Int, _ batch: TripBatch) -> Int64 {
-        let found = id(of: GroupKeys.key(parts: [.text(Array(batch.bytes(TextCell(cell: cell))))]))
-        recent[slot] = (cell, found)
-        return found
+    /// Whether a key is this text: its bytes, then the two zeros of its end.
+    @inline(__always)
+    private func isKey(_ id: Int, _ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+        keys[id].withUnsafeBufferPointer { key in
+            guard key.count == bytes.count &+ 2 else { return false }
+            return textsAreEqual(key.baseAddress!, bytes.baseAddress!, bytes.count)
+        }
+    }
+
+    private func remember(_ id: Int64, _ hash: UInt64) {
+        // A text with a zero in it has a longer key, so the table does not find it, and it comes here again.
+        guard textHashes[id] == nil else { return }
+        if (textHashes.count + 1) * 2 > textTable.count { grow() }
+        textHashes[id] = hash
+        put(id, hash)
+    }
+
+    private func put(_ id: Int64, _ hash: UInt64) {
+        let mask = textTable.count - 1
+        var slot = Int(truncatingIfNeeded: hash) & mask
+        while textTable[slot] != 0 { slot = (slot + 1) & mask }
+        textTable[slot] = Int32(id + 1)
+    }
+
+    private func grow() {
+        textTable = Array(repeating: 0, count: textTable.count * 2)
+        for (id, hash) in textHashes { put(id, hash) }
     }
 
     /// For each id its place among all ids, in the order of the keys: what makes output the same whoever came first.

@@ -157,10 +157,11 @@ extension QueryState {
         if plan.groups.count > 1 { return combinedIDs(batch, from: first) }
         switch group {
         case .field(let field) where field.kind == .string:
-            keys.beginBatch()
             let cells = batch.column(field)
             for row in first..<batch.count {
-                groups[row] = TextCell(cell: cells[row]).isEmpty ? nullCell : keys.id(of: cells[row], in: batch)
+                groups[row] =
+                    TextCell(cell: cells[row]).isEmpty
+                    ? nullCell : keys.id(ofText: batch.bytes(TextCell(cell: cells[row])))
             }
             return UnsafePointer(groups)
         default:
