@@ -81,9 +81,14 @@ enum StreamCommand {
         let session = try RunSession(arguments, command: "stream")
         Interruption.install()
         return try session.recording {
+            let source = try source(arguments, plans, globals, session)
+            if case .topic(let topic) = source, try !waitForTopic(topic, arguments, session) {
+                return RunEnd(
+                    outcome: .interrupted, json: StreamSummary().json(zone: session.zone), text: "no trips have come")
+            }
             let runner = StreamRunner(
                 plans: plans, options: streamOptions(arguments, globals, session.zone), database: session.database,
-                store: session.store, source: try source(arguments, plans, globals, session), runID: session.runID)
+                store: session.store, source: source, runID: session.runID)
             let line = arguments.progressLine()
             defer { line.clear() }
             runner.onProgress = { progress in line.update { text(progress, session.zone) } }
@@ -93,6 +98,28 @@ enum StreamCommand {
                 outcome: Interruption.isRequested ? .interrupted : .success, json: summary.json(zone: session.zone),
                 text: text(summary, plans, session.zone))
         }.report(arguments)
+    }
+
+    /// A stream may be started before its source: it waits, since the first replay decides how many partitions the topic has.
+    ///
+    /// - Returns: false after Ctrl-C.
+    /// - Throws: `Problem(.noInput)` with `--until-end`, which has nothing to wait for.
+    private static func waitForTopic(
+        _ topic: String, _ arguments: ParsedArguments, _ session: RunSession
+    ) throws -> Bool {
+        var hasSaid = false
+        while try !session.store.topics().contains(where: { $0.name == topic }) {
+            guard !arguments.isOn("until-end") else {
+                throw Problem(
+                    .noInput, "there is no topic \"\(topic)\" yet",
+                    hint: "Fill it with taxi-cli produce FILE, or leave --until-end out to wait for what comes.")
+            }
+            if Interruption.isRequested { return false }
+            if !hasSaid { try arguments.say("waiting for topic \"\(topic)\", which taxi-cli produce makes") }
+            hasSaid = true
+            Thread.sleep(forTimeInterval: 0.05)
+        }
+        return true
     }
 
     private static func streamOptions(
@@ -118,16 +145,6 @@ enum StreamCommand {
         let files = arguments.texts("input")
         guard !files.isEmpty else {
             let topic = "\(globals.tenant)_ingestData"
-            // A stream may be started before its source: the topic is made, and what comes is read.
-            func isThere() throws -> Bool { try session.store.topics().contains { $0.name == topic } }
-            if try !isThere() {
-                do {
-                    try session.store.createTopic(topic, partitions: 1, retentionMs: nil)
-                } catch let problem as Problem where problem.code == .configuration {
-                    // A replay was faster by a moment and made it with more partitions.
-                    guard try isThere() else { throw problem }
-                }
-            }
             return .topic(topic)
         }
         var read = TripFileOptions.sourceOptions(arguments, clock: .start, spread: .none, zone: session.zone)
