@@ -11,12 +11,14 @@ public enum DeadLetter {
     {
         let line = reject.location.line
         let source = topic.map { "\($0)/\(partition)/\(line)" } ?? "\(reject.location.file):\(line)"
+        // Where in a topic it was, other headers say; in a file the column is still to be told.
+        let place = topic == nil ? "\(reject.location): " : ""
         // Kafka Connect's own names besides, so that Kafka UIs show them.
         let headers: [(String, String)] = [
             ("reason", reject.reason.rawValue), ("detail", reject.detail), ("source", source),
             ("__connect.errors.topic", topic ?? reject.location.file),
             ("__connect.errors.partition", "\(partition)"), ("__connect.errors.offset", "\(line)"),
-            ("__connect.errors.exception.message", "\(reject.location): \(reject.reason.rawValue): \(reject.detail)"),
+            ("__connect.errors.exception.message", place + "\(reject.reason.rawValue): \(reject.detail)"),
         ]
         return TopicRecord(
             key: nil, value: reject.bytes, headers: headers.map { .init(name: $0, value: Array($1.utf8)) },
