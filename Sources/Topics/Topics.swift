@@ -148,6 +148,8 @@ public protocol TopicWriter: AnyObject {
 /// Reads one topic; used by one thread at a time.
 public protocol TopicReader: AnyObject {
     var topic: String { get }
+    /// Tells a topic from another one of the same name, made after it was deleted; nil where the backend cannot tell.
+    var identity: String? { get }
     var partitionCount: Int { get }
     /// The stored batch that holds `offset`, or the first one after it; nil at the partition's end.
     /// Its first records may lie before `offset`: the caller skips them.

@@ -28,6 +28,8 @@ struct QueryCheckpoint: Codable, Sendable, Equatable {
         var newest: [EventTime?]
         /// Rows that a file's reader has set aside so far; nil for a topic.
         var rejects: Int64?
+        /// Of the topic that the offsets count in; nil where it cannot tell.
+        var identity: String?
     }
 
     struct StoredCounts: Codable, Sendable, Equatable {

@@ -353,7 +353,8 @@ extension Cohort {
 
     private func epoch(_ outputs: [QueryOutput]) -> Epoch {
         let position = QueryCheckpoint.SourcePosition(
-            offsets: input.offsets, newest: tracker.partitions.map(\.newest), rejects: input.rejects)
+            offsets: input.offsets, newest: tracker.partitions.map(\.newest), rejects: input.rejects,
+            identity: input.identity)
         for query in plans.indices {
             checkpoints[query].epoch += 1
             checkpoints[query].watermark = tracker.watermark == .min ? nil : tracker.watermark

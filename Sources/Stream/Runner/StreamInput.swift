@@ -28,6 +28,8 @@ protocol StreamInput: AnyObject {
     var drained: [Bool] { get }
     /// Rows set aside so far by a reader of files, which gives them again when it starts anew; nil for a topic.
     var rejects: Int64? { get }
+    /// Of the topic; nil for files, whose name tells them apart.
+    var identity: String? { get }
     /// Waits until something may be there, at most `timeoutMs`.
     func wait(timeoutMs: Int) throws
     /// Records that are there and not read yet, as far as known.
@@ -46,6 +48,7 @@ final class TopicInput: StreamInput {
     private var progress: [EventTime]
     private(set) var drained: [Bool]
     var rejects: Int64? { nil }
+    var identity: String? { reader.identity }
 
     /// - Parameter untilEnd: stop at what is in the topic now.
     init(reader: any TopicReader, untilEnd: Bool) throws {
@@ -60,6 +63,11 @@ final class TopicInput: StreamInput {
     }
 
     func seek(to position: QueryCheckpoint.SourcePosition) throws {
+        guard position.identity == nil || position.identity == reader.identity else {
+            throw Problem(
+                .badData, "results were computed from another topic \"\(name)\", which was deleted since",
+                hint: "Run taxi-cli stream --from-beginning to compute them anew from this one.")
+        }
         let ranges = try reader.offsets()
         for (partition, offset) in position.offsets.enumerated() where partition < partitionCount {
             guard offset <= ranges[partition].upperBound else {
@@ -208,6 +216,7 @@ final class FileInput: StreamInput {
     }
 
     var rejects: Int64? { Int64(max(rejectsMet, rejectsKnown)) }
+    var identity: String? { nil }
     var finished: [Bool] { [isAtEnd] }
     var drained: [Bool] { [isAtEnd] }
     func wait(timeoutMs: Int) throws {}

@@ -67,7 +67,8 @@ enum EmbeddedSchema {
         PRAGMA application_id=\(applicationID);
         PRAGMA user_version=\(version);
         CREATE TABLE topics (
-            id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, retention_ms INTEGER);
+            id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, retention_ms INTEGER,
+            identity TEXT NOT NULL DEFAULT (lower(hex(randomblob(8)))));
         CREATE TABLE partitions (
             slot INTEGER PRIMARY KEY AUTOINCREMENT, topic_id INTEGER NOT NULL, partition INTEGER NOT NULL,
             start_offset INTEGER NOT NULL DEFAULT 0, end_offset INTEGER NOT NULL DEFAULT 0,

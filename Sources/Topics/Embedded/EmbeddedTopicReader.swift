@@ -6,6 +6,7 @@ import Trips
 /// Reads one topic of a `topics.db` on a connection of its own.
 final class EmbeddedTopicReader: TopicReader {
     let topic: String
+    let identity: String?
     let partitionCount: Int
 
     private let connection: Connection
@@ -20,6 +21,7 @@ final class EmbeddedTopicReader: TopicReader {
     private var seen: (version: Int64, total: Int64) = (-1, -1)
 
     init(topic: String, id: Int64, on connection: Connection) throws {
+        identity = try connection.value("SELECT identity FROM topics WHERE id = ?", .integer(id))?.text
         (self.topic, topicID, self.connection) = (topic, id, connection)
         slots = try connection.rows(
             "SELECT slot FROM partitions WHERE topic_id = ? ORDER BY partition", .integer(id)
