@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 public import Problems
+import Trips
 
 /// By what a resumed replay knows its input again: a file may have moved, but not changed.
 public struct InputIdentity: Codable, Sendable, Equatable {
@@ -8,7 +9,7 @@ public struct InputIdentity: Codable, Sendable, Equatable {
     var name: String
     /// In bytes; nil for a stream, which cannot be known again.
     var size: Int64?
-    /// XXH64 of the first and the last 64 KiB, in hexadecimal; nil for a stream.
+    /// XXH3 of the first and the last 64 KiB, in hexadecimal; nil for a stream.
     var hash: String?
 
     private static let sampleSize = 64 << 10
@@ -43,7 +44,7 @@ public struct InputIdentity: Codable, Sendable, Equatable {
             var sample = try file.read(upToCount: Self.sampleSize) ?? Data()
             try file.seek(toOffset: size - min(size, UInt64(Self.sampleSize)))
             sample.append(try file.read(upToCount: Self.sampleSize) ?? Data())
-            let hash = sample.withUnsafeBytes { xxHash64($0) }
+            let hash = sample.withUnsafeBytes { contentHash($0) }
             self.init(name: name, size: Int64(size), hash: String(hash, radix: 16))
         } catch {
             throw Problem(.inputOutput, "cannot read \"\(path)\": \(error.localizedDescription)")

@@ -59,7 +59,7 @@ final class TopicOutput: ReplayOutput {
     }
 
     func add(_ rejects: ArraySlice<Reject>, atMs ms: EventTime) {
-        let letters = rejects.map { TopicRecord(deadLetter: $0, meantFor: options.ingestTopic, atMs: ms) }
+        let letters = rejects.map { DeadLetter.record(of: $0, from: .file(meantFor: options.ingestTopic), atMs: ms) }
         guard let batch = PendingBatch(topic: options.deadLetterTopic, partition: 0, records: letters) else { return }
         append(batch)
     }
@@ -94,22 +94,4 @@ typealias TripEncoder = (_ batch: TripBatch, _ rows: UnsafeBufferPointer<Int32>)
 final class ColumnsEncoder {
     private var encoder = TripColumnsEncoder()
     func encode(_ batch: TripBatch, rows: UnsafeBufferPointer<Int32>) -> [UInt8] { encoder.encode(batch, rows: rows) }
-}
-
-extension TopicRecord {
-    /// A rejected row, unchanged, with why and whence in the headers; the names that begin with `__` are Kafka Connect's own.
-    ///
-    /// Of where it was in a topic there is nothing to say yet: partition -1 is Kafka's "not assigned", and the offset is the line.
-    init(deadLetter reject: Reject, meantFor topic: String, atMs ms: EventTime) {
-        let location = reject.location
-        let headers: KeyValuePairs<String, String> = [
-            "reason": reject.reason.rawValue, "detail": reject.detail, "source": "\(location.file):\(location.line)",
-            "__connect.errors.topic": topic, "__connect.errors.partition": "-1",
-            "__connect.errors.offset": "\(location.line)",
-            "__connect.errors.exception.message": "\(location): \(reject.reason.rawValue): \(reject.detail)",
-        ]
-        self.init(
-            key: nil, value: reject.bytes, headers: headers.map { Header(name: $0, value: Array($1.utf8)) },
-            timestamp: ms)
-    }
 }

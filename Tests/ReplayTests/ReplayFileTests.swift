@@ -119,16 +119,6 @@ import Trips
         #expect(try InputIdentity(path: "-") == InputIdentity(name: "stdin", size: nil, hash: nil))
     }
 
-    @Test(
-        "XXH64 gives the values of its specification's tests",
-        arguments: [
-            ("", 0xef46_db37_51d8_e999 as UInt64), ("a", 0xd24e_c4f1_a98c_6e5b), ("abc", 0x44bc_2cf5_ad77_0999),
-            ("Nobody inspects the spammish repetition", 0xfbce_a83c_8a37_8bf1),
-        ])
-    func hashes(_ text: String, _ hash: UInt64) {
-        #expect(Array(text.utf8).withUnsafeBytes { xxHash64($0) } == hash)
-    }
-
     @Test func theSummaryHasTheAgreedKeys() throws {
         let store = MemoryTopicStore()
         let replayer = replayer(options(try file(2000, badEvery: 10)), store)

@@ -170,7 +170,7 @@ import Trips
             let reject = Reject(
                 reason: line == 2 ? .badMoney : .malformedRow, detail: "detail \(line)",
                 location: InputLocation(file: "trips.csv", line: line, column: 1), bytes: [UInt8(line)])
-            let record = DeadLetter.record(of: reject, topic: nil, partition: 0)
+            let record = DeadLetter.record(of: reject, from: .file(meantFor: "t"))
             try writer.append([PendingBatch(topic: "dead", partition: 0, records: [record])!], mark: nil)
         }
         let foreign = TopicRecord(key: nil, value: nil, timestamp: 0)

@@ -275,7 +275,7 @@ extension Cohort {
             sideRecords.append(
                 SideRecord(
                     topic: "\(options.tenant)_deadLetter",
-                    record: DeadLetter.record(of: reject, topic: input.name, partition: partition)))
+                    record: DeadLetter.record(of: reject, from: .topic(input.name, partition: partition))))
         }
         for (key, value) in worker.counts where value != 0 { ledger[key, default: 0] += value }
         sideRecords += worker.lateRecords
@@ -297,7 +297,8 @@ extension Cohort {
             sideRecords.append(
                 SideRecord(
                     topic: "\(options.tenant)_deadLetter",
-                    record: DeadLetter.record(of: reject, topic: nil, partition: 0)))
+                    record: DeadLetter.record(
+                        of: reject, from: .file(meantFor: "\(options.tenant)_ingestData"))))
         }
     }
 }

@@ -6,3 +6,6 @@ package func textHash(_ bytes: UnsafeBufferPointer<UInt8>) -> UInt64 { taxi_hash
 package func textsAreEqual(_ a: UnsafePointer<UInt8>, _ b: UnsafePointer<UInt8>, _ count: Int) -> Bool {
     taxi_equal(a, b, count)
 }
+
+/// A hash by which some bytes are known again on any machine (XXH3, 64 bits); not for secrets.
+public func contentHash(_ bytes: UnsafeRawBufferPointer) -> UInt64 { taxi_hash64(bytes.baseAddress, bytes.count) }
