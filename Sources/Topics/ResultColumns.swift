@@ -3,7 +3,7 @@ public import Trips
 
 /// Results of a query on their way to a topic: one row a message, held as columns until somebody reads them as JSON.
 ///
-/// A million trips make millions of (window, group) results; as columns they take some 4 bytes each instead of 130.
+/// A million trips make millions of (window, group) results; as columns they take a tenth of the 130 bytes that each is as JSON.
 ///
 /// Layout, little-endian:
 ///

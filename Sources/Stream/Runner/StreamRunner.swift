@@ -91,7 +91,7 @@ extension StreamRunner {
             try EpochCommitter.recover(connection, writer: recoveryWriter, plans: plans, tenant: options.tenant)
         }
         let loader = StateLoader(connection: connection)
-        let name = try sourceName()
+        let name = sourceName
         // Queries that stand at the same place share a pass over the records.
         var groups: [(key: QueryCheckpoint, members: [Int])] = []
         for (index, checkpoint) in checkpoints.enumerated() {
@@ -179,7 +179,8 @@ extension StreamRunner {
             "INSERT OR REPLACE INTO query_windows VALUES (?, ?, ?)", .text(view), .integer(sizeMs), .integer(everyMs))
     }
 
-    private func sourceName() throws -> String {
+    /// Names the source in checkpoints.
+    private var sourceName: String {
         switch source {
         case .topic(let topic): topic
         case .files(let identity, _): identity
