@@ -32,7 +32,7 @@ let package = Package(
             dependencies: [
                 "Problems", "CommandLine", "Trips", "Topics", "Database", "Telemetry", "Replay", "Stream", "Batch",
                 "Datasets",
-                "SQLite", "YAML",
+                "SQLite", "YAML", "Kafka",
             ],
             swiftSettings: swiftSettings),
 
@@ -43,7 +43,7 @@ let package = Package(
         module("Problems"),
         module("CommandLine", ["Problems", "YAML", "CGetopt"]),
         module("Trips", ["Problems", "CByteScan", "Compression", "CXXHash"]),
-        module("Topics", ["Problems", "Trips", "Telemetry", "SQLite", "CXXHash"]),
+        module("Topics", ["Problems", "Trips", "Telemetry", "SQLite", "Kafka", "CXXHash"]),
         module("Database", ["Problems", "Trips", "Telemetry", "SQLite"]),
         module("Telemetry"),
         module("Replay", ["Problems", "Trips", "Topics", "Telemetry"]),
@@ -52,11 +52,13 @@ let package = Package(
         module("Datasets", ["Problems", "Trips"]),
 
         module("SQLite", ["Problems", "CSQLite"]),
+        module("Kafka", ["Problems", "Telemetry", "CRdKafka"]),
         module("YAML", ["Problems", "CYAML"]),
         module("Compression", ["Problems", "CZstd", "CZlib"]),
         .target(name: "CByteScan"),
         .systemLibrary(name: "CGetopt"),
         system("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
+        system("CRdKafka", pkgConfig: "rdkafka", apt: "librdkafka-dev"),
         system("CYAML", pkgConfig: "yaml-0.1", apt: "libyaml-dev"),
         system("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
         system("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),

@@ -33,6 +33,8 @@ public struct ReplayOptions: Sendable {
     /// With the clocks `start` and `end` every further pass is shifted by whole weeks, so that event time goes on.
     public var isLooping: Bool
     public var tenant: String
+    /// Whether topics that are missing are made.
+    public var createsTopics = true
     /// Under which name positions are kept: two replays into one tenant at the same time need two names.
     public var producer: String
 

@@ -51,6 +51,9 @@ struct ReplayPosition: Codable, Sendable, Equatable {
         lastEvent = max(lastEvent ?? .min, times.upperBound)
     }
 
+    /// What stands in place of a position after a run that kept none.
+    static let notKept = Array("none".utf8)
+
     func encoded() -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -60,6 +63,14 @@ struct ReplayPosition: Codable, Sendable, Equatable {
 
     /// - Throws: `Problem(.badData)` for bytes that are no position of this version.
     init(decoding bytes: [UInt8], producer: String) throws(Problem) {
+        guard bytes != Self.notKept else {
+            throw Problem(
+                .usage,
+                "cannot resume: the last run of producer \"\(producer)\" kept no position, since it was not asked to",
+                hint:
+                    "On Kafka give --resume from the first run on: it costs transactions. Without --resume a run starts anew."
+            )
+        }
         guard let position = try? JSONDecoder().decode(ReplayPosition.self, from: Data(bytes)), position.version == 1
         else {
             throw Problem(

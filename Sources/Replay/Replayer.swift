@@ -27,7 +27,7 @@ public final class Replayer: @unchecked Sendable {
 
     /// A replay into topics, which are made where they are missing.
     public convenience init(options: ReplayOptions, store: any TopicStore, clock: any WallClock = SystemClock()) {
-        let output = TopicOutput(store: store, options: options, encode: ColumnsEncoder().encode)
+        let output = TopicOutput(store: store, options: options)
         self.init(options: options, output: output, clock: clock)
     }
 

@@ -11,6 +11,9 @@ final class TopicOutput: ReplayOutput {
     private let store: any TopicStore
     private let options: ReplayOptions
     private let encode: TripEncoder
+    private let encoding: BatchEncoding
+    /// Whether positions are kept: always where that is free, else only for a replay that is to be resumed.
+    private let keepsPositions: Bool
     private let log = Logger("replay")
 
     // The committing thread's, after `open`.
@@ -19,21 +22,29 @@ final class TopicOutput: ReplayOutput {
     private var split = PartitionSplit(key: .none, partitionCount: 1)
     private var epoch: Int64 = 0
     private var sequence: Int64 = 0
+    /// Trips sent in this run, which a watcher of the producer's group sees as its offset.
+    private var sent: Int64 = 0
     private var batches: [PendingBatch] = []
     private(set) var pendingBytes = 0
 
-    init(store: any TopicStore, options: ReplayOptions, encode: @escaping TripEncoder) {
-        (self.store, self.options, self.encode) = (store, options, encode)
+    /// - Parameter encode: nil encodes as the store keeps trips.
+    init(store: any TopicStore, options: ReplayOptions, encode: TripEncoder? = nil) {
+        (self.store, self.options) = (store, options)
+        keepsPositions = store.keepsMarksForFree || options.isResuming
+        encoding = store.keepsColumns ? .trips : .records
+        self.encode =
+            encode ?? (store.keepsColumns ? ColumnsEncoder().encode : JSONRecordsEncoder(key: options.key).encode)
     }
 
     func open() throws -> [UInt8]? {
-        let existing = try store.topics()
-        let found = existing.first { $0.name == options.ingestTopic }?.partitions.count
-        let partitions = options.partitions ?? found ?? Self.defaultPartitions
-        try store.createTopic(options.ingestTopic, partitions: partitions, retentionMs: nil)
-        if !existing.contains(where: { $0.name == options.deadLetterTopic }) {
-            try store.createTopic(options.deadLetterTopic, partitions: 1, retentionMs: nil)
+        let partitions = try store.requireTopic(
+            options.ingestTopic, partitions: options.partitions ?? Self.defaultPartitions,
+            creating: options.createsTopics)
+        if let asked = options.partitions, asked != partitions {
+            // Says which number it has.
+            try store.createTopic(options.ingestTopic, partitions: asked, retentionMs: nil)
         }
+        try store.requireTopic(options.deadLetterTopic, creating: options.createsTopics)
         split = PartitionSplit(key: options.key, partitionCount: partitions)
 
         let writer = try store.makeWriter()
@@ -41,7 +52,12 @@ final class TopicOutput: ReplayOutput {
         let (epoch, last) = try writer.takeOver(producer: options.producer)
         self.epoch = epoch
         log.debug("took over", ["producer": options.producer, "epoch": epoch, "partitions": partitions])
-        return last?.position
+        if keepsPositions { return last?.position }
+        // An older position must not be taken for this run's, by a later run that resumes.
+        let mark = mark(position: ReplayPosition.notKept)
+        sequence += 1
+        try writer.append([], mark: mark)
+        return nil
     }
 
     func add(_ batch: TripBatch, rows: Range<Int>, firstTrip: Int) {
@@ -54,8 +70,9 @@ final class TopicOutput: ReplayOutput {
             append(
                 PendingBatch(
                     topic: options.ingestTopic, partition: partition, count: rows.count, times: least...greatest,
-                    encoding: .trips, payload: encode(batch, rows)))
+                    encoding: encoding, payload: encode(batch, rows)))
         }
+        sent += Int64(rows.count)
     }
 
     func add(_ rejects: ArraySlice<Reject>, atMs ms: EventTime) {
@@ -75,8 +92,13 @@ final class TopicOutput: ReplayOutput {
             pendingBytes = 0
             batches.removeAll(keepingCapacity: true)
         }
-        let mark = ProducerMark(producer: options.producer, epoch: epoch, sequence: sequence, position: position)
-        return SealedCommit(batches: batches, mark: mark)
+        return SealedCommit(batches: batches, mark: keepsPositions ? mark(position: position) : nil)
+    }
+
+    private func mark(position: [UInt8]) -> ProducerMark {
+        ProducerMark(
+            producer: options.producer, epoch: epoch, sequence: sequence, position: position,
+            progress: .init(topic: options.ingestTopic, offsets: [sent]))
     }
 
     func commit(_ commit: SealedCommit) throws {
@@ -89,6 +111,31 @@ final class TopicOutput: ReplayOutput {
 
 /// Encodes the chosen rows of a batch as columns.
 typealias TripEncoder = (_ batch: TripBatch, _ rows: UnsafeBufferPointer<Int32>) -> [UInt8]
+
+/// Encodes trips as the JSON records that everybody reads, keyed as the replay's options say.
+final class JSONRecordsEncoder {
+    private let keyField: TripField?
+    private var text = OutputBuffer(capacity: 1 << 20)
+    private var places: [Int] = []
+    private var builder = RecordBatchBuilder()
+
+    init(key: RecordKey) { keyField = key.field }
+
+    func encode(_ batch: TripBatch, rows: UnsafeBufferPointer<Int32>) -> [UInt8] {
+        text.removeAll()
+        TripJSON.encode(batch, rows: rows, into: &text, recordOffsets: &places)
+        let keys = keyField.map { UnsafePointer(batch.column($0)) }
+        let bytes = UnsafeRawBufferPointer(text.bytes)
+        for (index, row) in rows.enumerated() {
+            let value = UnsafeRawBufferPointer(rebasing: bytes[places[index]..<places[index + 1]])
+            let key = keys.map { TextCell(cell: $0[Int(row)]) }
+            builder.append(
+                key: key.flatMap { $0.isEmpty ? nil : UnsafeRawBufferPointer(batch.bytes($0)) }, value: value,
+                timestamp: batch.eventTimes[Int(row)])
+        }
+        return builder.finish()
+    }
+}
 
 /// Lends one encoder, with its memory, to a closure.
 final class ColumnsEncoder {

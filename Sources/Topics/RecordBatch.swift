@@ -1,5 +1,5 @@
 public import Problems
-import Trips
+public import Trips
 
 /// Records as the bytes of one stored batch (`BatchEncoding.records`), and back.
 ///
@@ -7,7 +7,7 @@ import Trips
 /// zigzag (0, -1, 1, -2, … as 0, 1, 2, 3, …), text and bytes are a length and as many bytes:
 ///
 ///     version     1 byte, 1
-///     count       number of records
+///     count       number of records, always 4 bytes: varints of it may have needless zeros at their top
 ///     records     count times:
 ///       flags     1 byte: 1 key present, 2 value present, 4 headers present
 ///       time      signed: event time in ms UTC less that of the record before (the first: less 0)
@@ -18,9 +18,9 @@ import Trips
 /// Nothing follows the last record. There is no checksum here: the store keeps one of the whole payload. Bytes that break these
 /// rules are refused; bytes that were changed and still follow them cannot be told.
 public enum RecordBatch {
-    private static let version: UInt8 = 1
+    fileprivate static let version: UInt8 = 1
 
-    private struct Flags: OptionSet {
+    fileprivate struct Flags: OptionSet {
         var rawValue: UInt8
         static let key = Flags(rawValue: 1)
         static let value = Flags(rawValue: 2)
@@ -28,69 +28,65 @@ public enum RecordBatch {
         static let all: Flags = [.key, .value, .headers]
     }
 
+    /// One record of a batch, pointing into its bytes.
+    public struct Slice {
+        public var key: UnsafeRawBufferPointer?
+        public var value: UnsafeRawBufferPointer?
+        public var headers: [TopicRecord.Header] = []
+        public var timestamp: EventTime
+
+        fileprivate var record: TopicRecord {
+            TopicRecord(
+                key: key.map { Array($0) }, value: value.map { Array($0) }, headers: headers, timestamp: timestamp)
+        }
+    }
+
     public static func encode(_ records: some Collection<TopicRecord>) -> [UInt8] {
-        var bytes = [version]
-        bytes.reserveCapacity(records.reduce(16) { $0 + 16 + ($1.key?.count ?? 0) + ($1.value?.count ?? 0) })
-        append(UInt64(records.count), to: &bytes)
-        var before: EventTime = 0
+        var builder = RecordBatchBuilder(
+            capacity: records.reduce(16) { $0 + 16 + ($1.key?.count ?? 0) + ($1.value?.count ?? 0) })
         for record in records {
-            var flags: Flags = []
-            if record.key != nil { flags.insert(.key) }
-            if record.value != nil { flags.insert(.value) }
-            if !record.headers.isEmpty { flags.insert(.headers) }
-            bytes.append(flags.rawValue)
-            let delta = record.timestamp &- before
-            append(UInt64(bitPattern: delta << 1 ^ delta >> 63), to: &bytes)
-            before = record.timestamp
-            if let key = record.key { append(key, to: &bytes) }
-            if let value = record.value { append(value, to: &bytes) }
-            if record.headers.isEmpty { continue }
-            append(UInt64(record.headers.count), to: &bytes)
-            for header in record.headers {
-                append(Array(header.name.utf8), to: &bytes)
-                append(header.value, to: &bytes)
+            withBytes(record.key) { key in
+                withBytes(record.value) { value in
+                    builder.append(key: key, value: value, headers: record.headers, timestamp: record.timestamp)
+                }
             }
         }
-        return bytes
+        return builder.finish()
+    }
+
+    private static func withBytes(_ bytes: [UInt8]?, _ body: (UnsafeRawBufferPointer?) -> Void) {
+        if let bytes { bytes.withUnsafeBytes(body) } else { body(nil) }
     }
 
     /// - Throws: `.badData` for bytes that are no batch of records; never traps, whatever the bytes.
     public static func decode(_ bytes: [UInt8]) throws(Problem) -> [TopicRecord] {
         try bytes.withUnsafeBufferPointer { (bytes) throws(Problem) in
-            var input = Input(bytes: bytes)
-            guard try input.byte() == version else { throw input.damaged("unknown version") }
-            let count = try input.number()
-            // A record takes two bytes at least, so a wrong count cannot make us reserve the machine's memory.
-            guard count <= input.left / 2 else { throw input.damaged("\(count) records cannot be in it") }
             var records: [TopicRecord] = []
-            records.reserveCapacity(Int(count))
-            var before: EventTime = 0
-            for _ in 0..<count {
-                let record = try input.record(after: before)
-                before = record.timestamp
-                records.append(record)
-            }
-            guard input.left == 0 else { throw input.damaged("bytes follow the last record") }
+            try forEach(in: UnsafeRawBufferPointer(bytes)) { slice in records.append(slice.record) }
             return records
         }
     }
 
-    private static func append(_ number: UInt64, to bytes: inout [UInt8]) {
-        var rest = number
-        while rest >= 0x80 {
-            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
-            rest >>= 7
+    /// Shows each record of a batch; nothing is copied. What `body` was shown counts only if this returns: the end may be damaged.
+    ///
+    /// - Throws: as `decode`.
+    public static func forEach(in bytes: UnsafeRawBufferPointer, _ body: (Slice) -> Void) throws(Problem) {
+        var input = Input(bytes: bytes)
+        guard try input.byte() == version else { throw input.damaged("unknown version") }
+        let count = try input.number()
+        // A record takes two bytes at least.
+        guard count <= input.left / 2 else { throw input.damaged("\(count) records cannot be in it") }
+        var before: EventTime = 0
+        for _ in 0..<count {
+            let record = try input.record(after: before)
+            before = record.timestamp
+            body(record)
         }
-        bytes.append(UInt8(rest))
-    }
-
-    private static func append(_ text: [UInt8], to bytes: inout [UInt8]) {
-        append(UInt64(text.count), to: &bytes)
-        bytes.append(contentsOf: text)
+        guard input.left == 0 else { throw input.damaged("bytes follow the last record") }
     }
 
     private struct Input {
-        let bytes: UnsafeBufferPointer<UInt8>
+        let bytes: UnsafeRawBufferPointer
         var position = 0
         var left: Int { bytes.count - position }
 
@@ -116,19 +112,20 @@ public enum RecordBatch {
             }
         }
 
-        mutating func text() throws(Problem) -> [UInt8] {
+        mutating func text() throws(Problem) -> UnsafeRawBufferPointer {
             let length = try number()
             guard length <= left else { throw damaged("it ends too early") }
             defer { position += Int(length) }
-            return Array(bytes[position..<position + Int(length)])
+            return UnsafeRawBufferPointer(rebasing: bytes[position..<position + Int(length)])
         }
 
-        mutating func record(after before: EventTime) throws(Problem) -> TopicRecord {
+        @inline(__always)
+        mutating func record(after before: EventTime) throws(Problem) -> Slice {
             let flags = Flags(rawValue: try byte())
             guard flags.isSubset(of: .all) else { throw damaged("unknown flags \(flags.rawValue)") }
             let delta = try number()
             let time = before &+ (Int64(bitPattern: delta >> 1) ^ -Int64(bitPattern: delta & 1))
-            var record = TopicRecord(key: nil, value: nil, timestamp: time)
+            var record = Slice(timestamp: time)
             if flags.contains(.key) { record.key = try text() }
             if flags.contains(.value) { record.value = try text() }
             if flags.contains(.headers) {
@@ -138,11 +135,84 @@ public enum RecordBatch {
                     guard let name = String(validating: try text(), as: UTF8.self) else {
                         throw damaged("a header's name is not UTF-8")
                     }
-                    record.headers.append(.init(name: name, value: try text()))
+                    record.headers.append(.init(name: name, value: Array(try text())))
                 }
             }
             return record
         }
+    }
+}
+
+/// Makes the bytes of a `RecordBatch` record by record, from memory that is only lent.
+public struct RecordBatchBuilder: Sendable {
+    private var bytes: [UInt8]
+    private var before: EventTime = 0
+    public private(set) var count = 0
+    /// Least and greatest event time so far.
+    private var least = EventTime.max
+    private var greatest = EventTime.min
+
+    private static let countBytes = 4
+    private static let capacity = 1 << 28
+
+    /// - Parameter capacity: bytes to hold before the first growth.
+    public init(capacity: Int = 1 << 16) {
+        bytes = [RecordBatch.version] + Array(repeating: 0, count: Self.countBytes)
+        bytes.reserveCapacity(capacity)
+    }
+
+    public var byteCount: Int { bytes.count }
+    /// Least and greatest event time; nil where there is no record.
+    public var times: ClosedRange<EventTime>? { count > 0 ? least...greatest : nil }
+
+    public mutating func append(
+        key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?, headers: [TopicRecord.Header] = [],
+        timestamp: EventTime
+    ) {
+        precondition(count < Self.capacity - 1, "a batch holds less than 2^28 records")
+        count += 1
+        (least, greatest) = (min(least, timestamp), max(greatest, timestamp))
+        var flags: RecordBatch.Flags = []
+        if key != nil { flags.insert(.key) }
+        if value != nil { flags.insert(.value) }
+        if !headers.isEmpty { flags.insert(.headers) }
+        bytes.append(flags.rawValue)
+        let delta = timestamp &- before
+        append(UInt64(bitPattern: delta << 1 ^ delta >> 63))
+        before = timestamp
+        if let key { append(key) }
+        if let value { append(value) }
+        if headers.isEmpty { return }
+        append(UInt64(headers.count))
+        for header in headers {
+            Array(header.name.utf8).withUnsafeBytes { append($0) }
+            header.value.withUnsafeBytes { append($0) }
+        }
+    }
+
+    private mutating func append(_ number: UInt64) {
+        var rest = number
+        while rest >= 0x80 {
+            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest >>= 7
+        }
+        bytes.append(UInt8(rest))
+    }
+
+    private mutating func append(_ text: UnsafeRawBufferPointer) {
+        append(UInt64(text.count))
+        bytes.append(contentsOf: text)
+    }
+
+    /// The batch; the builder begins a new one.
+    public mutating func finish() -> [UInt8] {
+        for place in 0..<Self.countBytes {
+            let isLast = place == Self.countBytes - 1
+            bytes[1 + place] = UInt8(count >> (7 * place) & 0x7f) | (isLast ? 0 : 0x80)
+        }
+        let finished = bytes
+        self = RecordBatchBuilder(capacity: min(finished.count, 1 << 20))
+        return finished
     }
 }
 

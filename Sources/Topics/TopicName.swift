@@ -19,8 +19,25 @@ enum TopicName {
         }
     }
 
+    /// - Throws: `.usage` for what no topic can be made with.
+    static func check(partitions: Int, retentionMs: Int64?) throws(Problem) {
+        guard (1...10_000).contains(partitions) else {
+            throw Problem(.usage, "a topic cannot have \(partitions) partitions", hint: "Choose 1 to 10000.")
+        }
+        if let retentionMs, retentionMs <= 0 {
+            throw Problem(.usage, "records cannot be kept for \(retentionMs) ms", hint: "Choose a time above 0.")
+        }
+    }
+
+    /// That a topic is there with another number of partitions than was asked for.
+    static func hasOtherPartitions(_ name: String, _ count: Int, not asked: Int) -> Problem {
+        Problem(
+            .configuration, "topic \"\(name)\" has \(count) partitions, not \(asked)",
+            hint: "Ask for \(count), or delete the topic first: a key's records must stay in one partition.")
+    }
+
     /// That there is no topic of this name, with the nearest that there is.
-    static func unknown(_ name: String, among names: [String]) -> Problem {
+    static func unknown(_ name: String, among names: [String], code: Problem.Code = .noInput) -> Problem {
         let hint =
             if let near = nearestName(to: name, among: names) {
                 "Did you mean \"\(near)\"?"
@@ -29,7 +46,7 @@ enum TopicName {
             } else {
                 "taxi-cli topic list shows the topics there are."
             }
-        return Problem(.noInput, "there is no topic \"\(name)\"", hint: hint)
+        return Problem(code, "there is no topic \"\(name)\"", hint: hint)
     }
 }
 
@@ -38,11 +55,12 @@ extension TopicStore {
     ///
     /// - Throws: `Problem(.noInput)` with the nearest name where there is no such topic.
     public func fullName(of name: String, tenant: String) throws -> String {
-        let names = try topics().map(\.name)
+        let names = try topicNames()
         let prefixed = "\(tenant)_\(name)"
         if names.contains(name) { return name }
         if names.contains(prefixed) { return prefixed }
         let short = names.filter { $0.hasPrefix("\(tenant)_") }.map { String($0.dropFirst(tenant.count + 1)) }
-        throw TopicName.unknown(name, among: names.isEmpty ? [] : short + names)
+        throw TopicName.unknown(
+            name, among: names.isEmpty ? [] : short + names, code: keepsColumns ? .noInput : .unavailable)
     }
 }

@@ -1,3 +1,4 @@
+import Problems
 public import Trips
 
 /// How a stored batch's payload holds its records.
@@ -76,9 +77,22 @@ public struct ProducerMark: Sendable, Equatable {
     public var sequence: Int64
     /// The producer's own account of where it is; stored with the records, in the same transaction.
     public var position: [UInt8]
+    /// How far it has come in a topic, for those who watch its consumer group; only Kafka has such groups, and needs it to keep
+    /// the mark.
+    public var progress: Progress?
 
-    public init(producer: String, epoch: Int64, sequence: Int64, position: [UInt8] = []) {
+    /// The next offset to read in each partition of a topic.
+    public struct Progress: Sendable, Equatable {
+        public var topic: String
+        public var offsets: [Int64]
+        public init(topic: String, offsets: [Int64]) { (self.topic, self.offsets) = (topic, offsets) }
+    }
+
+    public init(
+        producer: String, epoch: Int64, sequence: Int64, position: [UInt8] = [], progress: Progress? = nil
+    ) {
         (self.producer, self.epoch, self.sequence, self.position) = (producer, epoch, sequence, position)
+        self.progress = progress
     }
 }
 
@@ -121,17 +135,64 @@ public struct TopicDescription: Sendable {
     public var lastAppend: EventTime? { partitions.compactMap(\.lastAppend).max() }
 }
 
+/// What a reader can rely on when an appender dies.
+public enum Delivery: String, Sendable, CaseIterable {
+    /// Each record once, and with the mark that was appended with it.
+    case exactlyOnce = "exactly-once"
+    /// Cheaper on Kafka, where it does without transactions: what was on its way when a process died may come twice.
+    case atLeastOnce = "at-least-once"
+}
+
 /// Where topics live: SQLite in the tenant's home, or Kafka. All calls block; every failure is a `Problem` or `SQLiteError`.
 public protocol TopicStore: AnyObject, Sendable {
+    /// Whether trips and results are kept as columns; else they are written as the JSON that everybody reads.
+    var keepsColumns: Bool { get }
+    /// Whether a mark costs nothing beside the append that carries it; else it makes a transaction of it.
+    var keepsMarksForFree: Bool { get }
     /// Creates a topic; one of that name with as many partitions is left as it is, with another number it is an error.
-    func createTopic(_ name: String, partitions: Int, retentionMs: Int64?) throws
+    ///
+    /// - Parameters:
+    ///   - replication: how many brokers keep each record; nil for what the store does by itself.
+    ///   - retentionMs: nil keeps records for ever.
+    func createTopic(_ name: String, partitions: Int, replication: Int?, retentionMs: Int64?) throws
     func deleteTopic(_ name: String) throws
-    /// All topics, by name.
+    /// The tenant's topics, by name.
     func topics() throws -> [TopicDescription]
-    /// Throws `Problem(.noInput)` with the nearest name where there is no such topic.
+    /// The names of all topics that a reader can be made for.
+    func topicNames() throws -> [String]
+    /// How many partitions a topic has; nil where there is none of that name.
+    func partitionCount(of topic: String) throws -> Int?
+    /// Throws `Problem` with the nearest name where there is no such topic: `.noInput`, on Kafka `.unavailable`.
     func describe(_ topic: String) throws -> TopicDescription
     func makeWriter() throws -> any TopicWriter
     func makeReader(topic: String) throws -> any TopicReader
+}
+
+extension TopicStore {
+    public func createTopic(_ name: String, partitions: Int, retentionMs: Int64? = nil) throws {
+        try createTopic(name, partitions: partitions, replication: nil, retentionMs: retentionMs)
+    }
+
+    public func hasTopic(_ name: String) throws -> Bool { try partitionCount(of: name) != nil }
+
+    /// Makes sure that a topic that a run needs is there.
+    ///
+    /// - Parameters:
+    ///   - partitions: of a topic that does not exist; an existing one keeps its own.
+    ///   - creating: whether it may be made.
+    /// - Returns: how many partitions it has.
+    /// - Throws: `.unavailable` where it is not there and may not be made.
+    @discardableResult
+    public func requireTopic(_ name: String, partitions: Int = 1, creating: Bool = true) throws -> Int {
+        if let found = try partitionCount(of: name) { return found }
+        guard creating else {
+            throw Problem(
+                .unavailable, "there is no topic \"\(name)\", and --no-create is given",
+                hint: "Leave --no-create out, or make it: taxi-cli topic create \(name).")
+        }
+        try createTopic(name, partitions: partitions, replication: nil, retentionMs: nil)
+        return partitions
+    }
 }
 
 /// Appends to topics; used by one thread at a time.
@@ -154,10 +215,16 @@ public protocol TopicReader: AnyObject {
     /// The stored batch that holds `offset`, or the first one after it; nil at the partition's end.
     /// Its first records may lie before `offset`: the caller skips them.
     func read(partition: Int, from offset: Int64) throws -> StoredBatch?
+    /// Where reading goes on after `read` gave nothing at `offset`: behind what holds no record, such as the ends of transactions.
+    func next(partition: Int, after offset: Int64) -> Int64
     /// For each partition the oldest offset kept and the offset its next record will get.
     func offsets() throws -> [Range<Int64>]
     /// The first offset of each partition whose record has an event time at or after `time` (its batch's greatest time decides).
     func offsets(from time: EventTime) throws -> [Int64]
     /// Waits until something may have been appended since the last read, at most `timeoutMs`.
     func wait(timeoutMs: Int) throws
+}
+
+extension TopicReader {
+    public func next(partition: Int, after offset: Int64) -> Int64 { offset }
 }

@@ -38,7 +38,8 @@ struct RunSession {
         zone = try ZoneClock(identifier: globals.zoneIdentifier)
         try globals.prepareTenant(arguments.program)
         database = try ResultsDatabase(path: globals.resultsPath, zone: globals.zoneIdentifier)
-        store = try globals.openTopics()
+        store = try globals.openTopics(
+            delivery: arguments.text("delivery").flatMap(Delivery.init) ?? .exactlyOnce)
         log = RunLog(database)
         runID = try log.begin(command, at: systemTime())
     }

@@ -1,4 +1,7 @@
+import CommandLine
+import Foundation
 import Glibc
+import Kafka
 import Problems
 import Topics
 
@@ -6,16 +9,23 @@ import Topics
 extension GlobalOptions {
     /// Opens the tenant's topics; the embedded ones come into being with their file, in a folder that `prepareTenant` has made.
     ///
-    /// - Throws: `Problem(.unavailable)` for a broker this version cannot talk to; what `EmbeddedTopicStore.init` throws.
-    func openTopics() throws -> any TopicStore {
+    /// - Throws: what `EmbeddedTopicStore.init` and `KafkaTopicStore.init` throw, and `kafkaConfiguration`.
+    func openTopics(delivery: Delivery = .exactlyOnce) throws -> any TopicStore {
         switch broker {
         case .embedded: return try EmbeddedTopicStore(path: topicsPath)
         case .kafka(let servers):
-            throw Problem(
-                .unavailable,
-                "this version has no Kafka backend yet, so it cannot use \"\(servers.joined(separator: ","))\"",
-                hint: "Leave --broker away (and TAXI_BROKER, and broker in taxi.yaml) to use the embedded topics.")
+            return try KafkaTopicStore(kafkaConfiguration(servers), tenant: tenant, delivery: delivery)
         }
+    }
+
+    /// How to reach the cluster: `--broker`, the properties of `--broker-config`, and the secrets of the environment.
+    ///
+    /// - Throws: `Problem` for a file of properties that cannot be read or used, or that lets others read a secret.
+    func kafkaConfiguration(_ servers: [String]) throws(Problem) -> KafkaConfiguration {
+        var configuration = KafkaConfiguration(servers: servers.joined(separator: ","))
+        if let brokerConfigPath { try configuration.read(file: brokerConfigPath) }
+        configuration.read(environment: ProcessInfo.processInfo.environment)
+        return configuration
     }
 
     /// Opens the topics for a command that only looks, and so makes nothing: nil where there are none yet.
@@ -41,3 +51,13 @@ extension GlobalOptions {
         return (store, try store.fullName(of: name, tenant: tenant))
     }
 }
+
+/// What `produce` and `stream` say of how they write to topics.
+let deliveryOption = Option(
+    "delivery", value: .value("GUARANTEE"), kind: .choice(Delivery.allCases.map(\.rawValue)),
+    default: Delivery.exactlyOnce.rawValue, environment: "TAXI_DELIVERY", configKey: "delivery",
+    help: "what topics on Kafka get: at-least-once is cheaper, and may send again what was under way at a crash",
+    group: "Topic")
+
+let noCreateOption = Option(
+    "no-create", help: "make no topics; end with exit code 69 where one is missing", group: "Topic")

@@ -42,7 +42,12 @@ final class MemoryTopicStore: TopicStore {
         try batches(topic, 0).flatMap { try RecordBatch.decode($0.payload) }
     }
 
-    func createTopic(_ name: String, partitions: Int, retentionMs: Int64?) throws {
+    var keepsColumns: Bool { true }
+    var keepsMarksForFree: Bool { true }
+    func topicNames() -> [String] { topics().map(\.name) }
+    func partitionCount(of topic: String) -> Int? { topics().first { $0.name == topic }?.partitions.count }
+
+    func createTopic(_ name: String, partitions: Int, replication: Int?, retentionMs: Int64?) throws {
         try state.withLock { state in
             if let existing = state.partitions[name] {
                 guard existing.count == partitions else {

@@ -231,9 +231,13 @@ final class FaultyTopicStore: TopicStore, @unchecked Sendable {
 
     init(_ store: EmbeddedTopicStore) { self.store = store }
 
-    func createTopic(_ name: String, partitions: Int, retentionMs: Int64?) throws {
-        try store.createTopic(name, partitions: partitions, retentionMs: retentionMs)
+    var keepsColumns: Bool { store.keepsColumns }
+    var keepsMarksForFree: Bool { store.keepsMarksForFree }
+    func createTopic(_ name: String, partitions: Int, replication: Int?, retentionMs: Int64?) throws {
+        try store.createTopic(name, partitions: partitions, replication: replication, retentionMs: retentionMs)
     }
+    func topicNames() throws -> [String] { try store.topicNames() }
+    func partitionCount(of topic: String) throws -> Int? { try store.partitionCount(of: topic) }
     func deleteTopic(_ name: String) throws { try store.deleteTopic(name) }
     func topics() throws -> [TopicDescription] { try store.topics() }
     func describe(_ topic: String) throws -> TopicDescription { try store.describe(topic) }

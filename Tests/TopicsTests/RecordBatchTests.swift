@@ -18,7 +18,7 @@ import Topics
 
     @Test func isSmallForRecordsCloseInTime() {
         let records = (0..<100).map { TopicRecord(key: [1], value: [2], timestamp: 1_700_000_000_000 + $0) }
-        #expect(RecordBatch.encode(records).count == 2 + 6 + 99 + 100 * (1 + 2 + 2) - 1 + 1)
+        #expect(RecordBatch.encode(records).count == 5 + 6 + 99 + 100 * (1 + 2 + 2) - 1 + 1)
     }
 
     @Test(arguments: [1, 2, 3] as [UInt64]) func refusesEveryCut(seed: UInt64) throws {

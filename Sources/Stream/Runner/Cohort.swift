@@ -123,8 +123,9 @@ extension Cohort {
         if workers.count == 1 {
             while recordsInEpoch < options.epochRecords {
                 guard let (partition, piece) = try input.next() else {
+                    let isFinished = input.finished.allSatisfy { $0 }
                     let left = Int(start) + options.epochMs - Int(clock())
-                    if isBounded || recordsInEpoch == 0 || left <= 0 { return true }
+                    if isFinished || recordsInEpoch == 0 || left <= 0 { return isFinished || !isBounded }
                     try input.wait(timeoutMs: left)
                     continue
                 }
@@ -134,7 +135,8 @@ extension Cohort {
             }
             return false
         }
-        return try readInParallel(floor: floor, limits: limits, nowMs: start, clock: clock)
+        return try readInParallel(
+            isBounded: isBounded, floor: floor, limits: limits, nowMs: start, clock: clock)
     }
 
     /// Tells the tracker which partitions wait for us, and which have been read to their end.
@@ -147,14 +149,14 @@ extension Cohort {
 
     /// Several workers: pieces are gathered first, then each worker takes those of its partitions; at the end their states merge.
     private func readInParallel(
-        floor: EventTime, limits: [EventTime], nowMs: Int64, clock: () -> Int64
+        isBounded: Bool, floor: EventTime, limits: [EventTime], nowMs: Int64, clock: () -> Int64
     ) throws -> Bool {
         var pieces: [(partition: Int, piece: InputPiece)] = []
         var gathered = 0
         var isAtEnd = false
         while recordsInEpoch + gathered < options.epochRecords, clock() - nowMs < Int64(options.epochMs) {
             guard let next = try input.next() else {
-                isAtEnd = true
+                isAtEnd = !isBounded || input.finished.allSatisfy { $0 }
                 break
             }
             if case .stored(let batch, let first) = next.piece {
@@ -381,6 +383,7 @@ extension Cohort {
         }
         return Epoch(
             outputs: outputs, checkpoints: zip(plans, checkpoints).map { ($0.name, $1) }, sideBatches: sideBatches,
-            ledger: entries, sequence: checkpoints.map(\.epoch).max() ?? 0, records: recordsInEpoch)
+            ledger: entries, sequence: checkpoints.map(\.epoch).max() ?? 0, records: recordsInEpoch,
+            progress: .init(topic: input.name, offsets: input.offsets))
     }
 }

@@ -13,6 +13,8 @@ struct Epoch: Sendable {
     /// Grows with each epoch of the same queries, whichever of them were run together before.
     var sequence: Int64
     var records: Int
+    /// The next offset of each partition of the source.
+    var progress: ProducerMark.Progress
 
     struct LedgerEntry: Sendable {
         var partition: Int

@@ -22,12 +22,16 @@ final class EpochCommitter: @unchecked Sendable {
     private let producer: String
     private let producerEpoch: Int64
     private let run: (id: String, source: String)
+    /// Whether the source's offsets are those of a topic.
+    private let readsTopic: Bool
     private let ledger: Ledger
     private let upserts: [Statement]
     private let keyInserts: [Statement?]
     private let insertDay: Statement
     private let insertOutbox: Statement
     private let clearOutbox: Statement
+    /// Whether somebody may watch the source's offsets where the messages go.
+    private let movesGroups: Bool
     /// Shared by all committers of a run: they use one connection, which has one transaction at a time.
     private let queue: DispatchQueue
     /// How many epochs may wait: the one that is committed and the next.
@@ -36,7 +40,7 @@ final class EpochCommitter: @unchecked Sendable {
 
     init(
         database: ResultsDatabase, writer: any TopicWriter, plans: [QueryPlan], tenant: String, runID: String,
-        source: String, queue: DispatchQueue
+        source: String, readsTopic: Bool, keepsGroups: Bool, queue: DispatchQueue
     ) throws {
         connection = database.connection
         self.queue = queue
@@ -44,9 +48,11 @@ final class EpochCommitter: @unchecked Sendable {
         self.writer = writer
         self.plans = plans
         topics = plans.map { "\(tenant)_\($0.topicSuffix)" }
-        producer = Self.producerPrefix(tenant) + plans.map(\.name).sorted().joined(separator: "+")
+        producer = Self.producerPrefix + plans.map(\.name).sorted().joined(separator: "+")
         producerEpoch = try writer.takeOver(producer: producer).epoch
         run = (runID, source)
+        self.readsTopic = readsTopic
+        movesGroups = readsTopic && keepsGroups
         ledger = try Ledger(connection)
         let connection = connection
         upserts = try plans.map { plan in
@@ -65,20 +71,19 @@ final class EpochCommitter: @unchecked Sendable {
         clearOutbox = try connection.prepare("DELETE FROM outbox WHERE stream = ?")
     }
 
-    private static func producerPrefix(_ tenant: String) -> String { "stream:\(tenant):" }
+    private static let producerPrefix = "stream:"
 
     /// Sends what earlier processes had committed and perhaps not sent, if they ran one of `plans`, alone or with others.
     ///
     /// Called when the queries are taken over: from then on no earlier process commits another epoch of them, which nobody would send.
     /// A process that runs other queries is left alone.
-    static func recover(
-        _ connection: Connection, writer: any TopicWriter, plans: [QueryPlan], tenant: String
-    ) throws {
+    static func recover(_ connection: Connection, writer: any TopicWriter, plans: [QueryPlan]) throws {
         let names = Set(plans.map(\.name))
         let streams = try connection.rows("SELECT DISTINCT stream FROM outbox") { row throws(SQLiteError) in row.text(0)
         }
         for stream in streams {
-            let queries = stream.dropFirst(producerPrefix(tenant).count).split(separator: "+").map(String.init)
+            // Behind the last colon: earlier versions had the tenant between.
+            let queries = (stream.split(separator: ":").last ?? "").split(separator: "+").map(String.init)
             if names.isDisjoint(with: queries) { continue }
             let (epoch, last) = try writer.takeOver(producer: stream)
             let sequences = try connection.rows(
@@ -149,9 +154,13 @@ final class EpochCommitter: @unchecked Sendable {
         } catch let error as SQLiteError {
             throw Problem(error, doing: "committing an epoch")
         }
-        guard !batches.isEmpty else { return }
+        // Where groups are watched, an epoch without messages moves the group's offsets all the same.
+        guard !batches.isEmpty || movesGroups else { return }
         try writer.append(
-            batches, mark: ProducerMark(producer: producer, epoch: producerEpoch, sequence: epoch.sequence))
+            batches,
+            mark: ProducerMark(
+                producer: producer, epoch: producerEpoch, sequence: epoch.sequence,
+                progress: readsTopic ? epoch.progress : nil))
     }
 
     private func batch(of output: QueryOutput) -> PendingBatch {

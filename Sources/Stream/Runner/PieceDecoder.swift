@@ -8,6 +8,7 @@ final class PieceDecoder {
     private var batch = TripBatch(capacity: 1 << 16)
     private var columns = TripColumnsDecoder()
     private var json: TripJSONReader
+    private var slices: [RecordSlice] = []
 
     init(fields: TripFieldSet) {
         self.fields = fields
@@ -40,36 +41,35 @@ final class PieceDecoder {
     }
 
     private func decodeRecords(_ stored: StoredBatch, _ skip: Int, _ topic: String, _ rejects: inout [Reject]) throws {
-        let records = try RecordBatch.decode(stored.payload).dropFirst(skip)
-        let lines = RecordBytes(capacity: records.reduce(0) { $0 + ($1.value?.count ?? 0) })
-        var slices: [RecordSlice] = []
-        for (index, record) in records.enumerated() {
-            let offset = lines.append(record.value ?? [])
+        // One copy, which the batch then points into.
+        let block = RecordBytes(stored.payload)
+        slices.removeAll(keepingCapacity: true)
+        var index = 0
+        try RecordBatch.forEach(in: block.bytes) { record in
+            defer { index += 1 }
+            guard index >= skip else { return }
+            let offset = record.value?.baseAddress.map { $0 - block.start } ?? 0
             slices.append(
                 RecordSlice(
-                    offset: offset, length: record.value?.count ?? 0,
-                    position: stored.baseOffset + Int64(skip + index)))
+                    offset: offset, length: record.value?.count ?? 0, position: stored.baseOffset + Int64(index)))
         }
         batch.reset()
         if batch.capacity < slices.count { batch = TripBatch(capacity: slices.count) }
         _ = json.decode(
-            slices, base: lines.start, owner: lines, name: "\(topic)/\(stored.partition)", into: batch,
-            rejects: &rejects)
+            slices, base: block.start.assumingMemoryBound(to: UInt8.self), owner: block,
+            name: "\(topic)/\(stored.partition)", into: batch, rejects: &rejects)
     }
 }
 
-/// The values of some records in one block, for a batch to point into.
+/// A copy of a payload that stays where it is, for a batch to point into.
 private final class RecordBytes {
-    private let bytes: UnsafeMutablePointer<UInt8>
-    private var count = 0
-    var start: UnsafePointer<UInt8> { UnsafePointer(bytes) }
+    let bytes: UnsafeRawBufferPointer
+    var start: UnsafeRawPointer { bytes.baseAddress! }  // never empty
 
-    init(capacity: Int) { bytes = .allocate(capacity: max(1, capacity)) }
-    deinit { bytes.deallocate() }
-
-    func append(_ value: [UInt8]) -> Int {
-        defer { count += value.count }
-        (bytes + count).update(from: value, count: value.count)
-        return count
+    init(_ payload: [UInt8]) {
+        let block = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, payload.count), alignment: 16)
+        block.copyBytes(from: payload)
+        bytes = UnsafeRawBufferPointer(rebasing: block[..<payload.count])
     }
+    deinit { bytes.deallocate() }
 }

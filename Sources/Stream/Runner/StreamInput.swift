@@ -1,5 +1,6 @@
 import Foundation
 import Problems
+import Telemetry
 import Topics
 import Trips
 
@@ -47,6 +48,8 @@ final class TopicInput: StreamInput {
     /// Newest event time given out of each partition.
     private var progress: [EventTime]
     private(set) var drained: [Bool]
+    private var isCutOff = false
+    private let log = Logger("stream")
     var rejects: Int64? { nil }
     var identity: String? { reader.identity }
 
@@ -86,15 +89,32 @@ final class TopicInput: StreamInput {
         for partition in (0..<partitionCount).sorted(by: { progress[$0] < progress[$1] }) {
             let first = offsets[partition]
             if let ends, first >= ends[partition] { continue }
-            let found = try reader.read(partition: partition, from: first)
+            let found = try read(partition, from: first)
             drained[partition] = found == nil
-            guard let batch = found else { continue }
+            guard let batch = found else {
+                offsets[partition] = reader.next(partition: partition, after: first)
+                continue
+            }
             let from = max(first, batch.baseOffset)
             offsets[partition] = batch.baseOffset + Int64(batch.count)
             progress[partition] = max(progress[partition], batch.times.upperBound)
             return (partition, .stored(batch, firstOffset: from))
         }
         return nil
+    }
+
+    /// A broker that is away is waited for: what it has is not lost, and the checkpoint stands.
+    private func read(_ partition: Int, from offset: Int64) throws -> StoredBatch? {
+        do {
+            let batch = try reader.read(partition: partition, from: offset)
+            if isCutOff { log.info("topic \"\(name)\" can be read again") }
+            isCutOff = false
+            return batch
+        } catch let problem as Problem where problem.code == .unavailable {
+            if !isCutOff { log.warning("\(problem.message); waiting for it") }
+            isCutOff = true
+            return nil
+        }
     }
 
     var finished: [Bool] {
@@ -105,7 +125,8 @@ final class TopicInput: StreamInput {
     func wait(timeoutMs: Int) throws { try reader.wait(timeoutMs: timeoutMs) }
 
     func lag() throws -> Int64 {
-        zip(try reader.offsets(), offsets).reduce(0) { $0 + max(0, $1.0.upperBound - $1.1) }
+        if isCutOff { return 0 }
+        return zip(try reader.offsets(), offsets).reduce(0) { $0 + max(0, $1.0.upperBound - $1.1) }
     }
 }
 

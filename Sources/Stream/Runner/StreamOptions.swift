@@ -26,6 +26,8 @@ public struct StreamOptions: Sendable {
     /// Where queries without results start, by event time; nil for the beginning.
     public var fromTime: EventTime?
     public var late = LatePolicy.drop
+    /// Whether topics that are missing are made.
+    public var createsTopics = true
     public var workers = 1
 
     public init(tenant: String, zone: ZoneClock) { (self.tenant, self.zone) = (tenant, zone) }

@@ -77,18 +77,18 @@ extension StreamRunner {
         }
         let connection = database.connection
         for plan in plans {
-            try store.createTopic("\(options.tenant)_\(plan.topicSuffix)", partitions: 1, retentionMs: nil)
+            try store.requireTopic("\(options.tenant)_\(plan.topicSuffix)", creating: options.createsTopics)
         }
-        try store.createTopic("\(options.tenant)_deadLetter", partitions: 1, retentionMs: nil)
+        try store.requireTopic("\(options.tenant)_deadLetter", creating: options.createsTopics)
         if options.late == .deadLetter {
-            try store.createTopic("\(options.tenant)_late", partitions: 1, retentionMs: nil)
+            try store.requireTopic("\(options.tenant)_late", creating: options.createsTopics)
         }
         let checkpoints = try explaining("taking over the queries") {
             try connection.transaction { try plans.map(takeOver) }
         }
         let recoveryWriter = try store.makeWriter()
         try explaining("sending what an earlier run had committed") {
-            try EpochCommitter.recover(connection, writer: recoveryWriter, plans: plans, tenant: options.tenant)
+            try EpochCommitter.recover(connection, writer: recoveryWriter, plans: plans)
         }
         let loader = StateLoader(connection: connection)
         let name = sourceName
@@ -110,7 +110,7 @@ extension StreamRunner {
             let states = try plans.map { try loader.load($0, zone: options.zone) }
             let committer = try EpochCommitter(
                 database: database, writer: store.makeWriter(), plans: plans, tenant: options.tenant, runID: runID,
-                source: name, queue: queue)
+                source: name, readsTopic: readsTopic, keepsGroups: !store.keepsColumns, queue: queue)
             let input = try makeInput(for: cohorts.count)
             if let position = group.key.positions[name] {
                 try input.seek(to: position)
@@ -179,6 +179,11 @@ extension StreamRunner {
             "INSERT OR REPLACE INTO query_windows VALUES (?, ?, ?)", .text(view), .integer(sizeMs), .integer(everyMs))
     }
 
+    private var readsTopic: Bool {
+        if case .topic = source { return true }
+        return false
+    }
+
     /// Names the source in checkpoints.
     private var sourceName: String {
         switch source {
@@ -222,7 +227,10 @@ extension StreamRunner {
             let now = Self.monotonicMs()
             if hadRecords {
                 lastArrivalMs = now
-            } else if !isBounded {
+            } else if isBounded {
+                // Not at the end and nothing there: a broker is slow, or away.
+                try cohorts.first { !$0.input.finished.allSatisfy { $0 } }?.input.wait(timeoutMs: 100)
+            } else {
                 try closeByWallTime(silentMs: now - lastArrivalMs, nowMs: now)
                 try cohorts[0].input.wait(timeoutMs: 100)
             }

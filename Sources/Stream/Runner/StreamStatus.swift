@@ -1,6 +1,6 @@
 public import Database
 import Foundation
-import Problems
+public import Problems
 import SQLite
 public import Topics
 public import Trips
@@ -60,9 +60,14 @@ public struct StreamStatus: Sendable {
     ///   - database: nil where there are no results yet.
     ///   - store: nil where there are no topics yet.
     ///   - plans: the declared queries; others that have results are listed too.
+    ///   - unreachable: why there is no store, where there should be one.
     /// - Throws: `Problem` where something stored is damaged or cannot be read.
-    public init(tenant: String, database: ResultsDatabase?, store: (any TopicStore)?, plans: [QueryPlan]) throws {
+    public init(
+        tenant: String, database: ResultsDatabase?, store: (any TopicStore)?, plans: [QueryPlan],
+        unreachable: Problem? = nil
+    ) throws {
         self.tenant = tenant
+        if let unreachable { reasons.append("the topics cannot be looked at: \(unreachable.message)") }
         let topics = try store?.topics() ?? []
         ingest = topics.first { $0.name == "\(tenant)_ingestData" }.map {
             Ingest(topic: $0.name, records: $0.recordCount, lastEvent: $0.times?.upperBound, lastAppend: $0.lastAppend)

@@ -20,13 +20,16 @@ public final class EmbeddedTopicStore: TopicStore {
         connection = try explaining("opening the topics") { try EmbeddedSchema.open(path) }
     }
 
-    public func createTopic(_ name: String, partitions: Int, retentionMs: Int64? = nil) throws {
+    public var keepsColumns: Bool { true }
+    public var keepsMarksForFree: Bool { true }
+
+    public func createTopic(_ name: String, partitions: Int, replication: Int?, retentionMs: Int64?) throws {
         try TopicName.check(name)
-        guard (1...10_000).contains(partitions) else {
-            throw Problem(.usage, "a topic cannot have \(partitions) partitions", hint: "Choose 1 to 10000.")
-        }
-        if let retentionMs, retentionMs <= 0 {
-            throw Problem(.usage, "records cannot be kept for \(retentionMs) ms", hint: "Choose a time above 0.")
+        try TopicName.check(partitions: partitions, retentionMs: retentionMs)
+        if let replication, replication != 1 {
+            throw Problem(
+                .usage, "an embedded topic cannot be kept \(replication) times",
+                hint: "Leave --replication out: it lies in one file. Kafka keeps copies on several brokers.")
         }
         try withConnection("creating topic \"\(name)\"") { connection in
             // Looked up without the write lock first: most runs find their topics.
@@ -62,6 +65,16 @@ public final class EmbeddedTopicStore: TopicStore {
             try connection.snapshot {
                 try Self.names(in: connection).map { try Self.describe($0, in: connection) }
             }
+        }
+    }
+
+    public func topicNames() throws -> [String] {
+        try withConnection("listing the topics") { connection in try Self.names(in: connection) }
+    }
+
+    public func partitionCount(of topic: String) throws -> Int? {
+        try withConnection("looking for topic \"\(topic)\"") { connection in
+            try Self.partitionCount(of: topic, in: connection)
         }
     }
 
@@ -113,16 +126,16 @@ extension EmbeddedTopicStore {
         throw TopicName.unknown(name, among: try names(in: connection))
     }
 
-    /// Whether the topic is there; with another number of partitions that is an error.
-    private static func exists(_ name: String, partitions: Int, in connection: Connection) throws -> Bool {
+    private static func partitionCount(of name: String, in connection: Connection) throws -> Int? {
         let found = try connection.value(
             "SELECT count(*) FROM partitions WHERE topic_id = (SELECT id FROM topics WHERE name = ?)", .text(name))
-        guard let count = found?.integer, count > 0 else { return false }
-        guard count == partitions else {
-            throw Problem(
-                .configuration, "topic \"\(name)\" has \(count) partitions, not \(partitions)",
-                hint: "Ask for \(count), or delete the topic first: a key's records must stay in one partition.")
-        }
+        return found?.integer.flatMap { $0 > 0 ? Int($0) : nil }
+    }
+
+    /// Whether the topic is there; with another number of partitions that is an error.
+    private static func exists(_ name: String, partitions: Int, in connection: Connection) throws -> Bool {
+        guard let count = try partitionCount(of: name, in: connection) else { return false }
+        guard count == partitions else { throw TopicName.hasOtherPartitions(name, count, not: partitions) }
         return true
     }
 

@@ -92,7 +92,7 @@ enum DeadLetterCommand {
     private static func read(_ arguments: ParsedArguments, all: Bool = false) throws -> DeadLetterLog {
         let globals = GlobalOptions(arguments)
         let topic = "\(globals.tenant)_deadLetter"
-        guard let store = try globals.openTopicsIfAny(), try store.topics().contains(where: { $0.name == topic }) else {
+        guard let store = try globals.openTopicsIfAny(), try store.hasTopic(topic) else {
             return DeadLetterLog()
         }
         let wanted = arguments.text("reason")

@@ -57,6 +57,7 @@ enum ProduceCommand {
         Option(
             "key", value: .value("KEY"), kind: .choice(RecordKey.allCases.map(\.rawValue)), default: "taxi_id",
             configKey: "produce.key", help: "records of one key share a partition and keep their order", group: "Topic"),
+        deliveryOption, noCreateOption,
         Option(
             "dry-run", help: "write JSON lines to stdout instead, for kcat or jq; nothing is stored", group: "Topic"),
     ]
@@ -91,11 +92,13 @@ enum ProduceCommand {
                 hint: "Add --clock start, or leave --spread out.")
         }
         let globals = GlobalOptions(arguments)
-        return ReplayOptions(
+        var options = ReplayOptions(
             paths: arguments.positionals, source: source, pace: pace,
             key: arguments.text("key").flatMap(RecordKey.init) ?? .taxi,
             partitions: arguments.integer("partitions").map(Int.init), isResuming: arguments.isOn("resume"),
             isLooping: arguments.isOn("loop"), tenant: globals.tenant)
+        options.createsTopics = !arguments.isOn("no-create")
+        return options
     }
 
     private static func replay(_ options: ReplayOptions, _ arguments: ParsedArguments) throws -> ExitStatus {

@@ -52,12 +52,20 @@ enum StatusCommand {
     }
 
     private static func page(of globals: GlobalOptions) throws -> StatusPage {
-        let store = try globals.openTopicsIfAny()
+        var store: (any TopicStore)?
+        var unreachable: Problem?
+        do {
+            store = try globals.openTopicsIfAny()
+        } catch let problem as Problem where problem.code == .unavailable || problem.code == .noPermission {
+            // What the database says is worth knowing all the same.
+            unreachable = problem
+        }
         let hasResults = access(globals.resultsPath, F_OK) == 0
         let database = hasResults ? try ResultsDatabase.openReadOnly(path: globals.resultsPath) : nil
         let zone = try ZoneClock(identifier: database?.zone ?? globals.zoneIdentifier)
         let status = try StreamStatus(
-            tenant: globals.tenant, database: database, store: store, plans: globals.declaredQueries())
+            tenant: globals.tenant, database: database, store: store, plans: globals.declaredQueries(),
+            unreachable: unreachable)
         return StatusPage(status, zone)
     }
 }

@@ -63,7 +63,17 @@ enum StreamCommand {
             Option(
                 "workers", value: .value("N"), kind: .integer(1...256), configKey: "stream.workers",
                 help: "threads, at most one a partition; the number of processors unless said", group: "Work"),
-            summaryOption,
+            Option(
+                "if-running", value: .value("WHAT"), kind: .choice(QueryLocks.Policy.allCases.map(\.rawValue)),
+                configKey: "stream.if-running",
+                help:
+                    "where another process runs these queries: takeover ends it (embedded topics and bounded runs unless said), standby waits until it has died (Kafka)",
+                group: "Work"),
+            Option(
+                "partitions", value: .value("N"), kind: .integer(1...1024),
+                help: "make the topic of the trips with so many, where it is missing, and do not wait for produce",
+                group: "Topic"),
+            deliveryOption, noCreateOption, summaryOption,
         ],
         subcommands: [StreamExplainCommand.command, StreamQueriesCommand.command], run: run)
 
@@ -81,6 +91,12 @@ enum StreamCommand {
         let session = try RunSession(arguments, command: "stream")
         Interruption.install()
         return try session.recording {
+            guard let locks = try locks(arguments, plans, session) else {
+                return RunEnd(
+                    outcome: .interrupted, json: StreamSummary().json(zone: session.zone),
+                    text: "stopped while standing by; the other process goes on")
+            }
+            defer { locks.release() }
             let source = try source(arguments, plans, globals, session)
             if case .topic(let topic) = source, try !waitForTopic(topic, arguments, session) {
                 return RunEnd(
@@ -100,6 +116,29 @@ enum StreamCommand {
         }.report(arguments)
     }
 
+    /// Takes the queries' locks, after the policy of `--if-running`; nil after Ctrl-C.
+    private static func locks(
+        _ arguments: ParsedArguments, _ plans: [QueryPlan], _ session: RunSession
+    ) throws -> QueryLocks? {
+        let isContinuous = !arguments.isOn("until-end") && arguments.texts("input").isEmpty
+        let policy =
+            arguments.text("if-running").flatMap(QueryLocks.Policy.init)
+            ?? (isContinuous && session.globals.broker != .embedded ? .standby : .takeover)
+        let locks = try QueryLocks(folder: session.globals.tenantFolder, queries: plans.map(\.name))
+        switch policy {
+        case .takeover: locks.holdWhenFree()
+        case .standby:
+            if try locks.tryHold() { return locks }
+            try arguments.say("another process runs these queries; standing by until it ends")
+            while try !locks.tryHold() {
+                if Interruption.isRequested { return nil }
+                Thread.sleep(forTimeInterval: 0.05)
+            }
+            try arguments.say("taking over")
+        }
+        return locks
+    }
+
     /// A stream may be started before its source: it waits, since the first replay decides how many partitions the topic has.
     ///
     /// - Returns: false after Ctrl-C.
@@ -108,10 +147,14 @@ enum StreamCommand {
         _ topic: String, _ arguments: ParsedArguments, _ session: RunSession
     ) throws -> Bool {
         var hasSaid = false
-        while try !session.store.topics().contains(where: { $0.name == topic }) {
+        if let partitions = arguments.integer("partitions") {
+            try session.store.requireTopic(
+                topic, partitions: Int(partitions), creating: !arguments.isOn("no-create"))
+        }
+        while try !session.store.hasTopic(topic) {
             guard !arguments.isOn("until-end") else {
                 throw Problem(
-                    .noInput, "there is no topic \"\(topic)\" yet",
+                    session.store.keepsColumns ? .noInput : .unavailable, "there is no topic \"\(topic)\" yet",
                     hint: "Fill it with taxi-cli produce FILE, or leave --until-end out to wait for what comes.")
             }
             if Interruption.isRequested { return false }
@@ -134,6 +177,7 @@ enum StreamCommand {
         options.untilEnd = arguments.isOn("until-end")
         options.fromBeginning = arguments.isOn("from-beginning")
         options.fromTime = arguments.time("from-time")?.utcMs { zone.utcMs(localSeconds: $0) }
+        options.createsTopics = !arguments.isOn("no-create")
         options.late = arguments.text("late").flatMap(StreamOptions.LatePolicy.init) ?? .drop
         options.workers = arguments.integer("workers").map(Int.init) ?? ProcessInfo.processInfo.activeProcessorCount
         return options

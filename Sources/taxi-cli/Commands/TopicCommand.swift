@@ -68,6 +68,11 @@ enum TopicCommand {
                 "partitions", value: .value("N"), kind: .integer(1...10_000), default: "1",
                 help: "how many parts; records of one key stay in one of them"),
             Option(
+                "replication", value: .value("N"), kind: .integer(1...100),
+                help:
+                    "how many brokers keep each record; on Kafka only, where the cluster has its own number unless said"
+            ),
+            Option(
                 "retention", value: .value("TIME"), kind: .duration,
                 help: "how long records are kept, by event time; for ever unless said"),
         ]
@@ -78,7 +83,8 @@ enum TopicCommand {
         let topic = given.hasPrefix("\(globals.tenant)_") ? given : "\(globals.tenant)_\(given)"
         let partitions = Int(arguments.integer("partitions") ?? 1)
         try globals.openTopics().createTopic(
-            topic, partitions: partitions, retentionMs: arguments.durationMs("retention"))
+            topic, partitions: partitions, replication: arguments.integer("replication").map(Int.init),
+            retentionMs: arguments.durationMs("retention"))
         try arguments.say("topic \"\(topic)\" has \(partitions) \(partitions == 1 ? "partition" : "partitions")")
         return .success
     }

@@ -1,0 +1,269 @@
+internal import CRdKafka
+import Foundation
+public import Problems
+import Synchronization
+import Telemetry
+
+/// One librdkafka client: what producers, consumers and administration have in common.
+///
+/// `@unchecked Sendable`: librdkafka's handles may be used by any thread; `events` has a lock of its own.
+public final class KafkaClient: @unchecked Sendable {
+    public enum Role: Sendable { case producer, consumer }
+
+    public let configuration: KafkaConfiguration
+    let raw: OpaquePointer
+    let events: ClientEvents
+
+    /// - Parameters:
+    ///   - settings: what this client needs; the user's properties go over them.
+    ///   - fixed: what no property may change.
+    ///   - onDelivery: told of each message that was delivered or given up.
+    /// - Throws: `.configuration` for a property that librdkafka does not take.
+    init(
+        _ role: Role, _ configuration: KafkaConfiguration, settings: [String: String] = [:],
+        fixed: [String: String] = [:],
+        onDelivery: DeliveryCount? = nil
+    ) throws(Problem) {
+        self.configuration = configuration
+        events = ClientEvents(deliveries: onDelivery)
+        let conf = rd_kafka_conf_new()!
+        let properties = Self.base.merging(settings) { $1 }.merging(configuration.properties) { $1 }.merging(fixed) {
+            $1
+        }.merging(["bootstrap.servers": configuration.servers]) { $1 }
+        for (name, value) in properties.sorted(by: { $0.key < $1.key }) {
+            // A user's file may hold what only the other role knows.
+            if let fault = Self.set(name, value, in: conf), !Self.isForOtherRole(name, role) {
+                rd_kafka_conf_destroy(conf)
+                throw Problem(.configuration, fault.message, hint: fault.hint)
+            }
+        }
+        rd_kafka_conf_set_opaque(conf, Unmanaged.passUnretained(events).toOpaque())
+        rd_kafka_conf_set_error_cb(conf) { _, code, reason, opaque in
+            ClientEvents.of(opaque)?.note(
+                KafkaError(rd_kafka_resp_err_t(rawValue: code), reason.map { String(cString: $0) }))
+        }
+        rd_kafka_conf_set_log_cb(conf) { _, level, _, text in
+            guard let text else { return }
+            let line = String(cString: text)
+            // What matters comes as an error as well; the log is for looking closer.
+            Logger("kafka").debug(line, ["level": level])
+        }
+        if onDelivery != nil {
+            rd_kafka_conf_set_dr_msg_cb(conf) { _, message, opaque in
+                guard let message else { return }
+                ClientEvents.of(opaque)?.deliveries?.finished(message.pointee.err)
+            }
+        }
+        var text = [CChar](repeating: 0, count: 512)
+        let kind = role == .producer ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER
+        guard let raw = rd_kafka_new(kind, conf, &text, text.count) else {
+            // Only a client that came into being owns the configuration.
+            rd_kafka_conf_destroy(conf)
+            throw Problem(
+                .configuration, "the broker's client cannot be set up: \(string(text))",
+                hint: "Look at the file of --broker-config.")
+        }
+        self.raw = raw
+    }
+
+    deinit { rd_kafka_destroy(raw) }
+
+    public var servers: String { configuration.servers }
+
+    private static let base = [
+        "client.id": "taxi-cli", "socket.keepalive.enable": "true", "reconnect.backoff.ms": "50",
+        "reconnect.backoff.max.ms": "1000", "topic.metadata.refresh.fast.interval.ms": "50",
+        "broker.address.family": "any",
+    ]
+
+    private static func set(
+        _ name: String, _ value: String, in conf: OpaquePointer
+    ) -> (message: String, hint: String)? {
+        var text = [CChar](repeating: 0, count: 512)
+        switch rd_kafka_conf_set(conf, name, value, &text, text.count) {
+        case RD_KAFKA_CONF_OK: return nil
+        case RD_KAFKA_CONF_UNKNOWN:
+            let near = nearestName(to: name, among: propertyNames).map { "Did you mean \"\($0)\"? " } ?? ""
+            return ("unknown broker property \"\(name)\"", near + "librdkafka's CONFIGURATION.md lists all.")
+        default:
+            // librdkafka's own words repeat the value, which may be a secret.
+            let shown = KafkaConfiguration.secrets.contains(name) ? "its value cannot be used" : string(text)
+            return ("broker property \"\(name)\": \(shown)", "librdkafka's CONFIGURATION.md says what it takes.")
+        }
+    }
+
+    /// What is wrong with one property; nil where librdkafka takes it.
+    static func fault(ofProperty name: String, value: String) -> (message: String, hint: String)? {
+        let conf = rd_kafka_conf_new()!
+        defer { rd_kafka_conf_destroy(conf) }
+        return set(name, value, in: conf)
+    }
+
+    private static let propertyNames: [String] = {
+        let conf = rd_kafka_conf_new()
+        defer { rd_kafka_conf_destroy(conf) }
+        var count = 0
+        guard let pairs = rd_kafka_conf_dump(conf, &count) else { return [] }
+        defer { rd_kafka_conf_dump_free(pairs, count) }
+        return stride(from: 0, to: count, by: 2).compactMap { pairs[$0].map { String(cString: $0) } }
+    }()
+
+    private static func isForOtherRole(_ name: String, _ role: Role) -> Bool {
+        role == .producer && (name == "group.id" || name.hasPrefix("fetch.") || name == "isolation.level")
+    }
+}
+
+// MARK: - The connection
+
+extension KafkaClient {
+    /// How long a broker may take for its first answer.
+    public static let connectTimeoutMs: Int32 = 6000
+
+    /// Waits until a broker has answered.
+    ///
+    /// - Throws: `.unavailable` or `.noPermission` with the reason, within `connectTimeoutMs`; a refusal is told at once.
+    public func connect() throws(Problem) {
+        let deadline = ContinuousClock.now + .milliseconds(Int(Self.connectTimeoutMs))
+        while true {
+            do throws(KafkaError) {
+                _ = try metadata(topic: nil, allTopics: false, timeoutMs: 500)
+                return
+            } catch {
+                rd_kafka_poll(raw, 0)
+                if let refusal = events.refusal { throw refusal.problem(doing: "connecting", servers: servers) }
+                guard ContinuousClock.now < deadline, error.isConnection else {
+                    throw (events.last ?? error).problem(doing: "connecting", servers: servers)
+                }
+            }
+        }
+    }
+
+    /// The cluster's own name; empty where it does not tell.
+    public var clusterID: String {
+        guard let text = rd_kafka_clusterid(raw, Self.connectTimeoutMs) else { return "" }
+        defer { rd_kafka_mem_free(raw, text) }
+        return String(cString: text)
+    }
+
+    /// A topic's partitions as the cluster tells them.
+    public struct TopicMetadata: Sendable {
+        public var name: String
+        public var partitionCount: Int
+        var error: rd_kafka_resp_err_t
+    }
+
+    /// What is known of one topic (`topic`), of all, or of none: then it only shows that a broker answers.
+    func metadata(topic: String?, allTopics: Bool, timeoutMs: Int32) throws(KafkaError) -> [TopicMetadata] {
+        let handle = topic.map { rd_kafka_topic_new(raw, $0, nil) } ?? nil
+        defer { if let handle { rd_kafka_topic_destroy(handle) } }
+        var found: UnsafePointer<rd_kafka_metadata>?
+        let code = rd_kafka_metadata(raw, allTopics ? 1 : 0, handle, &found, timeoutMs)
+        guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let found else { throw KafkaError(code) }
+        defer { rd_kafka_metadata_destroy(found) }
+        return (0..<Int(found.pointee.topic_cnt)).map { index in
+            let topic = found.pointee.topics[index]
+            return TopicMetadata(
+                name: String(cString: topic.topic), partitionCount: Int(topic.partition_cnt), error: topic.err)
+        }
+    }
+
+    /// The topic's partitions; nil where there is no such topic.
+    public func describe(topic: String) throws(KafkaError) -> TopicMetadata? {
+        let deadline = ContinuousClock.now + .milliseconds(Int(Self.connectTimeoutMs))
+        while true {
+            let found = try metadata(topic: topic, allTopics: false, timeoutMs: Self.connectTimeoutMs).first
+            guard let found else { return nil }
+            switch found.error {
+            case RD_KAFKA_RESP_ERR_NO_ERROR: return found
+            case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC: return nil
+            case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE where ContinuousClock.now < deadline: usleep(20_000)
+            default: throw KafkaError(found.error)
+            }
+        }
+    }
+
+    /// The names of all topics that are somebody's, by name.
+    public func topicNames() throws(KafkaError) -> [String] {
+        try metadata(topic: nil, allTopics: true, timeoutMs: Self.connectTimeoutMs).map(\.name)
+            .filter { !$0.hasPrefix("__") }.sorted()
+    }
+
+    /// Offsets that `ListOffsets` gives for each partition of a topic.
+    ///
+    /// - Parameter time: the first offset at or after an event time, ms; or -1 for the end (for readers of committed records: as far
+    ///   as they can read), -2 for the oldest kept. Where no record is as late, the offset is -1.
+    public func offsets(topic: String, partitions: Int, time: Int64) throws(KafkaError) -> [Int64] {
+        let list = rd_kafka_topic_partition_list_new(Int32(partitions))
+        defer { rd_kafka_topic_partition_list_destroy(list) }
+        for partition in 0..<partitions {
+            rd_kafka_topic_partition_list_add(list, topic, Int32(partition)).pointee.offset = time
+        }
+        let code = rd_kafka_offsets_for_times(raw, list, Self.connectTimeoutMs)
+        guard code == RD_KAFKA_RESP_ERR_NO_ERROR else { throw KafkaError(code) }
+        var offsets: [Int64] = []
+        for index in 0..<partitions {
+            let element = list!.pointee.elems[index]
+            guard element.err == RD_KAFKA_RESP_ERR_NO_ERROR else { throw KafkaError(element.err) }
+            offsets.append(element.offset)
+        }
+        return offsets
+    }
+}
+
+/// What the callbacks of a client record: they run on whichever thread polls, and only write down.
+final class ClientEvents: Sendable {
+    private struct State {
+        var last: KafkaError?
+        var refusal: KafkaError?
+    }
+    private let state = Mutex(State())
+    let deliveries: DeliveryCount?
+
+    init(deliveries: DeliveryCount?) { self.deliveries = deliveries }
+
+    static func of(_ opaque: UnsafeMutableRawPointer?) -> ClientEvents? {
+        opaque.map { Unmanaged<ClientEvents>.fromOpaque($0).takeUnretainedValue() }
+    }
+
+    func note(_ error: KafkaError) {
+        Logger("kafka").debug("client error", ["number": error.number, "reason": error.message])
+        state.withLock { state in
+            // "All brokers down" follows each failure and says less than it.
+            if state.last == nil || error.code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN { state.last = error }
+            if error.isRefusal { state.refusal = error }
+        }
+    }
+
+    var last: KafkaError? { state.withLock { $0.last } }
+    /// A refusal that waiting cannot help.
+    var refusal: KafkaError? { state.withLock { $0.refusal } }
+    func clear() { state.withLock { $0 = State() } }
+}
+
+/// Messages that are under way, and the first that failed.
+final class DeliveryCount: Sendable {
+    private let underWay = Atomic<Int>(0)
+    private let failure = Mutex<KafkaError?>(nil)
+
+    func started() { underWay.add(1, ordering: .relaxed) }
+    /// Takes back a message that the client did not accept.
+    func refused() { underWay.subtract(1, ordering: .relaxed) }
+
+    func finished(_ code: rd_kafka_resp_err_t) {
+        if code != RD_KAFKA_RESP_ERR_NO_ERROR { failure.withLock { $0 = $0 ?? KafkaError(code) } }
+        underWay.subtract(1, ordering: .releasing)
+    }
+
+    var isEmpty: Bool { underWay.load(ordering: .acquiring) == 0 }
+    /// The first failure since the last call.
+    func takeFailure() -> KafkaError? {
+        failure.withLock { failure in
+            defer { failure = nil }
+            return failure
+        }
+    }
+}
+
+func string(_ text: [CChar]) -> String {
+    String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+}

@@ -1,0 +1,142 @@
+internal import CRdKafka
+import Foundation
+import Glibc
+public import Problems
+
+/// One record as the client lends it; valid inside the call that shows it.
+public struct KafkaMessage {
+    let raw: UnsafeMutablePointer<rd_kafka_message_t>
+
+    public var offset: Int64 { raw.pointee.offset }
+    public var key: UnsafeRawBufferPointer? {
+        raw.pointee.key.map { UnsafeRawBufferPointer(start: $0, count: raw.pointee.key_len) }
+    }
+    public var value: UnsafeRawBufferPointer? {
+        raw.pointee.payload.map { UnsafeRawBufferPointer(start: $0, count: raw.pointee.len) }
+    }
+    /// As the record's producer stamped it, ms UTC; 0 where it did not.
+    public var timestampMs: Int64 {
+        var kind = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE
+        return max(0, rd_kafka_message_timestamp(raw, &kind))
+    }
+    public var headers: [(name: String, value: [UInt8])] {
+        var list: OpaquePointer?
+        guard rd_kafka_message_headers(raw, &list) == RD_KAFKA_RESP_ERR_NO_ERROR, let list else { return [] }
+        var headers: [(String, [UInt8])] = []
+        var name: UnsafePointer<CChar>?
+        var value: UnsafeRawPointer?
+        var size = 0
+        while rd_kafka_header_get_all(list, headers.count, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR {
+            let bytes = value.map { [UInt8](UnsafeRawBufferPointer(start: $0, count: size)) } ?? []
+            headers.append((name.map { String(cString: $0) } ?? "", bytes))
+        }
+        return headers
+    }
+}
+
+/// Reads partitions of one topic from offsets that the caller names, without any group; committed records only.
+///
+/// Each partition has a bounded queue of its own: one that nobody reads from does not fill the memory. Used by one thread at a time.
+public final class KafkaConsumer {
+    public enum Event {
+        case message(KafkaMessage)
+        /// Nothing comes before this offset any more: all that lay there was read, or holds no record.
+        case end(offset: Int64)
+    }
+
+    public let client: KafkaClient
+    public let topic: String
+    private let handle: OpaquePointer
+    private var started: Set<Int> = []
+    /// Becomes readable when an empty queue gets something.
+    private let wake: Int32
+    private var messages: UnsafeMutablePointer<UnsafeMutablePointer<rd_kafka_message_t>?>
+
+    private static let messagesPerCall = 4096
+    /// Prefetched records of all partitions together.
+    private static let prefetchKiB = 48 << 10
+
+    public init(_ configuration: KafkaConfiguration, topic: String, partitionCount: Int) throws(Problem) {
+        let perPartition = max(1024, Self.prefetchKiB / max(1, partitionCount))
+        client = try KafkaClient(
+            .consumer, configuration,
+            settings: [
+                "fetch.wait.max.ms": "100", "queued.max.messages.kbytes": "\(perPartition)",
+                "queued.min.messages": "50000", "fetch.message.max.bytes": "2097152", "fetch.error.backoff.ms": "100",
+                "statistics.interval.ms": "0",
+            ],
+            fixed: [
+                "enable.partition.eof": "true", "isolation.level": "read_committed", "enable.auto.commit": "false",
+                // Reading without a group; the client wants a name all the same.
+                "group.id": "taxi-cli", "auto.offset.reset": "error",
+            ])
+        self.topic = topic
+        wake = taxi_kafka_wakefd()
+        guard wake >= 0, let handle = rd_kafka_topic_new(client.raw, topic, nil) else {
+            if wake >= 0 { close(wake) }
+            throw Problem(.inputOutput, "cannot read topic \"\(topic)\": \(String(cString: strerror(errno)))")
+        }
+        self.handle = handle
+        messages = .allocate(capacity: Self.messagesPerCall)
+    }
+
+    deinit {
+        for partition in started { rd_kafka_consume_stop(handle, Int32(partition)) }
+        rd_kafka_topic_destroy(handle)
+        messages.deallocate()
+        close(wake)
+    }
+
+    /// Reads a partition from here on; where it was read from elsewhere, what was fetched is dropped.
+    public func start(partition: Int, at offset: Int64) throws(KafkaError) {
+        if started.remove(partition) != nil { rd_kafka_consume_stop(handle, Int32(partition)) }
+        guard rd_kafka_consume_start(handle, Int32(partition), offset) == 0 else {
+            throw KafkaError(rd_kafka_last_error())
+        }
+        started.insert(partition)
+        if let queue = rd_kafka_queue_get_partition(client.raw, topic, Int32(partition)) {
+            var one: UInt64 = 1
+            withUnsafeBytes(of: &one) { rd_kafka_queue_io_event_enable(queue, wake, $0.baseAddress, $0.count) }
+            rd_kafka_queue_destroy(queue)
+        }
+    }
+
+    /// Shows what has come of a partition, waiting up to `timeoutMs` for the first of it.
+    ///
+    /// - Returns: whether more may be there already.
+    /// - Throws: what the client met; reading may go on where it is a matter of the connection.
+    public func poll(partition: Int, timeoutMs: Int32, _ body: (Event) throws -> Void) throws -> Bool {
+        rd_kafka_poll(client.raw, 0)
+        // The call that takes many waits for all of them, so it does not wait at all, and one that takes one does.
+        var count = rd_kafka_consume_batch(handle, Int32(partition), 0, messages, Self.messagesPerCall)
+        if count == 0, timeoutMs > 0, let first = rd_kafka_consume(handle, Int32(partition), timeoutMs) {
+            messages[0] = first
+            count =
+                1 + max(0, rd_kafka_consume_batch(handle, Int32(partition), 0, messages + 1, Self.messagesPerCall - 1))
+        }
+        guard count >= 0 else { throw KafkaError(rd_kafka_last_error()) }
+        defer { for index in 0..<count { rd_kafka_message_destroy(messages[index]) } }
+        for index in 0..<count {
+            let message = messages[index]!  // librdkafka fills as many as it says
+            switch message.pointee.err {
+            case RD_KAFKA_RESP_ERR_NO_ERROR: try body(.message(KafkaMessage(raw: message)))
+            case RD_KAFKA_RESP_ERR__PARTITION_EOF: try body(.end(offset: message.pointee.offset))
+            default:
+                throw KafkaError(message.pointee.err, rd_kafka_message_errstr(message).map { String(cString: $0) })
+            }
+        }
+        return count == Self.messagesPerCall
+    }
+
+    /// Waits until some partition has got something since the last call, at most `timeoutMs`.
+    public func wait(timeoutMs: Int) {
+        rd_kafka_poll(client.raw, 0)
+        var waiting = pollfd(fd: wake, events: Int16(POLLIN), revents: 0)
+        guard Glibc.poll(&waiting, 1, Int32(clamping: timeoutMs)) > 0 else { return }
+        var count: UInt64 = 0
+        _ = Glibc.read(wake, &count, MemoryLayout<UInt64>.size)
+    }
+
+    /// What the client last met that kept it from reading; nil where all is well.
+    public var trouble: KafkaError? { client.events.last }
+}

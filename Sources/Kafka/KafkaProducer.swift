@@ -1,0 +1,242 @@
+internal import CRdKafka
+import Foundation
+public import Problems
+import Synchronization
+import Telemetry
+
+/// Sends records to a cluster, each acknowledged by all replicas in sync, idempotently unless that was given up.
+///
+/// Payloads are not copied: whoever sends keeps them until `finish`, or the commit or abort of the transaction, has returned. Used by one
+/// thread at a time; a thread of its own polls for delivery reports.
+public final class KafkaProducer {
+    public let client: KafkaClient
+    private let deliveries = DeliveryCount()
+    private let poller: Poller
+    private var topics: [String: (handle: OpaquePointer, partitionCount: Int)] = [:]
+    /// Of transactions, ms: what is not committed by then the broker gives up. nil for a producer without transactions.
+    public let transactionTimeoutMs: Int64?
+
+    /// - Parameters:
+    ///   - transactionalID: nil sends without transactions.
+    ///   - isIdempotent: false may send a record twice where an acknowledgement is lost.
+    public init(
+        _ configuration: KafkaConfiguration, transactionalID: String? = nil, isIdempotent: Bool = true
+    ) throws(Problem) {
+        var settings = [
+            "acks": "all", "compression.codec": "lz4", "linger.ms": "5", "batch.num.messages": "50000",
+            "queue.buffering.max.kbytes": "65536", "statistics.interval.ms": "0",
+            // Nothing is given up while a broker is away; a transaction has its own limit.
+            "message.timeout.ms": "0",
+        ]
+        var fixed: [String: String] = ["enable.gapless.guarantee": "false"]
+        fixed["enable.idempotence"] = isIdempotent || transactionalID != nil ? "true" : "false"
+        transactionTimeoutMs = transactionalID.map { _ in
+            configuration.properties["transaction.timeout.ms"].flatMap { Int64($0) } ?? Self.defaultTransactionTimeoutMs
+        }
+        if let transactionalID {
+            fixed["transactional.id"] = transactionalID
+            settings["transaction.timeout.ms"] = "\(Self.defaultTransactionTimeoutMs)"
+            settings["message.timeout.ms"] = nil
+        }
+        client = try KafkaClient(
+            .producer, configuration, settings: settings, fixed: fixed, onDelivery: deliveries)
+        poller = Poller(client)
+    }
+
+    /// Long enough for a broker that is away for a minute; not so long that readers wait for ever behind a producer that was killed.
+    public static let defaultTransactionTimeoutMs: Int64 = 120_000
+
+    deinit {
+        poller.stop()
+        // What is still queued refers to memory that may go away with us.
+        rd_kafka_purge(client.raw, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
+        rd_kafka_flush(client.raw, 1000)
+        for topic in topics.values { rd_kafka_topic_destroy(topic.handle) }
+    }
+
+    /// How many partitions a topic has, as this client last heard; nil where there is no such topic.
+    ///
+    /// Makes the client know the topic: the first record to one that it does not know would wait a second.
+    public func partitionCount(of topic: String) throws(KafkaError) -> Int? {
+        if let known = topics[topic] { return known.partitionCount }
+        guard let metadata = try client.describe(topic: topic) else { return nil }
+        guard let handle = rd_kafka_topic_new(client.raw, topic, nil) else { throw KafkaError(rd_kafka_last_error()) }
+        topics[topic] = (handle, metadata.partitionCount)
+        return metadata.partitionCount
+    }
+
+    /// Hands one record over; waits while the client's queue is full.
+    ///
+    /// - Parameters:
+    ///   - topic: one that `partitionCount` was asked of.
+    ///   - timestampMs: above 0; the client takes others for "now".
+    /// - Throws: `KafkaError` where the record is not accepted; it is not sent then.
+    public func send(
+        topic: String, partition: Int, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?, timestampMs: Int64,
+        headers: [(name: String, value: [UInt8])] = []
+    ) throws(KafkaError) {
+        guard let handle = topics[topic]?.handle else { throw KafkaError(RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC) }
+        let list = headers.isEmpty ? nil : rd_kafka_headers_new(headers.count)
+        for header in headers {
+            _ = header.value.withUnsafeBytes { bytes in
+                rd_kafka_header_add(list, header.name, -1, bytes.baseAddress ?? Self.empty, bytes.count)
+            }
+        }
+        deliveries.started()
+        while true {
+            let code = taxi_kafka_produce(
+                client.raw, handle, Int32(partition), key.map { $0.baseAddress ?? Self.empty }, key?.count ?? 0,
+                value.map { $0.baseAddress ?? Self.empty }, value?.count ?? 0, timestampMs, list)
+            if code == RD_KAFKA_RESP_ERR_NO_ERROR { return }
+            // Backpressure: the poll thread makes room as records are delivered.
+            if code == RD_KAFKA_RESP_ERR__QUEUE_FULL {
+                rd_kafka_poll(client.raw, 10)
+                continue
+            }
+            deliveries.refused()
+            if let list { rd_kafka_headers_destroy(list) }
+            throw KafkaError(code, kind: transactionTimeoutMs == nil ? .other : kindOfRefusal(code))
+        }
+    }
+
+    /// A place that is not null, for empty keys and values.
+    private static var empty: UnsafeRawPointer { UnsafeRawPointer(bitPattern: 1)! }
+
+    /// A transaction that failed meanwhile refuses further records.
+    private func kindOfRefusal(_ code: rd_kafka_resp_err_t) -> KafkaError.Kind {
+        switch code {
+        case RD_KAFKA_RESP_ERR__FATAL:
+            rd_kafka_fatal_error(client.raw, nil, 0) == RD_KAFKA_RESP_ERR__FENCED ? .fenced : .fatal
+        case RD_KAFKA_RESP_ERR__FENCED: .fenced
+        case RD_KAFKA_RESP_ERR__STATE: .needsAbort
+        default: .other
+        }
+    }
+
+    /// Waits until every record handed over is stored, however long a broker is away.
+    ///
+    /// - Parameter onWaiting: told about once a second while nothing moves, with what is known of the reason.
+    /// - Throws: the first failure of a record.
+    public func finish(onWaiting: (KafkaError?) -> Void = { _ in }) throws(KafkaError) {
+        while !deliveries.isEmpty {
+            if rd_kafka_flush(client.raw, 1000) != RD_KAFKA_RESP_ERR_NO_ERROR { onWaiting(client.events.last) }
+        }
+        if let failure = deliveries.takeFailure() { throw failure }
+    }
+}
+
+// MARK: - Transactions
+
+extension KafkaProducer {
+    /// Takes over the transactional id: an open transaction of an earlier process is aborted, and that process is fenced.
+    public func initTransactions() throws(KafkaError) {
+        try retrying(forMs: Int64(KafkaClient.connectTimeoutMs)) { rd_kafka_init_transactions(client.raw, 2000) }
+    }
+
+    public func begin() throws(KafkaError) {
+        if let error = rd_kafka_begin_transaction(client.raw) { throw KafkaError(taking: error) }
+    }
+
+    /// Adds a group's offsets to the transaction: they count when it is committed, and only then.
+    public func send(offsets: [KafkaOffset], group: String) throws(KafkaError) {
+        let list = KafkaOffset.list(offsets)
+        let metadata = rd_kafka_consumer_group_metadata_new(group)
+        defer {
+            rd_kafka_topic_partition_list_destroy(list)
+            rd_kafka_consumer_group_metadata_destroy(metadata)
+        }
+        try retrying(forMs: transactionTimeoutMs ?? 0) {
+            rd_kafka_send_offsets_to_transaction(client.raw, list, metadata, 2000)
+        }
+    }
+
+    /// Commits what was sent since `begin`; at return all of it is stored and visible, or none of it ever will be.
+    public func commit(onWaiting: (KafkaError?) -> Void = { _ in }) throws(KafkaError) {
+        try retrying(forMs: transactionTimeoutMs ?? 0, onWaiting: onWaiting) {
+            rd_kafka_commit_transaction(client.raw, 2000)
+        }
+        _ = deliveries.takeFailure()
+    }
+
+    /// Gives up what was sent since `begin`.
+    public func abort() throws(KafkaError) {
+        try retrying(forMs: transactionTimeoutMs ?? 0) { rd_kafka_abort_transaction(client.raw, 2000) }
+        _ = deliveries.takeFailure()
+    }
+
+    /// Repeats a call as long as librdkafka says that it may be.
+    private func retrying(
+        forMs limitMs: Int64, onWaiting: (KafkaError?) -> Void = { _ in }, _ call: () -> OpaquePointer?
+    ) throws(KafkaError) {
+        let deadline = ContinuousClock.now + .milliseconds(limitMs)
+        while let failure = call() {
+            let error = KafkaError(taking: failure)
+            guard error.kind == .retriable, ContinuousClock.now < deadline, client.events.refusal == nil else {
+                throw error
+            }
+            onWaiting(client.events.last ?? error)
+        }
+    }
+}
+
+/// A group's offset in one partition, with the text that is kept beside it.
+public struct KafkaOffset: Sendable, Equatable {
+    public var topic: String
+    public var partition: Int
+    /// The next one to read.
+    public var offset: Int64
+    /// At most 4096 bytes, unless the broker is set up otherwise (`offset.metadata.max.bytes`).
+    public var metadata: String
+
+    public init(topic: String, partition: Int, offset: Int64, metadata: String = "") {
+        (self.topic, self.partition, self.offset, self.metadata) = (topic, partition, offset, metadata)
+    }
+
+    /// The caller frees the list, and librdkafka the texts with it.
+    static func list(_ offsets: [KafkaOffset]) -> UnsafeMutablePointer<rd_kafka_topic_partition_list_t> {
+        let list = rd_kafka_topic_partition_list_new(Int32(offsets.count))!
+        for offset in offsets {
+            let element = rd_kafka_topic_partition_list_add(list, offset.topic, Int32(offset.partition))!
+            element.pointee.offset = offset.offset
+            guard !offset.metadata.isEmpty else { continue }
+            let text = strdup(offset.metadata)
+            element.pointee.metadata = UnsafeMutableRawPointer(text)
+            element.pointee.metadata_size = offset.metadata.utf8.count
+        }
+        return list
+    }
+
+    init(_ element: rd_kafka_topic_partition_t) {
+        let metadata = element.metadata.map { bytes in
+            String(decoding: UnsafeRawBufferPointer(start: bytes, count: element.metadata_size), as: UTF8.self)
+        }
+        self.init(
+            topic: String(cString: element.topic), partition: Int(element.partition), offset: element.offset,
+            metadata: metadata ?? "")
+    }
+}
+
+/// Serves a client's callbacks on a thread of its own, so that reports come while its owner does something else.
+///
+/// `@unchecked Sendable`: the flag is atomic, the semaphore and the client are thread-safe.
+private final class Poller: @unchecked Sendable {
+    private let client: KafkaClient
+    private let isStopped = Atomic<Bool>(false)
+    private let hasEnded = DispatchSemaphore(value: 0)
+
+    init(_ client: KafkaClient) {
+        self.client = client
+        let thread = Thread { [self] in
+            while !isStopped.load(ordering: .acquiring) { rd_kafka_poll(client.raw, 100) }
+            hasEnded.signal()
+        }
+        thread.name = "kafka-poll"
+        thread.start()
+    }
+
+    /// Returns when the thread has ended.
+    func stop() {
+        isStopped.store(true, ordering: .releasing)
+        hasEnded.wait()
+    }
+}

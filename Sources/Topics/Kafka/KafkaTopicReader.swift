@@ -1,0 +1,198 @@
+import Kafka
+import Problems
+import Trips
+
+/// Reads one topic of a cluster, committed records only; what lies between them (the ends of transactions, aborted records) is skipped.
+final class KafkaTopicReader: TopicReader {
+    let topic: String
+    let identity: String?
+    let partitionCount: Int
+    private let consumer: KafkaConsumer
+    private var feeds: [Feed]
+
+    /// One partition.
+    private struct Feed {
+        /// Whether the client fetches it.
+        var isStarted = false
+        /// Behind the last record that came from the client.
+        var fetched: Int64 = 0
+        /// Where the caller reads next, if it goes on in order.
+        var given: Int64 = 0
+        /// Up to here there was something to read when it was started: before that, nothing is not the end.
+        var knownEnd: Int64 = 0
+        /// Whether more may be in the client's queue.
+        var mayHaveMore = false
+        /// Batches that wait for the caller, and the one that is being made.
+        var ready: [StoredBatch] = []
+        var building = RecordBatchBuilder()
+        var buildingBase: Int64 = 0
+    }
+
+    /// A batch is cut here at the latest: what a worker takes at once.
+    private static let batchRecords = 16_384
+    private static let batchBytes = 8 << 20
+    /// How long records that are there may take to come.
+    private static let patience = Duration.seconds(10)
+
+    init(
+        _ configuration: KafkaConfiguration, topic: String, partitionCount: Int, identity: String
+    ) throws(Problem) {
+        (self.topic, self.partitionCount, self.identity) = (topic, partitionCount, identity)
+        consumer = try KafkaConsumer(configuration, topic: topic, partitionCount: partitionCount)
+        feeds = Array(repeating: Feed(), count: partitionCount)
+    }
+
+    func read(partition: Int, from offset: Int64) throws -> StoredBatch? {
+        guard feeds.indices.contains(partition) else {
+            throw Problem.noPartition(partition, topic: topic, partitionCount: partitionCount)
+        }
+        return try explained("reading topic \"\(topic)\"") {
+            if !feeds[partition].isStarted || offset < feeds[partition].given
+                || offset > max(feeds[partition].fetched, feeds[partition].given)
+            {
+                guard try start(partition, at: offset) else { return nil }
+            }
+            return try next(partition, from: offset)
+        }
+    }
+
+    func next(partition: Int, after offset: Int64) -> Int64 {
+        let feed = feeds[partition]
+        return feed.ready.isEmpty && feed.building.count == 0 ? max(offset, feed.fetched) : offset
+    }
+
+    func offsets() throws -> [Range<Int64>] {
+        try explained("reading the offsets of topic \"\(topic)\"") {
+            let starts = try consumer.client.offsets(topic: topic, partitions: partitionCount, time: -2)
+            let ends = try consumer.client.offsets(topic: topic, partitions: partitionCount, time: -1)
+            return zip(starts, ends).map { $0..<max($0, $1) }
+        }
+    }
+
+    func offsets(from time: EventTime) throws -> [Int64] {
+        try explained("looking for a time in topic \"\(topic)\"") {
+            let kept = try offsets()
+            let found = try consumer.client.offsets(topic: topic, partitions: partitionCount, time: max(0, time))
+            return zip(found, kept).map { $0 < 0 ? $1.upperBound : max($0, $1.lowerBound) }
+        }
+    }
+
+    func wait(timeoutMs: Int) throws {
+        let deadline = ContinuousClock.now + .milliseconds(timeoutMs)
+        while true {
+            // The client also wakes us for what is no record.
+            for partition in feeds.indices where feeds[partition].isStarted {
+                if try !drain(partition, timeoutMs: 0) { continue }
+                return
+            }
+            let left = ContinuousClock.now.duration(to: deadline)
+            guard left > .zero else { return }
+            consumer.wait(
+                timeoutMs: Int(left.components.seconds * 1000 + left.components.attoseconds / 1_000_000_000_000_000) + 1
+            )
+        }
+    }
+}
+
+extension KafkaTopicReader {
+    /// Goes to an offset; false where nothing is there and nothing will be at it before somebody appends.
+    private func start(_ partition: Int, at offset: Int64) throws -> Bool {
+        let kept = try offsets()[partition]
+        let first = max(offset, kept.lowerBound)
+        feeds[partition] = Feed()
+        // Far behind the end there is nothing to wait for.
+        guard first <= kept.upperBound else { return false }
+        try consumer.start(partition: partition, at: first)
+        feeds[partition].isStarted = true
+        (feeds[partition].fetched, feeds[partition].given) = (first, min(offset, first))
+        feeds[partition].knownEnd = kept.upperBound
+        return true
+    }
+
+    private func next(_ partition: Int, from offset: Int64) throws -> StoredBatch? {
+        let deadline = ContinuousClock.now + Self.patience
+        while feeds[partition].ready.isEmpty, feeds[partition].building.count == 0 {
+            if try drain(partition, timeoutMs: 0) { break }
+            guard feeds[partition].fetched < feeds[partition].knownEnd else { return nil }
+            _ = try drain(partition, timeoutMs: 100)
+            guard ContinuousClock.now < deadline else { throw silent(partition) }
+        }
+        finishBatch(partition)
+        while !feeds[partition].ready.isEmpty {
+            let batch = feeds[partition].ready.removeFirst()
+            let end = batch.baseOffset + Int64(batch.count)
+            feeds[partition].given = end
+            if end > offset { return batch }
+        }
+        return try next(partition, from: offset)
+    }
+
+    private func silent(_ partition: Int) -> Problem {
+        let reason = consumer.trouble.map { ": \($0.message)" } ?? ""
+        return Problem(
+            .unavailable,
+            "topic \"\(topic)\" partition \(partition) has records that the broker does not send\(reason)",
+            hint: "See that the brokers run; taxi-cli doctor looks at the connection.")
+    }
+
+    /// Takes what the client has of a partition.
+    ///
+    /// - Returns: whether a record came.
+    private func drain(_ partition: Int, timeoutMs: Int32) throws -> Bool {
+        var hasCome = false
+        do {
+            _ = try consumer.poll(partition: partition, timeoutMs: timeoutMs) { event in
+                switch event {
+                case .end(let offset): feeds[partition].fetched = max(feeds[partition].fetched, offset)
+                case .message(let message):
+                    hasCome = true
+                    take(message, partition)
+                }
+            }
+        } catch let error as KafkaError where error.isConnection {
+            // The client goes on trying; who waits too long is told.
+        } catch let error as KafkaError where error.isUnknownTopic {
+            throw Problem(
+                .noInput, "topic \"\(topic)\" was deleted while it was read",
+                hint: "Run the command again if the topic was made anew.")
+        }
+        return hasCome
+    }
+
+    private func take(_ message: KafkaMessage, _ partition: Int) {
+        let offset = message.offset
+        let count = feeds[partition].building.count
+        if count > 0,
+            offset != feeds[partition].buildingBase + Int64(count) || count >= Self.batchRecords
+                || feeds[partition].building.byteCount >= Self.batchBytes
+        {
+            finishBatch(partition)
+        }
+        if feeds[partition].building.count == 0 { feeds[partition].buildingBase = offset }
+        feeds[partition].building.append(
+            key: message.key, value: message.value,
+            headers: message.headers.map { TopicRecord.Header(name: $0.name, value: $0.value) },
+            timestamp: message.timestampMs)
+        feeds[partition].fetched = offset + 1
+    }
+
+    private func finishBatch(_ partition: Int) {
+        guard let times = feeds[partition].building.times else { return }
+        let count = feeds[partition].building.count
+        feeds[partition].ready.append(
+            StoredBatch(
+                partition: partition, baseOffset: feeds[partition].buildingBase, count: count, times: times,
+                encoding: .records, payload: feeds[partition].building.finish()))
+    }
+
+    private func explained<Result>(_ action: String, _ body: () throws -> Result) throws -> Result {
+        do { return try body() } catch let error as KafkaError {
+            if error.isUnknownTopic {
+                throw Problem(
+                    .noInput, "topic \"\(topic)\" was deleted while it was read",
+                    hint: "Run the command again if the topic was made anew.")
+            }
+            throw error.problem(doing: action, servers: consumer.client.servers)
+        }
+    }
+}

@@ -1,0 +1,320 @@
+import Glibc
+import Kafka
+import Problems
+import Telemetry
+import Trips
+
+/// Appends to topics of a cluster; an append with a mark is one Kafka transaction that carries the mark as a group's offsets.
+///
+/// The group of a producer is `<tenant>_<producer>`, and so is the transactional id: a second process of the name fences the first.
+/// A broker that is away is waited for. A transaction that was lost meanwhile is sent again as a whole, after a look at the group's
+/// offsets: they say whether it had been committed after all.
+final class KafkaTopicWriter: TopicWriter {
+    /// Larger ones no topic takes; trips are smaller by far.
+    static let largestRecordBytes = 32 << 20
+
+    private let configuration: KafkaConfiguration
+    private let namespace: String
+    private let delivery: Delivery
+    private let log = Logger("kafka")
+    private var admin: KafkaAdmin?
+    /// For appends without a mark, and for all where records may come twice.
+    private var plain: KafkaProducer?
+    private var sessions: [String: Session] = [:]
+    /// Since when a broker was missed, and whether that was said.
+    private var waitingSince: ContinuousClock.Instant?
+    private var hasWarned = false
+
+    /// A producer that this process has taken over.
+    private struct Session {
+        /// Nil where appends make no transactions.
+        var transactions: KafkaProducer?
+        /// The newest mark that is stored.
+        var last: ProducerMark?
+        /// Where marks without a progress of their own are kept.
+        var anchor: ProducerMark.Progress?
+    }
+
+    init(_ configuration: KafkaConfiguration, namespace: String, delivery: Delivery) throws(Problem) {
+        var configuration = configuration
+        if configuration.properties["message.max.bytes"] == nil {
+            configuration.properties["message.max.bytes"] = "\(Self.largestRecordBytes)"
+        }
+        (self.configuration, self.namespace, self.delivery) = (configuration, namespace, delivery)
+    }
+
+    private func group(of producer: String) -> String { namespace.isEmpty ? producer : "\(namespace)_\(producer)" }
+
+    func takeOver(producer: String) throws -> (epoch: Int64, last: ProducerMark?) {
+        try explained("taking over producer \"\(producer)\"") {
+            sessions[producer] = nil
+            let session = try open(producer)
+            return ((session.last?.epoch ?? 0) + 1, session.last)
+        }
+    }
+
+    @discardableResult
+    func append(_ batches: [PendingBatch], mark: ProducerMark?) throws -> Bool {
+        let action = batches.first.map { "appending to topic \"\($0.topic)\"" } ?? "saving a producer's position"
+        return try explained(action) {
+            for batch in batches { precondition(batch.count > 0, "an empty batch has no place in a partition") }
+            guard let mark else {
+                try append(batches, with: plainProducer())
+                return true
+            }
+            if sessions[mark.producer] == nil { sessions[mark.producer] = try open(mark.producer) }
+            return try append(batches, mark)
+        }
+    }
+}
+
+// MARK: - Appending
+
+extension KafkaTopicWriter {
+    /// Records under way at once; each takes some memory of the client's beside its payload.
+    private func append(_ batches: [PendingBatch], with producer: KafkaProducer) throws {
+        try check(batches, on: producer)
+        try send(batches[...], with: producer) { try producer.finish(onWaiting: noteWaiting) }
+        noteProgress()
+    }
+
+    private func append(_ batches: [PendingBatch], _ mark: ProducerMark) throws -> Bool {
+        guard try isNew(mark) else { return false }
+        guard let progress = progress(of: mark, batches) else {
+            throw Problem(.software, "producer \"\(mark.producer)\" has no topic to keep its mark with")
+        }
+        let offsets = KafkaMark.offsets(mark, progress: progress)
+        if delivery == .atLeastOnce {
+            try append(batches, with: plainProducer())
+            try adminClient().commit(offsets, group: group(of: mark.producer))
+        } else {
+            guard try commit(batches, offsets, mark) else { return false }
+        }
+        sessions[mark.producer]?.last = mark
+        sessions[mark.producer]?.anchor = progress
+        return true
+    }
+
+    /// One transaction, however often it takes.
+    ///
+    /// - Returns: false where it turns out to have been committed before.
+    private func commit(_ batches: [PendingBatch], _ offsets: [KafkaOffset], _ mark: ProducerMark) throws -> Bool {
+        var pauseMs: UInt32 = 10
+        while true {
+            guard let producer = sessions[mark.producer]?.transactions else {
+                throw Problem(.software, "producer \"\(mark.producer)\" was not taken over")
+            }
+            let start = ContinuousClock.now
+            do {
+                try check(batches, on: producer)
+                try producer.begin()
+                // The payloads are lent until the transaction has ended, one way or the other.
+                try send(batches[...], with: producer) {
+                    do {
+                        try producer.send(offsets: offsets, group: group(of: mark.producer))
+                        try producer.commit(onWaiting: noteWaiting)
+                    } catch let error as KafkaError where error.kind == .needsAbort {
+                        try producer.abort()
+                        throw error
+                    }
+                }
+                noteProgress()
+                return true
+            } catch let error as KafkaError {
+                log.debug("transaction failed", ["reason": error.message, "kind": "\(error.kind)"])
+                if error.isRefusalOfContent { throw error }
+                let limit = producer.transactionTimeoutMs ?? 0
+                let mayHaveTimedOut = start.duration(to: .now) > .milliseconds(Int(limit) / 2)
+                if error.kind == .fenced, !mayHaveTimedOut { throw takenOver(mark.producer) }
+                guard error.kind != .other || error.isConnection else { throw error }
+                noteWaiting(error)
+                if error.kind != .needsAbort {
+                    // Only a new client can go on. It sees whether the old one's last transaction was committed.
+                    sessions[mark.producer] = nil
+                    sessions[mark.producer] = try reopen(mark.producer)
+                    guard try isNew(mark) else { return true }
+                }
+                usleep(pauseMs * 1000)
+                pauseMs = min(pauseMs * 2, 1000)
+            }
+        }
+    }
+
+    /// Whether what the mark stands for was not appended yet.
+    private func isNew(_ mark: ProducerMark) throws -> Bool {
+        guard let last = sessions[mark.producer]?.last else { return true }
+        guard mark.epoch >= last.epoch else { throw takenOver(mark.producer) }
+        return (mark.epoch, mark.sequence) > (last.epoch, last.sequence)
+    }
+
+    private func takenOver(_ producer: String) -> Problem {
+        Problem(
+            .unavailable, "a newer process has taken over as producer \"\(producer)\"; this one stops",
+            hint: "Run one at a time. What this process had appended is stored, and the newer one goes on from there.")
+    }
+
+    private func progress(of mark: ProducerMark, _ batches: [PendingBatch]) -> ProducerMark.Progress? {
+        mark.progress ?? sessions[mark.producer]?.anchor
+            ?? batches.first.map { ProducerMark.Progress(topic: $0.topic, offsets: [0]) }
+    }
+
+    /// That all topics and partitions are there, before anything is sent.
+    private func check(_ batches: [PendingBatch], on producer: KafkaProducer) throws {
+        for topic in Set(batches.map(\.topic)).union(batches.isEmpty ? [] : [batches[0].topic]) {
+            guard let count = try producer.partitionCount(of: topic) else {
+                throw TopicName.unknown(topic, among: try producer.client.topicNames(), code: .unavailable)
+            }
+            for batch in batches where batch.topic == topic && !(0..<count).contains(batch.partition) {
+                throw Problem.noPartition(batch.partition, topic: topic, partitionCount: count)
+            }
+        }
+    }
+
+    /// Hands the records of all batches to the client, and calls `body` while their bytes are lent.
+    private func send(_ batches: ArraySlice<PendingBatch>, with producer: KafkaProducer, _ body: () throws -> Void)
+        throws
+    {
+        guard let batch = batches.first else { return try body() }
+        let rest = batches.dropFirst()
+        switch batch.encoding {
+        case .records:
+            try batch.payload.withUnsafeBytes { bytes in
+                var failure: KafkaError?
+                try RecordBatch.forEach(in: bytes) { record in
+                    guard failure == nil else { return }
+                    do throws(KafkaError) {
+                        try producer.send(
+                            topic: batch.topic, partition: batch.partition, key: record.key, value: record.value,
+                            timestampMs: max(0, record.timestamp),
+                            headers: record.headers.map { ($0.name, $0.value) })
+                    } catch { failure = error }
+                }
+                if let failure { throw failure }
+                try send(rest, with: producer, body)
+            }
+        case .trips, .results:
+            let records = BatchRecords()
+            try records.load(StoredBatch(batch))
+            // Keys are made for the occasion, and must stay as long as the values.
+            let keys = KeyArena(records)
+            for index in 0..<records.count {
+                try records.withValue(index) { value in
+                    try producer.send(
+                        topic: batch.topic, partition: batch.partition, key: keys[index],
+                        value: value.map { UnsafeRawBufferPointer($0) }, timestampMs: max(0, records.timestamps[index]))
+                }
+            }
+            try withExtendedLifetime((records, keys)) { try send(rest, with: producer, body) }
+        }
+    }
+}
+
+// MARK: - Clients
+
+extension KafkaTopicWriter {
+    private func plainProducer() throws -> KafkaProducer {
+        if let plain { return plain }
+        let made = try KafkaProducer(configuration, isIdempotent: delivery == .exactlyOnce)
+        try made.client.connect()
+        plain = made
+        return made
+    }
+
+    private func adminClient() throws -> KafkaAdmin {
+        if let admin { return admin }
+        let made = try KafkaAdmin(configuration)
+        admin = made
+        return made
+    }
+
+    /// Takes a producer's name over from whoever had it, and looks at the mark that it has left.
+    private func open(_ producer: String) throws -> Session {
+        var session = Session()
+        if delivery == .exactlyOnce {
+            let transactions = try KafkaProducer(configuration, transactionalID: group(of: producer))
+            try transactions.client.connect()
+            try transactions.initTransactions()
+            session.transactions = transactions
+        }
+        session.last = try lastMark(of: producer)
+        session.anchor = session.last?.progress
+        sessions[producer] = session
+        return session
+    }
+
+    /// The same after a failure: waits for the cluster as long as it takes.
+    private func reopen(_ producer: String) throws -> Session {
+        while true {
+            do {
+                return try open(producer)
+            } catch let error as KafkaError where error.isConnection || error.kind == .retriable {
+                noteWaiting(error)
+            } catch let problem as Problem where problem.code == .unavailable {
+                noteWaiting(nil)
+            }
+            usleep(200_000)
+        }
+    }
+
+    private func lastMark(of producer: String) throws -> ProducerMark? {
+        let offsets = try adminClient().offsets(ofGroup: group(of: producer))
+        guard var mark = KafkaMark.newest(in: offsets, producer: producer) else { return nil }
+        guard let topic = offsets.first(where: { $0.metadata.hasPrefix("taxi-cli ") })?.topic else { return mark }
+        let own = offsets.filter { $0.topic == topic }.sorted { $0.partition < $1.partition }
+        mark.progress = .init(topic: topic, offsets: own.map(\.offset))
+        return mark
+    }
+
+    /// Says once that something is waited for, when that takes longer than a moment.
+    private func noteWaiting(_ error: KafkaError?) {
+        let since = waitingSince ?? .now
+        waitingSince = since
+        guard !hasWarned, since.duration(to: .now) > .seconds(3) else { return }
+        hasWarned = true
+        log.warning(
+            "no broker of \"\(configuration.servers)\" takes records at present; waiting for one",
+            ["reason": error?.message ?? "no answer"])
+    }
+
+    private func noteProgress() {
+        if hasWarned { log.warning("the broker takes records again") }
+        (waitingSince, hasWarned) = (nil, false)
+    }
+
+    private func explained<Result>(_ action: String, _ body: () throws -> Result) throws -> Result {
+        do { return try body() } catch let error as KafkaError {
+            throw error.problem(doing: action, servers: configuration.servers)
+        }
+    }
+}
+
+/// The keys of some records, in one block that stays where it is.
+private final class KeyArena {
+    private let block: UnsafeMutableRawPointer
+    private var places: [Range<Int>?] = []
+
+    init(_ records: BatchRecords) {
+        var bytes: [UInt8] = []
+        for index in 0..<records.count {
+            let key = records.key(index)
+            places.append(key.map { bytes.count..<bytes.count + $0.count })
+            if let key { bytes += key }
+        }
+        block = .allocate(byteCount: max(1, bytes.count), alignment: 1)
+        block.copyMemory(from: bytes, byteCount: bytes.count)
+    }
+    deinit { block.deallocate() }
+
+    subscript(index: Int) -> UnsafeRawBufferPointer? {
+        places[index].map { UnsafeRawBufferPointer(start: block + $0.lowerBound, count: $0.count) }
+    }
+}
+
+extension StoredBatch {
+    /// A batch as a reader would get it, were it the first of its partition.
+    init(_ batch: PendingBatch) {
+        self.init(
+            partition: batch.partition, baseOffset: 0, count: batch.count, times: batch.times, encoding: batch.encoding,
+            payload: batch.payload)
+    }
+}
