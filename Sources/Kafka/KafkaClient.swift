@@ -121,9 +121,9 @@ extension KafkaClient {
 
     /// Waits until a broker has answered.
     ///
-    /// - Throws: `.unavailable` or `.noPermission` with the reason, within `connectTimeoutMs`; a refusal is told at once.
-    public func connect() throws(Problem) {
-        let deadline = ContinuousClock.now + .milliseconds(Int(Self.connectTimeoutMs))
+    /// - Throws: `.unavailable` or `.noPermission` with the reason, within the time; a refusal is told at once.
+    public func connect(timeoutMs: Int64 = Int64(connectTimeoutMs)) throws(Problem) {
+        let deadline = ContinuousClock.now + .milliseconds(timeoutMs)
         while true {
             do throws(KafkaError) {
                 _ = try metadata(topic: nil, allTopics: false, timeoutMs: 500)

@@ -124,7 +124,7 @@ public struct KafkaError: Error, Sendable, CustomStringConvertible {
         }
         if isConnection {
             return Problem(
-                .unavailable, "\(action): no broker answers at \"\(servers)\": \(brief)",
+                .unavailable, "\(action) is not possible: no broker answers at \"\(servers)\": \(brief)",
                 hint: "See that it runs and that --broker names its host and port; taxi-cli doctor looks closer.")
         }
         return Problem(
@@ -139,6 +139,8 @@ public struct KafkaError: Error, Sendable, CustomStringConvertible {
         if let range = text.range(of: "://"), let end = text[range.upperBound...].range(of: ": ") {
             text = String(text[end.upperBound...])
         }
+        // … (after 0ms in state CONNECT, 1 identical error(s) suppressed)
+        if let range = text.range(of: " (after ") { text = String(text[..<range.lowerBound]) }
         return text
     }
 }

@@ -331,6 +331,10 @@ extension Cohort {
             closing = tracker.watermark
         case .everything:
             if beginsSource { try guards.finish() }
+            // Partitions that were read to their end are not active any more, so they would leave the watermark where it was.
+            if let least = tracker.partitions.compactMap(\.newest).min() {
+                tracker.advance(to: least - options.delayMs)
+            }
             // Windows without end stay. The watermark stays too: a later run on newer data finds open what was not closed here, and
             // each query's own bound keeps what was closed: the end of an hour must not make the next 5 seconds late.
             closing = .max - 1

@@ -1,5 +1,6 @@
 import CommandLine
 import Glibc
+import Kafka
 import Problems
 import SQLite
 import Trips
@@ -82,12 +83,13 @@ struct TenantChecks {
         case .kafka(let servers):
             let timeoutMs = arguments.durationMs("timeout") ?? 0
             return servers.map { server in
-                guard let reason = BrokerProbe.failure(server: server, timeoutMs: timeoutMs) else {
-                    return Finding("broker", .ok, "\(server) takes connections")
+                do throws(Problem) {
+                    let client = try KafkaAdmin(globals.kafkaConfiguration([server])).client
+                    try client.connect(timeoutMs: timeoutMs)
+                    return Finding("broker", .ok, "\(server) answers, cluster \(client.clusterID)")
+                } catch {
+                    return Finding("broker", .fail(error.code), error.message, advice: error.hint)
                 }
-                return Finding(
-                    "broker", .fail(.unavailable), "could not connect to \(server): \(reason)",
-                    advice: "Start the broker, or correct --broker.")
             }
         }
     }
