@@ -31,8 +31,8 @@ public final class KafkaClient: @unchecked Sendable {
             $1
         }.merging(["bootstrap.servers": configuration.servers]) { $1 }
         for (name, value) in properties.sorted(by: { $0.key < $1.key }) {
-            // A user's file may hold what only the other role knows.
-            if let fault = Self.set(name, value, in: conf), !Self.isForOtherRole(name, role) {
+            // What only the other role knows is taken and has no effect, so one file may serve both.
+            if let fault = Self.set(name, value, in: conf) {
                 rd_kafka_conf_destroy(conf)
                 throw Problem(.configuration, fault.message, hint: fault.hint)
             }
@@ -107,10 +107,6 @@ public final class KafkaClient: @unchecked Sendable {
         defer { rd_kafka_conf_dump_free(pairs, count) }
         return stride(from: 0, to: count, by: 2).compactMap { pairs[$0].map { String(cString: $0) } }
     }()
-
-    private static func isForOtherRole(_ name: String, _ role: Role) -> Bool {
-        role == .producer && (name == "group.id" || name.hasPrefix("fetch.") || name == "isolation.level")
-    }
 }
 
 // MARK: - The connection
@@ -243,6 +239,7 @@ final class ClientEvents: Sendable {
 /// Messages that are under way, and the first that failed.
 final class DeliveryCount: Sendable {
     private let underWay = Atomic<Int>(0)
+    private let settled = Atomic<Int>(0)
     private let failure = Mutex<KafkaError?>(nil)
 
     func started() { underWay.add(1, ordering: .relaxed) }
@@ -251,9 +248,12 @@ final class DeliveryCount: Sendable {
 
     func finished(_ code: rd_kafka_resp_err_t) {
         if code != RD_KAFKA_RESP_ERR_NO_ERROR { failure.withLock { $0 = $0 ?? KafkaError(code) } }
+        settled.add(1, ordering: .relaxed)
         underWay.subtract(1, ordering: .releasing)
     }
 
+    /// How many were delivered or given up so far: where it stands still, nothing moves.
+    var settledCount: Int { settled.load(ordering: .relaxed) }
     var isEmpty: Bool { underWay.load(ordering: .acquiring) == 0 }
     /// The first failure since the last call.
     func takeFailure() -> KafkaError? {
