@@ -3,6 +3,7 @@ import Foundation
 import Problems
 import SQLite
 import Synchronization
+import Telemetry
 import Topics
 import Trips
 
@@ -89,7 +90,8 @@ final class EpochCommitter: @unchecked Sendable {
             let sequences = try connection.rows(
                 "SELECT DISTINCT sequence FROM outbox WHERE stream = ? ORDER BY sequence", .text(stream)
             ) { row throws(SQLiteError) in row.integer(0) }
-            for sequence in sequences where sequence > last?.sequence ?? .min {
+            let unsent = sequences.filter { $0 > last?.sequence ?? .min }
+            for sequence in unsent {
                 let batches = try connection.rows(
                     "SELECT topic, partition, count, first_time, last_time, encoding, payload FROM outbox WHERE stream = ? AND sequence = ? ORDER BY rowid",
                     .text(stream), .integer(sequence)
@@ -101,6 +103,10 @@ final class EpochCommitter: @unchecked Sendable {
                         payload: row.withBytes(6) { Array($0) })
                 }
                 try writer.append(batches, mark: ProducerMark(producer: stream, epoch: epoch, sequence: sequence))
+            }
+            if !unsent.isEmpty {
+                Logger("stream").info(
+                    "sent what an earlier process had committed", ["producer": stream, "epochs": unsent.count])
             }
             try connection.execute("DELETE FROM outbox WHERE stream = ?", .text(stream))
         }

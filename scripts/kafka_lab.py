@@ -1,0 +1,201 @@
+"""A Kafka cluster of one's own for scripts that break it: started, killed, paused and looked at through ../shared/kafka/kafka.sh.
+
+TAXI_KAFKA_SH=FILE names another kafka.sh, TAXI_CLI=FILE another program than the release build. Needs kcat and Java.
+"""
+import collections, json, os, random, shutil, socket, subprocess, tempfile, time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def missing():
+    """What is needed and not there, as one line; None where all is there."""
+    if not kafka_script(): return "there is no ../shared/kafka/kafka.sh beside the repository (TAXI_KAFKA_SH names another)"
+    for program in ("java", "kcat"):
+        if not shutil.which(program): return f"there is no {program}"
+    return None
+
+
+def kafka_script():
+    if "TAXI_KAFKA_SH" in os.environ: return os.environ["TAXI_KAFKA_SH"]
+    found = os.path.join(os.path.dirname(ROOT), "shared/kafka/kafka.sh")
+    return found if os.path.exists(found) else None
+
+
+def taxi_program(build=True):
+    """The program under test: TAXI_CLI, or the release build, which is made first."""
+    if "TAXI_CLI" in os.environ: return os.path.abspath(os.environ["TAXI_CLI"])
+    words = ["swift", "build", "-c", "release", "--package-path", ROOT]
+    if build: subprocess.run(words + ["--product", "taxi-cli"], check=True, stdout=subprocess.DEVNULL)
+    folder = subprocess.run(words + ["--show-bin-path"], check=True, capture_output=True, text=True).stdout.strip()
+    return os.path.join(folder, "taxi-cli")
+
+
+def free_ports(brokers):
+    """The first of 10 free ports a broker, below those that systems hand out by themselves."""
+    while True:
+        first = random.randrange(30_000, 32_700, 10)
+        if all(is_free(first + 10 * broker + offset) for broker in range(brokers) for offset in range(5)): return first
+
+
+def is_free(port):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try: probe.bind(("127.0.0.1", port))
+        except OSError: return False
+        return True
+
+
+class Cluster:
+    """Brokers 1, 2, … on 127.0.0.1; a context: at its end they are stopped and their files deleted."""
+
+    def __init__(self, brokers=1):
+        self.brokers = brokers
+        self.folder = tempfile.mkdtemp(prefix="taxi-kafka-lab-")
+        self.port = free_ports(brokers)
+        self.servers = ",".join(f"127.0.0.1:{self.port + 10 * broker}" for broker in range(brokers))
+
+    def __enter__(self):
+        try: self.call("start", "-p", str(self.port), "-n", str(self.brokers))
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        for broker in range(1, self.brokers + 1): self.call("resume", str(broker), check=False)
+        self.call("clean", check=False)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def call(self, *words, check=True):
+        return subprocess.run(
+            [kafka_script(), *words, "-d", self.folder], check=check, stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout
+
+    def kill(self, broker): self.call("kill", str(broker))
+    def revive(self, broker): self.call("revive", str(broker))
+    def pause(self, broker): self.call("pause", str(broker))
+    def resume(self, broker): self.call("resume", str(broker))
+
+    def tool(self, name, *words):
+        """One of Kafka's own tools."""
+        return subprocess.run([kafka_script(), "run", name, *words], check=True, capture_output=True, text=True).stdout
+
+    def metadata(self, topic=None):
+        words = ["kcat", "-L", "-J", "-b", self.servers, "-m", "5"] + (["-t", topic] if topic else [])
+        return json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+
+    def leader(self, topic):
+        """The broker that leads partition 0; None where none does."""
+        try: return self.metadata(topic)["topics"][0]["partitions"][0]["leader"]
+        except (subprocess.CalledProcessError, IndexError, KeyError, ValueError): return None
+
+    def is_whole(self):
+        """Whether each partition of each topic has all its replicas in sync."""
+        try: topics = self.metadata()["topics"]
+        except (subprocess.CalledProcessError, ValueError): return False
+        return all(
+            part["leader"] > 0 and len(part["isrs"]) == len(part["replicas"]) for topic in topics for part in topic["partitions"])
+
+    def wait_until_whole(self, seconds=90):
+        end = time.monotonic() + seconds
+        while not self.is_whole():
+            if time.monotonic() > end: raise TimeoutError("the brokers did not get in sync again")
+            time.sleep(0.2)
+
+    def messages(self, topic):
+        """All committed messages as (partition, offset, value), by partition and offset."""
+        # The value last, since it may hold anything but a line feed.
+        text = subprocess.run(
+            ["kcat", "-C", "-q", "-e", "-b", self.servers, "-t", topic, "-o", "beginning", "-X", "isolation.level=read_committed",
+             "-X", "check.crcs=true", "-f", "%p %o %s\n"], check=True, capture_output=True, text=True).stdout
+        found = [line.split(" ", 2) for line in text.splitlines()]
+        return sorted((int(partition), int(offset), value) for partition, offset, value in found)
+
+    def lags(self, group):
+        """The lag of each partition that a group has an offset in, as Kafka's own tool reckons it."""
+        lines = self.tool("consumer-groups", "--bootstrap-server", self.servers, "--describe", "--group", group).splitlines()
+        table = [line.split() for line in lines if line.strip()]
+        head = next(line for line in table if "LAG" in line)
+        return {int(line[head.index("PARTITION")]): int(line[head.index("LAG")]) for line in table[table.index(head) + 1:]}
+
+    def groups(self, prefix):
+        return [name for name in self.tool("consumer-groups", "--bootstrap-server", self.servers, "--list").split() if name.startswith(prefix)]
+
+
+# MARK: what a tenant's results must be
+
+VIEWS = ["sumfarewindow", "tripstotal", "hotspotcommunitywindow", "hotspotwindow", "faredistribution"]
+
+WINDOW = """ '"window":{"start":"' || window_start || '","end":"' || window_end || '"}' """
+
+
+def money(name):
+    """SQL of an amount as messages have it: without needless zeros, and left out where there is none."""
+    return f"""CASE WHEN "{name}" IS NULL THEN '' ELSE ',"{name}":' || rtrim(rtrim(printf('%.2f', "{name}"), '0'), '.') END"""
+
+
+def number(name, key=None): return f"""',"{key or name}":' || "{name}" """
+def text(name): return f"""'"{name}":"' || "{name}" || '"' """
+
+
+# Topic, view, whether each change is a message (else each row is one), and SQL of a row's message.
+OUTPUTS = [
+    ("sumFareWindowStream", "sumfarewindow", True, [WINDOW, money("total_fare"), money("tips_fare"), money("total_trip_total")]),
+    ("tripsTotalStream", "tripstotal", True,
+     [text("day"), number("trips_total"), money("fare_total"), money("tips_avg"), money("trip_total_avg")]),
+    ("hotspotCommunityPickupWindowStream", "hotspotcommunitywindow", False,
+     [WINDOW, number("pickup_community_area"), number("count")]),
+    ("hotspotWindowStream", "hotspotwindow", False, [WINDOW, "','", text("pickup_centroid_location"), number("count")]),
+    ("fareDistributionStream", "faredistribution", False, [WINDOW, number("bucket", "fare_bucket"), number("trips"), money("total_fare")]),
+]
+
+
+class Mismatch(Exception):
+    """Results that are not as they must be."""
+
+
+def require(condition, message):
+    if not condition: raise Mismatch(message)
+
+
+def check_results(cluster, tenant, database, reference, rows):
+    """Everything that can be known of a finished tenant: `database` and `reference` are connections to its and to an undisturbed
+    run's results.db, `rows` the number of trips, each with an id of its own.
+
+    Returns the number of messages that were compared. Raises Mismatch with the first difference.
+    """
+    for view in VIEWS:
+        found, wanted = (sorted(map(repr, source.execute(f"SELECT * FROM {view}"))) for source in (database, reference))
+        extra, lost = collections.Counter(found) - collections.Counter(wanted), collections.Counter(wanted) - collections.Counter(found)
+        require(not extra and not lost, f"{view}: {sum(extra.values())} rows too many, such as {list(extra)[:2]}; {sum(lost.values())} lost, such as {list(lost)[:2]}")
+
+    trips = cluster.messages(f"{tenant}_ingestData")
+    ids = collections.Counter(json.loads(value)["trip_id"] for _, _, value in trips)
+    repeated = [id for id, count in ids.items() if count > 1]
+    require(not repeated, f"{len(repeated)} trips are in the topic more than once, such as {repeated[:2]}")
+    require(len(ids) == rows, f"{rows - len(ids)} of {rows} trips are not in the topic")
+
+    compared = len(trips)
+    for topic, view, emits_changes, parts in OUTPUTS:
+        messages = [value for _, _, value in cluster.messages(f"{tenant}_{topic}")]
+        compared += len(messages)
+        if emits_changes:  # the newest message of a window or day is its row
+            key = (lambda text: text.split(',"trips_total"')[0]) if view == "tripstotal" else (lambda text: text.split("}")[0])
+            messages = list({key(message): message for message in messages}.values())
+        wanted = [row[0] for row in database.execute(f"SELECT '{{' || {' || '.join(parts)} || '}}' FROM {view}")]
+        extra, lost = collections.Counter(messages) - collections.Counter(wanted), collections.Counter(wanted) - collections.Counter(messages)
+        require(not extra and not lost, f"{topic}: {sum(extra.values())} messages without a row, such as {list(extra)[:2]}; {sum(lost.values())} rows without a message, such as {list(lost)[:2]}")
+
+    ends = collections.Counter(partition for partition, _, _ in trips)
+    sums = database.execute("SELECT query, partition, sum(value) FROM ledger WHERE kind = 'stream' AND query <> '' GROUP BY 1, 2").fetchall()
+    require(len({query for query, _, _ in sums}) == len(VIEWS), f"the ledger knows {len({query for query, _, _ in sums})} queries")
+    for query in {query for query, _, _ in sums}:
+        counted = {partition: value for name, partition, value in sums if name == query}
+        require(counted == dict(ends), f"the ledger of {query} has {counted}, the topic {dict(ends)}")
+    late = database.execute("SELECT coalesce(sum(value), 0) FROM ledger WHERE counter = 'late'").fetchone()[0]
+    require(late == 0, f"{late} records were late")
+
+    groups = cluster.groups(f"{tenant}_stream:")
+    require(len(groups) == 1, f"the stream's groups are {groups}")
+    lags = cluster.lags(groups[0])
+    require(set(lags) == set(range(max(ends) + 1)) and not any(lags.values()), f"the lags of {groups[0]} are {lags}")
+    return compared
