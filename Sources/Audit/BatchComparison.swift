@@ -36,11 +36,11 @@ struct BatchComparison {
         for (period, run) in lastRuns(of: analysis).sorted(by: {
             ($0.key.kind.rawValue, $0.key.ordinal) < ($1.key.kind.rawValue, $1.key.ordinal)
         }) {
-            guard try isFresh(period, run, analysis) else {
-                stale += 1
-                continue
+            switch try freshness(of: period, run, analysis) {
+            case .stale: stale += 1
+            case .asFarAsNoted: try compare(period, analysis, comparesPartial: false, finding)
+            case .fresh: try compare(period, analysis, comparesPartial: true, finding)
             }
-            try compare(period, analysis, finding)
         }
         if stale > 0 {
             finding.note(
@@ -81,28 +81,38 @@ struct BatchComparison {
         return runs
     }
 
-    private func isFresh(_ period: Period, _ batch: RunHistory.Run, _ analysis: Analysis) throws -> Bool {
+    private enum Freshness {
+        /// Nothing has changed since.
+        case fresh
+        /// None of the days that it is made of has changed; later ones may have, and with them what counts as complete.
+        case asFarAsNoted
+        case stale
+    }
+
+    private func freshness(of period: Period, _ batch: RunHistory.Run, _ analysis: Analysis) throws -> Freshness {
         var isSure = true
         for run in history.runs where run.command == "stream" && run.hasEffects {
-            if run.started >= batch.started || (run.ended ?? .min) >= batch.started { return false }
-            // Killed, nobody knows when; the days that it changed are noted then.
+            if run.started >= batch.started || (run.ended ?? .min) >= batch.started { return .stale }
+            // It runs, or was killed and nobody knows when; the days that it changed are noted then.
             if run.ended == nil { isSure = false }
         }
-        if isSure { return true }
+        if isSure { return .fresh }
         let changed = try connection.rows(
             "SELECT day FROM changed_days UNION SELECT day FROM rolled_days WHERE fresh = 0"
         ) { row throws(SQLiteError) in Int(row.integer(0)) }
-        switch analysis {
-        case .accumulated: return !changed.contains { $0 < period.days.upperBound }
-        case .fareTrend:
-            return !changed.contains { day in
-                [period, period.previous, period.sameAYearBefore].contains { $0.days.contains(day) }
+        let days: (Int) -> Bool =
+            switch analysis {
+            case .accumulated: { $0 < period.days.upperBound }
+            case .fareTrend:
+                { day in [period, period.previous, period.sameAYearBefore].contains { $0.days.contains(day) } }
+            case .areaHotspots, .locationHotspots: { period.days.contains($0) }
             }
-        case .areaHotspots, .locationHotspots: return !changed.contains(where: period.days.contains)
-        }
+        return changed.contains(where: days) ? .stale : .asFarAsNoted
     }
 
-    private func compare(_ period: Period, _ analysis: Analysis, _ finding: Finding) throws {
+    private func compare(
+        _ period: Period, _ analysis: Analysis, comparesPartial: Bool, _ finding: Finding
+    ) throws {
         let expected = rows(of: period, analysis)
         let order = analysis == .areaHotspots || analysis == .locationHotspots ? " ORDER BY rank" : ""
         let statement = try connection.prepare(
@@ -111,7 +121,8 @@ struct BatchComparison {
         let at = zone.startMs(ofLocalDay: period.days.lowerBound)
         var index = 0
         while try statement.step() {
-            let columns = 2..<statement.columnCount
+            // "partial" is the last column of each.
+            let columns = 2..<statement.columnCount - (comparesPartial ? 0 : 1)
             finding.cells += Int64(columns.count)
             let name = "\(period)" + (order.isEmpty ? "" : " rank \(index + 1)")
             if index >= expected.count {

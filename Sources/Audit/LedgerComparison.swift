@@ -13,7 +13,7 @@ enum LedgerComparison {
             finding.cells += 1
             if ledger != stored { finding.differ("\(name) is \(ledger) in the ledger, \(stored) in the checkpoint") }
         }
-        let isExact = audit.recount.lateness != .unknown
+        let isExact = audit.isExact
         for ((name, stored), (_, mine)) in zip(checkpoint.named, recount.named) {
             if !isExact, name == "aggregated" || name == "late" { continue }
             finding.cells += 1

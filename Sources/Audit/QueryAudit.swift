@@ -44,6 +44,12 @@ final class QueryAudit {
         plan.window.isWindowed && recount.end(ofWindowFrom: window) <= closedUntil
     }
 
+    /// Whether the recount is what the stream should have, and not more by some late records.
+    var isExact: Bool {
+        recount.lateness != .unknown
+            || (checkpoint.counts.late == 0 && recount.touched.isEmpty && !allClosedMayLack)
+    }
+
     /// Whether late records may be missing from a window's rows.
     func mayLack(_ window: EventTime) -> Bool {
         recount.lateness == .unknown

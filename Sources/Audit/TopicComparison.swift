@@ -121,8 +121,10 @@ struct TopicComparison {
         guard let group = group(of: message), let entry = table.find(message.window, group),
             !table.marks[entry].contains(.absent)
         else {
-            let text = (try? messages.text(at: max(offset, batch.baseOffset), in: batch)) ?? ""
-            return finding.differ(message.window, "offset \(offset): is of a row that there should not be: \(text)")
+            return finding.differ(
+                message.window,
+                "offset \(offset): is of a row that there should not be: \(text(at: max(offset, batch.baseOffset), in: batch))"
+            )
         }
         let key = { audit.key(message.window, group) }
         let isFirst = !table.marks[entry].contains(.sent)
@@ -144,6 +146,14 @@ struct TopicComparison {
             tally.wrong[entry] = nil
         }
     }
+
+    /// The message as its readers see it; of the first ones, since it takes unpacking a batch.
+    private func text(at offset: Int64, in batch: StoredBatch) -> String {
+        finding.differences > Self.shown ? "…" : (try? messages.text(at: offset, in: batch)) ?? "…"
+    }
+
+    /// Of so many messages the text is looked up.
+    private static let shown: Int64 = 100
 
     private func group(of message: ResultMessage) -> Int64? {
         if plan.groups.isEmpty { return 0 }
@@ -189,7 +199,7 @@ struct TopicComparison {
         let table = audit.recount.table
         let (window, group) = (table.windows[entry], table.groups[entry])
         var text = "\(audit.key(window, group)): the last message says otherwise than the row"
-        if place.offset >= 0, finding.differences < 100,
+        if place.offset >= 0, finding.differences < Self.shown,
             let batch = try reader.read(partition: place.partition, from: place.offset)
         {
             try messages.forEach(in: batch) { offset, message in

@@ -73,12 +73,14 @@ final class AuditedTenant {
         try log.end(id, epochs == nil ? .success : .interrupted, summary: summary.json(zone: zone), at: now)
     }
 
-    func audit(_ plans: [QueryPlan], _ change: (inout AuditOptions) -> Void = { _ in }) throws -> AuditReport {
+    func audit(
+        _ plans: [QueryPlan], from time: EventTime? = nil, _ change: (inout AuditOptions) -> Void = { _ in }
+    ) throws -> AuditReport {
         var options = AuditOptions(tenant: "chicago", zone: zone)
         change(&options)
         return try Auditor(
             plans: plans, options: options, database: ResultsDatabase.openReadOnly(path: path + "/results.db"),
-            store: store, source: .topic(Self.topic, from: nil)
+            store: store, source: .topic(Self.topic, from: time)
         ).run()
     }
 
@@ -156,6 +158,12 @@ func allQueries() throws -> [QueryPlan] {
                 group: [hour_of_week, company]
                 window: none
                 aggregates: {fares: sum(fare), known: count(tips), p50: quantile(tips, 0.5)}
+                emit: complete
+              - name: evenings
+                where: (hour between 15 and 16 or hour_of_week in (1, 2)) and day >= '2023-01-01' and trip_miles < 20.5 and company is not null and not (fare > 70.00)
+                group: [day]
+                window: none
+                aggregates: {tips: sum(tips), trips: count()}
                 emit: complete
               - name: days
                 window: {tumbling: day}

@@ -150,6 +150,48 @@ import Trips
         #expect(sliced.cells == whole.cells)
     }
 
+    @Test func aStreamThatBeganLaterIsRightFromThere() throws {
+        let tenant = try AuditedTenant(partitions: 2)
+        let plans = try allQueries()
+        let time = origin + 1_800_000
+        try tenant.produce(Trip.random(2000, seed: 16), partitions: 2)
+        try tenant.stream(plans) { $0.fromTime = time }
+        let report = try tenant.audit(plans, from: time)
+        #expect(report.first == [])
+        #expect((1..<1500).contains(report.trips))
+        // Without the time there are trips that nobody consumed.
+        #expect(try tenant.audit(plans).differences > 0)
+    }
+
+    /// Two runs with two delays: no one delay tells which records were late.
+    @Test func lateRecordsThatCannotBeExplainedAreBounded() throws {
+        let tenant = try AuditedTenant()
+        let plans = try allQueries()
+        try tenant.produce(Trip.random(600, lateMs: 60_000, seed: 17))
+        try tenant.stream(plans, epochs: 1) { $0.delayMs = 0 }
+        try tenant.produce(Trip.random(600, from: origin + 3_600_000, lateMs: 60_000, seed: 18))
+        try tenant.stream(plans) { $0.delayMs = 30_000 }
+        let report = try tenant.audit(plans)
+        #expect(report.first == [])
+        #expect(report.checks.contains { $0.note?.contains("trips were late") == true })
+        // More than what was late may not be missing.
+        try tenant.execute(
+            "DELETE FROM stored_sumfarewindow WHERE rowid IN (SELECT rowid FROM stored_sumfarewindow LIMIT 3)")
+        let lacking = try tenant.audit(plans)
+        #expect(lacking.checks.filter { $0.differences > 0 }.map(\.name).contains("sumfarewindow"), "\(lacking.first)")
+    }
+
+    @Test func queriesThatAreNotDeclaredAnyMoreAreListed() throws {
+        let tenant = try AuditedTenant()
+        let plans = try allQueries()
+        try tenant.produce(Trip.random(100, seed: 19))
+        try tenant.stream(plans)
+        let report = try tenant.audit(Array(plans.prefix(5)))
+        #expect(report.differences == 0)
+        let others = report.checks.filter { $0.note?.contains("not declared any more") == true }.map(\.name)
+        #expect(others.sorted() == plans.dropFirst(5).map(\.name).sorted())
+    }
+
     @Test func nothingStoredIsNothingToAudit() throws {
         let tenant = try AuditedTenant()
         let problem = try #require(throws: Problem.self) { try tenant.audit(try allQueries()) }

@@ -94,6 +94,7 @@ enum AuditCommand {
         options.limit = arguments.integer("differences").map(Int.init) ?? options.limit
         options.delayMs = arguments.durationMs("delay") ?? options.delayMs
         options.memoryBytes = arguments.integer("memory").map(Int.init) ?? options.memoryBytes
+        options.notesOthers = arguments.texts("query").isEmpty
         return options
     }
 
