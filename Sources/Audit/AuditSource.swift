@@ -125,10 +125,10 @@ final class TopicTripReader: TripReader {
         last = max(last, first)
         let newestBefore = times.follow(batch, first..<last, newest: &place.newest)
         let met = rejects.filter { Int64($0.location.line) < next }
-        for recount in recounts {
+        forEachAtOnce(recounts, trips: last - first) { recount in
             recount.add(met, partition: partition)
             let own = min(last, rows(before: recount.ends[partition]))
-            guard own > first else { continue }
+            guard own > first else { return }
             recount.add(
                 .init(batch: batch, rows: first..<own, partition: partition, newestBefore: newestBefore))
         }
@@ -158,9 +158,10 @@ final class FileTripReader: TripReader {
         var rejects: [RejectReason: Int64] = [:]
         while try source.next(into: batch) {
             let newestBefore = times.follow(batch, 0..<batch.count, newest: &newest)
-            for recount in recounts {
-                let own = Int(min(Int64(batch.count), max(0, recount.ends[0] - taken)))
-                guard own > 0 else { continue }
+            let before = taken
+            forEachAtOnce(recounts, trips: batch.count) { recount in
+                let own = Int(min(Int64(batch.count), max(0, recount.ends[0] - before)))
+                guard own > 0 else { return }
                 recount.add(.init(batch: batch, rows: 0..<own, partition: 0, newestBefore: newestBefore))
             }
             taken += Int64(batch.count)
