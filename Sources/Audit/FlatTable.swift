@@ -28,6 +28,7 @@ final class FlatTable {
     private(set) var words: UnsafeMutablePointer<Int64>
     private(set) var marks: UnsafeMutablePointer<Marks>
     private var capacity: Int
+    private var lastFound = -1
     /// Entry + 1 by hash, 0 for free; twice the capacity.
     private var slots: UnsafeMutablePointer<UInt32>
 
@@ -64,14 +65,25 @@ final class FlatTable {
     }
 
     /// The entry of a pair; nil where it was never added.
+    ///
+    /// Whoever asks for pairs in the order in which they were added, as rows and messages of windows without groups come, is answered
+    /// without a look at the hash table.
     @inline(__always)
     func find(_ window: Int64, _ group: Int64) -> Int? {
+        let next = lastFound &+ 1
+        if next < count, windows[next] == window, groups[next] == group {
+            lastFound = next
+            return next
+        }
         let mask = capacity &* 2 &- 1
         var slot = Self.hash(window, group) & mask
         while true {
             let found = Int(slots[slot]) &- 1
             if found < 0 { return nil }
-            if windows[found] == window, groups[found] == group { return found }
+            if windows[found] == window, groups[found] == group {
+                lastFound = found
+                return found
+            }
             slot = (slot &+ 1) & mask
         }
     }

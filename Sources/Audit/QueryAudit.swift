@@ -28,6 +28,7 @@ final class QueryAudit {
         plan: QueryPlan, checkpoint: QueryCheckpoint, zone: ZoneClock, recount: Recount, topic: String
     ) {
         (self.plan, self.checkpoint, self.zone, self.recount) = (plan, checkpoint, zone, recount)
+        viewColumnCount = Self.viewColumnCount(plan)
         view = Finding("view", plan.table)
         self.topic = Finding("topic", topic)
         ledger = Finding("ledger", plan.name)
@@ -57,7 +58,9 @@ final class QueryAudit {
     }
 
     /// The columns that the public view has.
-    var viewColumnCount: Int64 {
+    let viewColumnCount: Int64
+
+    private static func viewColumnCount(_ plan: QueryPlan) -> Int64 {
         let buckets = plan.groups.count { $0 == .fareBucket }
         return Int64((plan.window.isWindowed ? 2 : 0) + plan.groups.count + 2 * buckets + plan.aggregates.count)
     }

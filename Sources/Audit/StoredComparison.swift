@@ -62,12 +62,14 @@ struct StoredComparison {
     private func compareColumns(_ slice: Range<EventTime>) throws {
         let isWindowed = plan.window.isWindowed
         if !isWindowed, slice.lowerBound != .min { return }
+        let firstColumn = isWindowed ? 2 : 1
+        var state = StoredState()
         try forEachRow("*", slice) { row in
             let id = row.integer(0)
             if isWindowed { compareClosed(id, row.integer(1)) }
-            var state = StoredState()
+            state.clear()
             for (index, kind) in kinds.enumerated() {
-                let column = index + (isWindowed ? 2 : 1)
+                let column = index + firstColumn
                 if kind == .histogram {
                     do throws(PackedReader.Malformed) {
                         let buckets = try row.withBytes(column) { (bytes) throws(PackedReader.Malformed) in
@@ -79,7 +81,8 @@ struct StoredComparison {
                         return
                     }
                 } else {
-                    state.words.append(row.isNull(column) ? nullCell : row.integer(column))
+                    let isNull = kind == .nullableWord && row.isNull(column)
+                    state.words.append(isNull ? nullCell : row.integer(column))
                 }
             }
             if isWindowed {
