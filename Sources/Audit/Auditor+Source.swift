@@ -93,6 +93,8 @@ extension Auditor {
         }
     }
 
+    var isTopic: Bool { if case .topic = source { true } else { false } }
+
     func comparesRejects(_ audit: QueryAudit) -> Bool {
         switch source {
         case .topic: true

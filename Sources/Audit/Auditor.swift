@@ -159,7 +159,8 @@ public final class Auditor {
             audit.view.differ(.max, "shows \(count) rows, should show \(audit.viewRows)")
         }
         if !audit.isExact { finishUnknown(audit) }
-        LedgerComparison.compare(audit, history, comparesRejects: comparesRejects(audit))
+        LedgerComparison.compare(
+            audit, history, isTopic: isTopic, comparesRejects: comparesRejects(audit))
     }
 
     /// Late records that nobody can name: what rows lack is theirs.

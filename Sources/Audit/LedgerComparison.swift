@@ -5,7 +5,10 @@ import Trips
 /// Checks that the ledger adds up: with itself, with the checkpoints, with the runs' summaries, and with the records of the source.
 enum LedgerComparison {
     /// One query: what the ledger and the checkpoint say, and what was recounted.
-    static func compare(_ audit: QueryAudit, _ history: QueryHistory, comparesRejects: Bool) {
+    ///
+    /// - Parameter isTopic: whether the source's partitions are those that the ledger counts by; files hold as one what a topic's
+    ///   partitions held.
+    static func compare(_ audit: QueryAudit, _ history: QueryHistory, isTopic: Bool, comparesRejects: Bool) {
         let finding = audit.ledger
         let checkpoint = RecordCounts(audit.checkpoint.counts)
         let recount = audit.recount.total
@@ -25,19 +28,21 @@ enum LedgerComparison {
                 finding.differ("\(checkpoint.consumed) trips were consumed, the source has \(recount.consumed)")
             }
         }
-        if finding.differences == 0 { comparePartitions(audit, history) }
+        for source in history.sources.sorted() where audit.checkpoint.positions[source] == nil {
+            finding.differ("the ledger names a source \"\(source)\", the checkpoint does not")
+        }
+        if finding.differences == 0, isTopic { comparePartitions(audit, history) }
         if comparesRejects { compareRejects(audit, history) }
     }
 
     private static func comparePartitions(_ audit: QueryAudit, _ history: QueryHistory) {
-        // Files hold what a topic's partitions held as one.
-        guard audit.recount.counts.count > 1 else { return }
-        for (partition, mine) in audit.recount.counts.enumerated() {
+        let mine = audit.recount.counts
+        for partition in Set(mine.indices).union(history.partitions.keys).sorted() {
             audit.ledger.cells += 1
-            let ledger = history.partitions[partition] ?? RecordCounts()
-            if ledger.consumed != mine.consumed {
-                audit.ledger.differ(
-                    "partition \(partition): \(ledger.consumed) trips were consumed, the source has \(mine.consumed)")
+            let source = mine.indices.contains(partition) ? mine[partition].consumed : 0
+            let ledger = history.partitions[partition]?.consumed ?? 0
+            if ledger != source {
+                audit.ledger.differ("partition \(partition): \(ledger) trips were consumed, the source has \(source)")
             }
         }
     }

@@ -80,6 +80,14 @@ import Trips
             sql: "UPDATE ledger SET value = value + 1 WHERE query = 'hotspotWindow' AND counter = 'aggregated'",
             says: "hotspotWindow aggregated is ", kinds: ["ledger", "ledger"]),
         Fault(
+            testDescription: "a partition of the ledger",
+            sql: "UPDATE ledger SET partition = 3 WHERE query = 'tripsTotal' AND counter = 'aggregated'",
+            says: "tripsTotal partition 0: 0 trips were consumed, the source has 1500", kinds: ["ledger"]),
+        Fault(
+            testDescription: "a source of the ledger",
+            sql: "UPDATE ledger SET source = 'another' WHERE query = 'days'",
+            says: "sumFareWindow the ledger names a source \"another\"", kinds: Array(repeating: "ledger", count: 10)),
+        Fault(
             testDescription: "a count of a checkpoint",
             sql:
                 "UPDATE checkpoints SET state = json_set(state, '$.counts.skipped', 1) WHERE stream = 'fareDistribution'",

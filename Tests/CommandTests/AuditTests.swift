@@ -192,6 +192,13 @@ import Testing
         let taxi = try TaxiCLI()
         #expect(try taxi.run("audit").code == 66)
         #expect(try taxi.run("audit", "--query", "tripTotal").errors.contains("Did you mean \"tripsTotal\"?"))
-        #expect(try taxi.run("audit", "--clock", "now", "--from", "x.csv").code != 0)
+        try taxi.succeed("data", "sample", "trips.csv")
+        try taxi.succeed("produce", "trips.csv", "--max", "--limit", "100")
+        try taxi.succeed("stream", "--until-end")
+        #expect(try taxi.run("audit", "--clock", "now", "--from", "trips.csv").code == 64)
+        #expect(try taxi.run("audit", "--from", "x.csv").code == 66)
+        let pipe = try taxi.run("audit", "--from", "-")
+        #expect(pipe.code == 64)
+        #expect(pipe.errors.contains("can be read once only"), "\(pipe.errors)")
     }
 }

@@ -1,6 +1,7 @@
 import Audit
 import CommandLine
 import Database
+import Glibc
 import Problems
 import Stream
 import Topics
@@ -104,6 +105,11 @@ enum AuditCommand {
         let files = arguments.texts("from") + arguments.positionals
         let from = arguments.time("from-time")?.utcMs { zone.utcMs(localSeconds: $0) }
         guard files != ["topic"], !files.isEmpty else { return .topic("\(globals.tenant)_ingestData", from: from) }
+        for path in files where !isRegular(path) {
+            throw arguments.problem(
+                "from", "\"\(path)\" can be read once only, and an audit may have to read its source again",
+                hint: "Write the trips to a file first.")
+        }
         var read = TripFileOptions.sourceOptions(
             arguments, from: from, clock: .start, spread: .none, zone: zone)
         guard read.clock != .now else {
@@ -121,6 +127,12 @@ enum AuditCommand {
                 line.update { "putting trips in order of time: \(byteText(Int64(done))) of \(byteText(Int64(total)))" }
             }
         }
+    }
+
+    /// Whether a path leads to something that can be read twice; one that leads nowhere, or to a folder, is told of where it is opened.
+    private static func isRegular(_ path: String) -> Bool {
+        var status = stat()
+        return path != "-" && (stat(path, &status) != 0 || [S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT))
     }
 
     private static func write(_ report: AuditReport, _ arguments: ParsedArguments) throws {
