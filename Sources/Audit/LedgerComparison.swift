@@ -62,6 +62,8 @@ enum LedgerComparison {
     static func compareRuns(_ history: RunHistory, _ finding: Finding) {
         for run in history.runs {
             switch run.command {
+            case "stream" where run.outcome.isEmpty:
+                finding.differ("\(run.id): the ledger counts for a run that there is not")
             case "produce": compareProduce(run, finding)
             case "stream": compareStream(run, finding)
             default: break
@@ -90,11 +92,12 @@ enum LedgerComparison {
         guard let records = (run.summary["records"] as? NSNumber)?.int64Value else { return }
         let rejected = sum(run.summary["rejected"])
         let furthest = run.counts.keys.sorted().max { run.total($0).consumed < run.total($1).consumed }
+        let consumed = furthest.map { run.total($0).consumed } ?? 0
         finding.cells += 1
-        if let furthest, run.total(furthest).consumed + rejected != records {
+        if consumed + rejected != records {
             finding.differ(
                 run.started,
-                "\(run.id) (stream), query \(furthest): the ledger has \(run.total(furthest).consumed) trips and \(rejected) rejected, \(records) records were read"
+                "\(run.id) (stream)\(furthest.map { ", query \($0)" } ?? ""): the ledger has \(consumed) trips and \(rejected) rejected, \(records) records were read"
             )
         }
         for (query, late) in (run.summary["late"] as? [String: Any] ?? [:]).sorted(by: { $0.key < $1.key }) {

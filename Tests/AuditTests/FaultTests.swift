@@ -88,6 +88,10 @@ import Trips
             sql: "UPDATE ledger SET source = 'another' WHERE query = 'days'",
             says: "sumFareWindow the ledger names a source \"another\"", kinds: Array(repeating: "ledger", count: 10)),
         Fault(
+            testDescription: "a run of the ledger",
+            sql: "UPDATE ledger SET run_id = '19710101T000000000Z-00000000' WHERE query = 'tripsTotal'",
+            says: "runs 19710101T000000000Z-00000000: the ledger counts for a run that there is not", kinds: ["ledger"]),
+        Fault(
             testDescription: "a count of a checkpoint",
             sql:
                 "UPDATE checkpoints SET state = json_set(state, '$.counts.skipped', 1) WHERE stream = 'fareDistribution'",
