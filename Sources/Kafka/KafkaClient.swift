@@ -189,6 +189,19 @@ extension KafkaClient {
     /// - Parameter time: the first offset at or after an event time, ms; or -1 for the end (for readers of committed records: as far
     ///   as they can read), -2 for the oldest kept. Where no record is as late, the offset is -1.
     public func offsets(topic: String, partitions: Int, time: Int64) throws(KafkaError) -> [Int64] {
+        let deadline = ContinuousClock.now + .milliseconds(Int(Self.connectTimeoutMs))
+        while true {
+            do throws(KafkaError) {
+                return try listOffsets(topic: topic, partitions: partitions, time: time)
+            } catch {
+                // A topic that was just made, or moves to another broker, has no leader for a moment.
+                guard error.isConnection, !error.isTimeout, ContinuousClock.now < deadline else { throw error }
+                usleep(20_000)
+            }
+        }
+    }
+
+    private func listOffsets(topic: String, partitions: Int, time: Int64) throws(KafkaError) -> [Int64] {
         let list = rd_kafka_topic_partition_list_new(Int32(partitions))
         defer { rd_kafka_topic_partition_list_destroy(list) }
         for partition in 0..<partitions {

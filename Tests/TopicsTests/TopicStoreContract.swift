@@ -16,19 +16,23 @@ let topicStoreContract: [ContractCheck] = [
         let topic = try newTopic(in: store, partitions: 3)
         let writer = try store.makeWriter()
         for round in 0..<5 {
-            try writer.append((0..<3).map { batch(topic, $0, (0...round).map { Int64(round * 10 + $0) }) }, mark: nil)
+            try writer.append(
+                (0..<3).map { batch(topic, $0, (0...round).map { Int64(round * 10 + $0 + 1) }) }, mark: nil)
         }
         for partition in 0..<3 {
             let read = try readAll(store, topic, partition)
-            #expect(
-                read.map(\.record.timestamp) == (0..<5).flatMap { round in (0...round).map { Int64(round * 10 + $0) } })
-            #expect(read.map(\.offset) == Array(0..<Int64(read.count)))
+            var expected: [Int64] = []
+            for round in 0..<5 as Range<Int64> { expected += (0...round).map { round * 10 + $0 + 1 } }
+            #expect(read.map(\.record.timestamp) == expected)
+            #expect(read.map(\.offset) == Array(0..<Int64(read.count)), "there is no mark, so there are no gaps")
         }
     },
     ContractCheck(testDescription: "gives records back as they were") { store in
         let topic = try newTopic(in: store, partitions: 1)
+        // Kafka has no times before 1970.
+        let first: Int64 = store.keepsColumns ? -1 : 1
         let records = [
-            TopicRecord(key: nil, value: nil, timestamp: -1), TopicRecord(key: [], value: [], timestamp: 0),
+            TopicRecord(key: nil, value: nil, timestamp: first), TopicRecord(key: [], value: [], timestamp: first + 1),
             TopicRecord(
                 key: [0, 255], value: Array("é".utf8),
                 headers: [.init(name: "reason", value: [1]), .init(name: "", value: [])], timestamp: 5),
@@ -44,11 +48,11 @@ let topicStoreContract: [ContractCheck] = [
             try writer.append([batch(first, 0, [1]), batch(second, 0, [2]), batch(second, 9, [3])], mark: nil)
         }
         #expect(problem?.code == .usage)
-        #expect(try store.describe(first).recordCount == 0)
-        #expect(try store.describe(second).recordCount == 0)
+        #expect(try count(store, first) == 0)
+        #expect(try count(store, second) == 0)
         try writer.append([batch(first, 0, [1]), batch(second, 0, [2])], mark: nil)
-        #expect(try store.describe(first).recordCount == 1)
-        #expect(try store.describe(second).recordCount == 1)
+        #expect(try count(store, first) == 1)
+        #expect(try count(store, second) == 1)
     },
     ContractCheck(testDescription: "appends what has a mark once") { store in
         let topic = try newTopic(in: store, partitions: 1)
@@ -63,12 +67,14 @@ let topicStoreContract: [ContractCheck] = [
         earlier.sequence = 6
         #expect(try !writer.append([batch(topic, 0, [1, 2])], mark: earlier))
         #expect(try !store.makeWriter().append([batch(topic, 0, [1, 2])], mark: mark), "nor by another writer")
-        #expect(try store.describe(topic).recordCount == 2)
+        #expect(try count(store, topic) == 2)
         var next = mark
         next.sequence = 8
         next.position = []
         #expect(try writer.append([], mark: next), "a mark alone is stored as well")
-        #expect(try store.makeWriter().takeOver(producer: producer).last == next)
+        var found = try store.makeWriter().takeOver(producer: producer).last
+        found?.progress = nil
+        #expect(found == next)
     },
     ContractCheck(testDescription: "refuses a producer that was taken over") { store in
         let topic = try newTopic(in: store, partitions: 1)
@@ -115,7 +121,8 @@ let topicStoreContract: [ContractCheck] = [
         try writer.append([batch(topic, 0, [200])], mark: nil)
         let reader = try store.makeReader(topic: topic)
         #expect(try reader.offsets(from: .min) == [0, 0])
-        #expect(try reader.offsets(from: 150) == [0, 0])
+        // Embedded batches know their greatest time, Kafka each record's.
+        #expect(try reader.offsets(from: 150) == [store.keepsColumns ? 0 : 1, 0])
         #expect(try reader.offsets(from: 151) == [4, 0])
         #expect(try reader.offsets(from: 201) == [5, 0])
     },
@@ -125,7 +132,7 @@ let topicStoreContract: [ContractCheck] = [
         let errors = inParallel(writers) { index in
             let writer = try store.makeWriter()
             for round in 0..<rounds {
-                let time = Int64(index * 1000 + round)
+                let time = Int64(index * 1000 + round + 1)
                 try writer.append(
                     [batch(topic, 0, [time, time]), batch(topic, 1, [time])],
                     mark: ProducerMark(producer: "\(topic)-\(index)", epoch: 1, sequence: Int64(round)))
@@ -134,7 +141,9 @@ let topicStoreContract: [ContractCheck] = [
         #expect(errors.isEmpty, "\(errors)")
         for (partition, each) in [(0, 2), (1, 1)] {
             let read = try readAll(store, topic, partition)
-            #expect(read.map(\.offset) == Array(0..<Int64(writers * rounds * each)))
+            #expect(read.count == writers * rounds * each)
+            #expect(zip(read, read.dropFirst()).allSatisfy { $0.offset < $1.offset })
+            if store.keepsColumns { #expect(read.map(\.offset) == Array(0..<Int64(read.count))) }
             for index in 0..<writers {
                 let own = read.map(\.record.timestamp).filter { $0 / 1000 == Int64(index) }
                 #expect(own == own.sorted())
@@ -172,8 +181,11 @@ let topicStoreContract: [ContractCheck] = [
         #expect(description.recordCount == 3)
         #expect(description.partitions.map(\.id) == [0, 1, 2])
         #expect(description.partitions.map(\.endOffset) == [0, 3, 0])
-        #expect(description.partitions.map(\.times) == [nil, 10...30, nil])
-        #expect(description.partitions[1].bytes > 0)
+        // Kafka does not tell.
+        if store.keepsColumns {
+            #expect(description.partitions.map(\.times) == [nil, 10...30, nil])
+            #expect(description.partitions[1].bytes > 0)
+        }
         #expect(try store.topics().contains { $0.name == topic })
     },
     ContractCheck(testDescription: "tells the nearest name where there is no such topic") { store in
@@ -186,7 +198,7 @@ let topicStoreContract: [ContractCheck] = [
         ]
         for use in uses {
             let problem = #expect(throws: Problem.self) { try use() }
-            #expect(problem?.code == .noInput)
+            #expect(problem?.code == (store.keepsColumns ? .noInput : .unavailable))
             #expect(problem?.hint?.contains(topic) == true)
         }
     },
@@ -209,7 +221,9 @@ let topicStoreContract: [ContractCheck] = [
         try store.deleteTopic(topic)
         #expect(try !store.topics().contains { $0.name == topic })
         try store.createTopic(topic, partitions: 1, retentionMs: nil)
-        #expect(try store.describe(topic).recordCount == 0)
+        #expect(try count(store, topic) == 0)
+        // Kafka's protocol, as far as librdkafka speaks it, does not tell the two topics apart.
+        guard store.keepsColumns else { return }
         let problem = #expect(throws: Problem.self, "the reader's topic is gone") {
             try reader.read(partition: 0, from: 0)
         }
@@ -229,6 +243,11 @@ func batch(_ topic: String, _ partition: Int, _ times: [Int64]) -> PendingBatch 
     PendingBatch(
         topic: topic, partition: partition,
         records: times.map { TopicRecord(key: Array("k".utf8), value: Array("\($0)".utf8), timestamp: $0) })!
+}
+
+/// How many records all partitions of a topic have; offsets may have gaps, so they are read.
+func count(_ store: any TopicStore, _ topic: String) throws -> Int {
+    try (0..<(store.partitionCount(of: topic) ?? 0)).reduce(0) { try $0 + readAll(store, topic, $1).count }
 }
 
 func readAll(_ store: any TopicStore, _ topic: String, _ partition: Int) throws -> [(
