@@ -79,28 +79,29 @@ public final class KafkaAdmin {
         return settings
     }
 
-    /// All offsets that a group has committed; those of a transaction that is just ending are waited for.
-    public func offsets(ofGroup group: String) throws(KafkaError) -> [KafkaOffset] {
-        try retrying { () throws(KafkaError) in try listOffsets(ofGroup: group) }
-    }
-
-    private func listOffsets(ofGroup group: String) throws(KafkaError) -> [KafkaOffset] {
-        guard let wanted = rd_kafka_ListConsumerGroupOffsets_new(group, nil) else {
-            throw KafkaError(RD_KAFKA_RESP_ERR__INVALID_ARG)
+    /// The offsets that a group has committed in the topics that `isWanted` picks; those of a transaction under way are waited for.
+    ///
+    /// Asked as a member of the group would: librdkafka 2.0.2 crashes where ListConsumerGroupOffsets is answered that an offset is not
+    /// settled yet, which happens after a producer was killed in its transaction.
+    public func offsets(ofGroup group: String, inTopics isWanted: (String) -> Bool) throws(KafkaError) -> [KafkaOffset]
+    {
+        let topics = try client.topics().filter { isWanted($0.name) }
+        let consumer: KafkaClient
+        do {
+            consumer = try KafkaClient(
+                .consumer, client.configuration,
+                fixed: ["group.id": group, "isolation.level": "read_committed", "enable.auto.commit": "false"])
+        } catch { throw KafkaError(RD_KAFKA_RESP_ERR__INVALID_ARG, error.message) }
+        return try retrying { () throws(KafkaError) in
+            let wanted = KafkaOffset.list(
+                topics.flatMap { topic in
+                    (0..<topic.partitionCount).map { KafkaOffset(topic: topic.name, partition: $0, offset: -1) }
+                })
+            defer { rd_kafka_topic_partition_list_destroy(wanted) }
+            let code = rd_kafka_committed(consumer.raw, wanted, KafkaClient.connectTimeoutMs)
+            guard code == RD_KAFKA_RESP_ERR_NO_ERROR else { throw KafkaError(code) }
+            return try Self.offsets(in: wanted)
         }
-        defer { rd_kafka_ListConsumerGroupOffsets_destroy(wanted) }
-        var groups: [OpaquePointer?] = [wanted]
-        let event = try request(RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS) { options in
-            if let error = rd_kafka_AdminOptions_set_require_stable_offsets(options, 1) {
-                rd_kafka_error_destroy(error)
-            }
-            rd_kafka_ListConsumerGroupOffsets(client.raw, &groups, 1, options, queue)
-        }
-        defer { rd_kafka_event_destroy(event) }
-        var count = 0
-        let results = rd_kafka_ListConsumerGroupOffsets_result_groups(
-            rd_kafka_event_ListConsumerGroupOffsets_result(event), &count)
-        return try offsets(in: results, count)
     }
 
     /// Sets a group's offsets, outside of any transaction.
@@ -150,6 +151,12 @@ public final class KafkaAdmin {
             throw KafkaError(rd_kafka_error_code(error), String(cString: rd_kafka_error_string(error)))
         }
         guard let list = rd_kafka_group_result_partitions(group) else { return [] }
+        return try Self.offsets(in: UnsafeMutablePointer(mutating: list))
+    }
+
+    private static func offsets(
+        in list: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>
+    ) throws(KafkaError) -> [KafkaOffset] {
         var offsets: [KafkaOffset] = []
         for index in 0..<Int(list.pointee.cnt) {
             let element = list.pointee.elems[index]

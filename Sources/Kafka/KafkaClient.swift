@@ -179,9 +179,11 @@ extension KafkaClient {
     }
 
     /// The names of all topics that are somebody's, by name.
-    public func topicNames() throws(KafkaError) -> [String] {
-        try metadata(topic: nil, allTopics: true, timeoutMs: Self.connectTimeoutMs).map(\.name)
-            .filter { !$0.hasPrefix("__") }.sorted()
+    public func topicNames() throws(KafkaError) -> [String] { try topics().map(\.name).sorted() }
+
+    func topics() throws(KafkaError) -> [TopicMetadata] {
+        try metadata(topic: nil, allTopics: true, timeoutMs: Self.connectTimeoutMs)
+            .filter { !$0.name.hasPrefix("__") }
     }
 
     /// Offsets that `ListOffsets` gives for each partition of a topic.

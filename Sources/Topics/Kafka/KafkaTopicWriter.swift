@@ -293,7 +293,9 @@ extension KafkaTopicWriter {
     }
 
     private func lastMark(of producer: String) throws -> ProducerMark? {
-        let offsets = try adminClient().offsets(ofGroup: group(of: producer))
+        let offsets = try adminClient().offsets(ofGroup: group(of: producer)) { topic in
+            namespace.isEmpty || topic.hasPrefix("\(namespace)_")
+        }
         guard var mark = KafkaMark.newest(in: offsets, producer: producer) else { return nil }
         guard let topic = offsets.first(where: { $0.metadata.hasPrefix("taxi-cli ") })?.topic else { return mark }
         let own = offsets.filter { $0.topic == topic }.sorted { $0.partition < $1.partition }
