@@ -52,9 +52,12 @@ public struct KafkaServer: Sendable {
         let folder = "\(NSTemporaryDirectory())/taxi-kafka-\(UUID().uuidString)"
         let port = try freePorts(count: brokers * 10)
         // Whatever becomes of this process, the brokers end with it.
-        let watch = "trap '' INT; while kill -0 \(getpid()) 2>/dev/null; do sleep 0.5; done; \"$0\" clean -d \"$1\""
+        let watch =
+            "trap '' INT; while kill -0 \(getpid()) 2>/dev/null; do sleep 0.5; done; \"$0\" clean -d \"$1\""
         _ = try ChildProcess("/bin/sh", ["-c", watch, script, folder])
-        _ = try run("/usr/bin/env", ["KAFKA_HEAP=384m", script, "start", "-d", folder, "-p", "\(port)", "-n", "\(brokers)"] + options)
+        _ = try run(
+            "/usr/bin/env",
+            ["KAFKA_HEAP=384m", script, "start", "-d", folder, "-p", "\(port)", "-n", "\(brokers)"] + options)
         var values: [String: String] = [:]
         for line in try run(script, "env", "-d", folder).split(separator: "\n") {
             let parts = line.split(separator: "=", maxSplits: 1)
