@@ -9,7 +9,10 @@ public final class KafkaAdmin {
     private let queue: OpaquePointer
 
     public init(_ configuration: KafkaConfiguration) throws(Problem) {
-        client = try KafkaClient(.producer, configuration)
+        // A consumer, which has a group: without one, librdkafka (2.0.2) looks into nothing where a broker answers that a group's
+        // offsets are kept elsewhere, or not yet at hand.
+        client = try KafkaClient(
+            .consumer, configuration, fixed: ["group.id": "taxi-cli", "enable.auto.commit": "false"])
         queue = rd_kafka_queue_new(client.raw)
     }
 
