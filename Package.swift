@@ -76,7 +76,13 @@ let package = Package(
         tests(of: "Stream", ["Problems", "Trips", "Topics", "Database", "SQLite"]),
         tests(of: "Batch", ["Problems", "Trips", "Database", "SQLite"]),
         tests(of: "Datasets", ["Problems", "Trips"]),
-        .testTarget(name: "CommandTests", dependencies: ["SQLite", "Trips", "Problems"], swiftSettings: swiftSettings),
+        tests(of: "Kafka", ["Problems", "KafkaSupport", "CommandSupport", "SQLite"]),
+        .target(
+            name: "CommandSupport", dependencies: ["SQLite"], path: "Tests/CommandSupport", swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "CommandTests", dependencies: ["CommandSupport", "SQLite", "Trips", "Problems"],
+            swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6]
 )
