@@ -170,8 +170,11 @@ public func runProgram(_ path: String, _ arguments: [String], input: Data? = nil
     process.standardInput = try FileHandle(forReadingFrom: URL(fileURLWithPath: "\(name).in"))
     process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: "\(name).out"))
     process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: "\(name).err"))
+    // Not waitUntilExit: on Linux it may miss the end where several threads wait at once.
+    let ended = DispatchSemaphore(value: 0)
+    process.terminationHandler = { _ in ended.signal() }
     try process.run()
-    process.waitUntilExit()
+    ended.wait()
     let (output, errors) = (
         try String(contentsOfFile: "\(name).out", encoding: .utf8),
         try String(contentsOfFile: "\(name).err", encoding: .utf8)

@@ -113,7 +113,7 @@ struct KafkaCommandTests {
         let taxi = try TaxiCLI.onKafka()
         #expect(try taxi.start(replay + ["--max", "--partitions", "2"]).wait().code == 0)
         let queries = [
-            ["sumFareWindow", "tripsTotal"], ["hotspotWindow", "hotspotCommunityWindow", "fareDistribution"],
+            ["sumFareWindow", "tripsTotal"], ["hotspotWindow", "hotspotCommunityPickupWindow", "fareDistribution"],
         ]
         let streams = try queries.map { try taxi.start(["stream", "--until-end"] + $0.flatMap { ["--query", $0] }) }
         for stream in streams { #expect(stream.wait().code == 0, "\(stream.errors)") }
