@@ -9,10 +9,9 @@ public final class KafkaAdmin {
     private let queue: OpaquePointer
 
     public init(_ configuration: KafkaConfiguration) throws(Problem) {
-        // A consumer, which has a group: without one, librdkafka (2.0.2) looks into nothing where a broker answers that a group's
-        // offsets are kept elsewhere, or not yet at hand.
-        client = try KafkaClient(
-            .consumer, configuration, fixed: ["group.id": "taxi-cli", "enable.auto.commit": "false"])
+        // A consumer, though it consumes nothing: where a group's coordinator moves, librdkafka 2.0 looks for the client's own group, and
+        // crashes where it has none.
+        client = try KafkaClient(.consumer, configuration, fixed: ["group.id": "taxi-cli-admin"])
         queue = rd_kafka_queue_new(client.raw)
     }
 
@@ -80,7 +79,7 @@ public final class KafkaAdmin {
         return settings
     }
 
-    /// All offsets that a group has committed; an open transaction's are waited for.
+    /// All offsets that a group has committed; those of a transaction that is just ending are waited for.
     public func offsets(ofGroup group: String) throws(KafkaError) -> [KafkaOffset] {
         try retrying { () throws(KafkaError) in try listOffsets(ofGroup: group) }
     }
@@ -116,7 +115,9 @@ public final class KafkaAdmin {
             do throws(KafkaError) {
                 return try body()
             } catch {
-                guard error.isConnection, !error.isTimeout, ContinuousClock.now < deadline else { throw error }
+                guard error.isConnection || error.isUnstable, !error.isTimeout, ContinuousClock.now < deadline else {
+                    throw error
+                }
                 usleep(50_000)
             }
         }

@@ -47,7 +47,8 @@ public final class KafkaConsumer {
     public let client: KafkaClient
     public let topic: String
     private let handle: OpaquePointer
-    private var started: Set<Int> = []
+    /// Partitions that are fetched, with their queues.
+    private var started: [Int: OpaquePointer] = [:]
     /// Becomes readable when an empty queue gets something.
     private let wake: Int32
     private var messages: UnsafeMutablePointer<UnsafeMutablePointer<rd_kafka_message_t>?>
@@ -89,7 +90,7 @@ public final class KafkaConsumer {
 
     deinit {
         waker.stop()
-        for partition in started { rd_kafka_consume_stop(handle, Int32(partition)) }
+        for partition in started.keys { stop(partition) }
         rd_kafka_topic_destroy(handle)
         messages.deallocate()
         close(wake)
@@ -97,16 +98,21 @@ public final class KafkaConsumer {
 
     /// Reads a partition from here on; where it was read from elsewhere, what was fetched is dropped.
     public func start(partition: Int, at offset: Int64) throws(KafkaError) {
-        if started.remove(partition) != nil { rd_kafka_consume_stop(handle, Int32(partition)) }
-        guard rd_kafka_consume_start(handle, Int32(partition), offset) == 0 else {
-            throw KafkaError(rd_kafka_last_error())
-        }
-        started.insert(partition)
-        if let queue = rd_kafka_queue_get_partition(client.raw, topic, Int32(partition)) {
-            var one: UInt64 = 1
-            withUnsafeBytes(of: &one) { rd_kafka_queue_io_event_enable(queue, wake, $0.baseAddress, $0.count) }
-            rd_kafka_queue_destroy(queue)
-        }
+        stop(partition)
+        guard let queue = rd_kafka_queue_get_partition(client.raw, topic, Int32(partition)),
+            rd_kafka_consume_start(handle, Int32(partition), offset) == 0
+        else { throw KafkaError(rd_kafka_last_error()) }
+        started[partition] = queue
+        var one: UInt64 = 1
+        withUnsafeBytes(of: &one) { rd_kafka_queue_io_event_enable(queue, wake, $0.baseAddress, $0.count) }
+    }
+
+    private func stop(_ partition: Int) {
+        guard let queue = started.removeValue(forKey: partition) else { return }
+        // The client must not write to the descriptor any more: the number may soon be another file's.
+        rd_kafka_queue_io_event_enable(queue, -1, nil, 0)
+        rd_kafka_queue_destroy(queue)
+        rd_kafka_consume_stop(handle, Int32(partition))
     }
 
     /// Shows what has come of a partition, waiting up to `timeoutMs` for the first of it.

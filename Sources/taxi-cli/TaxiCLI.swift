@@ -22,6 +22,7 @@ enum TaxiCLI {
             ProduceCommand.command,
             StreamCommand.command,
             BatchCommand.command,
+            AuditCommand.command,
             ShowCommand.command,
             StatusCommand.command,
             TopicCommand.command,

@@ -11,9 +11,9 @@ import Testing
     let store: MockedTopicStore
 
     init() throws {
-        mock = try KafkaMockCluster()
+        mock = try KafkaMockCluster(brokers: 1)
         store = MockedTopicStore(
-            mock: mock, store: try KafkaTopicStore(KafkaConfiguration(servers: mock.servers), tenant: ""))
+            mock: mock, store: try KafkaTopicStore(mock.configuration, tenant: ""))
     }
 
     /// What the mock of librdkafka 2.0.2 cannot be asked, by what it answers with:
@@ -43,7 +43,7 @@ final class MockedTopicStore: TopicStore {
         // What is wrong with a name is found without a broker.
         try TopicName.check(name)
         try TopicName.check(partitions: partitions, retentionMs: retentionMs)
-        try mock.createTopic(name, partitions: partitions)
+        mock.createTopic(name, partitions: partitions)
     }
 
     func deleteTopic(_ name: String) throws { try store.deleteTopic(name) }

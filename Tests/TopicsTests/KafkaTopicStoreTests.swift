@@ -163,6 +163,33 @@ struct KafkaTopicStoreTests {
         #expect(errors.isEmpty, "\(errors)")
     }
 
+    @Test func keepsMarksWithoutTransactionsWhereRecordsMayComeTwice() throws {
+        let store = try KafkaTopicStore(configuration, tenant: "", delivery: .atLeastOnce)
+        let topic = try newTopic(in: store, partitions: 1)
+        let writer = try store.makeWriter()
+        let epoch = try writer.takeOver(producer: topic).epoch
+        let mark = ProducerMark(producer: topic, epoch: epoch, sequence: 1, position: [9])
+        #expect(try writer.append([batch(topic, 0, [1, 2])], mark: mark))
+        #expect(try !writer.append([batch(topic, 0, [1, 2])], mark: mark))
+        let next = ProducerMark(producer: topic, epoch: epoch, sequence: 2, position: [10])
+        try writer.append([batch(topic, 0, [3])], mark: next)
+        #expect(try readAll(store, topic, 0).map(\.offset) == [0, 1, 2], "there is no transaction, so there is no gap")
+        #expect(try store.makeWriter().takeOver(producer: topic).last?.position == [10])
+    }
+
+    @Test func writesResultsAsJSON() throws {
+        let topic = try newTopic(in: store, partitions: 1)
+        var columns = ResultColumns.Column(kind: .number, decimals: 2)
+        columns.name = "total_fare"
+        columns.cells = [12_30, 5_00]
+        let results = ResultColumns(columns: [columns])
+        let pending = PendingBatch(
+            topic: topic, partition: 0, count: 2, times: 1000...1000, encoding: .results, payload: results.encode())
+        try store.makeWriter().append([pending], mark: nil)
+        let values = try readAll(store, topic, 0).map { String(decoding: $0.record.value ?? [], as: UTF8.self) }
+        #expect(values == [#"{"total_fare":12.3}"#, #"{"total_fare":5}"#])
+    }
+
     // MARK: The topics' settings
 
     @Test func makesTopicsForTimesLongPast() throws {

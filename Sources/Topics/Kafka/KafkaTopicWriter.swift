@@ -64,7 +64,11 @@ final class KafkaTopicWriter: TopicWriter {
                 try append(batches, with: plainProducer())
                 return true
             }
-            if sessions[mark.producer] == nil { sessions[mark.producer] = try open(mark.producer) }
+            if sessions[mark.producer] == nil {
+                // Who only repeats what is stored takes nothing over.
+                guard try isNew(mark, after: lastMark(of: mark.producer)) else { return false }
+                sessions[mark.producer] = try open(mark.producer)
+            }
             return try append(batches, mark)
         }
     }
@@ -80,7 +84,7 @@ extension KafkaTopicWriter {
     }
 
     private func append(_ batches: [PendingBatch], _ mark: ProducerMark) throws -> Bool {
-        guard try isNew(mark) else { return false }
+        guard try isNew(mark, after: sessions[mark.producer]?.last) else { return false }
         guard let progress = progress(of: mark, batches) else {
             throw Problem(.software, "producer \"\(mark.producer)\" has no topic to keep its mark with")
         }
@@ -126,7 +130,7 @@ extension KafkaTopicWriter {
                     // Only a new client can go on. It sees whether the old one's last transaction was committed.
                     sessions[mark.producer] = nil
                     sessions[mark.producer] = try reopen(mark.producer)
-                    guard try isNew(mark) else { return true }
+                    guard try isNew(mark, after: sessions[mark.producer]?.last) else { return true }
                 }
                 usleep(pauseMs * 1000)
                 pauseMs = min(pauseMs * 2, 1000)
@@ -144,8 +148,8 @@ extension KafkaTopicWriter {
     }
 
     /// Whether what the mark stands for was not appended yet.
-    private func isNew(_ mark: ProducerMark) throws -> Bool {
-        guard let last = sessions[mark.producer]?.last else { return true }
+    private func isNew(_ mark: ProducerMark, after last: ProducerMark?) throws -> Bool {
+        guard let last else { return true }
         guard mark.epoch >= last.epoch else { throw takenOver(mark.producer) }
         return (mark.epoch, mark.sequence) > (last.epoch, last.sequence)
     }
