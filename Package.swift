@@ -71,7 +71,6 @@ let package = Package(
         tests(of: "Compression", ["Problems"]),
         tests(of: "CommandLine", ["Problems"]),
         tests(of: "Trips", ["Problems"]),
-        tests(of: "Kafka", ["Problems"]),
         tests(of: "Topics", ["Problems", "Trips", "SQLite", "Kafka", "KafkaSupport"]),
         tests(of: "Database", ["Problems", "Trips", "SQLite"]),
         tests(of: "Replay", ["Problems", "Trips", "Topics"]),
@@ -79,7 +78,13 @@ let package = Package(
         tests(of: "Batch", ["Problems", "Trips", "Database", "SQLite"]),
         tests(of: "Audit", ["Problems", "Trips", "Topics", "Database", "Stream", "Batch", "SQLite"]),
         tests(of: "Datasets", ["Problems", "Trips"]),
-        .testTarget(name: "CommandTests", dependencies: ["SQLite", "Trips", "Problems"], swiftSettings: swiftSettings),
+        tests(of: "Kafka", ["Problems", "KafkaSupport", "CommandSupport", "SQLite"]),
+        .target(
+            name: "CommandSupport", dependencies: ["SQLite"], path: "Tests/CommandSupport", swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "CommandTests", dependencies: ["CommandSupport", "SQLite", "Trips", "Problems"],
+            swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6]
 )
