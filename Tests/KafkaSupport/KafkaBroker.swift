@@ -164,25 +164,28 @@ public func runProgram(_ path: String, _ arguments: [String], input: Data? = nil
     for suffix in ["in", "out", "err"] {
         try (suffix == "in" ? input ?? Data() : Data()).write(to: URL(fileURLWithPath: "\(name).\(suffix)"))
     }
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: path)
-    process.arguments = arguments
-    process.standardInput = try FileHandle(forReadingFrom: URL(fileURLWithPath: "\(name).in"))
-    process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: "\(name).out"))
-    process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: "\(name).err"))
-    // Not waitUntilExit: on Linux it may miss the end where several threads wait at once.
-    let ended = DispatchSemaphore(value: 0)
-    process.terminationHandler = { _ in ended.signal() }
-    try process.run()
-    ended.wait()
+    // Not Foundation's Process: it takes a program for running as long as a broker that it started holds what it had inherited.
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_addopen(&actions, 0, "\(name).in", O_RDONLY, 0)
+    posix_spawn_file_actions_addopen(&actions, 1, "\(name).out", O_WRONLY, 0)
+    posix_spawn_file_actions_addopen(&actions, 2, "\(name).err", O_WRONLY, 0)
+    var words = ([path] + arguments).map { strdup($0) } + [nil]
+    defer { for word in words { free(word) } }
+    var pid: pid_t = 0
+    let failure = posix_spawn(&pid, path, &actions, nil, &words, environ)
+    guard failure == 0 else { throw KafkaBrokerFailure(description: "\(path): \(String(cString: strerror(failure)))") }
+    var status: Int32 = 0
+    while waitpid(pid, &status, 0) < 0, errno == EINTR {}
     let (output, errors) = (
         try String(contentsOfFile: "\(name).out", encoding: .utf8),
         try String(contentsOfFile: "\(name).err", encoding: .utf8)
     )
-    guard process.terminationStatus == 0 else {
+    guard status == 0 else {
         throw KafkaBrokerFailure(
             description:
-                "\(path) \(arguments.joined(separator: " ")) ended with \(process.terminationStatus): \(errors.suffix(2000))"
+                "\(path) \(arguments.joined(separator: " ")) ended with wait status \(status): \(errors.suffix(2000))"
         )
     }
     return output
