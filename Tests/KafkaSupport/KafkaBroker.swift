@@ -4,8 +4,8 @@ import Synchronization
 
 /// A real Kafka of one broker, for as long as this process lives: ../shared/kafka/kafka.sh beside the repository runs it.
 ///
-/// A shell of its own session starts it and waits for the end of a pipe that only this process holds: however the tests end, by a
-/// kill too, the broker is stopped and its folder removed.
+/// A shell that is nobody's child looks whether this process lives: however the tests end, by a kill too, the broker is stopped and its
+/// folder removed.
 public final class KafkaBroker: Sendable {
     /// `host:port` of the listener without protection.
     public let servers: String
@@ -15,8 +15,6 @@ public final class KafkaBroker: Sendable {
     public let tlsServers: String
     public let authorityPath: String
     private let folder: String
-    /// The shell goes on when this is closed.
-    private let leash: Int32
 
     /// Starts a broker on free ports and waits until it answers.
     public init() throws {
@@ -28,33 +26,27 @@ public final class KafkaBroker: Sendable {
         tlsServers = "127.0.0.1:\(port + 3)"
         authorityPath = "\(folder)/ca.pem"
 
-        let (output, input) = (Pipe(), Pipe())
-        let shell = Process()
-        shell.executableURL = URL(fileURLWithPath: "/usr/bin/setsid")
-        shell.arguments = [
-            "sh", "-c",
-            #""$1" start -d "$2" -p "$3" --sasl --ssl; echo; read -r _; "$1" clean -d "$2"; rm -rf "$2""#, "sh", script,
-            folder, "\(port)",
-        ]
-        shell.environment = ProcessInfo.processInfo.environment.merging(["KAFKA_HEAP": "384m"]) { $1 }
-        (shell.standardInput, shell.standardOutput) = (input, output)
-        leash = fcntl(input.fileHandleForWriting.fileDescriptor, F_DUPFD_CLOEXEC, 3)
-        try shell.run()
-        try input.fileHandleForWriting.close()
-        // One line whether it succeeded or not; the address comes before it where it did.
-        var said = ""
-        while !said.contains("\n") {
-            let piece = output.fileHandleForReading.availableData
-            guard !piece.isEmpty else { break }
-            said += String(decoding: piece, as: UTF8.self)
-        }
+        // Not a child of ours: one that nobody waits for would keep Swift Testing from noticing its own.
+        let watch = #"while kill -0 "$1" && [ -d "$2" ]; do sleep 0.5; done; "$3" clean -d "$2"; rm -rf "$2""#
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try runProgram(
+            "/bin/sh",
+            [
+                "-c", #"setsid sh -c "$@" >/dev/null 2>&1 </dev/null &"#, "sh", watch, "sh", "\(getpid())", folder,
+                script,
+            ])
+        let said = try runProgram(
+            "/usr/bin/env",
+            ["KAFKA_HEAP=384m", script, "start", "-d", folder, "-p", "\(port)", "--sasl", "--ssl"])
         guard said.hasPrefix(servers) else {
-            close(leash)
             throw KafkaBrokerFailure(description: "Kafka did not start on port \(port); its folder was \(folder)")
         }
     }
 
-    deinit { close(leash) }
+    deinit {
+        guard let script = Self.script else { return }
+        _ = try? runProgram(script, ["clean", "-d", folder])
+    }
 
     /// `kill -9` of the broker; its data stays.
     public func kill() throws { try script("kill", "1", "-d", folder) }
