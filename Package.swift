@@ -31,7 +31,7 @@ let package = Package(
             name: "taxi-cli",
             dependencies: [
                 "Problems", "CommandLine", "Trips", "Topics", "Database", "Telemetry", "Replay", "Stream", "Batch",
-                "Datasets",
+                "Reports", "Datasets",
                 "SQLite", "YAML", "Kafka",
             ],
             swiftSettings: swiftSettings),
@@ -49,6 +49,7 @@ let package = Package(
         module("Replay", ["Problems", "Trips", "Topics", "Telemetry"]),
         module("Stream", ["Problems", "Trips", "Topics", "Database", "Telemetry", "SQLite", "YAML"]),
         module("Batch", ["Problems", "Trips", "Database", "Telemetry", "SQLite"]),
+        module("Reports", ["Problems", "SQLite"]),
         module("Datasets", ["Problems", "Trips"]),
 
         module("SQLite", ["Problems", "CSQLite"]),
@@ -74,6 +75,7 @@ let package = Package(
         tests(of: "Replay", ["Problems", "Trips", "Topics"]),
         tests(of: "Stream", ["Problems", "Trips", "Topics", "Database", "SQLite"]),
         tests(of: "Batch", ["Problems", "Trips", "Database", "SQLite"]),
+        tests(of: "Reports", ["Problems", "Trips", "Database", "SQLite"]),
         tests(of: "Datasets", ["Problems", "Trips"]),
         .testTarget(name: "CommandTests", dependencies: ["SQLite", "Trips", "Problems"], swiftSettings: swiftSettings),
     ],

@@ -5,7 +5,7 @@ import Testing
 @Suite struct BatchAndShowTests {
     @Test func withoutATenantTheySayWhatToDo() throws {
         let home = try Home()
-        for command in [["batch"], ["show"], ["show", "fare_trend"]] {
+        for command in [["batch"], ["show"], ["show", "fare_trend"], ["report", "-"]] {
             let result = try home.run(command)
             #expect(result.status == 66, "\(command)")
             #expect(result.errors.contains("hint: taxi-cli tenant create chicago makes it"), "\(command)")
@@ -51,6 +51,25 @@ import Testing
         #expect(
             try home.succeed(["show", "--sql", "SELECT count(*) AS n FROM runs WHERE command = 'batch'"])
                 == "{\"n\":1}\n")
+
+        // The report holds what show shows.
+        let page = home.folder.appendingPathComponent("page.html").path
+        let numbersFolder = home.folder.appendingPathComponent("numbers").path
+        try home.succeed(["report", page, "--csv", numbersFolder, "--period", "2024-03"])
+        let saved = try String(contentsOfFile: page, encoding: .utf8)
+        #expect(saved.hasPrefix("<!DOCTYPE html>"))
+        let made = try home.succeed(["report", "-", "--period", "2024-03", "--quiet"])
+        // Apart from the minute at which it was made.
+        func withoutTime(_ page: String) -> [Substring] {
+            page.split(separator: "\n").filter { !$0.hasPrefix("<p class=\"lead\">") }
+        }
+        #expect(withoutTime(made) == withoutTime(saved))
+        let numbers = try String(contentsOfFile: numbersFolder + "/fare-trend.csv", encoding: .utf8).split(
+            separator: "\r\n")
+        #expect(numbers.count == 2 && numbers[1].hasPrefix("2024-03,400,"))
+        #expect(try home.run(["report", page, "--period", "2023-03"]).status == 66)
+        #expect(try home.run(["report", "-", "--json", "-"]).status == 64)
+        #expect(try home.run(["report", home.folder.path + "/none/page.html"]).status == 73)
     }
 
     @Test func mistakesAreNamed() throws {
