@@ -21,13 +21,15 @@ extension Figure {
         var name: String
         var used = 0.0
         var unused: [String: Double] = [:]
+        /// Reasons and rules with their counts, by counter.
+        var reasons: [String: [String]] = [:]
         var total: Double { used + unused.values.reduce(0, +) }
         var unusedShare: Double { total > 0 ? unused.values.reduce(0, +) / total : 0 }
     }
 
     private static func stages(_ table: ReportTable) -> [Stage] {
         let (names, queries, counters) = (table.texts("stage"), table.texts("query"), table.texts("counter"))
-        let records = table.numbers("records")
+        let (reasons, records) = (table.texts("reason"), table.numbers("records"))
         var stages: [Stage] = []
         for row in table.rows.indices where counters[row] != "read" {
             let name = names[row] == "produce" ? "produce" : queries[row].isEmpty ? "stream, reading" : queries[row]
@@ -35,6 +37,10 @@ extension Figure {
             if index == stages.endIndex { stages.append(Stage(name: name)) }
             if Self.unused.contains(where: { $0.counter == counters[row] }) {
                 stages[index].unused[counters[row], default: 0] += records[row] ?? 0
+                if !reasons[row].isEmpty {
+                    stages[index].reasons[counters[row], default: []].append(
+                        "\(reasons[row]) \(groupedText(fixedText(records[row] ?? 0, decimals: 0)))")
+                }
             } else {
                 stages[index].used += records[row] ?? 0
             }
@@ -77,10 +83,11 @@ extension Figure {
             for (counter, style) in unused {
                 guard let records = stage.unused[counter], records > 0 else { continue }
                 let share = records / stage.total * 100
+                let reasons = stage.reasons[counter].map { ": " + $0.joined(separator: ", ") } ?? ""
                 drawing.rectangle(
                     x: x(start), y: barY, width: max(1, x(start + share) - x(start)), height: 18, style: style,
                     title:
-                        "\(stage.name): \(groupedText(fixedText(records, decimals: 0))) \(counter), \(fixedText(share, decimals: 2))%"
+                        "\(stage.name): \(groupedText(fixedText(records, decimals: 0))) \(counter), \(fixedText(share, decimals: 2))%\(reasons)"
                 )
                 start += share
             }

@@ -29,7 +29,7 @@ extension Figure {
             count: periods.count)
         func y(_ rank: Int) -> Double { frame.top + (Double(rank) - 0.5) * height }
         for rank in 1...rankCount {
-            drawing.line(frame.left, y(rank), frame.right, y(rank), style: "g")
+            drawing.line(frame.left, y(rank), frame.x(periods.count - 1), y(rank), style: "g")
             drawing.text("\(rank)", x: 18, y: y(rank) + 4, anchor: .end, style: "m")
         }
         frame.drawPeriods(&drawing, periods, most: size.isNarrow ? 3 : 10)

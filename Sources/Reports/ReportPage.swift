@@ -52,7 +52,7 @@ extension Report {
         <p>\(escaped(figure.note))</p>
         \(figure.wide.inline(style: "wide", label: figure.title))\(figure.narrow.inline(style: "narrow", label: figure.title))\
         <details>
-        <summary>The numbers: \(figure.table.rows.count) rows</summary>
+        <summary>The numbers: \(figure.table.rows.count) row\(figure.table.rows.count == 1 ? "" : "s")</summary>
         <p><a class="csv" href="#\(figure.id)" download="\(figure.id).csv">Download as CSV</a></p>
         <div class="scroll">
         \(table(figure.table))</div>
