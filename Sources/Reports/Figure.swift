@@ -5,14 +5,25 @@ public struct Figure: Sendable {
     public let title: String
     /// One sentence or two: what is shown, and how it was computed.
     public let note: String
+    /// The chart's numbers.
     public let table: ReportTable
+    /// Numbers of a second thing in the same chart, with the name of their file; nil where there is none.
+    public let details: (id: String, title: String, table: ReportTable)?
     /// The same picture for a page and for a phone.
     let wide: Drawing
     let narrow: Drawing
 
-    init(id: String, title: String, note: String, table: ReportTable, draw: (FigureSize) -> Drawing) {
-        (self.id, self.title, self.note, self.table) = (id, title, note, table)
+    init(
+        id: String, title: String, note: String, table: ReportTable,
+        details: (id: String, title: String, table: ReportTable)? = nil, draw: (FigureSize) -> Drawing
+    ) {
+        (self.id, self.title, self.note, self.table, self.details) = (id, title, note, table, details)
         (wide, narrow) = (draw(.wide), draw(.narrow))
+    }
+
+    /// All its numbers, each under a name of its own.
+    public var tables: [(id: String, title: String, table: ReportTable)] {
+        [(id, title, table)] + (details.map { [$0] } ?? [])
     }
 
     /// The picture as an SVG file in the light theme.

@@ -13,7 +13,8 @@ extension Figure {
                 Pickups by community area; each shade is twice the one below. Circles are the busiest locations, their surface as their \
                 pickups. A star marks persistent hot spots: in the top 10 on three of four days with data.
                 """,
-            table: areas
+            table: areas,
+            details: locations.rows.isEmpty ? nil : ("location-hotspots", "Busiest locations, \(period)", locations)
         ) { size in draw(areas, locations, size) }
     }
 

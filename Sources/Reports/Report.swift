@@ -70,8 +70,8 @@ public struct Report: Sendable {
 
     /// Everything as one JSON object: `figures` by name, each with its title and its rows as objects.
     public var json: String {
-        let parts = figures.map { figure in
-            "\(jsonText(figure.id)):{\"title\":\(jsonText(figure.title)),\"rows\":\(figure.table.json)}"
+        let parts = figures.flatMap(\.tables).map { numbers in
+            "\(jsonText(numbers.id)):{\"title\":\(jsonText(numbers.title)),\"rows\":\(numbers.table.json)}"
         }
         return "{\"tenant\":\(jsonText(tenant)),\"zone\":\(jsonText(zone)),\"made\":\(jsonText(made)),"
             + "\"first_period\":\(jsonText(span.first)),\"last_period\":\(jsonText(span.last)),\"figures\":{\n"

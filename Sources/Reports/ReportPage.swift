@@ -51,13 +51,20 @@ extension Report {
         <h2>\(escaped(figure.title))</h2>
         <p>\(escaped(figure.note))</p>
         \(figure.wide.inline(style: "wide", label: figure.title))\(figure.narrow.inline(style: "narrow", label: figure.title))\
-        <details>
-        <summary>The numbers: \(figure.table.rows.count) row\(figure.table.rows.count == 1 ? "" : "s")</summary>
-        <p><a class="csv" href="#\(figure.id)" download="\(figure.id).csv">Download as CSV</a></p>
-        <div class="scroll">
-        \(table(figure.table))</div>
-        </details>
+        \(figure.tables.map { details($0.id, $0.id == figure.id ? "The numbers" : $0.title, $0.table) }.joined())\
         </section>
+
+        """
+    }
+
+    private static func details(_ id: String, _ title: String, _ table: ReportTable) -> String {
+        """
+        <details>
+        <summary>\(escaped(title)): \(table.rows.count) row\(table.rows.count == 1 ? "" : "s")</summary>
+        <p><a class="csv" href="#\(id)-numbers" download="\(id).csv">Download as CSV</a></p>
+        <div class="scroll" id="\(id)-numbers">
+        \(Self.table(table))</div>
+        </details>
 
         """
     }

@@ -7,13 +7,16 @@ final class PageReader: NSObject, XMLParserDelegate {
         var id: String
         var pictures = 0
         var shapes = 0
-        /// The heading first.
-        var rows: [[String]] = []
+        /// Of each table, by its name; the heading first.
+        var tables: [String: [[String]]] = [:]
+        /// Of the section's own table.
+        var rows: [[String]] { tables[id] ?? [] }
     }
 
     private(set) var sections: [Section] = []
     private var cell: String?
     private var whole: String?
+    private var table = ""
 
     init(_ page: String) throws {
         super.init()
@@ -33,7 +36,9 @@ final class PageReader: NSObject, XMLParserDelegate {
         switch name {
         case "svg": sections[last].pictures += 1
         case "path", "rect", "circle": sections[last].shapes += 1
-        case "tr": sections[last].rows.append([])
+        case "div":
+            if let name = attributes["id"], name.hasSuffix("-numbers") { table = String(name.dropLast(8)) }
+        case "tr": sections[last].tables[table, default: []].append([])
         case "th", "td": (cell, whole) = ("", attributes["data-v"])
         default: break
         }
@@ -43,7 +48,8 @@ final class PageReader: NSObject, XMLParserDelegate {
 
     func parser(_ parser: XMLParser, didEndElement name: String, namespaceURI: String?, qualifiedName: String?) {
         guard name == "td" || name == "th", let cell, let last = sections.indices.last else { return }
-        sections[last].rows[sections[last].rows.count - 1].append(whole ?? cell)
+        let row = (sections[last].tables[table]?.count ?? 0) - 1
+        sections[last].tables[table]?[row].append(whole ?? cell)
         self.cell = nil
     }
 }

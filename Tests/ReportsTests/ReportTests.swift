@@ -69,6 +69,12 @@ import Testing
         for (id, sql, money) in views {
             #expect(page.section(id)?.rows.dropFirst().map(\.self) == (try rows(results, sql, money: money)), "\(id)")
         }
+        #expect(
+            page.section("area-hotspots")?.tables["location-hotspots"]?.dropFirst().map(\.self)
+                == (try rows(
+                    results,
+                    "SELECT period, rank, pickup_centroid_location, pickups, share, top10_days, days, persistent FROM location_hotspots WHERE period = '2016-01' ORDER BY rank"
+                )))
         let ranks = try #require(page.section("area-ranks")?.rows.dropFirst())
         let first = try rows(
             results,
@@ -166,7 +172,7 @@ import Testing
             try JSONSerialization.jsonObject(with: Data(report.json.utf8)) as? [String: Any])
         #expect(object["tenant"] as? String == "a-b")
         let figures = try #require(object["figures"] as? [String: [String: Any]])
-        #expect(Set(figures.keys) == Set(Self.all.dropLast()))
+        #expect(Set(figures.keys) == Set(Self.all.dropLast() + ["location-hotspots"]))
         let trend = try #require(figures["fare-trend"]?["rows"] as? [[String: Any]])
         #expect(trend.map { $0["trips"] as? Int } == [1000, 1001, 1002])
         #expect(trend.map { $0["partial"] as? Bool } == [false, false, true])

@@ -63,8 +63,9 @@ enum ReportCommand {
         if let file = arguments.text("json") { try write(report.json, to: file, arguments) }
         if let folder = arguments.text("csv") {
             try makeFolder(folder)
-            for figure in report.figures { try write(figure.table.csv, to: "\(folder)/\(figure.id).csv") }
-            try arguments.say("\(folder)/: \(report.figures.count) files of numbers")
+            let numbers = report.figures.flatMap(\.tables)
+            for (id, _, table) in numbers { try write(table.csv, to: "\(folder)/\(id).csv") }
+            try arguments.say("\(folder)/: \(numbers.count) files of numbers")
         }
         if let folder = arguments.text("png"), let converter {
             try makeFolder(folder)
