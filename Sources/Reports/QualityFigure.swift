@@ -53,8 +53,8 @@ extension Figure {
         let rowHeight = size.isNarrow ? 46.0 : 34
         let top = 30.0
         var drawing = Drawing(width: size.width, height: top + Double(stages.count) * rowHeight + 34)
-        let left = size.isNarrow ? 8.0 : 210
-        let right = size.width - (size.isNarrow ? 8 : 170)
+        let left = size.isNarrow ? 8.0 : 226
+        let right = size.width - (size.isNarrow ? 8 : 196)
         let bottom = top + Double(stages.count) * rowHeight
         drawLegend(&drawing, x: 8)
         let ticks = niceTicks(
@@ -76,7 +76,7 @@ extension Figure {
                 drawing.text(shortened(stage.name, to: 26), x: left + 4, y: y + 15)
                 drawing.text(count, x: right, y: y + 15, anchor: .end, style: "m", size: 10)
             } else {
-                drawing.text(shortened(stage.name, to: 30), x: left - 10, y: barY + 13, anchor: .end)
+                drawing.text(shortened(stage.name, to: 28), x: left - 10, y: barY + 13, anchor: .end)
                 drawing.text(count, x: right + 10, y: barY + 13, style: "m", size: 11)
             }
             var start = 0.0
