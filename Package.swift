@@ -31,7 +31,7 @@ let package = Package(
             name: "taxi-cli",
             dependencies: [
                 "Problems", "CommandLine", "Trips", "Topics", "Database", "Telemetry", "Replay", "Stream", "Batch",
-                "Reports", "Datasets",
+                "Reports", "Audit", "Datasets",
                 "SQLite", "YAML", "Kafka",
             ],
             swiftSettings: swiftSettings),
@@ -50,6 +50,7 @@ let package = Package(
         module("Stream", ["Problems", "Trips", "Topics", "Database", "Telemetry", "SQLite", "YAML"]),
         module("Batch", ["Problems", "Trips", "Database", "Telemetry", "SQLite"]),
         module("Reports", ["Problems", "SQLite"]),
+        module("Audit", ["Problems", "Trips", "Topics", "Database", "Stream", "Batch", "SQLite"]),
         module("Datasets", ["Problems", "Trips"]),
 
         module("SQLite", ["Problems", "CSQLite"]),
@@ -65,19 +66,27 @@ let package = Package(
         system("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
         system("CXXHash", pkgConfig: "libxxhash", apt: "libxxhash-dev"),
 
+        .target(name: "KafkaSupport", path: "Tests/KafkaSupport", swiftSettings: swiftSettings),
         tests(of: "Problems"),
         tests(of: "YAML", ["Problems"]),
         tests(of: "Compression", ["Problems"]),
         tests(of: "CommandLine", ["Problems"]),
         tests(of: "Trips", ["Problems"]),
-        tests(of: "Topics", ["Problems", "Trips", "SQLite"]),
+        tests(of: "Topics", ["Problems", "Trips", "SQLite", "Kafka", "KafkaSupport"]),
         tests(of: "Database", ["Problems", "Trips", "SQLite"]),
         tests(of: "Replay", ["Problems", "Trips", "Topics"]),
         tests(of: "Stream", ["Problems", "Trips", "Topics", "Database", "SQLite"]),
         tests(of: "Batch", ["Problems", "Trips", "Database", "SQLite"]),
         tests(of: "Reports", ["Problems", "Trips", "Database", "SQLite"]),
+        tests(of: "Audit", ["Problems", "Trips", "Topics", "Database", "Stream", "Batch", "SQLite"]),
         tests(of: "Datasets", ["Problems", "Trips"]),
-        .testTarget(name: "CommandTests", dependencies: ["SQLite", "Trips", "Problems"], swiftSettings: swiftSettings),
+        tests(of: "Kafka", ["Problems", "KafkaSupport", "CommandSupport", "SQLite"]),
+        .target(
+            name: "CommandSupport", dependencies: ["SQLite"], path: "Tests/CommandSupport", swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "CommandTests", dependencies: ["CommandSupport", "SQLite", "Trips", "Problems"],
+            swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -8,8 +8,16 @@ public final class KafkaAdmin {
     public let client: KafkaClient
     private let queue: OpaquePointer
 
-    public init(_ configuration: KafkaConfiguration) throws(Problem) {
-        client = try KafkaClient(.producer, configuration)
+    /// - Parameter seesOpenTransactions: whether offsets count records of transactions that have not ended.
+    public init(_ configuration: KafkaConfiguration, seesOpenTransactions: Bool = false) throws(Problem) {
+        // A consumer, though it consumes nothing: where a group's coordinator moves, librdkafka 2.0 looks for the client's own group, and
+        // crashes where it has none.
+        client = try KafkaClient(
+            .consumer, configuration,
+            fixed: [
+                "group.id": "taxi-cli-admin",
+                "isolation.level": seesOpenTransactions ? "read_uncommitted" : "read_committed",
+            ])
         queue = rd_kafka_queue_new(client.raw)
     }
 
@@ -77,7 +85,7 @@ public final class KafkaAdmin {
         return settings
     }
 
-    /// All offsets that a group has committed; an open transaction's are waited for.
+    /// All offsets that a group has committed; those of a transaction that is just ending are waited for.
     public func offsets(ofGroup group: String) throws(KafkaError) -> [KafkaOffset] {
         try retrying { () throws(KafkaError) in try listOffsets(ofGroup: group) }
     }
@@ -113,7 +121,9 @@ public final class KafkaAdmin {
             do throws(KafkaError) {
                 return try body()
             } catch {
-                guard error.isConnection, !error.isTimeout, ContinuousClock.now < deadline else { throw error }
+                guard error.isConnection || error.isUnstable, !error.isTimeout, ContinuousClock.now < deadline else {
+                    throw error
+                }
                 usleep(50_000)
             }
         }

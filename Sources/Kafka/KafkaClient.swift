@@ -1,5 +1,6 @@
 internal import CRdKafka
 import Foundation
+import Glibc
 public import Problems
 import Synchronization
 import Telemetry
@@ -31,8 +32,8 @@ public final class KafkaClient: @unchecked Sendable {
             $1
         }.merging(["bootstrap.servers": configuration.servers]) { $1 }
         for (name, value) in properties.sorted(by: { $0.key < $1.key }) {
-            // A user's file may hold what only the other role knows.
-            if let fault = Self.set(name, value, in: conf), !Self.isForOtherRole(name, role) {
+            // What only the other role knows is taken and has no effect, so one file may serve both.
+            if let fault = Self.set(name, value, in: conf) {
                 rd_kafka_conf_destroy(conf)
                 throw Problem(.configuration, fault.message, hint: fault.hint)
             }
@@ -99,18 +100,21 @@ public final class KafkaClient: @unchecked Sendable {
         return set(name, value, in: conf)
     }
 
+    /// All that librdkafka knows, also those that have no value at first, as secrets do.
     private static let propertyNames: [String] = {
-        let conf = rd_kafka_conf_new()
-        defer { rd_kafka_conf_destroy(conf) }
-        var count = 0
-        guard let pairs = rd_kafka_conf_dump(conf, &count) else { return [] }
-        defer { rd_kafka_conf_dump_free(pairs, count) }
-        return stride(from: 0, to: count, by: 2).compactMap { pairs[$0].map { String(cString: $0) } }
+        var text: UnsafeMutablePointer<CChar>?
+        var size = 0
+        guard let stream = open_memstream(&text, &size) else { return [] }
+        // A table for people: `name | C/P | range | …`.
+        rd_kafka_conf_properties_show(stream)
+        fclose(stream)
+        guard let text else { return [] }
+        defer { free(text) }
+        return String(cString: text).split(separator: "\n").compactMap { line in
+            let name = line.split(separator: "|", maxSplits: 1).first?.trimmingCharacters(in: .whitespaces) ?? ""
+            return line.contains("|") && name.contains(".") ? name : nil
+        }
     }()
-
-    private static func isForOtherRole(_ name: String, _ role: Role) -> Bool {
-        role == .producer && (name == "group.id" || name.hasPrefix("fetch.") || name == "isolation.level")
-    }
 }
 
 // MARK: - The connection
@@ -193,6 +197,19 @@ extension KafkaClient {
     /// - Parameter time: the first offset at or after an event time, ms; or -1 for the end (for readers of committed records: as far
     ///   as they can read), -2 for the oldest kept. Where no record is as late, the offset is -1.
     public func offsets(topic: String, partitions: Int, time: Int64) throws(KafkaError) -> [Int64] {
+        let deadline = ContinuousClock.now + .milliseconds(Int(Self.connectTimeoutMs))
+        while true {
+            do throws(KafkaError) {
+                return try listOffsets(topic: topic, partitions: partitions, time: time)
+            } catch {
+                // A topic that was just made, or moves to another broker, has no leader for a moment.
+                guard error.isConnection, !error.isTimeout, ContinuousClock.now < deadline else { throw error }
+                usleep(20_000)
+            }
+        }
+    }
+
+    private func listOffsets(topic: String, partitions: Int, time: Int64) throws(KafkaError) -> [Int64] {
         let list = rd_kafka_topic_partition_list_new(Int32(partitions))
         defer { rd_kafka_topic_partition_list_destroy(list) }
         for partition in 0..<partitions {
@@ -243,6 +260,7 @@ final class ClientEvents: Sendable {
 /// Messages that are under way, and the first that failed.
 final class DeliveryCount: Sendable {
     private let underWay = Atomic<Int>(0)
+    private let settled = Atomic<Int>(0)
     private let failure = Mutex<KafkaError?>(nil)
 
     func started() { underWay.add(1, ordering: .relaxed) }
@@ -251,9 +269,12 @@ final class DeliveryCount: Sendable {
 
     func finished(_ code: rd_kafka_resp_err_t) {
         if code != RD_KAFKA_RESP_ERR_NO_ERROR { failure.withLock { $0 = $0 ?? KafkaError(code) } }
+        settled.add(1, ordering: .relaxed)
         underWay.subtract(1, ordering: .releasing)
     }
 
+    /// How many were delivered or given up so far: where it stands still, nothing moves.
+    var settledCount: Int { settled.load(ordering: .relaxed) }
     var isEmpty: Bool { underWay.load(ordering: .acquiring) == 0 }
     /// The first failure since the last call.
     func takeFailure() -> KafkaError? {

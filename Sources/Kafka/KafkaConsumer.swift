@@ -47,10 +47,16 @@ public final class KafkaConsumer {
     public let client: KafkaClient
     public let topic: String
     private let handle: OpaquePointer
-    private var started: Set<Int> = []
+    /// Partitions that are fetched, with their queues.
+    private var started: [Int: OpaquePointer] = [:]
     /// Becomes readable when an empty queue gets something.
     private let wake: Int32
     private var messages: UnsafeMutablePointer<UnsafeMutablePointer<rd_kafka_message_t>?>
+
+    private let waker: FetchWaker
+    /// Bytes taken of each partition since its fetching was last woken, and after how many it is again.
+    private var taken: [Int: Int] = [:]
+    private let wakeBytes: Int
 
     private static let messagesPerCall = 4096
     /// Prefetched records of all partitions together.
@@ -58,6 +64,7 @@ public final class KafkaConsumer {
 
     public init(_ configuration: KafkaConfiguration, topic: String, partitionCount: Int) throws(Problem) {
         let perPartition = max(1024, Self.prefetchKiB / max(1, partitionCount))
+        wakeBytes = perPartition << 9
         client = try KafkaClient(
             .consumer, configuration,
             settings: [
@@ -77,11 +84,13 @@ public final class KafkaConsumer {
             throw Problem(.inputOutput, "cannot read topic \"\(topic)\": \(String(cString: strerror(errno)))")
         }
         self.handle = handle
+        waker = FetchWaker(client, topic: topic)
         messages = .allocate(capacity: Self.messagesPerCall)
     }
 
     deinit {
-        for partition in started { rd_kafka_consume_stop(handle, Int32(partition)) }
+        waker.stop()
+        for partition in started.keys { stop(partition) }
         rd_kafka_topic_destroy(handle)
         messages.deallocate()
         close(wake)
@@ -89,16 +98,21 @@ public final class KafkaConsumer {
 
     /// Reads a partition from here on; where it was read from elsewhere, what was fetched is dropped.
     public func start(partition: Int, at offset: Int64) throws(KafkaError) {
-        if started.remove(partition) != nil { rd_kafka_consume_stop(handle, Int32(partition)) }
-        guard rd_kafka_consume_start(handle, Int32(partition), offset) == 0 else {
-            throw KafkaError(rd_kafka_last_error())
-        }
-        started.insert(partition)
-        if let queue = rd_kafka_queue_get_partition(client.raw, topic, Int32(partition)) {
-            var one: UInt64 = 1
-            withUnsafeBytes(of: &one) { rd_kafka_queue_io_event_enable(queue, wake, $0.baseAddress, $0.count) }
-            rd_kafka_queue_destroy(queue)
-        }
+        stop(partition)
+        guard let queue = rd_kafka_queue_get_partition(client.raw, topic, Int32(partition)),
+            rd_kafka_consume_start(handle, Int32(partition), offset) == 0
+        else { throw KafkaError(rd_kafka_last_error()) }
+        started[partition] = queue
+        var one: UInt64 = 1
+        withUnsafeBytes(of: &one) { rd_kafka_queue_io_event_enable(queue, wake, $0.baseAddress, $0.count) }
+    }
+
+    private func stop(_ partition: Int) {
+        guard let queue = started.removeValue(forKey: partition) else { return }
+        // The client must not write to the descriptor any more: the number may soon be another file's.
+        rd_kafka_queue_io_event_enable(queue, -1, nil, 0)
+        rd_kafka_queue_destroy(queue)
+        rd_kafka_consume_stop(handle, Int32(partition))
     }
 
     /// Shows what has come of a partition, waiting up to `timeoutMs` for the first of it.
@@ -116,6 +130,7 @@ public final class KafkaConsumer {
         }
         guard count >= 0 else { throw KafkaError(rd_kafka_last_error()) }
         defer { for index in 0..<count { rd_kafka_message_destroy(messages[index]) } }
+        noteTaken(partition, count)
         for index in 0..<count {
             let message = messages[index]!  // librdkafka fills as many as it says
             switch message.pointee.err {
@@ -126,6 +141,13 @@ public final class KafkaConsumer {
             }
         }
         return count == Self.messagesPerCall
+    }
+
+    private func noteTaken(_ partition: Int, _ count: Int) {
+        for index in 0..<count { taken[partition, default: 0] += messages[index]!.pointee.len }
+        guard taken[partition, default: 0] >= wakeBytes else { return }
+        taken[partition] = 0
+        waker.wake(partition)
     }
 
     /// Waits until some partition has got something since the last call, at most `timeoutMs`.
@@ -139,4 +161,67 @@ public final class KafkaConsumer {
 
     /// What the client last met that kept it from reading; nil where all is well.
     public var trouble: KafkaError? { client.events.last }
+}
+
+/// Makes a client fetch on as soon as its queue has room again.
+///
+/// librdkafka stops fetching a partition whose queue is full, and looks again when its broker's thread next has something to do, or
+/// after a second (before its version 2.2 there is no property for that): a reader that is slower than the network would spend most
+/// of the second waiting. Asking the partition's leader for an offset gives that thread something to do.
+///
+/// `@unchecked Sendable`: what both threads touch is used under the condition's lock.
+private final class FetchWaker: @unchecked Sendable {
+    private let client: KafkaClient
+    private let topic: String
+    private let condition = NSCondition()
+    private var wanted: Set<Int> = []
+    private var isStopped = false
+    private var hasEnded = false
+
+    init(_ client: KafkaClient, topic: String) {
+        (self.client, self.topic) = (client, topic)
+        let thread = Thread { [self] in work() }
+        thread.name = "kafka-waker"
+        thread.start()
+    }
+
+    func wake(_ partition: Int) {
+        condition.withLock {
+            wanted.insert(partition)
+            condition.broadcast()
+        }
+    }
+
+    func stop() {
+        condition.withLock {
+            isStopped = true
+            condition.broadcast()
+            while !hasEnded { condition.wait() }
+        }
+    }
+
+    private func work() {
+        while let partitions = next() {
+            for partition in partitions {
+                let list = rd_kafka_topic_partition_list_new(1)
+                rd_kafka_topic_partition_list_add(list, topic, Int32(partition)).pointee.offset = -2
+                // The answer does not matter.
+                rd_kafka_offsets_for_times(client.raw, list, 500)
+                rd_kafka_topic_partition_list_destroy(list)
+            }
+        }
+        condition.withLock {
+            hasEnded = true
+            condition.broadcast()
+        }
+    }
+
+    private func next() -> Set<Int>? {
+        condition.withLock {
+            while wanted.isEmpty, !isStopped { condition.wait() }
+            guard !isStopped else { return nil }
+            defer { wanted.removeAll() }
+            return wanted
+        }
+    }
 }

@@ -65,6 +65,8 @@ public struct KafkaError: Error, Sendable, CustomStringConvertible {
             RD_KAFKA_RESP_ERR_INVALID_RECORD, RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE,
         ].contains(code) || isRefusal || isUnknownTopic
     }
+    /// Whether a group's offsets are those of a transaction that is just ending.
+    var isUnstable: Bool { code == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT }
     public var isTopicThere: Bool { code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS }
     public var isTimeout: Bool { code == RD_KAFKA_RESP_ERR__TIMED_OUT }
 

@@ -28,8 +28,7 @@ public final class KafkaProducer {
             // Nothing is given up while a broker is away; a transaction has its own limit.
             "message.timeout.ms": "0",
         ]
-        var fixed: [String: String] = ["enable.gapless.guarantee": "false"]
-        fixed["enable.idempotence"] = isIdempotent || transactionalID != nil ? "true" : "false"
+        var fixed = ["enable.idempotence": isIdempotent || transactionalID != nil ? "true" : "false"]
         transactionTimeoutMs = transactionalID.map { _ in
             configuration.properties["transaction.timeout.ms"].flatMap { Int64($0) } ?? Self.defaultTransactionTimeoutMs
         }
@@ -47,10 +46,8 @@ public final class KafkaProducer {
     public static let defaultTransactionTimeoutMs: Int64 = 120_000
 
     deinit {
+        giveUp()
         poller.stop()
-        // What is still queued refers to memory that may go away with us.
-        rd_kafka_purge(client.raw, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
-        rd_kafka_flush(client.raw, 1000)
         for topic in topics.values { rd_kafka_topic_destroy(topic.handle) }
     }
 
@@ -119,9 +116,21 @@ public final class KafkaProducer {
     /// - Throws: the first failure of a record.
     public func finish(onWaiting: (KafkaError?) -> Void = { _ in }) throws(KafkaError) {
         while !deliveries.isEmpty {
-            if rd_kafka_flush(client.raw, 1000) != RD_KAFKA_RESP_ERR_NO_ERROR { onWaiting(client.events.last) }
+            let settled = deliveries.settledCount
+            rd_kafka_flush(client.raw, 1000)
+            if deliveries.settledCount == settled { onWaiting(client.events.last) }
         }
         if let failure = deliveries.takeFailure() { throw failure }
+    }
+
+    /// Drops what is not acknowledged yet; some of it may have been stored.
+    ///
+    /// A request that is being written may refer to its records' memory even afterwards, until the client goes away or something
+    /// else was acknowledged.
+    public func giveUp() {
+        rd_kafka_purge(client.raw, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
+        while !deliveries.isEmpty { rd_kafka_flush(client.raw, 100) }
+        _ = deliveries.takeFailure()
     }
 }
 
@@ -150,7 +159,9 @@ extension KafkaProducer {
         }
     }
 
-    /// Commits what was sent since `begin`; at return all of it is stored and visible, or none of it ever will be.
+    /// Commits what was sent since `begin`; at return all of it is stored, or none of it ever will be.
+    ///
+    /// Readers of committed records see it a moment later, when the broker has written the transaction's end to each partition.
     public func commit(onWaiting: (KafkaError?) -> Void = { _ in }) throws(KafkaError) {
         try retrying(forMs: transactionTimeoutMs ?? 0, onWaiting: onWaiting) {
             rd_kafka_commit_transaction(client.raw, 2000)
@@ -169,12 +180,14 @@ extension KafkaProducer {
         forMs limitMs: Int64, onWaiting: (KafkaError?) -> Void = { _ in }, _ call: () -> OpaquePointer?
     ) throws(KafkaError) {
         let deadline = ContinuousClock.now + .milliseconds(limitMs)
-        while let failure = call() {
+        while true {
+            let settled = deliveries.settledCount
+            guard let failure = call() else { return }
             let error = KafkaError(taking: failure)
             guard error.kind == .retriable, ContinuousClock.now < deadline, client.events.refusal == nil else {
                 throw error
             }
-            onWaiting(client.events.last ?? error)
+            if deliveries.settledCount == settled { onWaiting(client.events.last ?? error) }
         }
     }
 }

@@ -52,6 +52,21 @@ public struct InputIdentity: Codable, Sendable, Equatable {
     }
 }
 
+extension InputIdentity {
+    /// Many files as one, so that a position stays small wherever it is kept: Kafka takes some thousand bytes.
+    static func compacted(_ inputs: [InputIdentity]) -> [InputIdentity] {
+        let text = inputs.map(\.description).joined(separator: "\n")
+        guard inputs.count > 1, text.utf8.count > 1500 else { return inputs }
+        let isKnown = inputs.allSatisfy { $0.size != nil && $0.hash != nil }
+        let hash = Array(text.utf8).withUnsafeBytes { contentHash($0) }
+        return [
+            InputIdentity(
+                name: "\(inputs.count) files", size: isKnown ? inputs.reduce(0) { $0 + ($1.size ?? 0) } : nil,
+                hash: isKnown ? String(hash, radix: 16) : nil)
+        ]
+    }
+}
+
 extension InputIdentity: CustomStringConvertible {
     /// Name, size and hash in one word: the same for the same file, wherever it lies.
     public var description: String { "\(name):\(size.map(String.init) ?? "?"):\(hash ?? "?")" }

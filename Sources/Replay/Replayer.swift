@@ -65,6 +65,7 @@ public final class Replayer: @unchecked Sendable {
         }
         var input: [InputIdentity] = []
         if feeds == nil { for path in options.paths { input.append(try InputIdentity(path: path)) } }
+        input = InputIdentity.compacted(input)
 
         var position = ReplayPosition(input: input, options: options.sequence)
         let stored = try output.open()

@@ -22,8 +22,8 @@ final class TopicOutput: ReplayOutput {
     private var split = PartitionSplit(key: .none, partitionCount: 1)
     private var epoch: Int64 = 0
     private var sequence: Int64 = 0
-    /// Trips sent in this run, which a watcher of the producer's group sees as its offset.
-    private var sent: Int64 = 0
+    /// About where partition 0 ends: what a watcher of the producer's group sees as its offset.
+    private var end: Int64 = 0
     private var batches: [PendingBatch] = []
     private(set) var pendingBytes = 0
 
@@ -46,6 +46,7 @@ final class TopicOutput: ReplayOutput {
         }
         try store.requireTopic(options.deadLetterTopic, creating: options.createsTopics)
         split = PartitionSplit(key: options.key, partitionCount: partitions)
+        if !store.keepsMarksForFree { end = try store.describe(options.ingestTopic).partitions.first?.endOffset ?? 0 }
 
         let writer = try store.makeWriter()
         self.writer = writer
@@ -71,8 +72,8 @@ final class TopicOutput: ReplayOutput {
                 PendingBatch(
                     topic: options.ingestTopic, partition: partition, count: rows.count, times: least...greatest,
                     encoding: encoding, payload: encode(batch, rows)))
+            if partition == 0 { end += Int64(rows.count) }
         }
-        sent += Int64(rows.count)
     }
 
     func add(_ rejects: ArraySlice<Reject>, atMs ms: EventTime) {
@@ -98,7 +99,7 @@ final class TopicOutput: ReplayOutput {
     private func mark(position: [UInt8]) -> ProducerMark {
         ProducerMark(
             producer: options.producer, epoch: epoch, sequence: sequence, position: position,
-            progress: .init(topic: options.ingestTopic, offsets: [sent]))
+            progress: .init(topic: options.ingestTopic, offsets: [end]))
     }
 
     func commit(_ commit: SealedCommit) throws {

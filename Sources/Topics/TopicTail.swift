@@ -128,29 +128,45 @@ public final class TopicTail {
     private static func offsets(
         ofLast count: Int, in partitions: [(id: Int, kept: Range<Int64>)], of reader: any TopicReader
     ) throws -> [Int64] {
-        if let only = partitions.first, partitions.count == 1 {
-            return [max(only.kept.lowerBound, only.kept.upperBound - Int64(clamping: count))]
-        }
-        let records = BatchRecords()
-        // Of each partition the event times of its batch at the end of what is not taken yet.
-        var tails = partitions.map { (offset: $0.kept.upperBound, times: [EventTime]()) }
-        func look(_ index: Int) throws {
-            guard tails[index].times.isEmpty, tails[index].offset > partitions[index].kept.lowerBound else { return }
-            let before = tails[index].offset
-            guard let batch = try reader.read(partition: partitions[index].id, from: before - 1),
-                batch.baseOffset < before
-            else { return }
-            tails[index].times = Array(try records.times(of: batch).prefix(Int(before - batch.baseOffset)))
-        }
+        // Of each partition the last records that are not taken yet, and where those taken begin.
+        var tails = partitions.map { (offset: $0.kept.upperBound, records: [Place]()) }
         for _ in 0..<count {
-            for index in tails.indices { try look(index) }
-            let latest = tails.indices.filter { !tails[$0].times.isEmpty }.max {
-                tails[$0].times.last! <= tails[$1].times.last!
+            for index in tails.indices where tails[index].records.isEmpty {
+                tails[index].records = try places(before: tails[index].offset, in: partitions[index], of: reader)
+            }
+            let latest = tails.indices.filter { !tails[$0].records.isEmpty }.max {
+                tails[$0].records.last!.time <= tails[$1].records.last!.time
             }
             guard let latest else { break }
-            tails[latest].times.removeLast()
-            tails[latest].offset -= 1
+            tails[latest].offset = tails[latest].records.removeLast().offset
         }
         return tails.map(\.offset)
+    }
+
+    private typealias Place = (offset: Int64, time: EventTime)
+
+    /// The last records of a partition before an offset, some of them at least; empty where there is none.
+    ///
+    /// Offsets may have gaps, so it goes back further until something is there.
+    private static func places(
+        before end: Int64, in partition: (id: Int, kept: Range<Int64>), of reader: any TopicReader
+    ) throws -> [Place] {
+        let records = BatchRecords()
+        var (start, step): (Int64, Int64) = (end, 64)
+        while start > partition.kept.lowerBound {
+            start = max(partition.kept.lowerBound, start - step)
+            step *= 4
+            var places: [Place] = []
+            var offset = start
+            while offset < end, let batch = try reader.read(partition: partition.id, from: offset) {
+                for (index, time) in try records.times(of: batch).enumerated() {
+                    let place = batch.baseOffset + Int64(index)
+                    if place < end { places.append((place, time)) }
+                }
+                offset = batch.baseOffset + Int64(batch.count)
+            }
+            if !places.isEmpty { return places }
+        }
+        return []
     }
 }

@@ -23,6 +23,7 @@ enum TaxiCLI {
             StreamCommand.command,
             BatchCommand.command,
             ReportCommand.command,
+            AuditCommand.command,
             ShowCommand.command,
             StatusCommand.command,
             TopicCommand.command,

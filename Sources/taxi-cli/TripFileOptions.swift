@@ -1,5 +1,6 @@
 import CommandLine
 import Problems
+import Replay
 import Trips
 
 /// Options of the commands that read trip files: which trips, and what their event time is.
@@ -35,11 +36,29 @@ enum TripFileOptions {
     static func sourceOptions(
         _ arguments: ParsedArguments, clock: EventClock, spread: Spread, zone: ZoneClock
     ) -> TripSourceOptions {
-        func time(_ name: String) -> EventTime? { arguments.time(name)?.utcMs { zone.utcMs(localSeconds: $0) } }
+        let from = arguments.time("from")?.utcMs { zone.utcMs(localSeconds: $0) }
+        return sourceOptions(arguments, from: from, clock: clock, spread: spread, zone: zone)
+    }
+
+    /// The same for a command whose `--from` means something else.
+    static func sourceOptions(
+        _ arguments: ParsedArguments, from: EventTime?, clock: EventClock, spread: Spread, zone: ZoneClock
+    ) -> TripSourceOptions {
+        let to = arguments.time("to")?.utcMs { zone.utcMs(localSeconds: $0) }
         return TripSourceOptions(
             clock: arguments.text("clock").flatMap(EventClock.init) ?? clock,
             spread: arguments.text("spread").flatMap(Spread.init) ?? spread,
             seed: UInt64(arguments.integer("seed") ?? 1), cleaning: arguments.text("clean").flatMap(Cleaning.init),
-            from: time("from"), to: time("to"), limit: arguments.integer("limit").map(Int.init), zone: zone)
+            from: from, to: to, limit: arguments.integer("limit").map(Int.init), zone: zone)
+    }
+
+    /// Names the trips of some files in checkpoints: the same for the same files, read in the same way.
+    ///
+    /// - Throws: `.noInput` for a file that is not there.
+    static func identity(of files: [String], _ read: TripSourceOptions) throws -> String {
+        let identity = try files.map { try InputIdentity(path: $0).description }.joined(separator: " ")
+        let sequence =
+            "clock \(read.clock.rawValue), spread \(read.spread.rawValue), seed \(read.seed), clean \(read.cleaning?.rawValue ?? "off"), from \(read.from ?? 0), to \(read.to ?? 0), limit \(read.limit ?? 0)"
+        return "files \(identity) (\(sequence))"
     }
 }

@@ -119,6 +119,19 @@ import Trips
         #expect(try InputIdentity(path: "-") == InputIdentity(name: "stdin", size: nil, hash: nil))
     }
 
+    @Test func manyFilesAreOneInAPosition() {
+        let few = (0..<3).map { InputIdentity(name: "trips-\($0).csv", size: 5, hash: "ab") }
+        #expect(InputIdentity.compacted(few) == few)
+        let many = (0..<200).map { InputIdentity(name: "trips-\($0).csv", size: 5, hash: "ab") }
+        let one = InputIdentity.compacted(many)
+        #expect(one.map(\.name) == ["200 files"])
+        #expect(one.map(\.size) == [1000])
+        #expect(InputIdentity.compacted(many) == one)
+        #expect(InputIdentity.compacted(many.reversed()) != one, "another order is another input")
+        let stream = InputIdentity.compacted(many + [InputIdentity(name: "stdin", size: nil, hash: nil)])
+        #expect(stream.map(\.hash) == [nil])
+    }
+
     @Test func theSummaryHasTheAgreedKeys() throws {
         let store = MemoryTopicStore()
         let replayer = replayer(options(try file(2000, badEvery: 10)), store)

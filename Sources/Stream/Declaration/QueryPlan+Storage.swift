@@ -82,7 +82,8 @@ extension QueryPlan {
         var from = "\(storageTable) AS w"
         if packsGroups { from += ", json_each(w.groups) AS g" }
         let groupID = packsGroups ? "CAST(g.key AS INTEGER)" : "w.group_id"
-        if let keysTable { from += " JOIN \(keysTable) AS k ON k.id = \(groupID)" }
+        // CROSS JOIN is what keeps SQLite from walking through all windows once a key: 18 s instead of 0.15 for 444,000 rows.
+        if let keysTable { from += " CROSS JOIN \(keysTable) AS k ON k.id = \(groupID)" }
         for group in groups {
             let value = keysTable == nil ? groupID : "k.\(StorageSQL.identifier(group.columnName))"
             switch group {

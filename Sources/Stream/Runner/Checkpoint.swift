@@ -1,49 +1,51 @@
 import Foundation
 import Problems
-import SQLite
-import Trips
+package import SQLite
+package import Trips
 
 /// Where one query stands: written in each epoch's transaction, beside the results that it explains.
 ///
 /// Each query has its own, so a query that is added later reads from the beginning while the others go on; queries that stand at the
 /// same place are run together.
-struct QueryCheckpoint: Codable, Sendable, Equatable {
+package struct QueryCheckpoint: Codable, Sendable, Equatable {
     /// Counts the processes that have taken the query over; a process whose number is not stored any more stops.
-    var generation: Int64 = 0
-    var epoch: Int64 = 0
+    package var generation: Int64 = 0
+    package var epoch: Int64 = 0
     /// Windows that end at or before it are closed for ever; nil before the first.
-    var watermark: EventTime?
+    package var watermark: EventTime?
     /// The same for the windows that the end of a bounded run closed, before the watermark came there; nil where none was.
-    var closedUntil: EventTime?
+    package var closedUntil: EventTime?
     /// What was declared when the results were made (`QueryPlan.schemaFingerprint`).
-    var declaration: String
+    package var declaration: String
     /// By the source's name: a topic, or a file's identity.
-    var positions: [String: SourcePosition] = [:]
-    var counts = StoredCounts()
+    package var positions: [String: SourcePosition] = [:]
+    package var counts = StoredCounts()
 
-    struct SourcePosition: Codable, Sendable, Equatable {
+    package struct SourcePosition: Codable, Sendable, Equatable {
         /// Next offset of each partition.
-        var offsets: [Int64]
+        package var offsets: [Int64]
         /// Greatest event time seen in each partition.
-        var newest: [EventTime?]
+        package var newest: [EventTime?]
         /// Rows that a file's reader has set aside so far; nil for a topic.
-        var rejects: Int64?
+        package var rejects: Int64?
         /// Of the topic that the offsets count in; nil where it cannot tell.
-        var identity: String?
+        package var identity: String?
     }
 
-    struct StoredCounts: Codable, Sendable, Equatable {
-        var aggregated: Int64 = 0
-        var late: Int64 = 0
-        var skipped: Int64 = 0
-        var filtered: Int64 = 0
-        var results: Int64 = 0
+    package struct StoredCounts: Codable, Sendable, Equatable {
+        package var aggregated: Int64 = 0
+        package var late: Int64 = 0
+        package var skipped: Int64 = 0
+        package var filtered: Int64 = 0
+        package var results: Int64 = 0
     }
 }
 
 /// The checkpoints in a tenant's database, by query name.
-struct CheckpointStore {
+package struct CheckpointStore {
     let connection: Connection
+
+    package init(connection: Connection) { self.connection = connection }
 
     func load(_ query: String) throws -> QueryCheckpoint? {
         guard
@@ -60,7 +62,7 @@ struct CheckpointStore {
     }
 
     /// All checkpoints, the queries of `plans` first and in their order; a query that is not declared any more has no plan.
-    func all(_ plans: [QueryPlan]) throws -> [(name: String, plan: QueryPlan?, checkpoint: QueryCheckpoint)] {
+    package func all(_ plans: [QueryPlan]) throws -> [(name: String, plan: QueryPlan?, checkpoint: QueryCheckpoint)] {
         let stored = try connection.rows("SELECT stream FROM checkpoints ORDER BY stream") {
             row throws(SQLiteError) in row.text(0)
         }

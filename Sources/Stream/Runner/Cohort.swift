@@ -147,23 +147,39 @@ extension Cohort {
         }
     }
 
-    /// Several workers: pieces are gathered first, then each worker takes those of its partitions; at the end their states merge.
+    /// Several workers: pieces are gathered, then each worker takes those of its partitions, and again; at the end their states merge.
     private func readInParallel(
         isBounded: Bool, floor: EventTime, limits: [EventTime], nowMs: Int64, clock: () -> Int64
     ) throws -> Bool {
-        var pieces: [(partition: Int, piece: InputPiece)] = []
-        var gathered = 0
         var isAtEnd = false
-        while recordsInEpoch + gathered < options.epochRecords, clock() - nowMs < Int64(options.epochMs) {
-            guard let next = try input.next() else {
-                isAtEnd = !isBounded || input.finished.allSatisfy { $0 }
-                break
+        while !isAtEnd, recordsInEpoch < options.epochRecords, clock() - nowMs < Int64(options.epochMs) {
+            var pieces: [(partition: Int, piece: InputPiece)] = []
+            var (gathered, bytes) = (recordsInEpoch, 0)
+            // Records of JSON are large: a whole epoch of them at once would take 100 MB.
+            while gathered < options.epochRecords, bytes < Self.bytesAtOnce, clock() - nowMs < Int64(options.epochMs) {
+                guard let next = try input.next() else {
+                    isAtEnd = true
+                    break
+                }
+                if case .stored(let batch, let first) = next.piece {
+                    gathered += batch.count - Int(first - batch.baseOffset)
+                    bytes += batch.payload.count
+                }
+                pieces.append(next)
             }
-            if case .stored(let batch, let first) = next.piece {
-                gathered += batch.count - Int(first - batch.baseOffset)
-            }
-            pieces.append(next)
+            try takeInParallel(pieces, floor: floor, limits: limits, nowMs: nowMs)
         }
+        for worker in workers.dropFirst() {
+            for (state, partial) in zip(states, worker.states) { state.merge(partial) }
+        }
+        return isAtEnd && (!isBounded || input.finished.allSatisfy { $0 })
+    }
+
+    private static let bytesAtOnce = 16 << 20
+
+    private func takeInParallel(
+        _ pieces: [(partition: Int, piece: InputPiece)], floor: EventTime, limits: [EventTime], nowMs: Int64
+    ) throws {
         // Each worker touches its own partitions of the tracker only; they are put together behind the barrier.
         let trackers = UnsafeMutableBufferPointer<WatermarkTracker>.allocate(capacity: workers.count)
         trackers.initialize(repeating: tracker)
@@ -183,10 +199,6 @@ extension Cohort {
             if let failure = worker.failure { throw failure }
             try absorb(worker)
         }
-        for worker in workers.dropFirst() {
-            for (state, partial) in zip(states, worker.states) { state.merge(partial) }
-        }
-        return isAtEnd
     }
 
     /// What the workers of one epoch share. `@unchecked Sendable`: worker i writes to `trackers[i]` and to itself only.

@@ -21,6 +21,8 @@ final class KafkaTopicWriter: TopicWriter {
     /// For appends without a mark, and for all where records may come twice.
     private var plain: KafkaProducer?
     private var sessions: [String: Session] = [:]
+    /// Memory of records that were given up: see `KafkaProducer.giveUp`.
+    private var abandoned: [Any] = []
     /// Since when a broker was missed, and whether that was said.
     private var waitingSince: ContinuousClock.Instant?
     private var hasWarned = false
@@ -62,7 +64,11 @@ final class KafkaTopicWriter: TopicWriter {
                 try append(batches, with: plainProducer())
                 return true
             }
-            if sessions[mark.producer] == nil { sessions[mark.producer] = try open(mark.producer) }
+            if sessions[mark.producer] == nil {
+                // Who only repeats what is stored takes nothing over.
+                guard try isNew(mark, after: lastMark(of: mark.producer)) else { return false }
+                sessions[mark.producer] = try open(mark.producer)
+            }
             return try append(batches, mark)
         }
     }
@@ -71,7 +77,6 @@ final class KafkaTopicWriter: TopicWriter {
 // MARK: - Appending
 
 extension KafkaTopicWriter {
-    /// Records under way at once; each takes some memory of the client's beside its payload.
     private func append(_ batches: [PendingBatch], with producer: KafkaProducer) throws {
         try check(batches, on: producer)
         try send(batches[...], with: producer) { try producer.finish(onWaiting: noteWaiting) }
@@ -79,7 +84,7 @@ extension KafkaTopicWriter {
     }
 
     private func append(_ batches: [PendingBatch], _ mark: ProducerMark) throws -> Bool {
-        guard try isNew(mark) else { return false }
+        guard try isNew(mark, after: sessions[mark.producer]?.last) else { return false }
         guard let progress = progress(of: mark, batches) else {
             throw Problem(.software, "producer \"\(mark.producer)\" has no topic to keep its mark with")
         }
@@ -108,31 +113,24 @@ extension KafkaTopicWriter {
             do {
                 try check(batches, on: producer)
                 try producer.begin()
-                // The payloads are lent until the transaction has ended, one way or the other.
                 try send(batches[...], with: producer) {
-                    do {
-                        try producer.send(offsets: offsets, group: group(of: mark.producer))
-                        try producer.commit(onWaiting: noteWaiting)
-                    } catch let error as KafkaError where error.kind == .needsAbort {
-                        try producer.abort()
-                        throw error
-                    }
+                    try producer.send(offsets: offsets, group: group(of: mark.producer))
+                    try producer.commit(onWaiting: noteWaiting)
                 }
                 noteProgress()
                 return true
             } catch let error as KafkaError {
                 log.debug("transaction failed", ["reason": error.message, "kind": "\(error.kind)"])
                 if error.isRefusalOfContent { throw error }
-                let limit = producer.transactionTimeoutMs ?? 0
-                let mayHaveTimedOut = start.duration(to: .now) > .milliseconds(Int(limit) / 2)
-                if error.kind == .fenced, !mayHaveTimedOut { throw takenOver(mark.producer) }
+                if error.kind == .fenced { try checkOwnership(of: mark, on: producer, since: start) }
                 guard error.kind != .other || error.isConnection else { throw error }
                 noteWaiting(error)
-                if error.kind != .needsAbort {
+                let isAborted = error.kind == .needsAbort && (try? producer.abort()) != nil
+                if !isAborted {
                     // Only a new client can go on. It sees whether the old one's last transaction was committed.
                     sessions[mark.producer] = nil
                     sessions[mark.producer] = try reopen(mark.producer)
-                    guard try isNew(mark) else { return true }
+                    guard try isNew(mark, after: sessions[mark.producer]?.last) else { return true }
                 }
                 usleep(pauseMs * 1000)
                 pauseMs = min(pauseMs * 2, 1000)
@@ -140,9 +138,18 @@ extension KafkaTopicWriter {
         }
     }
 
+    /// A producer is also fenced where the broker gave up its transaction because of the time that it took: then nobody else has come.
+    private func checkOwnership(
+        of mark: ProducerMark, on producer: KafkaProducer, since start: ContinuousClock.Instant
+    ) throws {
+        let limit = Duration.milliseconds(producer.transactionTimeoutMs ?? 0)
+        guard start.duration(to: .now) > limit / 2 else { throw takenOver(mark.producer) }
+        if let last = try? lastMark(of: mark.producer), last.epoch > mark.epoch { throw takenOver(mark.producer) }
+    }
+
     /// Whether what the mark stands for was not appended yet.
-    private func isNew(_ mark: ProducerMark) throws -> Bool {
-        guard let last = sessions[mark.producer]?.last else { return true }
+    private func isNew(_ mark: ProducerMark, after last: ProducerMark?) throws -> Bool {
+        guard let last else { return true }
         guard mark.epoch >= last.epoch else { throw takenOver(mark.producer) }
         return (mark.epoch, mark.sequence) > (last.epoch, last.sequence)
     }
@@ -160,7 +167,7 @@ extension KafkaTopicWriter {
 
     /// That all topics and partitions are there, before anything is sent.
     private func check(_ batches: [PendingBatch], on producer: KafkaProducer) throws {
-        for topic in Set(batches.map(\.topic)).union(batches.isEmpty ? [] : [batches[0].topic]) {
+        for topic in Set(batches.map(\.topic)) {
             guard let count = try producer.partitionCount(of: topic) else {
                 throw TopicName.unknown(topic, among: try producer.client.topicNames(), code: .unavailable)
             }
@@ -171,40 +178,69 @@ extension KafkaTopicWriter {
     }
 
     /// Hands the records of all batches to the client, and calls `body` while their bytes are lent.
-    private func send(_ batches: ArraySlice<PendingBatch>, with producer: KafkaProducer, _ body: () throws -> Void)
-        throws
-    {
-        guard let batch = batches.first else { return try body() }
-        let rest = batches.dropFirst()
-        switch batch.encoding {
-        case .records:
-            try batch.payload.withUnsafeBytes { bytes in
-                var failure: KafkaError?
-                try RecordBatch.forEach(in: bytes) { record in
-                    guard failure == nil else { return }
-                    do throws(KafkaError) {
-                        try producer.send(
-                            topic: batch.topic, partition: batch.partition, key: record.key, value: record.value,
-                            timestampMs: max(0, record.timestamp),
-                            headers: record.headers.map { ($0.name, $0.value) })
-                    } catch { failure = error }
+    ///
+    /// At return the client has no more use for them; where this throws, what it may still write is kept in `abandoned`.
+    private func send(
+        _ batches: ArraySlice<PendingBatch>, with producer: KafkaProducer, _ body: () throws -> Void
+    ) throws {
+        guard let batch = batches.first else {
+            return try givingUp(producer) { try body() }
+        }
+        do {
+            if batch.encoding == .records {
+                try batch.payload.withUnsafeBytes { bytes in
+                    try givingUp(producer) { try send(bytes, of: batch, with: producer) }
+                    try send(batches.dropFirst(), with: producer, body)
                 }
-                if let failure { throw failure }
-                try send(rest, with: producer, body)
-            }
-        case .trips, .results:
-            let records = BatchRecords()
-            try records.load(StoredBatch(batch))
-            // Keys are made for the occasion, and must stay as long as the values.
-            let keys = KeyArena(records)
-            for index in 0..<records.count {
-                try records.withValue(index) { value in
-                    try producer.send(
-                        topic: batch.topic, partition: batch.partition, key: keys[index],
-                        value: value.map { UnsafeRawBufferPointer($0) }, timestampMs: max(0, records.timestamps[index]))
+            } else {
+                let records = BatchRecords()
+                try records.load(StoredBatch(batch))
+                // Keys are made for the occasion, and must stay as long as the values.
+                let keys = KeyArena(records)
+                do {
+                    try givingUp(producer) { try send(records, keys, of: batch, with: producer) }
+                    try send(batches.dropFirst(), with: producer, body)
+                } catch {
+                    abandoned += [records, keys] as [Any]
+                    throw error
                 }
             }
-            try withExtendedLifetime((records, keys)) { try send(rest, with: producer, body) }
+        } catch {
+            abandoned.append(batch)
+            throw error
+        }
+    }
+
+    /// Where `body` throws, nothing is left under way.
+    private func givingUp(_ producer: KafkaProducer, _ body: () throws -> Void) throws {
+        do { try body() } catch {
+            producer.giveUp()
+            throw error
+        }
+    }
+
+    private func send(_ bytes: UnsafeRawBufferPointer, of batch: PendingBatch, with producer: KafkaProducer) throws {
+        var failure: KafkaError?
+        try RecordBatch.forEach(in: bytes) { record in
+            guard failure == nil else { return }
+            do throws(KafkaError) {
+                try producer.send(
+                    topic: batch.topic, partition: batch.partition, key: record.key, value: record.value,
+                    timestampMs: max(0, record.timestamp), headers: record.headers.map { ($0.name, $0.value) })
+            } catch { failure = error }
+        }
+        if let failure { throw failure }
+    }
+
+    private func send(
+        _ records: BatchRecords, _ keys: KeyArena, of batch: PendingBatch, with producer: KafkaProducer
+    ) throws {
+        for index in 0..<records.count {
+            try records.withValue(index) { value in
+                try producer.send(
+                    topic: batch.topic, partition: batch.partition, key: keys[index],
+                    value: value.map { UnsafeRawBufferPointer($0) }, timestampMs: max(0, records.timestamps[index]))
+            }
         }
     }
 }
@@ -277,6 +313,7 @@ extension KafkaTopicWriter {
     }
 
     private func noteProgress() {
+        abandoned.removeAll()
         if hasWarned { log.warning("the broker takes records again") }
         (waitingSince, hasWarned) = (nil, false)
     }

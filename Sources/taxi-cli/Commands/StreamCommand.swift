@@ -201,12 +201,10 @@ enum StreamCommand {
         read.required = needed
         read.purpose =
             plans.count == 1 ? "query \(plans[0].name)" : "the queries \(plans.map(\.name).joined(separator: ", "))"
-        let identity = try files.map { try InputIdentity(path: $0).description }.joined(separator: " ")
-        let sequence =
-            "clock \(read.clock.rawValue), spread \(read.spread.rawValue), seed \(read.seed), clean \(read.cleaning?.rawValue ?? "off"), from \(read.from ?? 0), to \(read.to ?? 0), limit \(read.limit ?? 0)"
+        let identity = try TripFileOptions.identity(of: files, read)
         let options = read
         let line = arguments.progressLine()
-        return .files(identity: "files \(identity) (\(sequence))") { skip in
+        return .files(identity: identity) { skip in
             var options = options
             options.skip = skip
             defer { line.clear() }

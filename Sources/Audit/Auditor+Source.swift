@@ -1,0 +1,116 @@
+import Problems
+import Stream
+import Topics
+import Trips
+
+extension Auditor {
+    var fields: TripFieldSet { plans.reduce(into: []) { $0.formUnion($1.fields) } }
+
+    /// - Throws: `.usage` where results come from something else than the topic that was named.
+    func requireSource(of checkpoints: [QueryCheckpoint]) throws {
+        guard case .topic(let topic, _) = source else { return }
+        for checkpoint in checkpoints {
+            let others = checkpoint.positions.keys.filter { $0 != topic }.sorted()
+            guard let other = others.first else { continue }
+            throw Problem(
+                .usage, "results were computed from \(other), not from topic \"\(topic)\" alone",
+                hint: "Name the trip files with --from, and the options that the stream was given.")
+        }
+    }
+
+    func makeReader() throws -> any TripReader {
+        switch source {
+        case .topic(let topic, let time):
+            guard let store else {
+                throw Problem(
+                    .noInput, "there is no topic \"\(topic)\"", hint: "Name the trip files with --from instead.")
+            }
+            return try TopicTripReader(store.makeReader(topic: topic), fields: fields, from: time)
+        case .files(_, let open):
+            let fields = fields
+            return FileTripReader { try open(fields) }
+        }
+    }
+
+    func prepare(
+        _ plan: QueryPlan, _ checkpoint: QueryCheckpoint, _ history: QueryHistory, _ reader: any TripReader
+    ) throws {
+        let declaration = "\(plan.schemaFingerprint); table \(plan.table)"
+        guard checkpoint.declaration == declaration else {
+            throw Problem(
+                .configuration,
+                "query \"\(plan.name)\" is declared otherwise than its stored results: now \"\(declaration)\", then \"\(checkpoint.declaration)\"",
+                hint:
+                    "Audit with the declaration that the results were computed by, or compute them anew: taxi-cli stream --query \(plan.name) --from-beginning."
+            )
+        }
+        histories[plan.name] = history
+        let ends = try ends(of: plan, checkpoint, reader)
+        let closings = history.closings(partitionCount: ends.count)
+        let recount = Recount(
+            plan: plan, zone: options.zone, lateness: lateness(of: plan, checkpoint, partitions: ends.count),
+            ends: ends, closings: closings)
+        audits.append(
+            QueryAudit(
+                plan: plan, checkpoint: checkpoint, zone: options.zone, recount: recount,
+                topic: "\(options.tenant)_\(plan.topicSuffix)"))
+    }
+
+    /// Where the query stands in the source.
+    func ends(of plan: QueryPlan, _ checkpoint: QueryCheckpoint, _ reader: any TripReader) throws -> [Int64] {
+        switch source {
+        case .topic(let topic, let time):
+            guard let position = checkpoint.positions[topic] else {
+                return Array(repeating: 0, count: reader.partitionCount)
+            }
+            try requireRecords(topic, position, time)
+            return (0..<reader.partitionCount).map { $0 < position.offsets.count ? position.offsets[$0] : 0 }
+        case .files(let identity, _):
+            if checkpoint.positions.count == 1, let position = checkpoint.positions[identity] {
+                return [position.offsets.first ?? 0]
+            }
+            // What was produced from these files, or streamed from each of them: as many trips as were consumed.
+            return [RecordCounts(checkpoint.counts).consumed]
+        }
+    }
+
+    /// - Throws: `.noInput` where the topic is another one by now, or does not keep what the results come from.
+    func requireRecords(_ topic: String, _ position: QueryCheckpoint.SourcePosition, _ time: EventTime?) throws {
+        guard let reader = try store?.makeReader(topic: topic) else { return }
+        guard position.identity == nil || position.identity == reader.identity else {
+            throw Problem(
+                .noInput, "results were computed from another topic \"\(topic)\", which was deleted since",
+                hint: "Name the trip files that it was filled from with --from.")
+        }
+        let kept = try reader.offsets()
+        for (partition, range) in kept.enumerated() where partition < position.offsets.count {
+            guard range.lowerBound == 0 || time != nil || position.offsets[partition] == 0 else {
+                throw Problem(
+                    .noInput,
+                    "topic \"\(topic)\" partition \(partition) begins at offset \(range.lowerBound) by now: the records before it are gone",
+                    hint: "Name the trip files that it was filled from with --from.")
+            }
+        }
+    }
+
+    var isTopic: Bool { if case .topic = source { true } else { false } }
+
+    func comparesRejects(_ audit: QueryAudit) -> Bool {
+        switch source {
+        case .topic: true
+        case .files(let identity, _): audit.checkpoint.positions[identity] != nil && audit.recount.hasAllRejects
+        }
+    }
+
+    /// Which trips several partitions had given by some moment cannot be told from the files that they were filled from.
+    func requireAll(of reader: any TripReader) throws {
+        guard let files = reader as? FileTripReader else { return }
+        for audit in audits where audit.recount.ends[0] < files.tripCount {
+            guard audit.checkpoint.positions.values.contains(where: { $0.offsets.count > 1 }) else { continue }
+            throw Problem(
+                .usage,
+                "query \"\(audit.plan.name)\" has read \(audit.recount.ends[0]) of \(files.tripCount) trips from several partitions; the files cannot tell which",
+                hint: "Audit against the topic, or let taxi-cli stream --until-end read the rest first.")
+        }
+    }
+}

@@ -1,0 +1,98 @@
+import Problems
+import SQLite
+import Stream
+import Trips
+
+/// One query under audit: its recount, what is stored of it, and what was found.
+final class QueryAudit {
+    let plan: QueryPlan
+    let checkpoint: QueryCheckpoint
+    let zone: ZoneClock
+    private(set) var recount: Recount
+    let view: Finding
+    let topic: Finding
+    let ledger: Finding
+    /// Windows that end at or before it are closed.
+    let closedUntil: EventTime
+    /// With unknown lateness: whether any closed window may lack records, and not only those that are noted.
+    var allClosedMayLack = false
+    /// Trips that rows of such windows lack.
+    var lacking: Int64 = 0
+    /// Windows whose stored groups cannot be read: told of once, and not as many missing rows.
+    var damaged: Set<EventTime> = []
+    /// Rows that there should be in storage, and in the public view.
+    var storedRows: Int64 = 0
+    var viewRows: Int64 = 0
+
+    init(
+        plan: QueryPlan, checkpoint: QueryCheckpoint, zone: ZoneClock, recount: Recount, topic: String
+    ) {
+        (self.plan, self.checkpoint, self.zone, self.recount) = (plan, checkpoint, zone, recount)
+        viewColumnCount = Self.viewColumnCount(plan)
+        view = Finding("view", plan.table)
+        self.topic = Finding("topic", topic)
+        ledger = Finding("ledger", plan.name)
+        closedUntil = max(checkpoint.watermark ?? .min, checkpoint.closedUntil ?? .min)
+    }
+
+    /// Begins anew with what is known of lateness by now.
+    func restart(_ lateness: Recount.Lateness) {
+        recount = Recount(
+            plan: plan, zone: zone, lateness: lateness, ends: recount.ends, closings: recount.closings)
+    }
+
+    func isClosed(_ window: EventTime) -> Bool {
+        plan.window.isWindowed && recount.end(ofWindowFrom: window) <= closedUntil
+    }
+
+    /// Whether the recount is what the stream should have, and not more by some late records.
+    var isExact: Bool {
+        recount.lateness != .unknown
+            || (checkpoint.counts.late == 0 && recount.touched.isEmpty && !allClosedMayLack)
+    }
+
+    /// Whether late records may be missing from a window's rows.
+    func mayLack(_ window: EventTime) -> Bool {
+        recount.lateness == .unknown
+            && (recount.touched.contains(window) || (allClosedMayLack && isClosed(window)))
+    }
+
+    /// The columns that the public view has.
+    let viewColumnCount: Int64
+
+    private static func viewColumnCount(_ plan: QueryPlan) -> Int64 {
+        let buckets = plan.groups.count { $0 == .fareBucket }
+        return Int64((plan.window.isWindowed ? 2 : 0) + plan.groups.count + 2 * buckets + plan.aggregates.count)
+    }
+
+    /// The place of the trips' count among the words; nil where the query keeps none.
+    var countWord: Int? {
+        var word = 0
+        for aggregate in plan.aggregates {
+            if aggregate.function == .count { return word }
+            word += aggregate.words
+        }
+        return nil
+    }
+
+    /// A row's key as people read it: `2024-03-01T00:00:00.000-06:00 "POINT (…)"`.
+    func key(_ window: EventTime, _ group: Int64) -> String {
+        var parts: [String] = []
+        if plan.window.isWindowed { parts.append(zone.iso(ms: window)) }
+        if plan.keysTable == nil {
+            if let key = plan.groups.first { parts.append(Self.text(.integer(group), of: key)) }
+        } else {
+            for (key, part) in zip(plan.groups, recount.numbers.parts(of: group, count: plan.groups.count)) {
+                parts.append(Self.text(part, of: key))
+            }
+        }
+        return parts.isEmpty ? "the only row" : parts.joined(separator: " ")
+    }
+
+    private static func text(_ part: GroupNumbers.Part, of key: GroupKey) -> String {
+        switch part {
+        case .text(let bytes): "\"\(String(decoding: bytes, as: UTF8.self))\""
+        case .integer(let value): key == .day ? Calendar.text(ofDay: Int(value)) : "\(value)"
+        }
+    }
+}

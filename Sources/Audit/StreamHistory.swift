@@ -1,0 +1,146 @@
+import Database
+import Foundation
+import Problems
+import SQLite
+import Stream
+import Trips
+
+/// The runs of produce, stream and batch, and what the ledger says of the streams.
+struct RunHistory {
+    struct Run {
+        var id: String
+        var command: String
+        var started: EventTime
+        var ended: EventTime?
+        var outcome: String
+        /// Empty where the run left none.
+        var summary: [String: Any]
+        /// Of a stream: by query, then by partition.
+        var counts: [String: [Int: RecordCounts]] = [:]
+        var rejected: [String: Int64] = [:]
+        var sources: Set<String> = []
+
+        /// Whether a stream came to the end of a bounded source and closed all windows of a query.
+        func closed(_ query: String) -> Bool {
+            outcome == "success" && (summary["results"] as? [String: Any])?[query] != nil
+        }
+
+        /// Whether a stream changed anything that analytics reads, as far as is known.
+        var hasEffects: Bool {
+            let results = (summary["results"] as? [String: Int64])?.values.reduce(0, +) ?? 0
+            return !counts.isEmpty || results > 0
+        }
+    }
+
+    /// By their beginning.
+    let runs: [Run]
+
+    init(_ connection: Connection) throws {
+        var byID: [String: Run] = [:]
+        let records = try connection.prepare(
+            "SELECT id, command, started_ms, ended_ms, outcome, summary FROM run_records")
+        while try records.step() {
+            let summary = try? JSONSerialization.jsonObject(with: Data(records.text(5).utf8)) as? [String: Any]
+            byID[records.text(0)] = Run(
+                id: records.text(0), command: records.text(1), started: records.integer(2),
+                ended: records.isNull(3) ? nil : records.integer(3), outcome: records.text(4), summary: summary ?? [:])
+        }
+        let entries = try connection.prepare(
+            "SELECT run_id, source, partition, query, counter, value FROM ledger WHERE kind = 'stream'")
+        while try entries.step() {
+            let id = entries.text(0)
+            var run = byID[id] ?? Run(id: id, command: "stream", started: 0, outcome: "", summary: [:])
+            run.add(
+                entries.integer(5), to: entries.text(4), query: entries.text(3), partition: Int(entries.integer(2)))
+            run.sources.insert(entries.text(1))
+            byID[id] = run
+        }
+        runs = byID.values.sorted { $0.id < $1.id }
+    }
+}
+
+extension RunHistory.Run {
+    fileprivate mutating func add(_ value: Int64, to counter: String, query: String, partition: Int) {
+        if counter.hasPrefix("rejected:") {
+            rejected[String(counter.dropFirst(9)), default: 0] += value
+            return
+        }
+        var counts = self.counts[query, default: [:]][partition] ?? RecordCounts()
+        switch counter {
+        case "aggregated": counts.aggregated += value
+        case "late": counts.late += value
+        case "skipped": counts.skipped += value
+        default: counts.filtered += value
+        }
+        self.counts[query, default: [:]][partition] = counts
+    }
+
+    func total(_ query: String) -> RecordCounts {
+        counts[query, default: [:]].values.reduce(RecordCounts(), +)
+    }
+}
+
+/// The runs that a query's present results come from: those since it was last computed from the beginning.
+struct QueryHistory {
+    let query: String
+    let runs: [RunHistory.Run]
+    /// Whether the query has run before them.
+    let hasEarlier: Bool
+    let total: RecordCounts
+    let partitions: [Int: RecordCounts]
+    let sources: Set<String>
+    let rejected: [String: Int64]
+    /// Whether all queries of these runs read the same records, so that each reject was met once.
+    let isAlone: Bool
+
+    /// Finds the latest runs whose counts add up to those of the checkpoint; where none do, those that come nearest.
+    init(of query: String, counts: RecordCounts, in history: RunHistory) {
+        self.query = query
+        let streams = history.runs.filter { $0.command == "stream" }
+        var sum = RecordCounts()
+        var best = (first: streams.count, distance: Self.distance(sum, counts))
+        for index in streams.indices.reversed() {
+            sum = sum + streams[index].total(query)
+            let distance = Self.distance(sum, counts)
+            if distance < best.distance { best = (index, distance) }
+        }
+        let runs = Array(streams[best.first...])
+        self.runs = runs
+        hasEarlier = streams[..<best.first].contains { $0.counts[query] != nil }
+        total = runs.reduce(RecordCounts()) { $0 + $1.total(query) }
+        partitions = runs.reduce(into: [:]) { sums, run in
+            sums.merge(run.counts[query] ?? [:], uniquingKeysWith: +)
+        }
+        sources = runs.filter { $0.counts[query] != nil }.reduce(into: []) { $0.formUnion($1.sources) }
+        rejected = runs.reduce(into: [:]) { $0.merge($1.rejected, uniquingKeysWith: +) }
+        isAlone = runs.allSatisfy { run in
+            Set(run.counts.keys.map { run.total($0).consumed }).count <= 1 && run.counts[query] != nil
+                || run.counts.isEmpty
+        }
+    }
+
+    private static func distance(_ a: RecordCounts, _ b: RecordCounts) -> Int64 {
+        zip(a.named, b.named).reduce(0) { $0 + abs($1.0.value - $1.1.value) }
+    }
+
+    /// For each run that closed all windows at its end, how many trips of each partition had been consumed by then.
+    func closings(partitionCount: Int) -> [[Int64]] {
+        var consumed = Array(repeating: Int64(0), count: partitionCount)
+        var closings: [[Int64]] = []
+        for run in runs {
+            for (partition, counts) in run.counts[query] ?? [:] {
+                // Files read what a topic's partitions held as one sequence.
+                consumed[partition < partitionCount ? partition : 0] += counts.consumed
+            }
+            if run.closed(query), closings.last != consumed { closings.append(consumed) }
+        }
+        return closings
+    }
+}
+
+extension RecordCounts {
+    init(_ counts: QueryCheckpoint.StoredCounts) {
+        self.init(
+            aggregated: counts.aggregated, late: counts.late, skipped: counts.skipped, filtered: counts.filtered)
+    }
+}

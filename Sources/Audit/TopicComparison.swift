@@ -1,0 +1,224 @@
+import Problems
+import SQLite
+import Stream
+import Topics
+import Trips
+
+/// Compares a query's output topic with the rows that were recounted.
+///
+/// Of an `append` query each closed row is there once and says what it should; of the others the last message of each row does.
+/// Messages of rows that there are not, and messages that come again, are differences.
+struct TopicComparison {
+    let audit: QueryAudit
+    let reader: any TopicReader
+    /// Where the topic ended before the database was looked at, and after.
+    let endBefore: [Int64]
+    let endAfter: [Int64]
+    /// Batches that were committed and were perhaps not in the topic yet.
+    let outbox: [StoredBatch]
+    /// Whether the results were computed anew, so that the topic begins with older ones.
+    let hasOlder: Bool
+    private let messages: ResultMessages
+    private let histograms: Histograms
+    /// Of each aggregate its first word and the number of its histogram.
+    private let wordPlaces: [(word: Int, histogram: Int)]
+
+    private var plan: QueryPlan { audit.plan }
+    private var finding: Finding { audit.topic }
+
+    init(
+        _ audit: QueryAudit, reader: any TopicReader, endBefore: [Int64], endAfter: [Int64], outbox: [StoredBatch],
+        hasOlder: Bool
+    ) {
+        (self.audit, self.reader, self.endBefore, self.endAfter) = (audit, reader, endBefore, endAfter)
+        (self.outbox, self.hasOlder) = (outbox, hasOlder)
+        messages = ResultMessages(audit.plan)
+        histograms = Histograms(audit.recount.buckets)
+        wordPlaces = audit.plan.aggregates.indices.map { index in
+            let before = audit.plan.aggregates[..<index]
+            return (before.reduce(0) { $0 + $1.words }, before.count(where: \.hasHistogram))
+        }
+    }
+
+    /// What has been found of the slice's messages so far.
+    private struct Tally {
+        /// Messages since the results' beginning, whatever their windows.
+        var count: Int64 = 0
+        /// Rows whose last message was wrong, with its place.
+        var wrong: [Int: (partition: Int, offset: Int64)] = [:]
+    }
+
+    func run(_ slice: Range<EventTime>) throws {
+        if !plan.window.isWindowed, slice.lowerBound != .min { return }
+        let sent = audit.checkpoint.counts.results
+        let kept = try reader.offsets().map(\.lowerBound)
+        let isCut = kept.contains { $0 > 0 }
+        var older: Int64 = 0
+        if hasOlder {
+            // How many messages are older is known only where all of the newer ones are in the topic.
+            guard endBefore == endAfter, outbox.isEmpty else {
+                return finding.note("not compared: the results were computed anew by a stream that runs or was killed")
+            }
+            older = try max(0, countMessages(from: kept) - sent)
+            finding.note("\(older) messages of earlier results are left out")
+        } else if isCut {
+            finding.note("the topic does not keep its first messages any more; those that are there were compared")
+        }
+        let differencesBefore = finding.differences
+        var tally = Tally()
+        try forEachBatch(from: kept) { batch in
+            try messages.forEach(in: batch) { offset, message in
+                guard offset >= kept[batch.partition] else { return }
+                if older > 0 {
+                    older -= 1
+                    return
+                }
+                // What was committed after the look at the database is not this audit's; nor is it known of yet.
+                guard offset < endBefore[batch.partition] || isCut || tally.count < sent else { return }
+                tally.count += 1
+                take(message, at: offset, batch, slice, &tally)
+            }
+        }
+        for batch in outbox where tally.count < sent && !isCut {
+            try messages.forEach(in: batch) { _, message in
+                tally.count += 1
+                take(message, at: -1, batch, slice, &tally)
+            }
+        }
+        for (entry, place) in tally.wrong { try tellWrong(entry, place) }
+        if !isCut { findUnsent() }
+        if finding.differences == differencesBefore, tally.count != sent, !isCut, slice.lowerBound == .min {
+            finding.differ("holds \(tally.count) messages, the query has sent \(sent)")
+        }
+    }
+
+    private func forEachBatch(from starts: [Int64], _ body: (StoredBatch) throws -> Void) throws {
+        for partition in starts.indices {
+            var offset = starts[partition]
+            while offset < endAfter[partition], let batch = try reader.read(partition: partition, from: offset) {
+                guard batch.baseOffset < endAfter[partition] else { break }
+                try body(batch)
+                offset = TopicTrips.offset(after: batch)
+            }
+        }
+    }
+
+    private func countMessages(from starts: [Int64]) throws -> Int64 {
+        var count: Int64 = 0
+        try forEachBatch(from: starts) { count += Int64($0.count) }
+        return count
+    }
+
+    private func take(
+        _ message: ResultMessage?, at offset: Int64, _ batch: StoredBatch, _ slice: Range<EventTime>,
+        _ tally: inout Tally
+    ) {
+        guard let message else {
+            return finding.differ("offset \(offset): is no message of the query")
+        }
+        guard slice.contains(message.window) || message.window == .min else { return }
+        finding.cells += Int64(message.values.count)
+        let table = audit.recount.table
+        guard let group = group(of: message), let entry = table.find(message.window, group),
+            !table.marks[entry].contains(.absent)
+        else {
+            return finding.differ(
+                message.window,
+                "offset \(offset): is of a row that there should not be: \(text(at: max(offset, batch.baseOffset), in: batch))"
+            )
+        }
+        let key = { audit.key(message.window, group) }
+        let isFirst = !table.marks[entry].contains(.sent)
+        table.marks[entry].insert(.sent)
+        let wrong = firstWrong(message, entry)
+        if plan.emit == .append {
+            if !isFirst { return finding.differ(message.window, "\(key()): comes again at offset \(offset)") }
+            if !audit.isClosed(message.window) {
+                finding.differ(message.window, "\(key()): was sent before its window has closed")
+            }
+            if let wrong {
+                finding.differ(
+                    message.window,
+                    "\(key()): \(wrong.name) is \(wrong.found) in the message, should be \(wrong.expected)")
+            }
+        } else if wrong != nil {
+            tally.wrong[entry] = (batch.partition, offset)
+        } else if !isFirst {
+            tally.wrong[entry] = nil
+        }
+    }
+
+    /// The message as its readers see it; of the first ones, since it takes unpacking a batch.
+    private func text(at offset: Int64, in batch: StoredBatch) -> String {
+        finding.differences > Self.shown ? "…" : (try? messages.text(at: offset, in: batch)) ?? "…"
+    }
+
+    /// Of so many messages the text is looked up.
+    private static let shown: Int64 = 100
+
+    private func group(of message: ResultMessage) -> Int64? {
+        if plan.groups.isEmpty { return 0 }
+        if plan.keysTable == nil {
+            if case .integer(let value)?? = message.parts.first { return value }
+            return nil
+        }
+        let parts = message.parts.compactMap { $0 }
+        guard parts.count == plan.groups.count else { return nil }
+        if parts.count == 1, case .text(let text) = parts[0] {
+            return text.withUnsafeBufferPointer { audit.recount.numbers.find($0) }
+        }
+        return GroupNumbers.key(parts).withUnsafeBufferPointer { audit.recount.numbers.find($0) }
+    }
+
+    /// The first value that is not what it should be.
+    private func firstWrong(_ message: ResultMessage, _ entry: Int) -> (name: String, found: String, expected: String)?
+    {
+        let table = audit.recount.table
+        if plan.window.isWindowed {
+            let end = audit.recount.end(ofWindowFrom: message.window)
+            if message.windowEnd != end {
+                return ("window end", audit.zone.iso(ms: message.windowEnd), audit.zone.iso(ms: end))
+            }
+        }
+        for (index, field) in plan.messageFields.enumerated() {
+            let aggregate = plan.aggregates[field]
+            if aggregate.hasHistogram, audit.mayLack(message.window) { continue }
+            let expected = ResultCells.result(
+                aggregate, words: table.words + entry * table.stride + wordPlaces[field].word,
+                histogram: aggregate.hasHistogram ? histograms.of(entry, wordPlaces[field].histogram) : [])
+            if message.values[index] != expected {
+                return (
+                    aggregate.name, ResultCells.text(message.values[index], decimals: aggregate.decimals),
+                    ResultCells.text(expected, decimals: aggregate.decimals)
+                )
+            }
+        }
+        return nil
+    }
+
+    private func tellWrong(_ entry: Int, _ place: (partition: Int, offset: Int64)) throws {
+        let table = audit.recount.table
+        let (window, group) = (table.windows[entry], table.groups[entry])
+        var text = "\(audit.key(window, group)): the last message says otherwise than the row"
+        if place.offset >= 0, finding.differences < Self.shown,
+            let batch = try reader.read(partition: place.partition, from: place.offset)
+        {
+            try messages.forEach(in: batch) { offset, message in
+                guard offset == place.offset, let message, let wrong = firstWrong(message, entry) else { return }
+                text =
+                    "\(audit.key(window, group)): \(wrong.name) is \(wrong.found) in the last message (offset \(offset)), should be \(wrong.expected)"
+            }
+        }
+        finding.differ(window, text)
+    }
+
+    /// Rows of which there should be a message and is none.
+    private func findUnsent() {
+        let table = audit.recount.table
+        for entry in 0..<table.count where !table.marks[entry].contains(.sent) {
+            let (window, group) = (table.windows[entry], table.groups[entry])
+            if table.marks[entry].contains(.absent) || (plan.emit == .append && !audit.isClosed(window)) { continue }
+            finding.differ(window, "\(audit.key(window, group)): no message is there")
+        }
+    }
+}

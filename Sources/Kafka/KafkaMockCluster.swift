@@ -1,0 +1,30 @@
+internal import CRdKafka
+public import Problems
+
+/// librdkafka's own cluster, inside this process: for tests, where nothing is installed.
+///
+/// It knows producing, fetching and transactions, and no administration: no `CreateTopics`, `DeleteTopics` or `DescribeConfigs`. Fetching
+/// does not tell committed records from aborted ones.
+public final class KafkaMockCluster: @unchecked Sendable {
+    // `@unchecked`: librdkafka serves the cluster on a thread of its own; its calls may come from any.
+    private let client: KafkaClient
+    private let cluster: OpaquePointer
+
+    public init(brokers: Int) throws(Problem) {
+        client = try KafkaClient(.producer, KafkaConfiguration(servers: "127.0.0.1:1"))
+        guard let cluster = rd_kafka_mock_cluster_new(client.raw, Int32(brokers)) else {
+            throw Problem(.software, "no mock cluster of \(brokers) brokers")
+        }
+        self.cluster = cluster
+    }
+
+    deinit { rd_kafka_mock_cluster_destroy(cluster) }
+
+    public var configuration: KafkaConfiguration {
+        KafkaConfiguration(servers: String(cString: rd_kafka_mock_cluster_bootstraps(cluster)))
+    }
+
+    public func createTopic(_ name: String, partitions: Int) {
+        rd_kafka_mock_topic_create(cluster, name, Int32(partitions), 1)
+    }
+}

@@ -1,0 +1,159 @@
+import Audit
+import CommandLine
+import Database
+import Glibc
+import Problems
+import Stream
+import Topics
+import Trips
+
+/// `audit`: recomputes the stored results from their source and compares.
+enum AuditCommand {
+    static let command = Command(
+        name: "audit", summary: "prove the stored results right: recompute them from the source and compare",
+        discussion: """
+            Reads every record again, up to where each query stands, computes all queries by another way than the stream's, and compares \
+            rows and views cell by cell, output topics message by message, the analytics of batch where they are not older than the results, \
+            and the ledger's sums. Exit code 0 where all is equal, 65 with the first differences where not. It only reads, and may \
+            run while a stream writes.
+
+            --from names the source: "topic", the tenant's own, or trip files. Files need the options that the stream (--input) or the replay \
+            was given: --clock, --spread, --seed, --clean, --to, --limit; and its --from TIME is called --from-time here. Of a topic \
+            --from-time is that of the stream.
+            """,
+        examples: [
+            Example("taxi-cli audit", "the results against the records of the topic"),
+            Example("taxi-cli audit --from trips.csv --clock start", "against the file that was replayed or streamed"),
+            Example("taxi-cli audit --query tripsTotal --format json", "one query, for a script"),
+        ],
+        arguments: [
+            Argument("FILE", .any, kind: .file, help: "further trip files, where --from names the first")
+        ],
+        options: [
+            Option(
+                "from", value: .repeated("FILE|topic"), kind: .file,
+                help: "where the records are read again: topic (the default) or trip files", group: "Source"),
+            Option(
+                "from-time", value: .value("TIME"), kind: .time,
+                help: "where the stream started (its --from-time); of files only trips at or after this time",
+                group: "Source"),
+        ]
+            + TripFileOptions.options(defaultClock: "start unless said", configPrefix: "stream")
+            .filter { $0.long != "from" } + [
+                Option("query", value: .repeated("NAME"), help: "only these queries", group: "Queries"),
+                Option(
+                    "queries", value: .value("FILE"), kind: .file, configKey: "stream.queries",
+                    help: "the declarations that the stream was given instead of the tenant's queries.yaml",
+                    group: "Queries"),
+                Option(
+                    "delay", value: .value("TIME"), kind: .duration, default: "10s", configKey: "stream.delay",
+                    help: "how far the stream's watermark trailed, by which records were late", group: "Queries"),
+                Option(
+                    "memory", value: .value("SIZE"), kind: .size, default: "1GiB",
+                    help: "what windows may take; where they need more, the source is read several times",
+                    group: "Work"),
+                Option(
+                    "differences", short: "n", value: .value("N"), kind: .positive, default: "10",
+                    help: "how many differences are named", group: "Output"),
+            ],
+        run: run)
+
+    private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
+        let globals = GlobalOptions(arguments)
+        let zone = try ZoneClock(identifier: globals.zoneIdentifier)
+        let plans = try QueryCatalog.select(
+            arguments.texts("query"), from: globals.declaredQueries(file: arguments.text("queries")))
+        let home = try TenantHome(home: globals.home, tenant: globals.tenant, environment: arguments.environment)
+        let database = try ResultsDatabase.openReadOnly(home)
+        let line = arguments.progressLine()
+        defer { line.clear() }
+        let auditor = Auditor(
+            plans: plans, options: options(arguments, globals, zone), database: database,
+            store: try globals.openTopicsIfAny(), source: try source(arguments, globals, zone, line))
+        auditor.onProgress = { trips, pass in
+            line.update { "\(grouped(trips)) trips read again" + (pass > 1 ? ", pass \(pass)" : "") }
+        }
+        let report = try auditor.run()
+        line.clear()
+        try write(report, arguments)
+        guard report.differences > 0 else {
+            try arguments.say(
+                "\(grouped(report.cells)) cells are what \(grouped(report.trips)) trips give; \(fixed(report.seconds, decimals: 2)) s"
+            )
+            return .success
+        }
+        throw Problem(
+            .badData,
+            "\(grouped(report.differences)) difference\(report.differences == 1 ? "" : "s") between the results and their source; the first: \(report.first.first ?? "")",
+            hint: "taxi-cli stream --from-beginning computes the results anew, and taxi-cli batch the analytics.")
+    }
+
+    private static func options(
+        _ arguments: ParsedArguments, _ globals: GlobalOptions, _ zone: ZoneClock
+    ) -> AuditOptions {
+        var options = AuditOptions(tenant: globals.tenant, zone: zone)
+        options.limit = arguments.integer("differences").map(Int.init) ?? options.limit
+        options.delayMs = arguments.durationMs("delay") ?? options.delayMs
+        options.memoryBytes = arguments.integer("memory").map(Int.init) ?? options.memoryBytes
+        options.notesOthers = arguments.texts("query").isEmpty
+        return options
+    }
+
+    private static func source(
+        _ arguments: ParsedArguments, _ globals: GlobalOptions, _ zone: ZoneClock, _ line: ProgressLine
+    ) throws -> AuditSource {
+        let files = arguments.texts("from") + arguments.positionals
+        let from = arguments.time("from-time")?.utcMs { zone.utcMs(localSeconds: $0) }
+        guard files != ["topic"], !files.isEmpty else { return .topic("\(globals.tenant)_ingestData", from: from) }
+        for path in files where !isRegular(path) {
+            throw arguments.problem(
+                "from", "\"\(path)\" can be read once only, and an audit may have to read its source again",
+                hint: "Write the trips to a file first.")
+        }
+        var read = TripFileOptions.sourceOptions(
+            arguments, from: from, clock: .start, spread: .none, zone: zone)
+        guard read.clock != .now else {
+            throw arguments.problem(
+                "clock", "trips of a file have no time \"now\"",
+                hint: "Audit against the topic, which keeps the times that the replay stamped: --from topic.")
+        }
+        read.purpose = "the audit"
+        let options = read
+        return .files(identity: try TripFileOptions.identity(of: files, options)) { fields in
+            var options = options
+            (options.fields, options.required) = (fields, fields)
+            defer { line.clear() }
+            return try TripSource(paths: files, options: options) { done, total in
+                line.update { "putting trips in order of time: \(byteText(Int64(done))) of \(byteText(Int64(total)))" }
+            }
+        }
+    }
+
+    /// Whether a path leads to something that can be read twice; one that leads nowhere, or to a folder, is told of where it is opened.
+    private static func isRegular(_ path: String) -> Bool {
+        var status = stat()
+        return path != "-" && (stat(path, &status) != 0 || [S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT))
+    }
+
+    private static func write(_ report: AuditReport, _ arguments: ParsedArguments) throws {
+        var table = Table(columns: [
+            Column("kind"), Column("name"), Column("cells", .right), Column("differences", .right), Column("remark"),
+        ])
+        for check in report.checks {
+            table.rows.append([
+                .text(check.kind), .text(check.name), .count(check.cells), .count(check.differences),
+                .optional(check.note),
+            ])
+        }
+        try arguments.write(table)
+        guard !report.first.isEmpty else { return }
+        // Part of the page for people; a program that reads rows gets nothing else on stdout.
+        if arguments.format == .table {
+            try arguments.output.writeLine("")
+            for difference in report.first { try arguments.output.writeLine(difference) }
+        } else {
+            try arguments.output.flush()
+            for difference in report.first { try arguments.errors.writeLine(difference) }
+        }
+    }
+}

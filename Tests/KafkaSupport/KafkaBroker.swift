@@ -1,0 +1,192 @@
+public import Foundation
+import Glibc
+import Synchronization
+
+/// A real Kafka of one broker, for as long as this process lives: ../shared/kafka/kafka.sh beside the repository runs it.
+///
+/// A shell of its own session starts it and waits for the end of a pipe that only this process holds: however the tests end, by a
+/// kill too, the broker is stopped and its folder removed.
+public final class KafkaBroker: Sendable {
+    /// `host:port` of the listener without protection.
+    public let servers: String
+    /// The listener that wants the user `taxi` with the password `taxi-secret` (SASL, PLAIN or SCRAM-SHA-512).
+    public let saslServers: String
+    /// The listener with TLS; its certificate's authority is `authorityPath`.
+    public let tlsServers: String
+    public let authorityPath: String
+    private let folder: String
+    /// The shell goes on when this is closed.
+    private let leash: Int32
+
+    /// Starts a broker on free ports and waits until it answers.
+    public init() throws {
+        guard let script = Self.script else { throw KafkaBrokerFailure(description: "there is no kafka.sh") }
+        folder = NSTemporaryDirectory() + "/taxi-kafka-\(getpid())-\(UUID().uuidString.prefix(8))"
+        let port = try Self.freePorts()
+        servers = "127.0.0.1:\(port)"
+        saslServers = "127.0.0.1:\(port + 2)"
+        tlsServers = "127.0.0.1:\(port + 3)"
+        authorityPath = "\(folder)/ca.pem"
+
+        let (output, input) = (Pipe(), Pipe())
+        let shell = Process()
+        shell.executableURL = URL(fileURLWithPath: "/usr/bin/setsid")
+        shell.arguments = [
+            "sh", "-c",
+            #""$1" start -d "$2" -p "$3" --sasl --ssl; echo; read -r _; "$1" clean -d "$2"; rm -rf "$2""#, "sh", script,
+            folder, "\(port)",
+        ]
+        shell.environment = ProcessInfo.processInfo.environment.merging(["KAFKA_HEAP": "384m"]) { $1 }
+        (shell.standardInput, shell.standardOutput) = (input, output)
+        leash = fcntl(input.fileHandleForWriting.fileDescriptor, F_DUPFD_CLOEXEC, 3)
+        try shell.run()
+        try input.fileHandleForWriting.close()
+        // One line whether it succeeded or not; the address comes before it where it did.
+        var said = ""
+        while !said.contains("\n") {
+            let piece = output.fileHandleForReading.availableData
+            guard !piece.isEmpty else { break }
+            said += String(decoding: piece, as: UTF8.self)
+        }
+        guard said.hasPrefix(servers) else {
+            close(leash)
+            throw KafkaBrokerFailure(description: "Kafka did not start on port \(port); its folder was \(folder)")
+        }
+    }
+
+    deinit { close(leash) }
+
+    /// `kill -9` of the broker; its data stays.
+    public func kill() throws { try script("kill", "1", "-d", folder) }
+    /// Starts it again after `kill`, and waits until it answers.
+    public func revive() throws { try script("revive", "1", "-d", folder) }
+
+    /// Runs one of Kafka's own tools, such as `console-consumer`.
+    ///
+    /// - Returns: its standard output.
+    /// - Throws: `KafkaBrokerFailure` with what it said where it failed.
+    @discardableResult
+    public static func tool(_ name: String, _ arguments: [String]) throws -> String {
+        guard let script else { throw KafkaBrokerFailure(description: "there is no kafka.sh") }
+        return try runProgram(script, ["run", name] + arguments)
+    }
+
+    private func script(_ arguments: String...) throws {
+        guard let script = Self.script else { return }
+        try runProgram(script, arguments)
+    }
+}
+
+// MARK: - Where there is one
+
+extension KafkaBroker {
+    /// The broker that all tests of this process share; started by whoever asks first.
+    public static func shared() throws -> KafkaBroker { try sharedBroker.get() }
+
+    /// The address to test with: `TAXI_TEST_KAFKA`, else the shared broker's.
+    public static func sharedServers() throws -> String {
+        if let named { return named }
+        return try shared().servers
+    }
+
+    /// Whether tests that need some broker can run; says so where not.
+    public static let isAvailable = named != nil || isStartable
+    /// Whether tests that need a broker of their own can run: with passwords, with certificates, to be killed.
+    public static let isStartable: Bool = {
+        guard script != nil else {
+            print("skipped: there is no ../shared/kafka/kafka.sh beside the repository to test on a real Kafka with")
+            return false
+        }
+        guard let version = try? runProgram("/bin/sh", ["-c", "java -version 2>&1"]), let major = javaMajor(version),
+            major >= 17
+        else {
+            print("skipped: a real Kafka to test on needs Java 17 or newer (apt install openjdk-17-jre-headless)")
+            return false
+        }
+        return true
+    }()
+
+    private static let named = ProcessInfo.processInfo.environment["TAXI_TEST_KAFKA"]
+    private static let sharedBroker = Result { try KafkaBroker() }
+
+    private static let script: String? = {
+        // Tests/KafkaSupport/… → the repository → the folder that it lies in; a worktree lies one deeper.
+        var folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        for _ in 0..<6 {
+            folder.deleteLastPathComponent()
+            let candidate = folder.appendingPathComponent("shared/kafka/kafka.sh").path
+            if access(candidate, X_OK) == 0 { return candidate }
+        }
+        return nil
+    }()
+
+    /// `openjdk version "17.0.15" …`
+    private static func javaMajor(_ text: String) -> Int? {
+        text.split(separator: "\"").dropFirst().first?.split(separator: ".").first.flatMap { Int($0) }
+    }
+
+    /// The first of four ports in a row that nobody listens on, below those that the system gives to clients.
+    private static func freePorts() throws -> UInt16 {
+        for _ in 0..<200 {
+            let port = UInt16.random(in: 2000...3200) * 10
+            if (port..<port + 4).allSatisfy(isFree) { return port }
+        }
+        throw KafkaBrokerFailure(description: "there are no four free ports in a row")
+    }
+
+    private static func isFree(_ port: UInt16) -> Bool {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        return withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        } == 0
+    }
+}
+
+public struct KafkaBrokerFailure: Error, CustomStringConvertible {
+    public var description: String
+}
+
+/// Runs a program to its end.
+///
+/// - Returns: its standard output.
+/// - Throws: `KafkaBrokerFailure` with its last words where its exit code is not 0.
+@discardableResult
+public func runProgram(_ path: String, _ arguments: [String], input: Data? = nil) throws -> String {
+    let name = NSTemporaryDirectory() + "/taxi-run-\(UUID().uuidString)"
+    defer { for suffix in ["in", "out", "err"] { unlink("\(name).\(suffix)") } }
+    for suffix in ["in", "out", "err"] {
+        try (suffix == "in" ? input ?? Data() : Data()).write(to: URL(fileURLWithPath: "\(name).\(suffix)"))
+    }
+    // Not Foundation's Process: it takes a program for running as long as a broker that it started holds what it had inherited.
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_addopen(&actions, 0, "\(name).in", O_RDONLY, 0)
+    posix_spawn_file_actions_addopen(&actions, 1, "\(name).out", O_WRONLY, 0)
+    posix_spawn_file_actions_addopen(&actions, 2, "\(name).err", O_WRONLY, 0)
+    var words = ([path] + arguments).map { strdup($0) } + [nil]
+    defer { for word in words { free(word) } }
+    var pid: pid_t = 0
+    let failure = posix_spawn(&pid, path, &actions, nil, &words, environ)
+    guard failure == 0 else { throw KafkaBrokerFailure(description: "\(path): \(String(cString: strerror(failure)))") }
+    var status: Int32 = 0
+    while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+    let (output, errors) = (
+        try String(contentsOfFile: "\(name).out", encoding: .utf8),
+        try String(contentsOfFile: "\(name).err", encoding: .utf8)
+    )
+    guard status == 0 else {
+        throw KafkaBrokerFailure(
+            description:
+                "\(path) \(arguments.joined(separator: " ")) ended with wait status \(status): \(errors.suffix(2000))"
+        )
+    }
+    return output
+}
