@@ -31,7 +31,7 @@ let package = Package(
             name: "taxi-cli",
             dependencies: [
                 "Problems", "CommandLine", "Trips", "Topics", "Database", "Telemetry", "Replay", "Stream", "Batch",
-                "Audit", "Datasets",
+                "Reports", "Audit", "Datasets",
                 "SQLite", "YAML", "Kafka",
             ],
             swiftSettings: swiftSettings),
@@ -49,6 +49,7 @@ let package = Package(
         module("Replay", ["Problems", "Trips", "Topics", "Telemetry"]),
         module("Stream", ["Problems", "Trips", "Topics", "Database", "Telemetry", "SQLite", "YAML"]),
         module("Batch", ["Problems", "Trips", "Database", "Telemetry", "SQLite"]),
+        module("Reports", ["Problems", "SQLite"]),
         module("Audit", ["Problems", "Trips", "Topics", "Database", "Stream", "Batch", "SQLite"]),
         module("Datasets", ["Problems", "Trips"]),
 
@@ -71,15 +72,21 @@ let package = Package(
         tests(of: "Compression", ["Problems"]),
         tests(of: "CommandLine", ["Problems"]),
         tests(of: "Trips", ["Problems"]),
-        tests(of: "Kafka", ["Problems"]),
         tests(of: "Topics", ["Problems", "Trips", "SQLite", "Kafka", "KafkaSupport"]),
         tests(of: "Database", ["Problems", "Trips", "SQLite"]),
         tests(of: "Replay", ["Problems", "Trips", "Topics"]),
         tests(of: "Stream", ["Problems", "Trips", "Topics", "Database", "SQLite"]),
         tests(of: "Batch", ["Problems", "Trips", "Database", "SQLite"]),
+        tests(of: "Reports", ["Problems", "Trips", "Database", "SQLite"]),
         tests(of: "Audit", ["Problems", "Trips", "Topics", "Database", "Stream", "Batch", "SQLite"]),
         tests(of: "Datasets", ["Problems", "Trips"]),
-        .testTarget(name: "CommandTests", dependencies: ["SQLite", "Trips", "Problems"], swiftSettings: swiftSettings),
+        tests(of: "Kafka", ["Problems", "KafkaSupport", "CommandSupport", "SQLite"]),
+        .target(
+            name: "CommandSupport", dependencies: ["SQLite"], path: "Tests/CommandSupport", swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "CommandTests", dependencies: ["CommandSupport", "SQLite", "Trips", "Problems"],
+            swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -8,10 +8,16 @@ public final class KafkaAdmin {
     public let client: KafkaClient
     private let queue: OpaquePointer
 
-    public init(_ configuration: KafkaConfiguration) throws(Problem) {
+    /// - Parameter seesOpenTransactions: whether offsets count records of transactions that have not ended.
+    public init(_ configuration: KafkaConfiguration, seesOpenTransactions: Bool = false) throws(Problem) {
         // A consumer, though it consumes nothing: where a group's coordinator moves, librdkafka 2.0 looks for the client's own group, and
         // crashes where it has none.
-        client = try KafkaClient(.consumer, configuration, fixed: ["group.id": "taxi-cli-admin"])
+        client = try KafkaClient(
+            .consumer, configuration,
+            fixed: [
+                "group.id": "taxi-cli-admin",
+                "isolation.level": seesOpenTransactions ? "read_uncommitted" : "read_committed",
+            ])
         queue = rd_kafka_queue_new(client.raw)
     }
 

@@ -1,5 +1,6 @@
 internal import CRdKafka
 import Foundation
+import Glibc
 public import Problems
 import Synchronization
 import Telemetry
@@ -99,13 +100,20 @@ public final class KafkaClient: @unchecked Sendable {
         return set(name, value, in: conf)
     }
 
+    /// All that librdkafka knows, also those that have no value at first, as secrets do.
     private static let propertyNames: [String] = {
-        let conf = rd_kafka_conf_new()
-        defer { rd_kafka_conf_destroy(conf) }
-        var count = 0
-        guard let pairs = rd_kafka_conf_dump(conf, &count) else { return [] }
-        defer { rd_kafka_conf_dump_free(pairs, count) }
-        return stride(from: 0, to: count, by: 2).compactMap { pairs[$0].map { String(cString: $0) } }
+        var text: UnsafeMutablePointer<CChar>?
+        var size = 0
+        guard let stream = open_memstream(&text, &size) else { return [] }
+        // A table for people: `name | C/P | range | …`.
+        rd_kafka_conf_properties_show(stream)
+        fclose(stream)
+        guard let text else { return [] }
+        defer { free(text) }
+        return String(cString: text).split(separator: "\n").compactMap { line in
+            let name = line.split(separator: "|", maxSplits: 1).first?.trimmingCharacters(in: .whitespaces) ?? ""
+            return line.contains("|") && name.contains(".") ? name : nil
+        }
     }()
 }
 

@@ -159,7 +159,9 @@ extension KafkaProducer {
         }
     }
 
-    /// Commits what was sent since `begin`; at return all of it is stored and visible, or none of it ever will be.
+    /// Commits what was sent since `begin`; at return all of it is stored, or none of it ever will be.
+    ///
+    /// Readers of committed records see it a moment later, when the broker has written the transaction's end to each partition.
     public func commit(onWaiting: (KafkaError?) -> Void = { _ in }) throws(KafkaError) {
         try retrying(forMs: transactionTimeoutMs ?? 0, onWaiting: onWaiting) {
             rd_kafka_commit_transaction(client.raw, 2000)

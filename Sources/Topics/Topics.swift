@@ -219,6 +219,10 @@ public protocol TopicReader: AnyObject {
     func next(partition: Int, after offset: Int64) -> Int64
     /// For each partition the oldest offset kept and the offset its next record will get.
     func offsets() throws -> [Range<Int64>]
+    /// Returns when what others had appended before the call can be read, which takes a moment where appends are transactions.
+    ///
+    /// - Returns: how many records of a transaction that does not end were given up on, after some seconds; 0 as a rule.
+    func settle() throws -> Int64
     /// The first offset of each partition whose record has an event time at or after `time` (its batch's greatest time decides).
     func offsets(from time: EventTime) throws -> [Int64]
     /// Waits until something may have been appended since the last read, at most `timeoutMs`.
@@ -227,4 +231,5 @@ public protocol TopicReader: AnyObject {
 
 extension TopicReader {
     public func next(partition: Int, after offset: Int64) -> Int64 { offset }
+    public func settle() -> Int64 { 0 }
 }

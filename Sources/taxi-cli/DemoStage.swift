@@ -12,6 +12,8 @@ struct DemoStage {
     struct Stopped: Error {}
 
     var sample: String { "\(folder)/sample.csv" }
+    /// The report: in the folder that the user keeps, else beside the one that goes away.
+    var page: String { arguments.text("keep") == nil ? "\(folder).html" : "\(folder)/report.html" }
     private var output: TextWriter { arguments.output }
     private var style: Style { arguments.terminal.outputStyle }
 

@@ -22,6 +22,7 @@ enum TaxiCLI {
             ProduceCommand.command,
             StreamCommand.command,
             BatchCommand.command,
+            ReportCommand.command,
             AuditCommand.command,
             ShowCommand.command,
             StatusCommand.command,

@@ -1,3 +1,4 @@
+import CommandSupport
 import Foundation
 import Testing
 
@@ -5,7 +6,7 @@ import Testing
 @Suite struct BatchAndShowTests {
     @Test func withoutATenantTheySayWhatToDo() throws {
         let home = try Home()
-        for command in [["batch"], ["show"], ["show", "fare_trend"]] {
+        for command in [["batch"], ["show"], ["show", "fare_trend"], ["report", "-"]] {
             let result = try home.run(command)
             #expect(result.status == 66, "\(command)")
             #expect(result.errors.contains("hint: taxi-cli tenant create chicago makes it"), "\(command)")
@@ -51,6 +52,44 @@ import Testing
         #expect(
             try home.succeed(["show", "--sql", "SELECT count(*) AS n FROM runs WHERE command = 'batch'"])
                 == "{\"n\":1}\n")
+
+        // The report holds what show shows.
+        let page = home.folder.appendingPathComponent("page.html").path
+        let numbersFolder = home.folder.appendingPathComponent("numbers").path
+        try home.succeed(["report", page, "--csv", numbersFolder, "--period", "2024-03"])
+        let saved = try String(contentsOfFile: page, encoding: .utf8)
+        #expect(saved.hasPrefix("<!DOCTYPE html>"))
+        let made = try home.succeed(["report", "-", "--period", "2024-03", "--quiet"])
+        // Apart from the minute at which it was made.
+        func withoutTime(_ page: String) -> [Substring] {
+            page.split(separator: "\n").filter { !$0.hasPrefix("<p class=\"lead\">") }
+        }
+        #expect(withoutTime(made) == withoutTime(saved))
+        let numbers = try String(contentsOfFile: numbersFolder + "/fare-trend.csv", encoding: .utf8).split(
+            separator: "\r\n")
+        #expect(numbers.count == 2 && numbers[1].hasPrefix("2024-03,400,"))
+        #expect(try home.run(["report", page, "--period", "2023-03"]).status == 66)
+        #expect(try home.run(["report", "-", "--json", "-"]).status == 64)
+        #expect(try home.run(["report", home.folder.path + "/none/page.html"]).status == 73)
+    }
+
+    @Test(arguments: [60, 80, 120, 200])
+    func onATerminalTablesBarsAndSparklinesFitTheWidth(columns: Int) throws {
+        let home = try Home()
+        let csv = home.folder.appendingPathComponent("trips.csv").path
+        try home.succeed(["data", "generate", "--rows", "2000", "--from", "2024-01-01", "--to", "2024-04-30", csv])
+        try home.succeed(["stream", "--input", csv, "--until-end", "--quiet"])
+        try home.succeed(["batch", "--quiet"])
+        for (view, mark) in [
+            ("area_hotspots", "█"), ("location_hotspots", "█"), ("fare_trend", "▁"), ("accumulated_metrics", "▁"),
+        ] {
+            let output = try home.onTerminal(["show", view], columns: columns)
+            let lines = output.split(whereSeparator: \.isNewline)
+            #expect(lines.count > 4, "\(view)")
+            #expect(lines.allSatisfy { $0.count <= columns }, "\(view)")
+            // Sixty columns have no room for a location and a bar.
+            #expect(output.contains(mark) == (columns > 60 || view != "location_hotspots"), "\(view)")
+        }
     }
 
     @Test func mistakesAreNamed() throws {
@@ -110,6 +149,39 @@ private final class Home {
         return Result(
             status: process.terminationStatus, output: try String(contentsOf: output, encoding: .utf8),
             errors: try String(contentsOf: errors, encoding: .utf8))
+    }
+
+    /// What a run says on stdout when that is a terminal.
+    func onTerminal(_ arguments: [String], columns: Int) throws -> String {
+        var (terminal, child): (Int32, Int32) = (-1, -1)
+        let isOpen = openpty(&terminal, &child, nil, nil, nil) == 0
+        try #require(isOpen)
+        defer { close(terminal) }
+        // Programs that other tests start meanwhile must not keep the terminal open.
+        for end in [terminal, child] { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+            .appendingPathComponent("taxi-cli")
+        process.arguments = arguments
+        process.environment = [
+            "TAXI_HOME": folder.appendingPathComponent("home").path, "COLUMNS": "\(columns)", "NO_COLOR": "1",
+        ]
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = FileHandle(fileDescriptor: child)
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        // With the child's end closed here, reading fails as soon as the program has ended.
+        close(child)
+        var bytes: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 4096)
+        while true {
+            let count = read(terminal, &piece, piece.count)
+            guard count > 0 else { break }
+            bytes += piece.prefix(count)
+        }
+        process.waitUntilExit()
+        try #require(process.terminationStatus == 0)
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     /// The output of a run that must not fail.

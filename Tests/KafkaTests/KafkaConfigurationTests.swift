@@ -1,68 +1,114 @@
 import Foundation
+import Glibc
 import Problems
 import Testing
 
 @testable import Kafka
 
 @Suite struct KafkaConfigurationTests {
-    /// Writes a file of properties and reads it.
-    private func read(_ text: String, mode: Int = 0o600) throws -> KafkaConfiguration {
-        let path = "\(NSTemporaryDirectory())/properties-\(UUID().uuidString)"
-        defer { try? FileManager.default.removeItem(atPath: path) }
-        _ = FileManager.default.createFile(
-            atPath: path, contents: Data(text.utf8), attributes: [.posixPermissions: mode])
-        var configuration = KafkaConfiguration(servers: "a:1")
+    private let path = NSTemporaryDirectory() + "/taxi-kafka-\(UUID().uuidString).conf"
+
+    /// What a file gives, laid over `properties`.
+    private func read(
+        _ text: String, mode: mode_t = 0o600, over properties: [String: String] = [:]
+    ) throws -> [String: String] {
+        try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+        defer { unlink(path) }
+        chmod(path, mode)
+        var configuration = KafkaConfiguration(servers: "b:9092", properties: properties)
         try configuration.read(file: path)
-        return configuration
+        return configuration.properties
     }
 
-    @Test func readsPropertiesAsLibrdkafkaHasThem() throws {
-        let configuration = try read("# how to get in\nsecurity.protocol = SSL\r\n\nssl.ca.location=/a=b.pem\n")
-        #expect(configuration.properties == ["security.protocol": "SSL", "ssl.ca.location": "/a=b.pem"])
+    @Test func readsPropertiesCommentsAndBlankLines() throws {
+        let text = "# the cluster\n\n  security.protocol = SASL_SSL  \r\nclient.id=a=b\n#linger.ms=1\n"
+        #expect(try read(text) == ["security.protocol": "SASL_SSL", "client.id": "a=b"])
+        #expect(try read("linger.ms=7", over: ["linger.ms": "1", "acks": "all"]) == ["linger.ms": "7", "acks": "all"])
+        #expect(try read("") == [:])
     }
 
-    @Test func namesEachLineThatIsNoProperty() throws {
-        let problem = #expect(throws: Problem.self) {
-            try read("security.protocl=SSL\nfoo\nacks=all\nlinger.ms=soon\n")
-        }
+    struct Fault: Sendable, CustomTestStringConvertible {
+        var testDescription: String
+        var text: String
+        var line: Int
+        var message: String
+        var hint: String
+    }
+
+    @Test(arguments: [
+        Fault(
+            testDescription: "no value", text: "\nsasl.password hunter2\n", line: 2, message: "this is no property",
+            hint: "key=value"),
+        Fault(
+            testDescription: "no name", text: "=hunter2", line: 1, message: "this is no property", hint: "key=value"),
+        Fault(
+            testDescription: "an unknown name", text: "acks=all\nsasl.pasword=hunter2", line: 2,
+            message: "unknown broker property \"sasl.pasword\"", hint: "Did you mean \"sasl.password\"?"),
+        Fault(
+            testDescription: "a value that is no number", text: "linger.ms=hunter2", line: 1, message: "\"linger.ms\"",
+            hint: "CONFIGURATION.md"),
+        Fault(
+            testDescription: "a value out of a list", text: "security.protocol=PLAIN", line: 1,
+            message: "\"security.protocol\"", hint: "CONFIGURATION.md"),
+    ])
+    func namesThePlaceOfAFault(_ fault: Fault) {
+        let problem = #expect(throws: Problem.self) { try read(fault.text) }
         #expect(problem?.code == .configuration)
-        #expect(problem?.location?.line == 1)
-        #expect(problem?.hint?.contains("security.protocol") == true)
-        #expect(problem?.others.map { $0.location?.line } == [2, 4])
+        #expect(problem?.location == InputLocation(file: path, line: fault.line, column: 1))
+        #expect(problem?.message.contains(fault.message) == true, "\(problem?.message ?? "")")
+        #expect(problem?.hint?.contains(fault.hint) == true, "\(problem?.hint ?? "")")
     }
 
-    @Test func neverShowsASecret() throws {
-        let problem = #expect(throws: Problem.self) { try read("sasl.password hunter2\nssl.key.pem=hunter2\n") }
-        #expect("\(problem.map { "\($0)" } ?? "")".contains("hunter2") == false)
+    @Test func tellsAllFaultsAtOnceAndNoSecret() {
+        let problem = #expect(throws: Problem.self) {
+            try read("sasl.password hunter2\nsasl.pasword=hunter2\nacks=all\nnonsense=1\n")
+        }
+        let all = [problem].compactMap { $0 } + (problem?.others ?? [])
+        #expect(all.map(\.location?.line) == [1, 2, 4])
+        #expect(all.allSatisfy { !"\($0.message) \($0.hint ?? "")".contains("hunter2") })
     }
 
-    @Test(arguments: [0o644, 0o640, 0o604]) func refusesASecretThatOthersMayRead(_ mode: Int) throws {
-        let problem = #expect(throws: Problem.self) { try read("sasl.password=x\n", mode: mode) }
-        #expect(problem?.code == .noPermission)
-        #expect(try read("acks=all\n", mode: mode).properties == ["acks": "all"])
-    }
-
-    @Test func aMissingFileIsSaid() {
-        var configuration = KafkaConfiguration(servers: "a:1")
-        let problem = #expect(throws: Problem.self) { try configuration.read(file: "/nonexistent/file") }
+    @Test func saysThatThereIsNoFile() {
+        var configuration = KafkaConfiguration(servers: "b:9092")
+        let problem = #expect(throws: Problem.self) { try configuration.read(file: "/nowhere/broker.conf") }
         #expect(problem?.code == .noInput)
+        #expect(problem?.message.contains("/nowhere/broker.conf") == true)
     }
 
-    @Test func theEnvironmentCountsMoreThanTheFile() throws {
-        var configuration = try read("sasl.password=file\nsasl.username=u\nsasl.mechanism=SCRAM-SHA-512\n")
-        configuration.read(environment: ["TAXI_BROKER_PASSWORD": "environment", "TAXI_BROKER_USER": ""])
-        #expect(configuration.properties["sasl.password"] == "environment")
-        #expect(configuration.properties["sasl.username"] == "u")
-        #expect(configuration.properties["sasl.mechanism"] == "SCRAM-SHA-512")
+    @Test(arguments: ["sasl.password=x", "ssl.key.password=x", "ssl.keystore.password=x"])
+    func takesASecretFromAFileThatItsOwnerAloneReads(_ line: String) throws {
+        for mode in [0o600, 0o400] as [mode_t] { #expect(try read(line, mode: mode).count == 1) }
+        for mode in [0o644, 0o640, 0o604] as [mode_t] {
+            let problem = #expect(throws: Problem.self) { try read(line, mode: mode) }
+            #expect(problem?.code == .noPermission)
+            #expect(problem?.hint?.contains("chmod 600") == true)
+        }
+        #expect(try read("sasl.username=x", mode: 0o644) == ["sasl.username": "x"], "no secret")
     }
 
-    @Test func aUserAloneMeansPlain() {
-        var configuration = KafkaConfiguration(servers: "a:1")
-        configuration.read(environment: ["TAXI_BROKER_USER": "u", "TAXI_BROKER_PASSWORD": "p"])
-        #expect(configuration.properties["sasl.mechanism"] == "PLAIN")
-        #expect(configuration.properties["security.protocol"] == "SASL_PLAINTEXT")
-        var none = KafkaConfiguration(servers: "a:1")
-        none.read(environment: [:])
-        #expect(none.properties.isEmpty)
+    @Test func takesWhatTheEnvironmentSaysOverTheFile() {
+        func properties(_ environment: [String: String], over file: [String: String] = [:]) -> [String: String] {
+            var configuration = KafkaConfiguration(servers: "b:9092", properties: file)
+            configuration.read(environment: environment)
+            return configuration.properties
+        }
+        #expect(properties([:]) == [:])
+        #expect(
+            properties(["TAXI_BROKER_USER": "u", "TAXI_BROKER_PASSWORD": "p"]) == [
+                "sasl.username": "u", "sasl.password": "p", "sasl.mechanism": "PLAIN",
+                "security.protocol": "SASL_PLAINTEXT",
+            ])
+        #expect(
+            properties(
+                ["TAXI_BROKER_PASSWORD": "p"],
+                over: [
+                    "sasl.username": "u", "sasl.password": "old", "sasl.mechanisms": "SCRAM-SHA-512",
+                    "security.protocol": "SASL_SSL",
+                ]) == [
+                    "sasl.username": "u", "sasl.password": "p", "sasl.mechanisms": "SCRAM-SHA-512",
+                    "security.protocol": "SASL_SSL",
+                ])
+        #expect(properties(["TAXI_BROKER_KEY_PASSWORD": "k"]) == ["ssl.key.password": "k"])
+        #expect(properties(["TAXI_BROKER_PASSWORD": ""], over: ["sasl.password": "p"]) == ["sasl.password": "p"])
     }
 }

@@ -17,7 +17,7 @@ import Testing
     }
 
     @Test(arguments: topicStoreContract) func holdsTheContract(_ check: ContractCheck) throws {
-        try check.run(store)
+        try check.run(ContractStore(topics: store, isKafka: false))
     }
 
     @Test func isFilledByProcessesThatOpenItAtOnce() throws {

@@ -58,6 +58,14 @@ final class TopicInput: StreamInput {
         self.reader = reader
         name = reader.topic
         partitionCount = reader.partitionCount
+        if untilEnd {
+            let open = try reader.settle()
+            if open > 0 {
+                log.warning(
+                    "\(open) records of topic \"\(reader.topic)\" belong to a transaction that has not ended; a later run reads them"
+                )
+            }
+        }
         let ranges = try reader.offsets()
         offsets = ranges.map(\.lowerBound)
         ends = untilEnd ? ranges.map(\.upperBound) : nil

@@ -1,3 +1,4 @@
+import Glibc
 import Kafka
 import Problems
 import Trips
@@ -7,6 +8,7 @@ final class KafkaTopicReader: TopicReader {
     let topic: String
     let identity: String?
     let partitionCount: Int
+    private let configuration: KafkaConfiguration
     private let consumer: KafkaConsumer
     private var feeds: [Feed]
 
@@ -31,6 +33,8 @@ final class KafkaTopicReader: TopicReader {
     /// A batch is cut here at the latest: what a worker takes at once.
     private static let batchRecords = 16_384
     private static let batchBytes = 8 << 20
+    /// How long a transaction that was committed may take to show.
+    private static let settlingTime = Duration.seconds(5)
     /// How long records that are there may take to come.
     private static let patience = Duration.seconds(10)
 
@@ -38,6 +42,7 @@ final class KafkaTopicReader: TopicReader {
         _ configuration: KafkaConfiguration, topic: String, partitionCount: Int, identity: String
     ) throws(Problem) {
         (self.topic, self.partitionCount, self.identity) = (topic, partitionCount, identity)
+        self.configuration = configuration
         consumer = try KafkaConsumer(configuration, topic: topic, partitionCount: partitionCount)
         feeds = Array(repeating: Feed(), count: partitionCount)
     }
@@ -66,6 +71,19 @@ final class KafkaTopicReader: TopicReader {
             let starts = try consumer.client.offsets(topic: topic, partitions: partitionCount, time: -2)
             let ends = try consumer.client.offsets(topic: topic, partitions: partitionCount, time: -1)
             return zip(starts, ends).map { $0..<max($0, $1) }
+        }
+    }
+
+    func settle() throws -> Int64 {
+        let admin = try KafkaAdmin(configuration, seesOpenTransactions: true)
+        return try explained("reading the offsets of topic \"\(topic)\"") {
+            let ends = try admin.client.offsets(topic: topic, partitions: partitionCount, time: -1)
+            let deadline = ContinuousClock.now + Self.settlingTime
+            while true {
+                let missing = zip(ends, try offsets()).reduce(0) { $0 + max(0, $1.0 - $1.1.upperBound) }
+                if missing == 0 || ContinuousClock.now > deadline { return missing }
+                usleep(5000)
+            }
         }
     }
 

@@ -144,21 +144,10 @@ extension EventOrderReader {
     private struct Indexer {
         let options: TripSourceOptions
         var guards: RejectGuard
-        var cursor: WallTimeCursor
+        var clock: RowClock
         var filtered = 0
         init(options: TripSourceOptions, guards: RejectGuard) {
-            (self.options, self.guards, cursor) = (options, guards, WallTimeCursor(options.zone))
-        }
-
-        /// Event time of a row with a readable time.
-        @inline(__always)
-        mutating func eventTime(_ wall: WallTime, seconds: Int64, line: Int64) -> EventTime {
-            let mark = cursor.utcMs(of: wall.seconds)
-            return switch options.spread {
-            case .none: mark
-            case .uniform: mark &+ Int64(splitMix64(options.seed &* 0x9e37_79b9 ^ UInt64(line)) % 900_000)
-            case .byDuration: mark &+ seconds % 900 &* 1000
-            }
+            (self.options, self.guards, clock) = (options, guards, RowClock(options))
         }
     }
 
@@ -198,7 +187,7 @@ extension EventOrderReader {
                     return
                 }
                 good += 1
-                let time = indexer.eventTime(WallTime(cell: cell), seconds: seconds, line: rows.line[row])
+                let time = indexer.clock.eventTime(WallTime(cell: cell), seconds: seconds, line: rows.line[row])
                 if time >= from, time < to {
                     order.append(.init(time: time, offset: offset))
                 } else {

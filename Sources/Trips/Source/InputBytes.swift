@@ -52,13 +52,8 @@ final class OpenFile {
     }
 
     init(spooling reader: DecompressingReader) throws(Problem) {
-        let folder = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
-        var template = Array("\(folder)/taxi-cli-XXXXXX".utf8CString)
-        descriptor = mkstemp(&template)
-        guard descriptor >= 0 else {
-            throw Self.failure("cannot create a temporary file in \"\(folder)\" to unpack \"\(reader.name)\"")
-        }
-        unlink(template)
+        descriptor = try Self.temporary(for: "the unpacked \"\(reader.name)\"")
+        let folder = Self.temporaryFolder
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
         defer { buffer.deallocate() }
         var size = 0
@@ -83,6 +78,19 @@ final class OpenFile {
             throw error
         }
         self.size = size
+    }
+
+    private static var temporaryFolder: String { getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp" }
+
+    /// A new file without a name, which goes away with its descriptor.
+    static func temporary(for purpose: String) throws(Problem) -> Int32 {
+        var template = Array("\(temporaryFolder)/taxi-cli-XXXXXX".utf8CString)
+        let descriptor = mkstemp(&template)
+        guard descriptor >= 0 else {
+            throw failure("cannot create a temporary file in \"\(temporaryFolder)\" for \(purpose)")
+        }
+        unlink(template)
+        return descriptor
     }
 
     deinit { close(descriptor) }

@@ -3,7 +3,8 @@ public import Problems
 /// Trips of one or more files as batches, in the order and with the event times that its options ask for.
 ///
 /// With the clock `now` rows come in the order of the files, and streams are read as they come. With `start` and `end` they come in
-/// the order of that time over all files (stable), through an index of 16 bytes a row; packed input is unpacked to a temporary file for it.
+/// the order of that time over all files (stable), through an index of 16 bytes a row (`PackedOrderReader` for a few columns,
+/// `EventOrderReader` for many); packed input is unpacked to a temporary file for it.
 ///
 /// Not thread-safe. `@unchecked Sendable`: handed to the one thread that reads it.
 public final class TripSource: @unchecked Sendable {
@@ -33,6 +34,11 @@ public final class TripSource: @unchecked Sendable {
             let reader = FileOrderReader(paths: paths, options: options)
             self.reader = reader
             try reader.open(&warnings)
+        } else if PackedOrderReader.fits(options),
+            let packed = try PackedOrderReader(
+                paths: paths, options: options, guards: guards, warnings: &warnings, progress: progress)
+        {
+            reader = packed
         } else {
             reader = try EventOrderReader(
                 paths: paths, options: options, guards: guards, warnings: &warnings,

@@ -12,8 +12,8 @@ enum DemoCommand {
         name: "demo", summary: "see all of it in a minute: replay, watch the queries, look at the months",
         discussion: """
             Two months of generated trips: all but the last day as fast as it goes, the last day in a few seconds while the queries run \
-            beside it as a process of their own; then months, the distribution of fares, and hot spots. Everything is kept in a temporary \
-            folder that is removed at the end, unless --keep is given.
+            beside it as a process of their own; then months, the distribution of fares, hot spots, and a report to open in a browser. \
+            Everything but the report is kept in a temporary folder that is removed at the end, unless --keep is given.
             """,
         examples: [
             Example("taxi-cli demo", "one minute, nothing set up"),
@@ -102,5 +102,7 @@ enum DemoCommand {
         try stage.showFares()
         try stage.title("Where trips begin")
         try stage.run(["show", "area_hotspots", "--period", "2024-04", "--limit", "10"])
+        try stage.title("All of it as one page: open it in a browser")
+        try stage.run(["report", stage.page])
     }
 }

@@ -106,7 +106,7 @@ enum ShowCommand {
                 try arguments.say(
                     "left out for lack of room: \(leftOut.joined(separator: ", ")) (--format csv has all)")
             }
-            let lines = picture.sparklines(width: min(60, arguments.terminal.width / 2))
+            let lines = picture.sparklines(width: arguments.terminal.width)
             if !lines.isEmpty { try arguments.output.write("\n" + lines) }
             if rows.isEmpty { try arguments.say(selection.nothingText) }
         }

@@ -18,23 +18,27 @@ struct ResultPicture {
         }
     }
 
-    var table: Table {
+    var table: Table { table(barWidth: Self.usualBarWidth) }
+
+    private func table(barWidth: Int) -> Table {
         let numeric = view.columns.indices.map { column in
             rows.contains { $0[column] != .null } && rows.allSatisfy { $0[column].real != nil || $0[column] == .null }
         }
         var table = Table(
             columns: view.columns.indices.map { Column(view.columns[$0], numeric[$0] ? .right : .left) },
             rows: rows.map { row in zip(view.columns, row).map { Self.shown($1, column: $0) } })
-        if let bars { append(bars, to: &table) }
+        if barWidth > 0, let bars = bars(width: barWidth) { append(bars, to: &table) }
         return table
     }
 
     /// The table without the columns that there is no room for, least important first, and those columns' names.
     ///
-    /// Trends have twice the columns that a terminal has room for, and a sparkline of each below.
+    /// Trends have twice the columns that a terminal has room for, and a sparkline of each below. Bars take what room is left: one that
+    /// was cut would be a wrong number.
     func fitted(width: Int) -> (table: Table, leftOut: [String]) {
-        var table = table
         guard view.isPeriodic else { return (table, []) }
+        var table = table(barWidth: 0)
+        let narrowestBar = view.isRanked ? Self.gapWidth + Self.narrowestBarWidth : 0
         func drop(_ name: String) {
             guard let index = table.columns.firstIndex(where: { $0.name == name }) else { return }
             table.columns.remove(at: index)
@@ -43,17 +47,35 @@ struct ResultPicture {
         // What every row says need not stand in each.
         if rows.allSatisfy({ $0[0] == rows[0][0] }) { drop("period_kind") }
         var leftOut: [String] = []
-        func isTooWide() -> Bool {
-            table.text(width: nil).split(separator: "\n").contains { displayWidth(of: String($0)) > width }
+        func textWidth() -> Int {
+            table.text(width: nil).split(separator: "\n").map { displayWidth(of: String($0)) }.max() ?? 0
         }
+        func isTooWide() -> Bool { textWidth() + narrowestBar > width }
         let running = view.columns.reversed().filter { $0.hasSuffix("_so_far") || $0.hasSuffix("_in_year") }
-        let spare = view.isRanked ? ["partial", "days"] : Self.spareColumns + running
+        let spare = view.isRanked ? spareOfRanks : Self.spareColumns + running
         for name in spare where view.columns.contains(name) && isTooWide() {
             drop(name)
             leftOut.append(name)
         }
+        let room = width - textWidth() - Self.gapWidth
+        if room >= Self.narrowestBarWidth, let bars = bars(width: min(room, Self.widestBarWidth)) {
+            append(bars, to: &table)
+        }
         return (table, leftOut)
     }
+
+    /// An area's number can go, since its name stands beside it; a location has no name.
+    private var spareOfRanks: [String] {
+        ["partial", "days"] + (view.columns.contains("area_name") ? ["pickup_community_area"] : [])
+            + ["top10_days", "persistent"]
+    }
+
+    /// Where nobody's screen says how wide.
+    private static let usualBarWidth = 20
+    private static let narrowestBarWidth = 6
+    private static let widestBarWidth = 40
+    /// Between columns.
+    private static let gapWidth = 2
 
     private static let spareColumns = [
         "fare_p99", "fare_p10", "total_sum", "total_mean", "tips_sum", "fare_p25", "fare_p75", "tips_mean", "fare_p90",
@@ -89,16 +111,20 @@ struct ResultPicture {
     }
 
     /// A bar a row, as long as its pickups are of its period's most; nil where there are no ranks.
-    private var bars: [String]? {
+    private func bars(width: Int) -> [String]? {
         guard view.isRanked, let period = view.columns.firstIndex(of: "period"),
             let pickups = view.columns.firstIndex(of: "pickups")
         else { return nil }
         var most: [String: Double] = [:]
         for row in rows { most[row[period].text ?? "", default: 0].formMaximum(row[pickups].real ?? 0) }
-        return rows.map { row in Charts.bar((row[pickups].real ?? 0) / (most[row[period].text ?? ""] ?? 1), width: 20) }
+        return rows.map { row in
+            Charts.bar((row[pickups].real ?? 0) / (most[row[period].text ?? ""] ?? 1), width: width)
+        }
     }
 
     /// A line for each column of numbers, its first and last value beside it; empty unless the rows are a trend.
+    ///
+    /// - Parameter width: columns of the terminal, which the lines fit into.
     func sparklines(width: Int) -> String {
         guard view.isPeriodic, !view.isRanked, rows.count > 2, rows.allSatisfy({ $0[0] == rows[0][0] }) else {
             return ""
@@ -106,15 +132,19 @@ struct ResultPicture {
         let columns = view.columns.indices.dropFirst(2).filter { index in
             view.columns[index] != "partial" && rows.contains { $0[index].real != nil }
         }
-        var table = Table(columns: [Column("", .left), Column("", .right), Column("", .left), Column("", .left)])
+        var table = Table(columns: [Column("", .left), Column("", .right), Column("", .left)])
         for column in columns {
             let name = view.columns[column]
             let known = rows.map { $0[column] }.filter { $0 != .null }
             table.rows.append([
-                .text(name), Self.shown(known[0], column: name),
-                .text(Charts.sparkline(rows.map { $0[column].real }, width: width)),
-                Self.shown(known[known.count - 1], column: name),
+                .text(name), Self.shown(known[0], column: name), Self.shown(known[known.count - 1], column: name),
             ])
+        }
+        let textWidth = table.text(width: nil).split(separator: "\n").map { displayWidth(of: String($0)) }.max() ?? 0
+        let room = max(8, min(60, width - textWidth - Self.gapWidth))
+        table.columns.insert(Column("", .left), at: 2)
+        for (row, column) in columns.enumerated() {
+            table.rows[row].insert(.text(Charts.sparkline(rows.map { $0[column].real }, width: room)), at: 2)
         }
         // Without the heading, which is blank.
         return table.text(width: nil).split(separator: "\n").dropFirst().map { $0 + "\n" }.joined()

@@ -1,28 +1,35 @@
-import Foundation
-import Testing
+package import Foundation
+package import Testing
 
 /// The built program, used as a person uses it: arguments, environment and files in; stdout, stderr and exit code out.
 ///
 /// Each value has a folder of its own, which is the child's working directory, its HOME and (below `data`) its XDG home, and goes
 /// away with the value. Every ended run is looked at for traps: a crash is a failure of whichever test met it.
-final class TaxiCLI: Sendable {
+package final class TaxiCLI: Sendable {
     /// Beside the test bundle in the build folder; `TAXI_CLI` names another one, such as a release build.
-    static let executable: String = {
+    package static let executable: String = {
         if let other = ProcessInfo.processInfo.environment["TAXI_CLI"] { return other }
         let bundle =
             (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
         return URL(fileURLWithPath: bundle).deletingLastPathComponent().appendingPathComponent("taxi-cli").path
     }()
 
-    let folder: String
+    package let folder: String
     /// Where `--home` points, set as TAXI_HOME; nil leaves it to XDG_DATA_HOME.
     private let home: String?
+    package let tenant: String
+    /// What every run finds in its environment, beside what it needs.
+    private let environment: [String: String]
 
     /// - Parameters:
     ///   - home: another home than the one in `folder`.
     ///   - folder: another than a new one.
-    init(home: String? = nil, folder: String? = nil) throws {
-        self.home = home
+    ///   - tenant: other than the default one; it has to be created.
+    ///   - environment: variables of every run, such as TAXI_BROKER.
+    package init(
+        home: String? = nil, folder: String? = nil, tenant: String = "chicago", environment: [String: String] = [:]
+    ) throws {
+        (self.home, self.tenant, self.environment) = (home, tenant, environment)
         self.folder = folder ?? FileManager.default.temporaryDirectory.path + "/taxi-cli-tests-\(UUID().uuidString)"
         let folder = self.folder
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -31,15 +38,15 @@ final class TaxiCLI: Sendable {
     deinit { try? FileManager.default.removeItem(atPath: folder) }
 
     /// The path of a file in the folder.
-    func callAsFunction(_ name: String) -> String { "\(folder)/\(name)" }
+    package func callAsFunction(_ name: String) -> String { "\(folder)/\(name)" }
 
-    var tenantFolder: String { "\(home ?? "\(folder)/data/taxi-cli")/chicago" }
-    var resultsPath: String { "\(tenantFolder)/results.db" }
-    var topicsPath: String { "\(tenantFolder)/topics.db" }
+    package var tenantFolder: String { "\(home ?? "\(folder)/data/taxi-cli")/\(tenant)" }
+    package var resultsPath: String { "\(tenantFolder)/results.db" }
+    package var topicsPath: String { "\(tenantFolder)/topics.db" }
 
     /// Runs the program to its end.
     @discardableResult
-    func run(
+    package func run(
         _ arguments: String..., input: String? = nil, environment: [String: String] = [:], timeout: Double = 120,
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> Ending {
@@ -49,7 +56,7 @@ final class TaxiCLI: Sendable {
 
     /// Runs the program and expects exit code 0.
     @discardableResult
-    func succeed(
+    package func succeed(
         _ arguments: String..., environment: [String: String] = [:], timeout: Double = 120,
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> Ending {
@@ -61,12 +68,12 @@ final class TaxiCLI: Sendable {
     }
 
     /// Runs a line of `sh`, in which `$TAXI` is the program.
-    func shell(_ line: String, sourceLocation: SourceLocation = #_sourceLocation) throws -> Ending {
+    package func shell(_ line: String, sourceLocation: SourceLocation = #_sourceLocation) throws -> Ending {
         try start(["-c", line], executable: "/bin/sh").wait(timeout: 120, sourceLocation: sourceLocation)
     }
 
     /// Starts the program in the background.
-    func start(
+    package func start(
         _ arguments: [String], input: String? = nil, environment: [String: String] = [:],
         executable: String = TaxiCLI.executable
     ) throws -> RunningProgram {
@@ -92,6 +99,8 @@ final class TaxiCLI: Sendable {
             "TAXI": Self.executable,
         ]
         variables["TAXI_HOME"] = home
+        variables["TAXI_TENANT"] = tenant == "chicago" ? nil : tenant
+        variables.merge(environment) { $1 }
         // Where Swift itself was installed out of the loader's sight.
         variables["LD_LIBRARY_PATH"] = ProcessInfo.processInfo.environment["LD_LIBRARY_PATH"]
         return variables
@@ -101,7 +110,7 @@ final class TaxiCLI: Sendable {
 /// A program that was started and may still run.
 ///
 /// `@unchecked Sendable`: the process is started before anybody else sees it and only waited for or signalled afterwards.
-final class RunningProgram: @unchecked Sendable {
+package final class RunningProgram: @unchecked Sendable {
     private let process: Process
     private let ended = DispatchSemaphore(value: 0)
     private let outputPath: String
@@ -117,16 +126,16 @@ final class RunningProgram: @unchecked Sendable {
     /// A test that fails must not leave a stream behind that runs for ever.
     deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
 
-    var isRunning: Bool { process.isRunning }
-    var pid: Int32 { process.processIdentifier }
+    package var isRunning: Bool { process.isRunning }
+    package var pid: Int32 { process.processIdentifier }
     /// What it has said on stderr so far.
-    var errors: String { (try? String(contentsOfFile: errorPath, encoding: .utf8)) ?? "" }
+    package var errors: String { (try? String(contentsOfFile: errorPath, encoding: .utf8)) ?? "" }
 
-    func signal(_ number: Int32) { if process.isRunning { kill(process.processIdentifier, number) } }
+    package func signal(_ number: Int32) { if process.isRunning { kill(process.processIdentifier, number) } }
 
     /// Waits for the end; after `timeout` seconds the program is killed, which is a failure.
     @discardableResult
-    func wait(timeout: Double = 120, sourceLocation: SourceLocation = #_sourceLocation) -> Ending {
+    package func wait(timeout: Double = 120, sourceLocation: SourceLocation = #_sourceLocation) -> Ending {
         if ended.wait(timeout: .now() + timeout) == .timedOut {
             Issue.record(
                 "did not end within \(timeout) s: \(process.arguments ?? []) \(errors)", sourceLocation: sourceLocation)
@@ -148,7 +157,7 @@ final class RunningProgram: @unchecked Sendable {
     }
 
     /// `kill -9`, and waits until it is gone.
-    func killAtOnce() {
+    package func killAtOnce() {
         signal(SIGKILL)
         ended.wait()
         ended.signal()
@@ -156,12 +165,12 @@ final class RunningProgram: @unchecked Sendable {
 }
 
 /// How a program ended.
-struct Ending: Sendable {
+package struct Ending: Sendable {
     /// The exit code; of a program that a signal ended, minus its number.
-    var code: Int32
-    var output: Data
-    var errors: String
+    package var code: Int32
+    package var output: Data
+    package var errors: String
 
-    var text: String { String(decoding: output, as: UTF8.self) }
-    var lines: [String] { text.split(separator: "\n").map(String.init) }
+    package var text: String { String(decoding: output, as: UTF8.self) }
+    package var lines: [String] { text.split(separator: "\n").map(String.init) }
 }

@@ -1,10 +1,9 @@
 import Foundation
-import Testing
 
 /// Looks again each few milliseconds until `condition` holds: for what another process does, which nothing else tells us.
 ///
 /// - Returns: whether it held within `seconds`.
-func eventually(within seconds: Double, _ condition: () throws -> Bool) rethrows -> Bool {
+package func eventually(within seconds: Double, _ condition: () throws -> Bool) rethrows -> Bool {
     let deadline = Date(timeIntervalSinceNow: seconds)
     while Date() < deadline {
         if try condition() { return true }
@@ -16,10 +15,10 @@ func eventually(within seconds: Double, _ condition: () throws -> Bool) rethrows
 /// The same numbers for the same seed.
 ///
 /// Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-    init(seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
+package struct SplitMix: RandomNumberGenerator {
+    package var state: UInt64
+    package init(seed: UInt64) { state = seed }
+    package mutating func next() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15
         var z = (state ^ (state >> 30)) &* 0xbf58_476d_1ce4_e5b9
         z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb

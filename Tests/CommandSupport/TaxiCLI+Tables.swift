@@ -1,40 +1,40 @@
 import Foundation
-import SQLite
-import Testing
+package import SQLite
+package import Testing
 
 /// What stands in the databases that the program left, read as any tool would: read-only, through public views.
 extension TaxiCLI {
-    typealias Row = [SQLValue]
+    package typealias Row = [SQLValue]
 
-    func query(_ sql: String, database: String? = nil) throws -> [Row] {
+    package func query(_ sql: String, database: String? = nil) throws -> [Row] {
         try Connection(path: database ?? resultsPath, access: .readOnly).rows(sql) { row throws(SQLiteError) in
             (0..<row.columnCount).map(row.value)
         }
     }
 
-    func columns(of view: String) throws -> [String] {
+    package func columns(of view: String) throws -> [String] {
         try query("SELECT name FROM pragma_table_info('\(view)') ORDER BY cid").compactMap { $0[0].text }
     }
 
-    func number(_ sql: String, database: String? = nil) throws -> Int64 {
+    package func number(_ sql: String, database: String? = nil) throws -> Int64 {
         try query(sql, database: database).first?.first?.integer ?? 0
     }
 
     /// Every row of the given views, in one order whatever order they were written in.
-    func contents(of views: [String] = TaxiCLI.queryViews) throws -> [String: [String]] {
+    package func contents(of views: [String] = TaxiCLI.queryViews) throws -> [String: [String]] {
         var contents: [String: [String]] = [:]
         for view in views { contents[view] = try query("SELECT * FROM \(view)").map { "\($0)" }.sorted() }
         return contents
     }
 
     /// How many records a topic holds, over all partitions; 0 where there is no such topic.
-    func recordCount(_ topic: String) throws -> Int64 {
+    package func recordCount(_ topic: String) throws -> Int64 {
         try number(
             "SELECT sum(end_offset - start_offset) FROM partitions JOIN topics ON id = topic_id WHERE name = '\(topic)'",
             database: topicsPath)
     }
 
-    static let queryViews = [
+    package static let queryViews = [
         "sumfarewindow", "tripstotal", "hotspotcommunitywindow", "hotspotwindow", "faredistribution",
     ]
 }
@@ -42,7 +42,7 @@ extension TaxiCLI {
 extension TaxiCLI {
     /// A home in which all commands have run: 2,000 trips of five days around the spring change of clocks, in `trips.csv` and in the
     /// topic, with all results and analytics. Each call gives a copy.
-    static func filled() throws -> TaxiCLI {
+    package static func filled() throws -> TaxiCLI {
         let original = try template.get()
         let copy = try TaxiCLI()
         for name in ["trips.csv", "data"] {
@@ -67,15 +67,15 @@ extension TaxiCLI {
 private func templateFolder() -> String { NSTemporaryDirectory() + "/taxi-cli-tests-template-\(getpid())" }
 
 /// A JSON object on one line, such as a summary.
-func jsonObject(_ text: String, sourceLocation: SourceLocation = #_sourceLocation) throws -> [String: Any] {
+package func jsonObject(_ text: String, sourceLocation: SourceLocation = #_sourceLocation) throws -> [String: Any] {
     try #require(
         try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any], "no JSON object: \(text)",
         sourceLocation: sourceLocation)
 }
 
 /// A repository's own data, or real data beside it; nil, and a line that says so, where it is not there.
-func sharedFile(_ path: String) -> String? {
-    // Tests/CommandTests/Support/… → the repository → the folder that it lies in; a worktree lies one deeper.
+package func sharedFile(_ path: String) -> String? {
+    // Tests/CommandSupport/… → the repository → the folder that it lies in; a worktree lies one deeper.
     var folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     for _ in 0..<7 {
         folder.deleteLastPathComponent()

@@ -1,0 +1,80 @@
+import Problems
+public import SQLite
+
+/// A tenant's analytics as charts with their numbers.
+public struct Report: Sendable {
+    public let tenant: String
+    /// The local time at which it was made, and the zone of all times.
+    public let made: String
+    public let zone: String
+    /// The first and the last period, the same for one alone.
+    public let span: (first: String, last: String)
+    /// Those that there are results of, in the order of the page.
+    public let figures: [Figure]
+    /// Headline numbers.
+    let facts: [(name: String, value: String)]
+
+    /// Reads everything on one snapshot of the database.
+    ///
+    /// - Parameters:
+    ///   - made: ISO 8601, the wall time at which the report is made.
+    ///   - zone: the tenant's time zone.
+    /// - Throws: `Problem(.noInput)` where no analytics have been computed, or none of the chosen period.
+    public init(
+        _ connection: Connection, selection: ReportSelection, tenant: String, made: String, zone: String
+    ) throws {
+        (self.tenant, self.made, self.zone) = (tenant, made, zone)
+        (span, figures, facts) = try explaining("reading the results") {
+            try connection.snapshot {
+                let reader = try ReportReader(connection, selection)
+                let periods = try reader.periods()
+                let trend = try reader.fareTrend(periods)
+                let figures = try Self.figures(reader, periods, trend)
+                let span = (first: periods[0], last: periods[periods.count - 1])
+                return (span, figures, Self.facts(trend))
+            }
+        }
+    }
+
+    private static func figures(
+        _ reader: ReportReader, _ periods: [String], _ trend: ReportTable?
+    ) throws -> [Figure] {
+        var figures: [Figure] = []
+        if let trend { figures.append(.fareTrend(trend)) }
+        if let fares = try reader.fareDistribution(periods), !fares.rows.isEmpty {
+            figures.append(.fareHistogram(fares))
+        }
+        if let totals = try reader.totals(periods) { figures.append(.totals(totals.table, kind: totals.kind)) }
+        if let hours = try reader.hourOfWeek(periods), !hours.rows.isEmpty { figures.append(.hourOfWeek(hours)) }
+        if let focus = try reader.focus(periods), let areas = try reader.areas(of: focus) {
+            let locations = try reader.locations(of: focus)
+            figures.append(
+                .map(areas: areas, locations: locations ?? ReportTable(columns: [], rows: []), period: focus))
+        }
+        if let ranks = try reader.ranks(periods) { figures.append(.ranks(ranks)) }
+        if let quality = try reader.quality() { figures.append(.quality(quality)) }
+        return figures
+    }
+
+    private static func facts(_ trend: ReportTable?) -> [(name: String, value: String)] {
+        guard let trend else { return [] }
+        func sum(_ name: String) -> Double { trend.numbers(name).reduce(0) { $0 + ($1 ?? 0) } }
+        let median = trend.numbers("fare_p50").last.flatMap { $0 }.map { fixedText($0, decimals: 2) } ?? "-"
+        return [
+            ("trips", groupedText(fixedText(sum("trips"), decimals: 0))),
+            ("dollars of fares", groupedText(fixedText(sum("fare_sum"), decimals: 0))),
+            ("dollars of tips", groupedText(fixedText(sum("tips_sum"), decimals: 0))),
+            ("median fare, \(trend.texts("period").last ?? "")", median),
+        ]
+    }
+
+    /// Everything as one JSON object: `figures` by name, each with its title and its rows as objects.
+    public var json: String {
+        let parts = figures.flatMap(\.tables).map { numbers in
+            "\(jsonText(numbers.id)):{\"title\":\(jsonText(numbers.title)),\"rows\":\(numbers.table.json)}"
+        }
+        return "{\"tenant\":\(jsonText(tenant)),\"zone\":\(jsonText(zone)),\"made\":\(jsonText(made)),"
+            + "\"first_period\":\(jsonText(span.first)),\"last_period\":\(jsonText(span.last)),\"figures\":{\n"
+            + parts.joined(separator: ",\n") + "\n}}\n"
+    }
+}

@@ -1,0 +1,135 @@
+import Batch
+import CommandLine
+import Database
+import Foundation
+import Glibc
+import Problems
+import Reports
+import SQLite
+import Topics
+import Trips
+
+/// `report`: the analytics as one HTML page.
+enum ReportCommand {
+    static let command = Command(
+        name: "report", summary: "write the analytics as one HTML page: charts, a map of hot spots, their numbers",
+        discussion: """
+            The page needs no network and no other file: quantiles and histogram of fares, totals, hours of the week, a map of hot spots, \
+            changes of rank, and what became of each record; every chart with its numbers as a table and as CSV. Run batch first. A page \
+            that is there already is replaced.
+            """,
+        examples: [
+            Example("taxi-cli report", "months, into report.html of this folder"),
+            Example(
+                "taxi-cli report 2024.html --period 2024 --png charts", "the months of a year, each chart as PNG too"),
+        ],
+        arguments: [
+            Argument("FILE.html", .optional, help: "where the page goes; - for stdout (default: report.html)")
+        ],
+        options: [
+            Option(
+                "by", value: .value("KIND"), kind: .choice(PeriodKind.allCases.map(\.rawValue)), default: "month",
+                help: "what a chart has a point for: month, quarter or year"),
+            Option(
+                "period", value: .value("PERIOD"),
+                kind: .custom { text throws(Problem) in _ = try PeriodSelection(text) }, default: "all",
+                help: "which: 2024-01, 2024-Q1, 2024, last or all"),
+            Option(
+                "png", value: .value("DIR"), kind: .directory,
+                help: "write each chart into a folder (needs rsvg-convert)",
+                group: "Output"),
+            Option(
+                "csv", value: .value("DIR"), kind: .directory, help: "write the numbers of each chart into a folder",
+                group: "Output"),
+            Option(
+                "json", value: .value("FILE"), kind: .file, help: "write all numbers as one JSON object (- for stdout)",
+                group: "Output"),
+        ],
+        run: run)
+
+    private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
+        let page = arguments.positionals.first ?? "report.html"
+        if page == "-", arguments.text("json") == "-" {
+            throw Problem(.usage, "the page and --json cannot both go to stdout", hint: "Name a file for one of them.")
+        }
+        let selection = try selection(arguments)
+        // Before anything is written: half a report is none.
+        let converter = try arguments.text("png").map { _ in
+            try PictureConverter(path: arguments.environment["PATH"])
+        }
+        let report = try read(selection, arguments)
+
+        try write(report.html, to: page, arguments)
+        if let file = arguments.text("json") { try write(report.json, to: file, arguments) }
+        if let folder = arguments.text("csv") {
+            try makeFolder(folder)
+            let numbers = report.figures.flatMap(\.tables)
+            for (id, _, table) in numbers { try write(table.csv, to: "\(folder)/\(id).csv") }
+            try arguments.say("\(folder)/: \(numbers.count) files of numbers")
+        }
+        if let folder = arguments.text("png"), let converter {
+            try makeFolder(folder)
+            for figure in report.figures { try converter.write(svg: figure.svg, toPNG: "\(folder)/\(figure.id).png") }
+            try arguments.say("\(folder)/: \(report.figures.count) pictures")
+        }
+        return .success
+    }
+
+    private static func read(_ selection: ReportSelection, _ arguments: ParsedArguments) throws -> Report {
+        let options = GlobalOptions(arguments)
+        let home = try TenantHome(home: options.home, tenant: options.tenant, environment: arguments.environment)
+        let database = try ResultsDatabase.openReadOnly(home)
+        let zone = try database.zone
+        return try Report(
+            database.connection, selection: selection, tenant: options.tenant,
+            made: try ZoneClock(identifier: zone).iso(ms: systemTime()), zone: zone)
+    }
+
+    private static func selection(_ arguments: ParsedArguments) throws -> ReportSelection {
+        let kind = PeriodKind(rawValue: arguments.text("by") ?? "month") ?? .month
+        let scope: ReportSelection.Scope
+        switch try PeriodSelection(arguments.text("period") ?? "all") {
+        case .all: scope = .all
+        case .last: scope = .last
+        case .one(let period):
+            guard let parts = period.parts(kind) else {
+                throw Problem(
+                    .usage, "period \"\(period)\" is shorter than a \(kind.rawValue)",
+                    hint: "Leave out --by or --period.")
+            }
+            scope = .one(period.description, parts: parts.map(\.description))
+        }
+        return ReportSelection(kind: ReportSelection.Kind(rawValue: kind.rawValue) ?? .month, scope: scope)
+    }
+
+    private static func write(_ text: String, to path: String, _ arguments: ParsedArguments) throws {
+        guard path != "-" else { return try arguments.output.write(text) }
+        try write(text, to: path)
+        try arguments.say("\(path): \(byteText(Int64(text.utf8.count)))")
+    }
+
+    /// In place, not by a rename: that would put a file where a pipe, a link or a device was.
+    private static func write(_ text: String, to path: String) throws {
+        let file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+        guard file >= 0 else {
+            throw Problem(
+                errno == EACCES || errno == EROFS ? .noPermission : .cannotCreate,
+                "cannot write \"\(path)\": \(String(cString: strerror(errno)).lowercased())",
+                hint: "Name a file in a folder that exists and may be written.")
+        }
+        defer { close(file) }
+        let writer = TextWriter(descriptor: file)
+        try writer.write(text)
+        try writer.flush()
+    }
+
+    private static func makeFolder(_ path: String) throws {
+        do {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        } catch {
+            throw Problem(
+                .cannotCreate, "cannot create \"\(path)\": \(error.localizedDescription)",
+                hint: "Name a folder that may be written.")
+        }
+    }
+}

@@ -1,0 +1,203 @@
+import Foundation
+import Problems
+import SQLite
+import Testing
+
+@testable import Reports
+
+@Suite struct ReportTests {
+    private static let all = [
+        "fare-trend", "fare-distribution", "totals", "hour-of-week", "area-hotspots", "area-ranks", "data-quality",
+    ]
+
+    private func report(
+        _ results: StoredResults, _ selection: ReportSelection = ReportSelection(), tenant: String = "chicago"
+    ) throws -> Report {
+        try Report(
+            results.connection, selection: selection, tenant: tenant, made: "2026-01-02T03:04:05.000-06:00",
+            zone: "America/Chicago")
+    }
+
+    /// The values of a query as the page writes them whole.
+    private func rows(_ results: StoredResults, _ sql: String, money: Set<Int> = []) throws -> [[String]] {
+        try results.connection.rows(sql) { row in
+            (0..<row.columnCount).map { ReportTable.plain(row.value($0), money.contains($0) ? .money : .number) }
+        }
+    }
+
+    @Test func everyChartIsDrawnWithItsNumbers() throws {
+        let results = try StoredResults()
+        try results.fill(months: 14)
+        try results.addProduceRun("1", read: 10, sent: 10)
+        let page = try PageReader(try report(results).html)
+        #expect(page.sections.map(\.id) == Self.all)
+        for section in page.sections {
+            #expect(section.pictures == 2, "\(section.id): one for the page, one for a phone")
+            #expect(section.rows.count > 1, "\(section.id)")
+            #expect(section.shapes > 0 || section.id == "data-quality", "\(section.id)")
+        }
+        #expect(page.section("area-hotspots")?.shapes ?? 0 > 2 * 77)
+    }
+
+    @Test func tablesOfThePageEqualTheViews() throws {
+        let results = try StoredResults()
+        try results.fill(months: 14)
+        let page = try PageReader(try report(results).html)
+        let views = [
+            (
+                "fare-trend",
+                "SELECT period, trips, fare_sum, fare_mean, tips_sum, tips_mean, total_sum, total_mean, fare_p10, fare_p25, fare_p50, fare_p75, fare_p90, fare_p99, fare_sum_change, fare_sum_change_year, partial FROM fare_trend ORDER BY period",
+                Set(2...13)
+            ),
+            (
+                "totals",
+                "SELECT period, trips, fare, tips, total, trips_in_year, fare_in_year, tips_in_year, total_in_year, trips_so_far, fare_so_far, tips_so_far, total_so_far, tips_mean, total_mean, partial FROM accumulated_metrics ORDER BY period",
+                [2, 3, 4, 6, 7, 8, 10, 11, 12, 13, 14]
+            ),
+            (
+                "fare-distribution",
+                "SELECT bucket, min(fare_from), min(fare_to), sum(trips), sum(total_fare) FROM faredistribution GROUP BY bucket ORDER BY bucket",
+                [1, 2, 4]
+            ),
+            (
+                // The newest month is not complete, so the map is of the one before.
+                "area-hotspots",
+                "SELECT period, rank, pickup_community_area, area_name, pickups, share, top10_days, days, persistent FROM area_hotspots WHERE period = '2016-01' ORDER BY rank",
+                []
+            ),
+        ]
+        for (id, sql, money) in views {
+            #expect(page.section(id)?.rows.dropFirst().map(\.self) == (try rows(results, sql, money: money)), "\(id)")
+        }
+        #expect(
+            page.section("area-hotspots")?.tables["location-hotspots"]?.dropFirst().map(\.self)
+                == (try rows(
+                    results,
+                    "SELECT period, rank, pickup_centroid_location, pickups, share, top10_days, days, persistent FROM location_hotspots WHERE period = '2016-01' ORDER BY rank"
+                )))
+        let ranks = try #require(page.section("area-ranks")?.rows.dropFirst())
+        let first = try rows(
+            results,
+            "SELECT period, rank, pickup_community_area, area_name, pickups, share FROM area_hotspots WHERE rank <= 10 ORDER BY period, rank"
+        )
+        #expect(Array(ranks) == first)
+    }
+
+    @Test func hoursOfTheWeekAreMeansOverDaysWithTrips() throws {
+        let results = try StoredResults()
+        try results.fill(months: 1)
+        // 2015-01-05 and 2015-01-12 were Mondays; both have trips by now.
+        try results.connection.execute(
+            """
+            DELETE FROM sumfarewindow;
+            INSERT INTO sumfarewindow VALUES ('2015-01-05T08:00:00.000-06:00', '', 4, 1, 1, 1),
+              ('2015-01-05T08:59:55.000-06:00', '', 3, 1, 1, 1), ('2015-01-12T09:00:00.000-06:00', '', 5, 1, 1, 1),
+              ('2015-01-11T23:30:00.000-06:00', '', 2, 1, 1, 1), ('2015-01-04T23:30:00.000-06:00', '', 0, 1, 1, 1);
+            """)
+        let page = try PageReader(try report(results).html)
+        #expect(
+            page.section("hour-of-week")?.rows.dropFirst().map(\.self) == [
+                ["Monday", "8", "7", "2", "3.5"], ["Monday", "9", "5", "2", "2.5"], ["Sunday", "23", "2", "1", "2"],
+            ])
+    }
+
+    @Test func aResumedReplayIsCountedOnce() throws {
+        let results = try StoredResults()
+        try results.fill(months: 1)
+        try results.addProduceRun("1", read: 100, sent: 99, rejected: ["bad_money": 1])
+        try results.addProduceRun("2", read: 300, sent: 297, rejected: ["bad_money": 3], resumedFrom: 99)
+        try results.addProduceRun("3", read: 10, sent: 8, rejected: ["bad_number": 2])
+        try results.connection.execute(
+            """
+            INSERT INTO ledger (run_id, kind, source, partition, query, counter, value) VALUES
+              ('4', 'stream', 't', 0, 'q', 'aggregated', 7), ('5', 'stream', 't', 1, 'q', 'aggregated', 5),
+              ('4', 'stream', 't', 0, 'q', 'late', 2), ('4', 'stream', 't', 0, '', 'rejected:malformed_json', 1)
+            """)
+        let html = try report(results).html
+        #expect(html.contains("<title>produce: 5 rejected, 1.61%: bad_money 3, bad_number 2</title>"))
+        let page = try PageReader(html)
+        #expect(
+            Set(page.section("data-quality")?.rows.dropFirst() ?? []) == [
+                ["produce", "", "read", "", "310"], ["produce", "", "sent", "", "305"],
+                ["produce", "", "rejected", "bad_money", "3"], ["produce", "", "rejected", "bad_number", "2"],
+                ["stream", "q", "aggregated", "", "12"], ["stream", "q", "late", "", "2"],
+                ["stream", "", "rejected", "malformed_json", "1"],
+            ])
+    }
+
+    @Test func tenYearsOfMonthsFitIntoTwoMegabytes() throws {
+        let results = try StoredResults()
+        try results.fill(months: 120)
+        let page = try report(results).html
+        #expect(page.utf8.count < 2_000_000)
+        _ = try PageReader(page)
+        #expect(
+            !page.contains("http://") || page.components(separatedBy: "http://").count == 2, "the name of XHTML alone")
+        #expect(!page.contains("https://"), "nothing is fetched")
+    }
+
+    @Test func aPeriodIsCutOut() throws {
+        let results = try StoredResults()
+        try results.fill(months: 30)
+        let parts = (1...12).map { "2016-\($0 < 10 ? "0" : "")\($0)" }
+        let year = try report(results, ReportSelection(kind: .month, scope: .one("2016", parts: parts)))
+        #expect(year.span == ("2016-01", "2016-12"))
+        #expect(year.figures.first?.table.texts("period") == parts)
+        let fares = try #require(year.figures.first { $0.id == "fare-distribution" })
+        #expect(fares.table.numbers("trips").compactMap(\.self).reduce(0, +) == Double(12 * (1...77).reduce(0, +)))
+
+        let last = try report(results, ReportSelection(kind: .month, scope: .last))
+        #expect(last.span == ("2017-05", "2017-05"), "the newest complete one")
+        #expect(try PageReader(last.html).sections.count == Self.all.count - 1, "no run, so no data quality")
+    }
+
+    @Test func whereNothingIsStoredItSaysWhatToDo() throws {
+        let empty = try StoredResults()
+        #expect {
+            try report(empty)
+        } throws: { ($0 as? Problem)?.code == .noInput && ($0 as? Problem)?.hint?.contains("taxi-cli batch") == true }
+
+        let results = try StoredResults()
+        try results.fill(months: 3)
+        #expect {
+            try report(results, ReportSelection(kind: .month, scope: .one("1999-01", parts: ["1999-01"])))
+        } throws: { ($0 as? Problem)?.code == .noInput && ($0 as? Problem)?.hint == "There are 2015-01 to 2015-03." }
+    }
+
+    @Test func numbersGoOutAsJSONAndCSV() throws {
+        let results = try StoredResults()
+        try results.fill(months: 3)
+        let report = try report(results, tenant: "a-b")
+        let object = try #require(
+            try JSONSerialization.jsonObject(with: Data(report.json.utf8)) as? [String: Any])
+        #expect(object["tenant"] as? String == "a-b")
+        let figures = try #require(object["figures"] as? [String: [String: Any]])
+        #expect(Set(figures.keys) == Set(Self.all.dropLast() + ["location-hotspots"]))
+        let trend = try #require(figures["fare-trend"]?["rows"] as? [[String: Any]])
+        #expect(trend.map { $0["trips"] as? Int } == [1000, 1001, 1002])
+        #expect(trend.map { $0["partial"] as? Bool } == [false, false, true])
+
+        let ranks = try #require(report.figures.first { $0.id == "area-ranks" })
+        let lines = ranks.table.csv.components(separatedBy: "\r\n")
+        #expect(lines[0] == "period,rank,pickup_community_area,area_name,pickups,share")
+        #expect(lines[1] == "2015-01,1,2,\"Area <2> & \"\"O'Hare\"\"\",9000,0.2")
+    }
+
+    @Test func picturesOfTheirOwnAreXMLWithTheirColours() throws {
+        let results = try StoredResults()
+        try results.fill(months: 5)
+        for figure in try report(results).figures {
+            _ = try PageReader(figure.svg)
+            #expect(figure.svg.contains(".f0{fill:\(Palette.light.series[0])}"), "\(figure.id)")
+        }
+        #expect(Palette.dark.steps.count == Palette.stepCount && Palette.light.steps.count == Palette.stepCount)
+        #expect(Palette.dark.series.count == Palette.seriesCount && Palette.light.series.count == Palette.seriesCount)
+    }
+
+    @Test func withoutRsvgConvertItSaysWhatToInstall() throws {
+        let folder = try StoredResults().folder
+        #expect {
+            try PictureConverter(path: folder.path)
+        } throws: { ($0 as? Problem)?.code == .unavailable && ($0 as? Problem)?.hint?.contains("librsvg2-bin") == true }
+    }
+}

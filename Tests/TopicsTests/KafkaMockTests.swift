@@ -1,0 +1,56 @@
+import Foundation
+import Kafka
+import Problems
+import Testing
+
+@testable import Topics
+
+/// The contract as far as librdkafka's own mock cluster has answers: it needs no broker, and so runs everywhere.
+@Suite struct KafkaMockTests {
+    let mock: KafkaMockCluster
+    let store: MockedTopicStore
+
+    init() throws {
+        mock = try KafkaMockCluster(brokers: 1)
+        store = MockedTopicStore(
+            mock: mock, store: try KafkaTopicStore(mock.configuration, tenant: ""))
+    }
+
+    /// What the mock of librdkafka 2.0.2 cannot be asked, by what it answers with:
+    /// `deletion` and `descriptions`: DeleteTopics and DescribeConfigs are requests it does not know.
+    /// `marks`: they are read with an OffsetFetch that waits for stable offsets (version 7), which it does not have.
+    /// `timeSeeks`: its ListOffsets knows the beginning and the end, and no times.
+    /// `missingTopics`: it makes every topic that it is asked for, whether the request allows that or not.
+    static let missing: Set<ContractCheck.Need> = [.deletion, .descriptions, .marks, .timeSeeks, .missingTopics]
+
+    @Test(arguments: topicStoreContract.filter { $0.needs.isDisjoint(with: missing) })
+    func holdsTheContract(_ check: ContractCheck) throws {
+        try check.run(ContractStore(topics: store, isKafka: true))
+    }
+}
+
+/// A store on a mock cluster, which makes topics by other means than a request.
+final class MockedTopicStore: TopicStore {
+    private let mock: KafkaMockCluster
+    private let store: KafkaTopicStore
+
+    init(mock: KafkaMockCluster, store: KafkaTopicStore) { (self.mock, self.store) = (mock, store) }
+
+    var keepsColumns: Bool { store.keepsColumns }
+    var keepsMarksForFree: Bool { store.keepsMarksForFree }
+
+    func createTopic(_ name: String, partitions: Int, replication: Int?, retentionMs: Int64?) throws {
+        // What is wrong with a name is found without a broker.
+        try TopicName.check(name)
+        try TopicName.check(partitions: partitions, retentionMs: retentionMs)
+        mock.createTopic(name, partitions: partitions)
+    }
+
+    func deleteTopic(_ name: String) throws { try store.deleteTopic(name) }
+    func topics() throws -> [TopicDescription] { try store.topics() }
+    func topicNames() throws -> [String] { try store.topicNames() }
+    func partitionCount(of topic: String) throws -> Int? { try store.partitionCount(of: topic) }
+    func describe(_ topic: String) throws -> TopicDescription { try store.describe(topic) }
+    func makeWriter() throws -> any TopicWriter { try store.makeWriter() }
+    func makeReader(topic: String) throws -> any TopicReader { try store.makeReader(topic: topic) }
+}
