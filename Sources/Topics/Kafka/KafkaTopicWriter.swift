@@ -297,7 +297,7 @@ extension KafkaTopicWriter {
             namespace.isEmpty || topic.hasPrefix("\(namespace)_")
         }
         guard var mark = KafkaMark.newest(in: offsets, producer: producer) else { return nil }
-        guard let topic = offsets.first(where: { $0.metadata.hasPrefix("taxi-cli ") })?.topic else { return mark }
+        guard let topic = offsets.first(where: { KafkaMark.isPart($0, of: mark) })?.topic else { return mark }
         let own = offsets.filter { $0.topic == topic }.sorted { $0.partition < $1.partition }
         mark.progress = .init(topic: topic, offsets: own.map(\.offset))
         return mark
