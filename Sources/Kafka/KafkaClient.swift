@@ -161,7 +161,12 @@ extension KafkaClient {
         let handle = topic.map { rd_kafka_topic_new(raw, $0, nil) } ?? nil
         defer { if let handle { rd_kafka_topic_destroy(handle) } }
         var found: UnsafePointer<rd_kafka_metadata>?
-        let code = rd_kafka_metadata(raw, allTopics ? 1 : 0, handle, &found, timeoutMs)
+        let deadline = ContinuousClock.now + .milliseconds(Int(timeoutMs))
+        var code = RD_KAFKA_RESP_ERR__TIMED_OUT
+        // The client asks one of the brokers that it is connected to; where that one hangs, another may answer.
+        repeat {
+            code = rd_kafka_metadata(raw, allTopics ? 1 : 0, handle, &found, min(timeoutMs, 1500))
+        } while code == RD_KAFKA_RESP_ERR__TIMED_OUT && ContinuousClock.now < deadline
         guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let found else { throw KafkaError(code) }
         defer { rd_kafka_metadata_destroy(found) }
         return (0..<Int(found.pointee.topic_cnt)).map { index in
