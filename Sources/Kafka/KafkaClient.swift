@@ -18,15 +18,15 @@ public final class KafkaClient: @unchecked Sendable {
     /// - Parameters:
     ///   - settings: what this client needs; the user's properties go over them.
     ///   - fixed: what no property may change.
-    ///   - onDelivery: told of each message that was delivered or given up.
+    ///   - reportsDeliveries: whether each message's `DeliveryCount`, its opaque, is told that it was delivered or given up.
     /// - Throws: `.configuration` for a property that librdkafka does not take.
     init(
         _ role: Role, _ configuration: KafkaConfiguration, settings: [String: String] = [:],
         fixed: [String: String] = [:],
-        onDelivery: DeliveryCount? = nil
+        reportsDeliveries: Bool = false
     ) throws(Problem) {
         self.configuration = configuration
-        events = ClientEvents(deliveries: onDelivery)
+        events = ClientEvents()
         let conf = rd_kafka_conf_new()!
         let properties = Self.base.merging(settings) { $1 }.merging(configuration.properties) { $1 }.merging(fixed) {
             $1
@@ -49,10 +49,11 @@ public final class KafkaClient: @unchecked Sendable {
             // What matters comes as an error as well; the log is for looking closer.
             Logger("kafka").debug(line, ["level": level])
         }
-        if onDelivery != nil {
-            rd_kafka_conf_set_dr_msg_cb(conf) { _, message, opaque in
-                guard let message else { return }
-                ClientEvents.of(opaque)?.deliveries?.finished(message.pointee.err)
+        if reportsDeliveries {
+            rd_kafka_conf_set_dr_msg_cb(conf) { _, message, _ in
+                guard let message, let count = message.pointee._private else { return }
+                // The producer keeps its counts until nothing is under way.
+                Unmanaged<DeliveryCount>.fromOpaque(count).takeUnretainedValue().finished(message.pointee.err)
             }
         }
         var text = [CChar](repeating: 0, count: 512)
@@ -241,10 +242,6 @@ final class ClientEvents: Sendable {
         var refusal: KafkaError?
     }
     private let state = Mutex(State())
-    let deliveries: DeliveryCount?
-
-    init(deliveries: DeliveryCount?) { self.deliveries = deliveries }
-
     static func of(_ opaque: UnsafeMutableRawPointer?) -> ClientEvents? {
         opaque.map { Unmanaged<ClientEvents>.fromOpaque($0).takeUnretainedValue() }
     }
