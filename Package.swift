@@ -32,7 +32,7 @@ let package = Package(
             dependencies: [
                 "Problems", "CommandLine", "Trips", "Topics", "Database", "Telemetry", "Replay", "Stream", "Batch",
                 "Datasets",
-                "SQLite", "YAML", "Kafka",
+                "SQLite", "YAML", "Kafka", "Workflow",
             ],
             swiftSettings: swiftSettings),
 
@@ -50,6 +50,7 @@ let package = Package(
         module("Stream", ["Problems", "Trips", "Topics", "Database", "Telemetry", "SQLite", "YAML"]),
         module("Batch", ["Problems", "Trips", "Database", "Telemetry", "SQLite"]),
         module("Datasets", ["Problems", "Trips"]),
+        module("Workflow", ["Problems", "Trips", "Database", "SQLite", "YAML"]),
 
         module("SQLite", ["Problems", "CSQLite"]),
         module("Kafka", ["Problems", "Telemetry", "CRdKafka"]),
@@ -75,6 +76,7 @@ let package = Package(
         tests(of: "Stream", ["Problems", "Trips", "Topics", "Database", "SQLite"]),
         tests(of: "Batch", ["Problems", "Trips", "Database", "SQLite"]),
         tests(of: "Datasets", ["Problems", "Trips"]),
+        tests(of: "Workflow", ["Problems", "Trips", "Database", "SQLite"]),
         .testTarget(name: "CommandTests", dependencies: ["SQLite", "Trips", "Problems"], swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6]
