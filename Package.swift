@@ -83,6 +83,7 @@ let package = Package(
         tests(of: "Datasets", ["Problems", "Trips"]),
         tests(of: "Workflow", ["Problems", "Trips", "YAML"]),
         tests(of: "Kafka", ["Problems", "KafkaSupport", "CommandSupport", "SQLite"]),
+        .testTarget(name: "KafkaFaultTests", swiftSettings: swiftSettings),
         .target(
             name: "CommandSupport", dependencies: ["SQLite"], path: "Tests/CommandSupport", swiftSettings: swiftSettings
         ),

@@ -3,19 +3,19 @@
 #include <sys/eventfd.h>
 
 // Variadic in C, so that Swift cannot call it. The payload is neither copied nor freed: the caller keeps it until the delivery
-// report. `headers` may be null; librdkafka owns them where the call succeeds.
+// report, which gets `opaque`. `headers` may be null; librdkafka owns them where the call succeeds.
 static inline rd_kafka_resp_err_t taxi_kafka_produce(
     rd_kafka_t *client, rd_kafka_topic_t *topic, int32_t partition, const void *key, size_t key_size, const void *value,
-    size_t value_size, int64_t timestamp_ms, rd_kafka_headers_t *headers) {
+    size_t value_size, int64_t timestamp_ms, rd_kafka_headers_t *headers, void *opaque) {
     if (headers)
         return rd_kafka_producev(
             client, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_PARTITION(partition), RD_KAFKA_V_MSGFLAGS(0),
             RD_KAFKA_V_KEY((void *)key, key_size), RD_KAFKA_V_VALUE((void *)value, value_size),
-            RD_KAFKA_V_TIMESTAMP(timestamp_ms), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
+            RD_KAFKA_V_TIMESTAMP(timestamp_ms), RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
     return rd_kafka_producev(
         client, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_PARTITION(partition), RD_KAFKA_V_MSGFLAGS(0),
         RD_KAFKA_V_KEY((void *)key, key_size), RD_KAFKA_V_VALUE((void *)value, value_size),
-        RD_KAFKA_V_TIMESTAMP(timestamp_ms), RD_KAFKA_V_END);
+        RD_KAFKA_V_TIMESTAMP(timestamp_ms), RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
 }
 
 // A descriptor that a queue writes 8 bytes to when it stops being empty; -1 where there is none to be had.

@@ -18,15 +18,15 @@ public final class KafkaClient: @unchecked Sendable {
     /// - Parameters:
     ///   - settings: what this client needs; the user's properties go over them.
     ///   - fixed: what no property may change.
-    ///   - onDelivery: told of each message that was delivered or given up.
+    ///   - reportsDeliveries: whether each message's `DeliveryCount`, its opaque, is told that it was delivered or given up.
     /// - Throws: `.configuration` for a property that librdkafka does not take.
     init(
         _ role: Role, _ configuration: KafkaConfiguration, settings: [String: String] = [:],
         fixed: [String: String] = [:],
-        onDelivery: DeliveryCount? = nil
+        reportsDeliveries: Bool = false
     ) throws(Problem) {
         self.configuration = configuration
-        events = ClientEvents(deliveries: onDelivery)
+        events = ClientEvents()
         let conf = rd_kafka_conf_new()!
         let properties = Self.base.merging(settings) { $1 }.merging(configuration.properties) { $1 }.merging(fixed) {
             $1
@@ -49,10 +49,11 @@ public final class KafkaClient: @unchecked Sendable {
             // What matters comes as an error as well; the log is for looking closer.
             Logger("kafka").debug(line, ["level": level])
         }
-        if onDelivery != nil {
-            rd_kafka_conf_set_dr_msg_cb(conf) { _, message, opaque in
-                guard let message else { return }
-                ClientEvents.of(opaque)?.deliveries?.finished(message.pointee.err)
+        if reportsDeliveries {
+            rd_kafka_conf_set_dr_msg_cb(conf) { _, message, _ in
+                guard let message, let count = message.pointee._private else { return }
+                // The producer keeps its counts until nothing is under way.
+                Unmanaged<DeliveryCount>.fromOpaque(count).takeUnretainedValue().finished(message.pointee.err)
             }
         }
         var text = [CChar](repeating: 0, count: 512)
@@ -161,7 +162,12 @@ extension KafkaClient {
         let handle = topic.map { rd_kafka_topic_new(raw, $0, nil) } ?? nil
         defer { if let handle { rd_kafka_topic_destroy(handle) } }
         var found: UnsafePointer<rd_kafka_metadata>?
-        let code = rd_kafka_metadata(raw, allTopics ? 1 : 0, handle, &found, timeoutMs)
+        let deadline = ContinuousClock.now + .milliseconds(Int(timeoutMs))
+        var code = RD_KAFKA_RESP_ERR__TIMED_OUT
+        // The client asks one of the brokers that it is connected to; where that one hangs, another may answer.
+        repeat {
+            code = rd_kafka_metadata(raw, allTopics ? 1 : 0, handle, &found, min(timeoutMs, 1500))
+        } while code == RD_KAFKA_RESP_ERR__TIMED_OUT && ContinuousClock.now < deadline
         guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let found else { throw KafkaError(code) }
         defer { rd_kafka_metadata_destroy(found) }
         return (0..<Int(found.pointee.topic_cnt)).map { index in
@@ -236,10 +242,6 @@ final class ClientEvents: Sendable {
         var refusal: KafkaError?
     }
     private let state = Mutex(State())
-    let deliveries: DeliveryCount?
-
-    init(deliveries: DeliveryCount?) { self.deliveries = deliveries }
-
     static func of(_ opaque: UnsafeMutableRawPointer?) -> ClientEvents? {
         opaque.map { Unmanaged<ClientEvents>.fromOpaque($0).takeUnretainedValue() }
     }

@@ -1,16 +1,19 @@
 internal import CRdKafka
 import Foundation
+import Glibc
 public import Problems
 import Synchronization
 import Telemetry
 
 /// Sends records to a cluster, each acknowledged by all replicas in sync, idempotently unless that was given up.
 ///
-/// Payloads are not copied: whoever sends keeps them until `finish`, or the commit or abort of the transaction, has returned. Used by one
+/// Payloads are not copied: whoever sends keeps them until `finish`, the second `turn`, or the commit or abort of the transaction, has returned. Used by one
 /// thread at a time; a thread of its own polls for delivery reports.
 public final class KafkaProducer {
     public let client: KafkaClient
-    private let deliveries = DeliveryCount()
+    /// What was sent since the last `turn`, and what before it.
+    private var deliveries = DeliveryCount()
+    private var earlier = DeliveryCount()
     private let poller: Poller
     private var topics: [String: (handle: OpaquePointer, partitionCount: Int)] = [:]
     /// Of transactions, ms: what is not committed by then the broker gives up. nil for a producer without transactions.
@@ -38,7 +41,7 @@ public final class KafkaProducer {
             settings["message.timeout.ms"] = nil
         }
         client = try KafkaClient(
-            .producer, configuration, settings: settings, fixed: fixed, onDelivery: deliveries)
+            .producer, configuration, settings: settings, fixed: fixed, reportsDeliveries: true)
         poller = Poller(client)
     }
 
@@ -83,7 +86,8 @@ public final class KafkaProducer {
         while true {
             let code = taxi_kafka_produce(
                 client.raw, handle, Int32(partition), key.map { $0.baseAddress ?? Self.empty }, key?.count ?? 0,
-                value.map { $0.baseAddress ?? Self.empty }, value?.count ?? 0, timestampMs, list)
+                value.map { $0.baseAddress ?? Self.empty }, value?.count ?? 0, timestampMs, list,
+                Unmanaged.passUnretained(deliveries).toOpaque())
             if code == RD_KAFKA_RESP_ERR_NO_ERROR { return }
             // Backpressure: the poll thread makes room as records are delivered.
             if code == RD_KAFKA_RESP_ERR__QUEUE_FULL {
@@ -115,12 +119,38 @@ public final class KafkaProducer {
     /// - Parameter onWaiting: told about once a second while nothing moves, with what is known of the reason.
     /// - Throws: the first failure of a record.
     public func finish(onWaiting: (KafkaError?) -> Void = { _ in }) throws(KafkaError) {
-        while !deliveries.isEmpty {
-            let settled = deliveries.settledCount
+        while !isEmpty {
+            let settled = settledCount
             rd_kafka_flush(client.raw, 1000)
-            if deliveries.settledCount == settled { onWaiting(client.events.last) }
+            if settledCount == settled { onWaiting(client.events.last) }
         }
-        if let failure = deliveries.takeFailure() { throw failure }
+        if let failure = takeFailure() { throw failure }
+    }
+
+    /// Waits until what was sent before the last call is stored; what was sent since goes on.
+    ///
+    /// So a client always has something to compress and to send while answers are under way.
+    public func turn(onWaiting: (KafkaError?) -> Void = { _ in }) throws(KafkaError) {
+        var since = ContinuousClock.now
+        var settled = settledCount
+        while !earlier.isEmpty {
+            usleep(500)
+            if settledCount != settled {
+                (settled, since) = (settledCount, .now)
+            } else if since.duration(to: .now) > .seconds(1) {
+                onWaiting(client.events.last)
+                since = .now
+            }
+        }
+        swap(&deliveries, &earlier)
+        if let failure = takeFailure() { throw failure }
+    }
+
+    private var isEmpty: Bool { deliveries.isEmpty && earlier.isEmpty }
+    private var settledCount: Int { deliveries.settledCount + earlier.settledCount }
+    private func takeFailure() -> KafkaError? {
+        let failures = [earlier.takeFailure(), deliveries.takeFailure()]
+        return failures.compactMap { $0 }.first
     }
 
     /// Drops what is not acknowledged yet; some of it may have been stored.
@@ -129,8 +159,8 @@ public final class KafkaProducer {
     /// else was acknowledged.
     public func giveUp() {
         rd_kafka_purge(client.raw, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
-        while !deliveries.isEmpty { rd_kafka_flush(client.raw, 100) }
-        _ = deliveries.takeFailure()
+        while !isEmpty { rd_kafka_flush(client.raw, 100) }
+        _ = takeFailure()
     }
 }
 
@@ -166,13 +196,13 @@ extension KafkaProducer {
         try retrying(forMs: transactionTimeoutMs ?? 0, onWaiting: onWaiting) {
             rd_kafka_commit_transaction(client.raw, 2000)
         }
-        _ = deliveries.takeFailure()
+        _ = takeFailure()
     }
 
     /// Gives up what was sent since `begin`.
     public func abort() throws(KafkaError) {
         try retrying(forMs: transactionTimeoutMs ?? 0) { rd_kafka_abort_transaction(client.raw, 2000) }
-        _ = deliveries.takeFailure()
+        _ = takeFailure()
     }
 
     /// Repeats a call as long as librdkafka says that it may be.
@@ -181,13 +211,13 @@ extension KafkaProducer {
     ) throws(KafkaError) {
         let deadline = ContinuousClock.now + .milliseconds(limitMs)
         while true {
-            let settled = deliveries.settledCount
+            let settled = settledCount
             guard let failure = call() else { return }
             let error = KafkaError(taking: failure)
             guard error.kind == .retriable, ContinuousClock.now < deadline, client.events.refusal == nil else {
                 throw error
             }
-            if deliveries.settledCount == settled { onWaiting(client.events.last ?? error) }
+            if settledCount == settled { onWaiting(client.events.last ?? error) }
         }
     }
 }

@@ -26,8 +26,14 @@ protocol ReplayOutput: AnyObject {
     var pendingBytes: Int { get }
     /// All that was added since the last call, with the position that belongs to it.
     func seal(position: [UInt8]) -> SealedCommit
-    /// At return the records are on the disk, or passed on.
+    /// At return the records are on the disk, or passed on; those of a commit without a mark perhaps only after `finish`.
     func commit(_ commit: SealedCommit) throws
+    /// Waits for all that was committed; called when no commit is under way.
+    func finish() throws
+}
+
+extension ReplayOutput {
+    func finish() {}
 }
 
 /// Lines of JSON for a pipe (`--dry-run`): nothing is stored, rejects are only counted.

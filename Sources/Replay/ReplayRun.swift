@@ -85,12 +85,14 @@ final class ReplayRun {
             position.isFinished = outcome == .finished
             try commit()
             try committer.finish()
+            try output.finish()
         } catch {
             outcome = .failed
             // Rejects are the reason for some failures: they are worth keeping.
             takeRejects()
             try? commit()
             try? committer.finish()
+            try? output.finish()
             reportProgress(atNs: clock.monotonicNs)
             throw error
         }

@@ -103,11 +103,17 @@ final class TopicOutput: ReplayOutput {
     }
 
     func commit(_ commit: SealedCommit) throws {
+        // Nobody can go on from here, so that nothing depends on when it is stored.
+        if commit.mark == nil, let writer { return try writer.submit(commit.batches) }
         guard try writer?.append(commit.batches, mark: commit.mark) == true else {
             // Epoch and sequence are ours alone and only grow.
             throw Problem(.software, "the topics took a commit of producer \"\(options.producer)\" for a repetition")
         }
     }
+}
+
+extension TopicOutput {
+    func finish() throws { try writer?.flush() }
 }
 
 /// Encodes the chosen rows of a batch as columns.

@@ -71,7 +71,7 @@ public enum LogOutput {
         FileHandle.standardError.write(Data((line + "\n").utf8))
     }
 
-    /// Lines below are dropped: `warning` by default, `error` with `--quiet`, `info` with `-v`, `debug` with `-vv`.
+    /// Lines below are dropped: `warning` by default, `error` with `--quiet`, `info` with `-v`.
     public static var level: LogLevel {
         get { LogLevel(rawValue: leastLevel.load(ordering: .relaxed)) ?? .warning }
         set { leastLevel.store(newValue.rawValue, ordering: .relaxed) }

@@ -204,6 +204,16 @@ public protocol TopicWriter: AnyObject {
     /// - Returns: false where the mark says that this append was made before.
     @discardableResult
     func append(_ batches: [PendingBatch], mark: ProducerMark?) throws -> Bool
+    /// Appends without a mark, and without waiting where a backend can do so: the batches are on the disk when `flush` has returned.
+    ///
+    /// - Throws: also what an earlier call could not append.
+    func submit(_ batches: [PendingBatch]) throws
+    func flush() throws
+}
+
+extension TopicWriter {
+    public func submit(_ batches: [PendingBatch]) throws { try append(batches, mark: nil) }
+    public func flush() {}
 }
 
 /// Reads one topic; used by one thread at a time.

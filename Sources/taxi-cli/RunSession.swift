@@ -4,6 +4,7 @@ import Foundation
 import Glibc
 import Problems
 import SQLite
+import Telemetry
 import Topics
 import Trips
 
@@ -34,6 +35,7 @@ struct RunSession {
 
     /// - Throws: `Problem` where the home cannot be written, a database is locked, damaged or of a newer version.
     init(_ arguments: ParsedArguments, command: String) throws {
+        LogOutput.level = arguments.isOn("quiet") ? .error : arguments.isOn("verbose") ? .info : .warning
         globals = GlobalOptions(arguments)
         zone = try ZoneClock(identifier: globals.zoneIdentifier)
         try globals.prepareTenant(arguments.program)

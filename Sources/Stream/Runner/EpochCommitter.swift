@@ -78,7 +78,11 @@ final class EpochCommitter: @unchecked Sendable {
     ///
     /// Called when the queries are taken over: from then on no earlier process commits another epoch of them, which nobody would send.
     /// A process that runs other queries is left alone.
-    static func recover(_ connection: Connection, writer: any TopicWriter, plans: [QueryPlan]) throws {
+    ///
+    /// - Parameter topic: the source, whose offsets are kept with the messages; nil for files.
+    static func recover(
+        _ connection: Connection, writer: any TopicWriter, plans: [QueryPlan], topic: String?
+    ) throws {
         let names = Set(plans.map(\.name))
         let streams = try connection.rows("SELECT DISTINCT stream FROM outbox") { row throws(SQLiteError) in row.text(0)
         }
@@ -90,6 +94,10 @@ final class EpochCommitter: @unchecked Sendable {
             let sequences = try connection.rows(
                 "SELECT DISTINCT sequence FROM outbox WHERE stream = ? ORDER BY sequence", .text(stream)
             ) { row throws(SQLiteError) in row.integer(0) }
+            // An outbox is of the newest epoch, where the checkpoints stand.
+            let checkpoint = try queries.first.flatMap { try CheckpointStore(connection: connection).load($0) }
+            let offsets = topic.flatMap { checkpoint?.positions[$0]?.offsets }
+            let progress = topic.flatMap { topic in offsets.map { ProducerMark.Progress(topic: topic, offsets: $0) } }
             let unsent = sequences.filter { $0 > last?.sequence ?? .min }
             for sequence in unsent {
                 let batches = try connection.rows(
@@ -102,7 +110,9 @@ final class EpochCommitter: @unchecked Sendable {
                         encoding: BatchEncoding(rawValue: UInt8(truncatingIfNeeded: row.integer(5))) ?? .records,
                         payload: row.withBytes(6) { Array($0) })
                 }
-                try writer.append(batches, mark: ProducerMark(producer: stream, epoch: epoch, sequence: sequence))
+                try writer.append(
+                    batches,
+                    mark: ProducerMark(producer: stream, epoch: epoch, sequence: sequence, progress: progress))
             }
             if !unsent.isEmpty {
                 Logger("stream").info(

@@ -88,7 +88,8 @@ extension StreamRunner {
         }
         let recoveryWriter = try store.makeWriter()
         try explaining("sending what an earlier run had committed") {
-            try EpochCommitter.recover(connection, writer: recoveryWriter, plans: plans)
+            try EpochCommitter.recover(
+                connection, writer: recoveryWriter, plans: plans, topic: readsTopic ? sourceName : nil)
         }
         let loader = StateLoader(connection: connection)
         let name = sourceName

@@ -11,10 +11,17 @@ enum KafkaMark {
     /// The offsets to commit with a mark: those of its progress.
     static func offsets(_ mark: ProducerMark, progress: ProducerMark.Progress) -> [KafkaOffset] {
         progress.offsets.enumerated().map { partition, offset in
-            var text = "\(word) \(mark.epoch) \(mark.sequence)"
+            var text = numbers(mark)
             if partition == 0, !mark.position.isEmpty { text += " \(Data(mark.position).base64EncodedString())" }
             return KafkaOffset(topic: progress.topic, partition: partition, offset: max(0, offset), metadata: text)
         }
+    }
+
+    private static func numbers(_ mark: ProducerMark) -> String { "\(word) \(mark.epoch) \(mark.sequence)" }
+
+    /// Whether an offset was committed with the mark, and not with an older one.
+    static func isPart(_ offset: KafkaOffset, of mark: ProducerMark) -> Bool {
+        offset.metadata == numbers(mark) || offset.metadata.hasPrefix(numbers(mark) + " ")
     }
 
     /// The newest mark among a group's offsets; nil where there is none of ours.

@@ -23,6 +23,8 @@ final class KafkaTopicWriter: TopicWriter {
     private var sessions: [String: Session] = [:]
     /// Memory of records that were given up: see `KafkaProducer.giveUp`.
     private var abandoned: [Any] = []
+    /// Submitted, and perhaps under way: the newest two.
+    private var lent: [[PendingBatch]] = []
     /// Since when a broker was missed, and whether that was said.
     private var waitingSince: ContinuousClock.Instant?
     private var hasWarned = false
@@ -77,6 +79,39 @@ final class KafkaTopicWriter: TopicWriter {
 // MARK: - Appending
 
 extension KafkaTopicWriter {
+    func submit(_ batches: [PendingBatch]) throws {
+        try explained(batches.first.map { "appending to topic \"\($0.topic)\"" } ?? "appending") {
+            let producer = try plainProducer()
+            try check(batches, on: producer)
+            guard batches.allSatisfy({ $0.encoding == .records }) else {
+                try flush()
+                return try append(batches, with: producer)
+            }
+            do {
+                try givingUp(producer) {
+                    try producer.turn(onWaiting: noteWaiting)
+                    if lent.count > 1 { lent.removeFirst() }
+                    noteProgress()
+                    lent.append(batches)
+                    // The arrays stay where they are as long as `lent` has them, since nobody changes them.
+                    for batch in batches {
+                        try batch.payload.withUnsafeBytes { try send($0, of: batch, with: producer) }
+                    }
+                }
+            } catch {
+                abandoned += lent as [Any]
+                throw error
+            }
+        }
+    }
+
+    func flush() throws {
+        guard let plain else { return }
+        try explained("appending") { try plain.finish(onWaiting: noteWaiting) }
+        lent.removeAll()
+        noteProgress()
+    }
+
     private func append(_ batches: [PendingBatch], with producer: KafkaProducer) throws {
         try check(batches, on: producer)
         try send(batches[...], with: producer) { try producer.finish(onWaiting: noteWaiting) }
@@ -297,7 +332,7 @@ extension KafkaTopicWriter {
             namespace.isEmpty || topic.hasPrefix("\(namespace)_")
         }
         guard var mark = KafkaMark.newest(in: offsets, producer: producer) else { return nil }
-        guard let topic = offsets.first(where: { $0.metadata.hasPrefix("taxi-cli ") })?.topic else { return mark }
+        guard let topic = offsets.first(where: { KafkaMark.isPart($0, of: mark) })?.topic else { return mark }
         let own = offsets.filter { $0.topic == topic }.sorted { $0.partition < $1.partition }
         mark.progress = .init(topic: topic, offsets: own.map(\.offset))
         return mark
