@@ -52,6 +52,7 @@ let package = Package(
         module("Reports", ["Problems", "SQLite"]),
         module("Audit", ["Problems", "Trips", "Topics", "Database", "Stream", "Batch", "SQLite"]),
         module("Datasets", ["Problems", "Trips"]),
+        module("Workflow", ["Problems", "Trips", "YAML"]),
 
         module("SQLite", ["Problems", "CSQLite"]),
         module("Kafka", ["Problems", "Telemetry", "CRdKafka"]),
@@ -80,6 +81,7 @@ let package = Package(
         tests(of: "Reports", ["Problems", "Trips", "Database", "SQLite"]),
         tests(of: "Audit", ["Problems", "Trips", "Topics", "Database", "Stream", "Batch", "SQLite"]),
         tests(of: "Datasets", ["Problems", "Trips"]),
+        tests(of: "Workflow", ["Problems", "Trips", "YAML"]),
         tests(of: "Kafka", ["Problems", "KafkaSupport", "CommandSupport", "SQLite"]),
         .testTarget(name: "KafkaFaultTests", swiftSettings: swiftSettings),
         .target(

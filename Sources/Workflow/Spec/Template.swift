@@ -1,0 +1,114 @@
+internal import Foundation
+
+/// Text with places to fill in: `out/{{ interval }}.csv`.
+public struct Template: Sendable, Hashable {
+    public enum Reference: Sendable, Hashable {
+        case interval, intervalStart, intervalEnd, runID
+        case param(String)
+        case step(String, key: String)
+        case environment(String)
+    }
+
+    enum Piece: Sendable, Hashable {
+        case text(String)
+        /// With the byte of the template's text at which the name stands.
+        case reference(Reference, offset: Int)
+    }
+
+    public struct Mistake: Error, Sendable, Hashable {
+        public var message: String
+        /// Byte of the text.
+        public var offset: Int
+        public var hint: String?
+    }
+
+    public let source: String
+    let pieces: [Piece]
+
+    /// - Throws: `Mistake` where `{{` has no `}}`, or something unknown stands between them.
+    public init(_ source: String) throws(Mistake) {
+        var pieces: [Piece] = []
+        var rest = Substring(source)
+        while let open = rest.range(of: "{{") {
+            if open.lowerBound > rest.startIndex { pieces.append(.text(String(rest[..<open.lowerBound]))) }
+            let offset = source.utf8.distance(from: source.startIndex, to: open.lowerBound)
+            guard let close = rest[open.upperBound...].range(of: "}}") else {
+                throw Mistake(message: "\"{{\" without \"}}\"", offset: offset, hint: "Close it with \"}}\".")
+            }
+            let inner = rest[open.upperBound..<close.lowerBound]
+            let name = inner.drop { $0 == " " }
+            let start = source.utf8.distance(from: source.startIndex, to: name.startIndex)
+            let trimmed = name.reversed().drop { $0 == " " }.reversed()
+            pieces.append(.reference(try Self.reference(String(trimmed), at: start), offset: start))
+            rest = rest[close.upperBound...]
+        }
+        if !rest.isEmpty { pieces.append(.text(String(rest))) }
+        (self.source, self.pieces) = (source, pieces)
+    }
+
+    var references: [(reference: Reference, offset: Int)] {
+        pieces.compactMap { piece in
+            if case .reference(let reference, let offset) = piece { (reference, offset) } else { nil }
+        }
+    }
+
+    private static func reference(_ name: String, at offset: Int) throws(Mistake) -> Reference {
+        let parts = name.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+        switch (parts[0], parts.count) {
+        case ("interval", 1): return .interval
+        case ("interval", 2) where parts[1] == "start": return .intervalStart
+        case ("interval", 2) where parts[1] == "end": return .intervalEnd
+        case ("run", 2) where parts[1] == "id": return .runID
+        case ("params", 2) where !parts[1].isEmpty: return .param(parts[1])
+        case ("steps", 3) where !parts[1].isEmpty && !parts[2].isEmpty: return .step(parts[1], key: parts[2])
+        case ("env", 2) where !parts[1].isEmpty: return .environment(parts[1])
+        default:
+            throw Mistake(
+                message: "\"\(name)\" cannot be filled in", offset: offset,
+                hint: "Known: interval, interval.start, interval.end, run.id, params.NAME, steps.NAME.KEY, env.NAME.")
+        }
+    }
+}
+
+/// What a run fills into its templates.
+public struct TemplateValues: Sendable {
+    var interval: (name: String, start: String, end: String)?
+    var runID: String
+    var params: [String: String]
+    /// Outputs of the steps that have ended, by step and key.
+    var steps: [String: [String: String]]
+    var environment: [String: String]
+
+    /// - Throws: `Unfilled` for what has no value: an unset variable, or a step that was skipped and left nothing behind.
+    func fill(_ template: Template) throws(Unfilled) -> String {
+        var text = ""
+        for piece in template.pieces {
+            switch piece {
+            case .text(let part): text += part
+            case .reference(let reference, _): text += try value(of: reference)
+            }
+        }
+        return text
+    }
+
+    private func value(of reference: Template.Reference) throws(Unfilled) -> String {
+        let (found, name): (String?, String) =
+            switch reference {
+            case .interval: (interval?.name, "interval")
+            case .intervalStart: (interval?.start, "interval.start")
+            case .intervalEnd: (interval?.end, "interval.end")
+            case .runID: (runID, "run.id")
+            case .param(let name): (params[name], "params.\(name)")
+            case .step(let step, let key): (steps[step]?[key], "steps.\(step).\(key)")
+            case .environment(let name): (environment[name], "env.\(name)")
+            }
+        guard let found else { throw Unfilled(name: name) }
+        return found
+    }
+}
+
+/// A place of a template that has no value.
+struct Unfilled: Error, CustomStringConvertible {
+    var name: String
+    var description: String { "\"\(name)\" has no value" }
+}

@@ -1,0 +1,116 @@
+public import Trips
+
+/// A workflow as its file declares it, checked: every name it uses exists, and its steps form no cycle.
+public struct WorkflowSpec: Sendable {
+    public var name: String
+    public var description: String
+    /// nil for one that only runs when somebody says so.
+    public var schedule: Schedule?
+    public var zone: ZoneClock
+    /// No data interval begins before.
+    public var start: EventTime?
+    public var catchUp: CatchUp
+    /// Steps of a run that may be under way at once.
+    public var parallel: Int
+    /// How long a whole run may take; nil for as long as it takes.
+    public var timeoutMs: Int64?
+    public var params: [String: String]
+    /// In an order in which each comes after those that it needs.
+    public var steps: [StepSpec]
+    /// The file's path.
+    public var file: String
+
+    public func step(_ name: String) -> StepSpec? { steps.first { $0.name == name } }
+}
+
+/// What becomes of intervals that were missed while nothing ran.
+public enum CatchUp: Sendable, Hashable {
+    /// None of them: only what becomes due while somebody looks is run.
+    case none
+    /// The last one that became due; the ones before are not.
+    case latest
+    /// Each of them, oldest first.
+    case all
+    /// Each that became due within this time.
+    case within(ms: Int64)
+}
+
+/// One step of a workflow.
+public struct StepSpec: Sendable {
+    public var name: String
+    public var action: StepAction
+    /// Names of the steps that have to have ended before it.
+    public var needs: [String]
+    public var when: StepCondition
+    public var condition: Comparison?
+    /// Further attempts after one that failed.
+    public var retries: Int
+    public var backoff: Backoff
+    /// How long one attempt may take; nil for as long as it takes.
+    public var timeoutMs: Int64?
+    /// Whether its failure leaves the run a success and lets the steps behind it go on.
+    public var allowFailure: Bool
+    /// Variables of its process, besides those of taxi-cli.
+    public var environment: [(name: String, value: Template)]
+}
+
+/// What a step needs of the steps before it.
+public enum StepCondition: String, Sendable, CaseIterable {
+    case allSuccess = "all_success"
+    case allDone = "all_done"
+    case anyFailed = "any_failed"
+    case always
+}
+
+/// What a step does.
+public enum StepAction: Sendable {
+    /// A program and its arguments; no shell reads them.
+    case command([Template])
+    /// A line for `/bin/sh -c`.
+    case shell(Template)
+    /// SQL of a file, run on the tenant's results in one transaction.
+    case sqlFile(path: String)
+    /// An analysis of `taxi-cli batch`, or all.
+    case batch(analysis: String, by: String?, period: Template?)
+    /// Waits until a file is there.
+    case waitForFile(Template)
+    /// Waits until a query gives a row.
+    case waitForRow(Template)
+
+    /// The key that declares it.
+    public var kind: String {
+        switch self {
+        case .command: "shell"
+        case .shell: "sh"
+        case .sqlFile: "sql"
+        case .batch: "batch"
+        case .waitForFile, .waitForRow: "wait"
+        }
+    }
+
+    /// What it leaves behind for `{{ steps.NAME.KEY }}`, besides `state`.
+    var outputs: [String] {
+        switch self {
+        case .command, .shell: ["exit", "output"]
+        case .sqlFile, .batch: ["rows"]
+        case .waitForFile, .waitForRow: []
+        }
+    }
+}
+
+/// How long to wait before another attempt: `first`, then twice as long each time, up to `limit`.
+public struct Backoff: Sendable, Hashable {
+    public var firstMs: Int64
+    public var limitMs: Int64
+
+    public init(firstMs: Int64, limitMs: Int64) { (self.firstMs, self.limitMs) = (firstMs, limitMs) }
+
+    /// The wait after the attempt with this number, from 1.
+    public func waitMs(afterAttempt attempt: Int) -> Int64 {
+        var wait = firstMs
+        for _ in 1..<max(1, attempt) where wait < limitMs {
+            wait = wait.multipliedReportingOverflow(by: 2).partialValue
+        }
+        return min(wait, limitMs)
+    }
+}
