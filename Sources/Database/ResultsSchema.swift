@@ -42,7 +42,8 @@ enum ResultsSchema {
         { connection in
             try connection.execute(firstTables)
             try fillFareBuckets(connection)
-        }
+        },
+        { connection in try connection.execute(workflowTables) },
     ]
 
     private static let firstTables = """
@@ -82,6 +83,29 @@ enum ResultsSchema {
         SELECT id, command, \(ViewSQL.isoTime("started_ms")) AS started, \(ViewSQL.isoTime("ended_ms")) AS ended,
             outcome, summary
         FROM run_records;
+        """
+
+    private static let workflowTables = """
+        -- Runs of workflows; times in ms UTC, params and outputs as JSON objects; see RunHistory. At most one run an interval: two
+        -- NULLs differ, so a workflow without a schedule may run as often as it likes.
+        CREATE TABLE stored_workflow_runs (
+            run_id TEXT PRIMARY KEY, workflow TEXT NOT NULL, interval_start_ms INTEGER, interval_end_ms INTEGER,
+            trigger TEXT NOT NULL, state TEXT NOT NULL, started_ms INTEGER, ended_ms INTEGER, params TEXT NOT NULL,
+            file TEXT NOT NULL, cancel INTEGER NOT NULL DEFAULT 0, pid INTEGER NOT NULL, process_start TEXT NOT NULL,
+            UNIQUE (workflow, interval_start_ms, interval_end_ms)) WITHOUT ROWID;
+        CREATE TABLE stored_workflow_steps (
+            run_id TEXT NOT NULL, step TEXT NOT NULL, attempt INTEGER NOT NULL, state TEXT NOT NULL, started_ms INTEGER,
+            ended_ms INTEGER, error TEXT, outputs TEXT NOT NULL DEFAULT '{}', pid INTEGER, process_start TEXT,
+            PRIMARY KEY (run_id, step, attempt)) WITHOUT ROWID;
+        CREATE VIEW workflow_runs AS
+        SELECT run_id, workflow, \(ViewSQL.isoTime("interval_start_ms")) AS interval_start,
+            \(ViewSQL.isoTime("interval_end_ms")) AS interval_end, trigger, state,
+            \(ViewSQL.isoTime("started_ms")) AS started, \(ViewSQL.isoTime("ended_ms")) AS ended
+        FROM stored_workflow_runs;
+        CREATE VIEW workflow_steps AS
+        SELECT run_id, step, attempt, state, \(ViewSQL.isoTime("started_ms")) AS started,
+            \(ViewSQL.isoTime("ended_ms")) AS ended, error
+        FROM stored_workflow_steps;
         """
 
     private static func fillFareBuckets(_ connection: Connection) throws {

@@ -114,7 +114,8 @@ public struct RunLog {
         }
     }
 
-    private static func makeID(at now: EventTime) -> String {
+    /// An id of a run that begins at `now`.
+    public static func makeID(at now: EventTime) -> String {
         let seconds = floorDivide(now, 1000)
         let (year, month, day) = Calendar.date(ofDay: Int(floorDivide(seconds, 86400)))
         let inDay = seconds - floorDivide(seconds, 86400) * 86400

@@ -1,14 +1,22 @@
 import Glibc
 
 /// A process that cannot be taken for a later one with the same number.
-struct RunningProcess: Sendable, Equatable {
-    var pid: Int32
+public struct RunningProcess: Sendable, Equatable {
+    public var pid: Int32
     /// When it started, in the kernel's words: the boot's id and clock ticks since that boot.
-    var start: String
+    public var start: String
 
-    static var current: RunningProcess { RunningProcess(pid: getpid(), start: start(of: getpid()) ?? "") }
+    public init(pid: Int32, start: String) { (self.pid, self.start) = (pid, start) }
 
-    var isAlive: Bool { Self.start(of: pid) == start }
+    /// The process of this number as it is now; nil where there is none.
+    public init?(pid: Int32) {
+        guard let start = Self.start(of: pid) else { return nil }
+        self.init(pid: pid, start: start)
+    }
+
+    public static var current: RunningProcess { RunningProcess(pid: getpid(), start: start(of: getpid()) ?? "") }
+
+    public var isAlive: Bool { Self.start(of: pid) == start }
 
     /// nil where there is no such process, or where the system has no /proc to tell.
     private static func start(of pid: Int32) -> String? {

@@ -1,0 +1,39 @@
+internal import Foundation
+internal import Problems
+internal import Trips
+
+/// Where the logs of steps are: `<folder>/<run>/<step>.<attempt>.log`.
+public struct RunLogs: Sendable {
+    public let folder: String
+
+    public init(folder: String) { self.folder = folder }
+
+    public func path(_ runID: String, _ step: String, attempt: Int) -> String {
+        "\(folder)/\(runID)/\(step).\(attempt).log"
+    }
+
+    /// The last lines of a log; none where it is not there.
+    public func lastLines(_ count: Int, of runID: String, _ step: String, attempt: Int) -> [String] {
+        guard let bytes = FileManager.default.contents(atPath: path(runID, step, attempt: attempt)) else { return [] }
+        return String(decoding: bytes, as: UTF8.self).split(separator: "\n").suffix(count).map(String.init)
+    }
+
+    func create(_ runID: String) throws(Problem) {
+        do {
+            try FileManager.default.createDirectory(
+                atPath: "\(folder)/\(runID)", withIntermediateDirectories: true,
+                attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw Problem(
+                .cannotCreate, "cannot create \"\(folder)/\(runID)\": \(error.localizedDescription)",
+                hint: "Change the permissions, or choose another home with --home.")
+        }
+    }
+
+    func open(
+        _ runID: String, _ step: String, attempt: Int, secrets: [String], zone: ZoneClock,
+        now: @escaping @Sendable () -> EventTime
+    ) throws(Problem) -> StepLog {
+        try StepLog(path: path(runID, step, attempt: attempt), secrets: secrets) { zone.iso(ms: now()) }
+    }
+}

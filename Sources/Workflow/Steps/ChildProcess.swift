@@ -1,0 +1,123 @@
+internal import Foundation
+internal import Glibc
+internal import Problems
+internal import Synchronization
+
+/// Runs a program in a process group of its own, with what it writes on stdout and stderr going to a log.
+struct ChildProcess {
+    enum End: Equatable {
+        case exit(Int32), signal(Int32)
+        case timedOut, stopped
+    }
+
+    var arguments: [String]
+    var environment: [String: String]
+    var folder: String
+
+    /// Runs it to its end. The whole group is ended (SIGTERM, five seconds later SIGKILL) at `deadline` or when `isStopped`.
+    ///
+    /// - Parameters:
+    ///   - deadline: of the clock that never jumps; nil for none.
+    ///   - started: told the process's number.
+    /// - Throws: `.noInput` where there is no such program, `.unavailable` where no process can be had.
+    func run(
+        deadline: ContinuousClock.Instant?, isStopped: () -> Bool, log: StepLog, started: (Int32) throws -> Void
+    ) throws -> End {
+        let (pid, output) = try Self.spawning.withLock { _ in try spawn() }
+        defer { close(output) }
+        var status: Int32 = 0
+        do { try started(pid) } catch {
+            kill(-pid, SIGKILL)
+            waitpid(pid, &status, 0)
+            throw error
+        }
+        var (reason, killAt): (End?, ContinuousClock.Instant?) = (nil, nil)
+        var (hasExited, isOpen) = (false, true)
+        while !hasExited || isOpen {
+            if isOpen {
+                let count = Self.read(output, into: log)
+                if count == 0 { isOpen = false }
+                // A process left in the background may hold the pipe for ever.
+                if count < 0, hasExited { break }
+            } else if !hasExited {
+                usleep(10_000)
+            }
+            if !hasExited { hasExited = waitpid(pid, &status, WNOHANG) == pid }
+            let now = ContinuousClock.now
+            if reason == nil, !hasExited {
+                if let deadline, now >= deadline { reason = .timedOut }
+                if isStopped() { reason = .stopped }
+                if reason != nil {
+                    kill(-pid, SIGTERM)
+                    killAt = now + .seconds(5)
+                }
+            } else if let at = killAt, now >= at {
+                kill(-pid, SIGKILL)
+            }
+        }
+        log.finish()
+        if let reason { return reason }
+        return status & 0x7f == 0 ? .exit(status >> 8 & 0xff) : .signal(status & 0x7f)
+    }
+
+    /// Ends a process group that an earlier scheduler left behind.
+    static func end(group pid: Int32) { kill(-pid, SIGKILL) }
+
+    /// Bytes read: 0 at the end, -1 where nothing came for a tenth of a second.
+    private static func read(_ file: Int32, into log: StepLog) -> Int {
+        var waiting = pollfd(fd: file, events: Int16(POLLIN), revents: 0)
+        guard poll(&waiting, 1, 100) > 0 else { return -1 }
+        return withUnsafeTemporaryAllocation(byteCount: 1 << 14, alignment: 1) { buffer in
+            let count = Glibc.read(file, buffer.baseAddress, buffer.count)
+            if count > 0 { log.add(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<count])) }
+            return count < 0 ? -1 : count
+        }
+    }
+
+    /// One at a time: between the making of a pipe and its mark as ours another child would get it too.
+    private static let spawning = Mutex<Void>(())
+
+    /// - Returns: the child, and the end of the pipe at which its output comes.
+    private func spawn() throws -> (pid: pid_t, output: Int32) {
+        var ends: [Int32] = [0, 0]
+        guard pipe(&ends) == 0 else { throw Self.refused("make a pipe", errno) }
+        defer { close(ends[1]) }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        do { return (try spawn(output: ends[1]), ends[0]) } catch {
+            close(ends[0])
+            throw error
+        }
+    }
+
+    private func spawn(output: Int32) throws -> pid_t {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_adddup2(&actions, output, 1)
+        posix_spawn_file_actions_adddup2(&actions, output, 2)
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK))
+        posix_spawnattr_setpgroup(&attributes, 0)
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        // POSIX's spawn changes no folder; a shell does, and then becomes the program.
+        let program = folder.isEmpty ? arguments : ["/bin/sh", "-c", "cd \"$0\" && exec \"$@\"", folder] + arguments
+        var words: [UnsafeMutablePointer<CChar>?] = program.map { strdup($0) } + [nil]
+        var variables: [UnsafeMutablePointer<CChar>?] = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
+        defer { for word in words + variables { free(word) } }
+        var pid: pid_t = 0
+        let code = posix_spawnp(&pid, program[0], &actions, &attributes, &words, &variables)
+        guard code == 0 else { throw Self.refused("run \"\(arguments[0])\"", code) }
+        return pid
+    }
+
+    private static func refused(_ action: String, _ number: Int32) -> Problem {
+        Problem(
+            number == ENOENT ? .noInput : .unavailable,
+            "cannot \(action): \(String(cString: strerror(number)).lowercased())")
+    }
+}
