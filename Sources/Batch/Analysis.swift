@@ -22,6 +22,15 @@ public enum Analysis: String, Sendable, CaseIterable, Codable {
     /// The storage behind the view: `BatchSchema`.
     var table: String { "batch_\(view)" }
 
+    /// The columns of the view that tell a period's rows apart.
+    var rowKeys: [String] {
+        switch self {
+        case .fareTrend, .accumulated: []
+        case .areaHotspots: ["pickup_community_area"]
+        case .locationHotspots: ["pickup_centroid_location"]
+        }
+    }
+
     /// Running totals of quarters would repeat those of months.
     public var kinds: [PeriodKind] { self == .accumulated ? [.month, .year] : PeriodKind.allCases }
 

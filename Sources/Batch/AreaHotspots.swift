@@ -8,7 +8,7 @@ struct AreaHotspots {
     /// Replaces the rows of `periods`; returns how many there are.
     func run(_ periods: [Period]) throws -> Int {
         let tallies = try context.byPeriod(
-            periods, empty: HotspotTally(precedence: .init(positions: nil)),
+            periods, of: "areas", empty: HotspotTally(precedence: .init(positions: nil)),
             sql: "SELECT day, area, pickups FROM day_area WHERE day >= ? AND day < ? ORDER BY day, area"
         ) { tally, row in tally.add(row.integer(2), at: Int(row.integer(1))) }
 

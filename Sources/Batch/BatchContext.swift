@@ -19,15 +19,27 @@ struct BatchContext {
     /// Days go into months first, and months into quarters and years: no day is read twice, whatever the kinds.
     ///
     /// - Parameters:
+    ///   - source: the name under which months are kept (`MonthSums`): those are not read again.
     ///   - sql: gives rows with the day first, ascending, for days in `[?, ?)`.
     ///   - add: adds the row that the statement stands on.
     func byPeriod<Sum: PeriodSum>(
-        _ periods: [Period], empty: Sum, sql: String, add: (inout Sum, Statement) throws -> Void
+        _ periods: [Period], of source: String, empty: Sum, sql: String, add: (inout Sum, Statement) throws -> Void
     ) throws -> [Period: Sum] {
         var months: [Int: Sum] = [:]
+        let kept = MonthSums(connection: connection)
+        var missing: [Period] = []
+        for month in Set(periods.flatMap { $0.parts(.month) ?? [] }).sorted(by: { $0.ordinal < $1.ordinal }) {
+            var sum = empty
+            if let words = try kept.words(source, month: month.ordinal), sum.restore(words) {
+                months[month.ordinal] = sum
+            } else {
+                missing.append(month)
+            }
+        }
+        var read: Set<Int> = []
         try connection.snapshot {
             let statement = try connection.prepare(sql)
-            for range in Period.dayRanges(of: periods) {
+            for range in Period.dayRanges(of: missing) {
                 statement.bind(0, Int64(range.lowerBound))
                 statement.bind(1, Int64(range.upperBound))
                 var month = Period(kind: .month, containingDay: range.lowerBound)
@@ -39,6 +51,7 @@ struct BatchContext {
                         sum.endDay()
                         if rowDay >= monthEnd {
                             months[month.ordinal] = sum
+                            read.insert(month.ordinal)
                             month = Period(kind: .month, containingDay: rowDay)
                             (monthEnd, sum) = (month.days.upperBound, empty)
                         }
@@ -48,9 +61,11 @@ struct BatchContext {
                 }
                 sum.endDay()
                 months[month.ordinal] = sum
+                read.insert(month.ordinal)
                 statement.reset()
             }
         }
+        try kept.keep(read.sorted().compactMap { month in months[month].map { (month, $0.words) } }, source)
         var sums: [Period: Sum] = [:]
         for period in periods {
             for case let month? in (period.parts(.month) ?? []).map({ months[$0.ordinal] }) {
@@ -66,6 +81,10 @@ protocol PeriodSum {
     /// Called after the last row of a day.
     mutating func endDay()
     mutating func merge(_ other: Self)
+    /// All that was added, for `restore` of an empty one.
+    var words: [Int64] { get }
+    /// Takes up what `words` gave; false where they cannot be that.
+    mutating func restore(_ words: [Int64]) -> Bool
 }
 
 extension Period {

@@ -44,16 +44,17 @@ public struct BatchRunner: Sendable {
     ///   results to read, `.badData` for damaged ones, `.tryAgain` where the database or another run keeps us waiting.
     public func run(
         analyses: [Analysis] = Analysis.allCases, kinds: [PeriodKind]? = nil,
-        periods selection: PeriodSelection = .last,
+        periods selection: PeriodSelection = .last, options: BatchOptions = BatchOptions(),
         progress: (_ done: Int, _ due: Int) -> Void = { _, _ in }
     ) throws -> BatchSummary {
         try explaining("running the analytics") {
-            try unguardedRun(analyses, kinds ?? selection.impliedKinds, selection, progress)
+            try unguardedRun(analyses, kinds ?? selection.impliedKinds, selection, options, progress)
         }
     }
 
     private func unguardedRun(
-        _ analyses: [Analysis], _ kinds: [PeriodKind], _ selection: PeriodSelection, _ progress: (Int, Int) -> Void
+        _ analyses: [Analysis], _ kinds: [PeriodKind], _ selection: PeriodSelection,
+        _ options: BatchOptions, _ progress: (Int, Int) -> Void
     ) throws -> BatchSummary {
         let clock = ContinuousClock()
         let start = clock.now
@@ -69,7 +70,9 @@ public struct BatchRunner: Sendable {
             summary.skipped[analysis.rawValue] = "query \"\(analysis.query)\" has no stored results"
             return false
         }
-        guard !runnable.isEmpty else { throw Self.noResults(of: analyses) }
+        guard !runnable.isEmpty || (analyses.isEmpty && !options.declared.isEmpty) else {
+            throw Self.noResults(of: analyses)
+        }
         try BatchSchema.prepare(connection)
 
         let windows = try StoredWindows.Source.allCases.compactMap { try StoredWindows($0, on: connection) }
@@ -92,12 +95,69 @@ public struct BatchRunner: Sendable {
                 case .locationHotspots: try LocationHotspots(context: context).run(own)
                 }
         }
+        try runDeclared(options, due, context, &summary)
         for kind in kinds { summary.periods[kind.rawValue] = due.filter { $0.kind == kind }.map(\.description) }
         summary.partial = due.filter { period in
             runnable.contains { reach.isPartial(period, of: $0, zone: zone) }
         }.map(\.description)
+        if let retainMs = options.retainMs, let latest = reach.latestMs {
+            let pruned = try rollups.prune(before: zone.localDay(ofMs: latest - retainMs))
+            (summary.windowsPruned, summary.daysNotPruned) = (pruned.windows, pruned.daysKept)
+        }
+        if let name = options.vintage {
+            try Vintages(connection: connection).keep(name, views: try vintageViews(), nowMs: options.nowMs)
+            summary.vintage = name
+        }
         summary.seconds = (clock.now - start) / .seconds(1)
         return summary
+    }
+
+    private func runDeclared(
+        _ options: BatchOptions, _ due: [Period], _ context: BatchContext, _ summary: inout BatchSummary
+    ) throws {
+        for analysis in options.declared {
+            let results = DeclaredResults(analysis: analysis, connection: connection)
+            switch try results.readiness(queryViews: options.queryViews) {
+            case .waitsFor(let query):
+                summary.skipped[analysis.name] = "query \"\(query)\" has no stored results"
+            case .ready(let statement):
+                let own = due.filter { analysis.kinds.contains($0.kind) }
+                summary.rows[analysis.name] = try results.run(own, statement: statement) { period in
+                    context.partial(period, of: .accumulated)
+                }
+            }
+        }
+    }
+
+    /// All views of answers that there are, with what tells a period's rows apart.
+    private func vintageViews() throws -> [(name: String, keys: [String])] {
+        let declared = try connection.rows("SELECT name, sql FROM batch_analyses ORDER BY name") {
+            ($0.text(0), $0.text(1))
+        }
+        return Analysis.allCases.map { ($0.view, $0.rowKeys) }
+            + (try declared.map { name, sql in (name, try DeclaredAnalysis.parse(sql, file: name).keys) })
+    }
+
+    /// Checks declared analyses against what is stored, and runs none.
+    ///
+    /// - Returns: by name, the query that an analysis waits for.
+    /// - Throws: `Problem(.configuration)` with all that is wrong, each with its place.
+    public func check(_ declared: [DeclaredAnalysis], queryViews: [String: String]) throws -> [String: String] {
+        var waits: [String: String] = [:]
+        var problems: [Problem] = []
+        for analysis in declared {
+            do {
+                let results = DeclaredResults(analysis: analysis, connection: connection)
+                if case .waitsFor(let query) = try results.readiness(queryViews: queryViews) {
+                    waits[analysis.name] = query
+                }
+            } catch let problem as Problem { problems.append(problem) }
+        }
+        if var first = problems.first {
+            first.others = Array(problems.dropFirst())
+            throw first
+        }
+        return waits
     }
 
     private func checkKinds(_ analyses: [Analysis], _ kinds: [PeriodKind]) throws(Problem) {

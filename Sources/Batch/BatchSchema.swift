@@ -1,3 +1,4 @@
+import Database
 public import SQLite
 
 /// The tables that analytics writes and the public views over them.
@@ -6,6 +7,11 @@ public import SQLite
 ///
 ///     day_fare, day_area, day_location   closed windows added up by local day; only windows that tile time
 ///     rolled_days                        which days have been; fresh = 0 while a day's rollup is due or being written
+///     rolled_months                      what the days of a month add up to: MonthSums
+///     rolled_locations                   the texts of day_location's ids: LocationIDs
+///     pruned_windows                     before which day a view's windows are gone: DayRollups+Pruning
+///     batch_analyses                     the texts of declared analyses: DeclaredResults
+///     batch_vintage…                     earlier answers: Vintages
 ///     batch_<view>                       rows of the four analyses, keyed by kind and period (and rank)
 public enum BatchSchema {
     /// Creates what is missing, and views whose definition has changed anew; takes the write lock only if there is something to do.
@@ -17,7 +23,15 @@ public enum BatchSchema {
         let due = tables.contains { known[$0.name] == nil } || views.contains { known[$0.name] != $0.sql }
         guard due else { return }
         try connection.transaction {
-            for table in tables where known[table.name] == nil { try connection.execute(table.sql) }
+            for table in tables where known[table.name] == nil {
+                try connection.execute(table.sql)
+                // Up to then, the stream's own ids were those of the rollups.
+                if table.name == "rolled_locations", known["keys_hotspotwindow"] != nil {
+                    try connection.execute(
+                        "INSERT OR IGNORE INTO rolled_locations SELECT id, pickup_centroid_location FROM keys_hotspotwindow"
+                    )
+                }
+            }
             for view in views where known[view.name] != view.sql {
                 try connection.execute("DROP VIEW IF EXISTS \(view.name)")
                 try connection.execute(view.sql)
@@ -59,6 +73,46 @@ public enum BatchSchema {
         (
             "rolled_days",
             "CREATE TABLE IF NOT EXISTS rolled_days(day INTEGER PRIMARY KEY, fresh INTEGER NOT NULL)"
+        ),
+        (
+            "rolled_months",
+            """
+            CREATE TABLE IF NOT EXISTS rolled_months(
+              source TEXT NOT NULL, month INTEGER NOT NULL, words BLOB NOT NULL, PRIMARY KEY (source, month)) WITHOUT ROWID
+            """
+        ),
+        (
+            "rolled_locations",
+            "CREATE TABLE IF NOT EXISTS rolled_locations(id INTEGER PRIMARY KEY, location TEXT NOT NULL UNIQUE)"
+        ),
+        (
+            "pruned_windows",
+            "CREATE TABLE IF NOT EXISTS pruned_windows(view TEXT PRIMARY KEY, before_day INTEGER NOT NULL) WITHOUT ROWID"
+        ),
+        (
+            "batch_analyses",
+            "CREATE TABLE IF NOT EXISTS batch_analyses(name TEXT PRIMARY KEY, sql TEXT NOT NULL) WITHOUT ROWID"
+        ),
+        (
+            "batch_vintages",
+            "CREATE TABLE IF NOT EXISTS batch_vintages(vintage TEXT PRIMARY KEY, made_ms INTEGER NOT NULL) WITHOUT ROWID"
+        ),
+        (
+            "batch_vintage_views",
+            """
+            CREATE TABLE IF NOT EXISTS batch_vintage_views(
+              vintage TEXT NOT NULL, view TEXT NOT NULL, keys TEXT NOT NULL, object TEXT NOT NULL,
+              PRIMARY KEY (vintage, view)) WITHOUT ROWID
+            """
+        ),
+        (
+            "batch_vintage_rows",
+            """
+            CREATE TABLE IF NOT EXISTS batch_vintage_rows(
+              vintage TEXT NOT NULL, view TEXT NOT NULL, period_kind TEXT NOT NULL, period TEXT NOT NULL,
+              key TEXT NOT NULL, row TEXT NOT NULL,
+              PRIMARY KEY (vintage, view, period_kind, period, key)) WITHOUT ROWID
+            """
         ),
         (
             "batch_fare_trend",
@@ -154,6 +208,15 @@ public enum BatchSchema {
               period_kind, period, rank, location AS pickup_centroid_location, pickups,
               pickups * 1.0 / period_pickups AS share, top10_days, days, persistent, partial
             FROM batch_location_hotspots
+            """
+        ),
+        (
+            "vintages",
+            """
+            CREATE VIEW vintages AS SELECT
+              v.vintage AS name, \(ViewSQL.isoTime("v.made_ms")) AS made,
+              (SELECT count(*) FROM batch_vintage_rows AS r WHERE r.vintage = v.vintage) AS rows
+            FROM batch_vintages AS v
             """
         ),
     ]

@@ -12,12 +12,20 @@ public struct BatchSummary: Sendable, Codable, Equatable {
     public var daysRolledUp = 0
     /// Analyses that were asked for but have no stored results to read, with the reason.
     public var skipped: [String: String] = [:]
+    /// Windows that `retain` let go.
+    public var windowsPruned = 0
+    /// Days that are old enough to be pruned but stay, since their rollup is not up to date.
+    public var daysNotPruned = 0
+    /// The name under which the answers were kept.
+    public var vintage: String?
     public var seconds = 0.0
 
     enum CodingKeys: String, CodingKey {
         case rows, periods, partial
         case daysRolledUp = "days_rolled_up"
-        case skipped, seconds
+        case skipped, seconds, vintage
+        case windowsPruned = "windows_pruned"
+        case daysNotPruned = "days_not_pruned"
     }
 
     /// One line of JSON with sorted keys.

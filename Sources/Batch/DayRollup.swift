@@ -8,12 +8,22 @@ struct DayRollup {
     var areas = GroupSums<Int64>(ids: 0...999)
     var locations = GroupSums<Int64>(ids: 0...Int64(Int32.max))
 
+    /// Results whose windows were pruned: what was rolled up of them stands.
+    var pruned: Set<StoredWindows.Source> = []
+    /// A location that a window names and the stream's keys do not.
+    var unknownLocation: Int64?
+
     init(day: Int) { self.day = day }
 
     /// - Throws: `Problem(.badData)` where a window named a group that the query cannot have.
     func validate() throws(Problem) {
+        if let id = unknownLocation, id >= 0 {
+            throw Problem(
+                .badData, "keys_hotspotwindow has no location \(id) that stored_hotspotwindow counts",
+                hint: "Run taxi-cli audit to see whether the stored results match their source.")
+        }
         let strange: [(StoredWindows.Source, Int64?)] = [
-            (.fares, fares.strangeID), (.areas, areas.strangeID), (.locations, locations.strangeID),
+            (.fares, fares.strangeID), (.areas, areas.strangeID), (.locations, unknownLocation ?? locations.strangeID),
         ]
         for case (let source, let id?) in strange {
             throw Problem(

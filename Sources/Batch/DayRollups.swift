@@ -8,8 +8,8 @@ import Trips
 /// The note is taken (`rolled_days.fresh = 0`) in a transaction of its own *before* the day is read: what the stream changes
 /// while we read leaves a new note, so that no change is lost although the reading holds no lock.
 struct DayRollups {
-    private let connection: Connection
-    private let zone: ZoneClock
+    let connection: Connection
+    let zone: ZoneClock
     private let windows: [StoredWindows]
     /// Days read between two write transactions: bounds memory and how long a stream may have to wait.
     private static let daysATransaction = 32
@@ -18,8 +18,20 @@ struct DayRollups {
         (self.connection, self.windows, self.zone) = (connection, windows, zone)
     }
 
-    /// From the first local day with a stored window to the last.
+    /// From the first local day with a stored window or a rollup to the last.
     func span() throws -> ClosedRange<Int>? {
+        var days = try storedSpan()
+        let rolled = try connection.rows("SELECT min(day), max(day) FROM rolled_days") {
+            $0.isNull(0) ? nil : clamped(Int($0.integer(0)))...clamped(Int($0.integer(1)))
+        }
+        for case let range? in rolled {
+            days = min(days?.lowerBound ?? .max, range.lowerBound)...max(days?.upperBound ?? .min, range.upperBound)
+        }
+        return days
+    }
+
+    /// From the first local day with a stored window to the last.
+    func storedSpan() throws -> ClosedRange<Int>? {
         var days: ClosedRange<Int>?
         for window in windows {
             guard let (firstMs, lastMs) = try window.span() else { continue }
@@ -40,21 +52,26 @@ struct DayRollups {
         let due = try dueDays(in: ranges)
         guard !due.isEmpty else { return 0 }
         try claim(due)
+        let prunedBefore = try Self.prunedBefore(on: connection)
+        var locations = try LocationIDs(on: connection)
         var done = 0
         while done < due.count {
             let chunk = due[done..<min(done + Self.daysATransaction, due.count)]
-            let rollups = try connection.snapshot { try chunk.map(read) }
-            try write(rollups)
+            let rollups = try connection.snapshot {
+                try locations.readKeys(on: connection)
+                return try chunk.map { try read($0, locations, prunedBefore) }
+            }
+            try write(rollups, &locations)
             done += chunk.count
             progress(done, due.count)
         }
         return due.count
     }
 
-    private var hasChangedDays: Bool { get throws { try BatchSchema.exists("changed_days", on: connection) } }
+    var hasChangedDays: Bool { get throws { try BatchSchema.exists("changed_days", on: connection) } }
 
     private func dueDays(in ranges: [Range<Int>]) throws -> [Int] {
-        let stored = try span()
+        let stored = try storedSpan()
         var due: Set<Int> = []
         for range in ranges {
             let bounds: (SQLValue, SQLValue) = (.integer(Int64(range.lowerBound)), .integer(Int64(range.upperBound)))
@@ -74,6 +91,7 @@ struct DayRollups {
     private func claim(_ days: [Int]) throws {
         let hasChangedDays = try hasChangedDays
         try connection.transaction {
+            try MonthSums.forget(monthsOf: days, on: connection)
             let stale = try connection.prepare("INSERT OR REPLACE INTO rolled_days(day, fresh) VALUES (?, 0)")
             let note = hasChangedDays ? try connection.prepare("DELETE FROM changed_days WHERE day = ?") : nil
             for day in days {
@@ -86,10 +104,14 @@ struct DayRollups {
     }
 
     /// Adds up one day's windows.
-    private func read(_ day: Int) throws -> DayRollup {
+    private func read(_ day: Int, _ ids: LocationIDs, _ prunedBefore: [String: Int]) throws -> DayRollup {
         var rollup = DayRollup(day: day)
         let (fromMs, untilMs) = (zone.startMs(ofLocalDay: day), zone.startMs(ofLocalDay: day + 1))
         for window in windows {
+            if day < prunedBefore[window.source.rawValue] ?? .min, try !window.exist(fromMs: fromMs, untilMs: untilMs) {
+                rollup.pruned.insert(window.source)
+                continue
+            }
             switch window.source {
             case .fares:
                 try window.forEach(fromMs: fromMs, untilMs: untilMs) { bytes throws(PackedGroups.Malformed) in
@@ -103,7 +125,13 @@ struct DayRollups {
                 }
             case .locations:
                 try window.forEach(fromMs: fromMs, untilMs: untilMs) { bytes throws(PackedGroups.Malformed) in
-                    try PackedGroups.forEach(in: bytes) { rollup.locations.add($1, to: $0) }
+                    try PackedGroups.forEach(in: bytes) { key, pickups in
+                        if let id = ids.id(ofKey: key) {
+                            rollup.locations.add(pickups, to: id)
+                        } else {
+                            rollup.unknownLocation = key
+                        }
+                    }
                 }
             }
         }
@@ -111,18 +139,23 @@ struct DayRollups {
         return rollup
     }
 
-    private func write(_ rollups: [DayRollup]) throws {
+    private func write(_ rollups: [DayRollup], _ locations: inout LocationIDs) throws {
         try connection.transaction {
+            try locations.store(on: connection)
             let fare = try connection.prepare(
                 "INSERT INTO day_fare(day, bucket, trips, fare_sum, fare_n) VALUES (?, ?, ?, ?, ?)")
             let area = try connection.prepare("INSERT INTO day_area(day, area, pickups) VALUES (?, ?, ?)")
             let location = try connection.prepare("INSERT INTO day_location(day, location, pickups) VALUES (?, ?, ?)")
-            let cleared = try ["day_fare", "day_area", "day_location"].map {
-                try connection.prepare("DELETE FROM \($0) WHERE day = ?")
-            }
+            let tables: [(StoredWindows.Source, String)] = [
+                (.fares, "day_fare"), (.areas, "day_area"), (.locations, "day_location"),
+            ]
+            let cleared = try tables.map { ($0, try connection.prepare("DELETE FROM \($1) WHERE day = ?")) }
             let fresh = try connection.prepare("UPDATE rolled_days SET fresh = 1 WHERE day = ?")
             for rollup in rollups {
-                for statement in cleared + [fresh] { try statement.run(Int64(rollup.day)) }
+                try fresh.run(Int64(rollup.day))
+                for (source, statement) in cleared where !rollup.pruned.contains(source) {
+                    try statement.run(Int64(rollup.day))
+                }
                 try rollup.fares.forEach { bucket, words in
                     try fare.run(Int64(rollup.day), bucket, words.trips, words.sum, words.n)
                 }

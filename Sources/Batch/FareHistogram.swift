@@ -21,6 +21,20 @@ struct FareHistogram: PeriodSum, Equatable {
         count &+= other.count
     }
 
+    var words: [Int64] {
+        trips.indices.flatMap { trips[$0] == 0 ? [] : [Int64($0), trips[$0]] }
+    }
+
+    mutating func restore(_ words: [Int64]) -> Bool {
+        guard words.count % 2 == 0 else { return false }
+        for index in stride(from: 0, to: words.count, by: 2) {
+            guard let bucket = Int(exactly: words[index]), trips.indices.contains(bucket) else { return false }
+            trips[bucket] &+= words[index + 1]
+            count &+= words[index + 1]
+        }
+        return true
+    }
+
     /// The fare below or at which `percent` of the trips lie, by nearest rank: the estimate of the smallest bucket whose
     /// cumulative count reaches ceil(percent/100 · n); nil where there are no trips.
     ///

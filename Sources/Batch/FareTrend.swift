@@ -14,7 +14,7 @@ struct FareTrend {
     /// Replaces the rows of `periods`; returns how many there are.
     func run(_ periods: [Period]) throws -> Int {
         let histograms = try context.byPeriod(
-            periods, empty: FareHistogram(),
+            periods, of: "fares", empty: FareHistogram(),
             sql: "SELECT day, bucket, trips FROM day_fare WHERE day >= ? AND day < ? ORDER BY day, bucket"
         ) { histogram, row in
             guard FareHistogram.isBucket(row.integer(1)) else {

@@ -66,6 +66,24 @@ struct HotspotTally: PeriodSum {
         total &+= other.total
     }
 
+    var words: [Int64] {
+        [days] + pickups.indices.flatMap { pickups[$0] == 0 ? [] : [Int64($0), pickups[$0], top10Days[$0]] }
+    }
+
+    mutating func restore(_ words: [Int64]) -> Bool {
+        let largest = stride(from: 1, to: words.count, by: 3).reduce(0) { max($0, words[$1]) }
+        guard words.count % 3 == 1, largest < 4_000_000 else { return false }
+        grow(to: Int(largest) + 1)
+        for index in stride(from: 1, to: words.count, by: 3) {
+            guard words[index] >= 0 else { return false }
+            pickups[Int(words[index])] &+= words[index + 1]
+            total &+= words[index + 1]
+            top10Days[Int(words[index])] += words[index + 2]
+        }
+        days += words[0]
+        return true
+    }
+
     /// All places with pickups; rank 1 has the most.
     func ranked() -> [Ranked] {
         let places = pickups.indices.filter { pickups[$0] > 0 }.map { Place(id: $0, pickups: pickups[$0]) }

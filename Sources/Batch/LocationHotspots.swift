@@ -11,7 +11,7 @@ struct LocationHotspots {
     func run(_ periods: [Period]) throws -> Int {
         let locations = try Locations(on: context.connection)
         let tallies = try context.byPeriod(
-            periods, empty: HotspotTally(precedence: .init(positions: locations.positions)),
+            periods, of: "locations", empty: HotspotTally(precedence: .init(positions: locations.positions)),
             sql: "SELECT day, location, pickups FROM day_location WHERE day >= ? AND day < ? ORDER BY day, location"
         ) { tally, row in
             let id = Int(row.integer(1))
@@ -32,7 +32,7 @@ struct LocationHotspots {
     }
 }
 
-/// The texts behind the ids of `stored_hotspotwindow`.
+/// The texts behind the ids of `day_location`.
 private struct Locations {
     /// By id; nil where the id was never given.
     var texts: [String?] = []
@@ -40,10 +40,9 @@ private struct Locations {
     var positions: [Int32] = []
 
     init(on connection: Connection) throws {
-        guard try BatchSchema.exists("keys_hotspotwindow", on: connection) else { return }
         // The text order is SQLite's BINARY, which compares bytes.
         let keys = try connection.rows(
-            "SELECT id, pickup_centroid_location FROM keys_hotspotwindow WHERE id >= 0 ORDER BY pickup_centroid_location, id"
+            "SELECT id, location FROM rolled_locations WHERE id >= 0 ORDER BY location"
         ) { (Int($0.integer(0)), $0.text(1)) }
         let count = (keys.map(\.0).max() ?? -1) + 1
         guard count <= keys.count + 4_000_000 else { throw Self.unknown(count - 1) }
@@ -54,7 +53,7 @@ private struct Locations {
 
     static func unknown(_ id: Int) -> Problem {
         Problem(
-            .badData, "keys_hotspotwindow has no location \(id) that stored_hotspotwindow counts",
+            .badData, "rolled_locations has no location \(id) that day_location counts",
             hint: "Run taxi-cli audit to see whether the stored results match their source.")
     }
 }

@@ -61,6 +61,14 @@ struct StoredWindows {
         return (first, last)
     }
 
+    /// Whether any window, closed or open, starts in `[fromMs, untilMs)`.
+    func exist(fromMs: EventTime, untilMs: EventTime) throws -> Bool {
+        try connection.value(
+            "SELECT 1 FROM \(source.table) WHERE window_start_ms >= ? AND window_start_ms < ? LIMIT 1",
+            .integer(fromMs),
+            .integer(untilMs)) != nil
+    }
+
     /// Calls `body` with the packed groups of each closed, tiling window that starts in `[fromMs, untilMs)`.
     ///
     /// - Throws: `Problem(.badData)` that names table, window and byte where `body` finds the groups malformed.

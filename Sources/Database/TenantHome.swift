@@ -29,6 +29,8 @@ public struct TenantHome: Sendable, Hashable {
     public var taxiYAML: String { "\(path)/taxi.yaml" }
     /// The user's own queries.
     public var queriesYAML: String { "\(path)/queries.yaml" }
+    /// The folder of the user's own analyses, each an SQL file.
+    public var analyses: String { "\(path)/analyses" }
     public var workflows: String { "\(path)/workflows" }
 
     public var exists: Bool { Self.isFolder(path) }

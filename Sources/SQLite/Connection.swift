@@ -147,7 +147,9 @@ public final class Connection: @unchecked Sendable {
     public static var libraryVersion: String { String(cString: sqlite3_libversion()) }
 
     func error(sql: String?) -> SQLiteError {
-        SQLiteError(
-            number: sqlite3_extended_errcode(raw), message: String(cString: sqlite3_errmsg(raw)), path: path, sql: sql)
+        let offset = Int(sqlite3_error_offset(raw))
+        return SQLiteError(
+            number: sqlite3_extended_errcode(raw), message: String(cString: sqlite3_errmsg(raw)), path: path, sql: sql,
+            offset: offset < 0 ? nil : offset)
     }
 }

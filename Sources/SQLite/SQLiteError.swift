@@ -25,9 +25,12 @@ public struct SQLiteError: Error, Sendable, CustomStringConvertible {
     public var message: String
     public var path: String
     public var sql: String?
+    /// The byte of `sql` that SQLite stumbled over, from 0, where it knows.
+    public var offset: Int?
 
-    init(number: Int32, message: String, path: String, sql: String? = nil) {
+    init(number: Int32, message: String, path: String, sql: String? = nil, offset: Int? = nil) {
         self.number = number
+        self.offset = offset
         self.message = message
         self.path = path
         self.sql = sql

@@ -33,14 +33,22 @@ extension SQLValue: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, Exp
 /// Parameters and columns count from 0 here (SQLite counts parameters from 1).
 public final class Statement {
     public let sql: String
+    /// How many bytes of `sql` the statement is; what follows was not looked at.
+    public let byteCount: Int
     private let raw: OpaquePointer
     private let connection: Connection
 
     init(_ sql: String, on connection: Connection) throws(SQLiteError) {
         var prepared: OpaquePointer?
-        let code = sqlite3_prepare_v2(connection.raw, sql, -1, &prepared, nil)
+        var byteCount = 0
+        let code = sql.withCString { start in
+            var end: UnsafePointer<CChar>?
+            let code = sqlite3_prepare_v2(connection.raw, start, -1, &prepared, &end)
+            byteCount = end.map { $0 - start } ?? 0
+            return code
+        }
         guard code == SQLITE_OK, let prepared else { throw connection.error(sql: sql) }
-        (self.sql, raw, self.connection) = (sql, prepared, connection)
+        (self.sql, self.byteCount, raw, self.connection) = (sql, byteCount, prepared, connection)
     }
 
     deinit { sqlite3_finalize(raw) }
@@ -101,6 +109,13 @@ public final class Statement {
     }
 
     public func reset() { sqlite3_reset(raw) }
+
+    /// The names of the parameters with their mark (":from"), in order; nil for a bare "?".
+    public var parameterNames: [String?] {
+        (0..<sqlite3_bind_parameter_count(raw)).map { index in
+            sqlite3_bind_parameter_name(raw, index + 1).map { String(cString: $0) }
+        }
+    }
 
     public var columnCount: Int { Int(sqlite3_column_count(raw)) }
     public func columnName(_ index: Int) -> String { String(cString: sqlite3_column_name(raw, Int32(index))) }

@@ -23,9 +23,11 @@ struct BatchBenchmark {
         let end = Calendar.day(year: Self.years.upperBound + 1, month: 1, day: 1)
         try stored.connection.transaction {
             for id in 1...Self.locations {
-                try stored.connection.execute(
-                    "INSERT INTO keys_hotspotwindow VALUES (?, ?)", .integer(Int64(id)),
-                    .text("POINT (-87.\(id * 7919 % 100_000_000) 41.\(id * 104_729 % 100_000_000))"))
+                for table in ["keys_hotspotwindow", "rolled_locations"] {
+                    try stored.connection.execute(
+                        "INSERT INTO \(table) VALUES (?, ?)", .integer(Int64(id)),
+                        .text("POINT (-87.\(id * 7919 % 100_000_000) 41.\(id * 104_729 % 100_000_000))"))
+                }
             }
             for day in first..<end { try Self.storeDay(day, on: stored.connection, using: &random) }
         }

@@ -290,7 +290,7 @@ import Trips
         summary.seconds = 0.5
         #expect(
             summary.json
-                == #"{"days_rolled_up":0,"partial":[],"periods":{"month":["2024-01"]},"rows":{"fare_trend":2},"seconds":0.5,"skipped":{}}"#
+                == #"{"days_not_pruned":0,"days_rolled_up":0,"partial":[],"periods":{"month":["2024-01"]},"rows":{"fare_trend":2},"seconds":0.5,"skipped":{},"windows_pruned":0}"#
         )
     }
 }

@@ -49,9 +49,9 @@ enum Names {
             "alerts", "runs", "ml_results", "fare_buckets", "changed_days", "zone_offsets", "run_records", "settings",
             "checkpoints", "outbox", "ledger", "areas", "rollups", "day_fare", "day_area", "day_location",
             "rolled_days",
-            "query_windows",
+            "rolled_months", "rolled_locations", "pruned_windows", "query_windows", "vintages",
         ]
-        return taken.contains(table) || ["stored_", "keys_", "sqlite_"].contains { table.hasPrefix($0) }
+        return taken.contains(table) || ["stored_", "keys_", "sqlite_", "batch_"].contains { table.hasPrefix($0) }
     }
 
     /// Whether the tenant has another topic of this suffix.

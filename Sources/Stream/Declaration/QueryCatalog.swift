@@ -7,11 +7,14 @@ public enum QueryCatalog {
     /// - Parameters:
     ///   - userFile: path of the user's own declarations; nil where there are none.
     ///   - defaults: whether the default queries come first.
+    ///   - analytics: whether `AnalyticsQueries` come after them.
     /// - Throws: `Problem(.configuration)` with all that is wrong in the file, each with its place; `.noInput` where the
     ///   file cannot be read.
-    public static func load(userFile: String? = nil, defaults: Bool = true) throws(Problem) -> [QueryPlan] {
+    public static func load(
+        userFile: String? = nil, defaults: Bool = true, analytics: Bool = false
+    ) throws(Problem) -> [QueryPlan] {
         let own = try userFile.map { path throws(Problem) in try QueryDeclaration.load(path: path) } ?? []
-        return try joined(own, defaults: defaults)
+        return try joined(own, defaults: defaults, analytics: analytics)
     }
 
     /// As `load`, from the text of a file.
@@ -33,11 +36,13 @@ public enum QueryCatalog {
         return plans.filter { names.contains($0.name) }
     }
 
-    private static func joined(_ own: [QueryDeclaration], defaults: Bool) throws(Problem) -> [QueryPlan] {
-        var all = own
-        if defaults {
-            all = try QueryDeclaration.parse(DefaultQueries.yaml.utf8, file: DefaultQueries.fileName) + own
-        }
+    private static func joined(
+        _ own: [QueryDeclaration], defaults: Bool, analytics: Bool = false
+    ) throws(Problem) -> [QueryPlan] {
+        var all: [QueryDeclaration] = []
+        if defaults { all += try QueryDeclaration.parse(DefaultQueries.yaml.utf8, file: DefaultQueries.fileName) }
+        if analytics { all += try QueryDeclaration.parse(AnalyticsQueries.yaml.utf8, file: AnalyticsQueries.fileName) }
+        all += own
         let clashes = QueryDeclaration.clashes(all)
         if var first = clashes.first {
             first.others = Array(clashes.dropFirst())

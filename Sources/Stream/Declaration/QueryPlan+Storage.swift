@@ -65,6 +65,11 @@ extension QueryPlan {
             statements.append(
                 "CREATE TABLE IF NOT EXISTS \(keysTable) (id INTEGER PRIMARY KEY, \(typed.joined(separator: ", ")), "
                     + "UNIQUE (\(names.joined(separator: ", "))))")
+            if groups.contains(.day), window == .none {
+                // As the view writes it, so that a range of days costs what lies in it and not years.
+                statements.append(
+                    "CREATE INDEX IF NOT EXISTS \(keysTable)_by_day ON \(keysTable) (\(Self.dayText("\"day\"")))")
+            }
         }
         return statements
     }
@@ -87,7 +92,7 @@ extension QueryPlan {
         for group in groups {
             let value = keysTable == nil ? groupID : "k.\(StorageSQL.identifier(group.columnName))"
             switch group {
-            case .day: columns.append(("date(\(value) * 86400, 'unixepoch')", group.columnName))
+            case .day: columns.append((Self.dayText(value), group.columnName))
             case .fareBucket:
                 from += " LEFT JOIN fare_buckets AS b ON b.bucket = \(value)"
                 columns += [(value, "bucket"), ("b.fare_from", "fare_from"), ("b.fare_to", "fare_to")]
@@ -123,6 +128,8 @@ extension QueryPlan {
         try connection.execute("DROP TABLE IF EXISTS \(storageTable)")
         try connection.execute("DROP TABLE IF EXISTS keys_\(table)")
     }
+
+    private static func dayText(_ day: String) -> String { "date(\(day) * 86400, 'unixepoch')" }
 
     private var windowEndSQL: String {
         switch window {

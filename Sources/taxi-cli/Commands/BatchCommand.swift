@@ -3,6 +3,7 @@ import CommandLine
 import Database
 import Foundation
 import Problems
+import Stream
 import Topics
 import Trips
 
@@ -14,16 +15,24 @@ enum BatchCommand {
             Only days that changed are read again, and a period's rows are replaced at once, so a run may be repeated, and may go \
             on while a stream writes. Without --period every period is computed; last is the newest one that the results cover \
             to its end, which is what a schedule wants. A longer period than --by stands for its parts: --by month --period 2024.
+
+            Further analyses are SQL files with a header: those that come with taxi-cli (payment_mix, company_mix, area_mix, hour_mix, \
+            over stream --queries analytics) and your own in <home>/<tenant>/analyses/*.sql. --list checks and lists them, \
+            --print shows one to start from.
             """,
         examples: [
             Example("taxi-cli batch", "everything that the stored results allow"),
             Example("taxi-cli batch fare-trend --by month --period 2024-01", "one analysis of one month"),
             Example("taxi-cli batch --by month --period last", "the last complete month, from cron"),
+            Example("taxi-cli batch --vintage 2024-07", "keep the answers, to compare later ones with"),
+            Example("taxi-cli batch --retain-windows 400d", "let go of windows that the months no longer need"),
         ],
         arguments: [
             Argument(
-                "ANALYSIS", .any, kind: .choice(Analysis.allCases.map(\.rawValue) + ["all"]),
-                help: "one or more of fare-trend, accumulated, area-hotspots, location-hotspots; or all, as without")
+                "ANALYSIS", .any,
+                help:
+                    "one or more of fare-trend, accumulated, area-hotspots, location-hotspots and declared ones; or all, as without"
+            )
         ],
         options: [
             Option(
@@ -33,12 +42,41 @@ enum BatchCommand {
                 "period", value: .value("PERIOD"),
                 kind: .custom { text throws(Problem) in _ = try PeriodSelection(text) }, default: "all",
                 help: "which: 2024-01, 2024-Q1, 2024, last or all"),
+            Option(
+                "vintage", value: .value("NAME"),
+                kind: .custom { text throws(Problem) in try checkVintage(text) },
+                help: "keep all answers under this name too; show --diff NAME says what changed since", group: "Keeping"
+            ),
+            Option(
+                "retain-windows", value: .value("TIME"), kind: .duration, configKey: "batch.retain-windows",
+                help: "delete windows older than this before the newest result, once their days are added up",
+                group: "Keeping"),
+            Option("list", help: "check and list the declared analyses, and run none", group: "Declared analyses"),
+            Option("print", value: .value("NAME"), help: "print a declared analysis", group: "Declared analyses"),
             summaryOption,
         ],
         run: run)
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
-        let analyses = analyses(arguments.positionals)
+        let globals = GlobalOptions(arguments)
+        let home = try TenantHome(home: globals.home, tenant: globals.tenant, environment: arguments.environment)
+        let catalog = try AnalysisCatalog.load(folder: home.analyses)
+        if let name = arguments.text("print") { return try printDeclared(name, catalog, arguments) }
+        if arguments.isOn("list") { return try list(catalog, home, arguments) }
+        let names = arguments.positionals
+        try check(names, catalog)
+        let analyses = analyses(names)
+        var options = BatchOptions()
+        options.declared = names.isEmpty || names.contains("all") ? catalog : catalog.filter { names.contains($0.name) }
+        options.queryViews = try queryViews(globals)
+        options.retainMs = arguments.durationMs("retain-windows")
+        if let retainMs = options.retainMs, retainMs < 86_400_000 {
+            throw arguments.problem(
+                "retain-windows", "windows of the newest day cannot be let go", hint: "Retain at least 1d.")
+        }
+        options.vintage = arguments.text("vintage")
+        options.nowMs = systemTime()
+        let batchOptions = options
         let selection = try PeriodSelection(arguments.text("period") ?? "all")
         let kinds = arguments.texts("by").compactMap { PeriodKind(rawValue: $0) }
         let database = try openResults(arguments)
@@ -48,14 +86,14 @@ enum BatchCommand {
 
         let summary = try BatchRunner.recorded(in: database, now: { systemTime() }) {
             try BatchRunner(database, zone: zone).run(
-                analyses: analyses, kinds: kinds.isEmpty ? nil : kinds, periods: selection
+                analyses: analyses, kinds: kinds.isEmpty ? nil : kinds, periods: selection, options: batchOptions
             ) { done, due in
                 progress.update { "adding up days: \(grouped(Int64(done))) of \(grouped(Int64(due)))" }
             }
         }
         progress.clear()
         try writeSummary(summary.json, arguments)
-        if arguments.text("summary-json") != "-" { try report(summary, of: analyses, arguments) }
+        if arguments.text("summary-json") != "-" { try report(summary, of: analyses, options.declared, arguments) }
         return .success
     }
 
@@ -63,6 +101,66 @@ enum BatchCommand {
     private static func analyses(_ names: [String]) -> [Analysis] {
         if names.isEmpty || names.contains("all") { return Analysis.allCases }
         return Analysis.allCases.filter { names.contains($0.rawValue) }
+    }
+
+    private static func check(_ names: [String], _ catalog: [DeclaredAnalysis]) throws(Problem) {
+        let known = Analysis.allCases.map(\.rawValue) + catalog.map(\.name) + ["all"]
+        for name in names where !known.contains(name) {
+            let near = nearestName(to: name, among: known).map { "Did you mean \"\($0)\"? " } ?? ""
+            throw Problem(
+                .usage, "unknown analysis \"\(name)\"", hint: near + "Known: \(known.joined(separator: ", ")).")
+        }
+    }
+
+    private static func checkVintage(_ name: String) throws(Problem) {
+        guard !name.isEmpty, name.utf8.count <= 64, name.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) else {
+            throw Problem(
+                .usage, "\"\(name)\" cannot be the name of a vintage",
+                hint: "Use up to 64 visible ASCII characters without blanks, such as 2024-07.")
+        }
+    }
+
+    /// What queries there may be, by view; a file with mistakes in it is for stream to tell of.
+    private static func queryViews(_ globals: GlobalOptions) throws -> [String: String] {
+        let plans =
+            try (try? QueryCatalog.load(userFile: globals.queriesPath, analytics: true))
+            ?? QueryCatalog.load(analytics: true)
+        return Dictionary(plans.map { ($0.table, $0.name) }) { first, _ in first }
+    }
+
+    private static func printDeclared(
+        _ name: String, _ catalog: [DeclaredAnalysis], _ arguments: ParsedArguments
+    ) throws -> ExitStatus {
+        guard let analysis = catalog.first(where: { $0.name == name }) else {
+            throw arguments.problem(
+                "print", "there is no declared analysis \"\(name)\"",
+                hint: "Known: \(catalog.map(\.name).joined(separator: ", ")).")
+        }
+        try arguments.output.write(analysis.sql)
+        return .success
+    }
+
+    /// Lists what is declared; where there are results, the statements are checked against them.
+    private static func list(
+        _ catalog: [DeclaredAnalysis], _ home: TenantHome, _ arguments: ParsedArguments
+    ) throws -> ExitStatus {
+        var waits: [String: String] = [:]
+        if FileManager.default.fileExists(atPath: home.resultsDB) {
+            let globals = GlobalOptions(arguments)
+            let zone = try ZoneClock(identifier: globals.zoneIdentifier)
+            waits = try BatchRunner(ResultsDatabase.openReadOnly(home), zone: zone).check(
+                catalog, queryViews: queryViews(globals))
+        }
+        var table = Table(columns: ["analysis", "by", "about", "columns", "file", "remark"].map { Column($0) })
+        for analysis in catalog {
+            table.rows.append([
+                .text(analysis.name), .text(analysis.kinds.map(\.rawValue).joined(separator: ", ")),
+                .text(analysis.about), .text(analysis.columns.joined(separator: ", ")), .text(analysis.file),
+                .optional(waits[analysis.name].map { "waits for query \"\($0)\"" }),
+            ])
+        }
+        try arguments.write(table)
+        return .success
     }
 
     /// The tenant's results for writing; they must be there, since only a stream can make them.
@@ -74,19 +172,26 @@ enum BatchCommand {
     }
 
     private static func report(
-        _ summary: BatchSummary, of analyses: [Analysis], _ arguments: ParsedArguments
+        _ summary: BatchSummary, of analyses: [Analysis], _ declared: [DeclaredAnalysis], _ arguments: ParsedArguments
     ) throws {
         var table = Table(columns: [Column("analysis"), Column("table"), Column("rows", .right), Column("remark")])
-        for analysis in analyses {
+        for (name, view) in analyses.map({ ($0.rawValue, $0.view) }) + declared.map({ ($0.name, $0.name) }) {
             table.rows.append([
-                .text(analysis.rawValue), .text(analysis.view), .count(Int64(summary.rows[analysis.view] ?? 0)),
-                .optional(summary.skipped[analysis.rawValue].map { "skipped: \($0)" }),
+                .text(name), .text(view), .count(Int64(summary.rows[view] ?? 0)),
+                .optional(summary.skipped[name].map { "skipped: \($0)" }),
             ])
         }
         try arguments.write(table)
         let periods = summary.periods.values.reduce(0) { $0 + $1.count }
         guard periods > 0 else {
             return try arguments.say("no period is complete yet; --period all computes partial ones too")
+        }
+        if summary.windowsPruned > 0 || summary.daysNotPruned > 0 {
+            let kept = summary.daysNotPruned > 0 ? "; \(summary.daysNotPruned) older days stay, not added up yet" : ""
+            try arguments.say("\(grouped(Int64(summary.windowsPruned))) windows let go\(kept)")
+        }
+        if let vintage = summary.vintage {
+            try arguments.say("the answers are kept as \(vintage): taxi-cli show --diff \(vintage)")
         }
         let partial = summary.partial.isEmpty ? "" : ", not complete yet: \(listed(summary.partial))"
         try arguments.say(

@@ -70,13 +70,13 @@ enum DemoCommand {
         try stage.title("20,000 generated trips of two months, in the format of the City of Chicago's export")
         try stage.run(["data", "sample", stage.sample])
 
-        try stage.title("All but the last day, as fast as it goes: into a topic, through the five queries, into tables")
+        try stage.title("All but the last day, as fast as it goes: into a topic, through the queries, into tables")
         try stage.run(["produce", stage.sample, "--max", "--clock", "start", "--to", liveDay])
-        try stage.run(["stream", "--until-end"])
+        try stage.run(["stream", "--queries", "analytics", "--until-end"])
 
         try stage.title(
             "The last day, \(Int(speed)) times as fast as life, while the queries run in a process of their own")
-        let stream = try stage.start(["stream"])
+        let stream = try stage.start(["stream", "--queries", "analytics"])
         let produce = try stage.start([
             "produce", stage.sample, "--speed", "\(fixed(speed, decimals: speed.rounded() == speed ? 0 : 1))x",
             "--from", liveDay, "--to", dayAfter,
@@ -93,11 +93,13 @@ enum DemoCommand {
         stream.interrupt()
         stream.waitUntilExit()
         try stage.require(produce, "produce")
-        try stage.run(["stream", "--until-end"])
+        try stage.run(["stream", "--queries", "analytics", "--until-end"])
 
         try stage.title("Months, quarters and the year so far")
         try stage.run(["batch"])
         try stage.run(["show", "fare_trend", "--by", "month"])
+        try stage.title("How trips are paid")
+        try stage.run(["show", "payment_mix", "--period", "2024-04"])
         try stage.title("How fares are distributed")
         try stage.showFares()
         try stage.title("Where trips begin")

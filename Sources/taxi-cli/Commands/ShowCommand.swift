@@ -1,3 +1,4 @@
+import Batch
 import CommandLine
 import Database
 import Foundation
@@ -32,6 +33,9 @@ enum ShowCommand {
                 kind: .custom { text throws(Problem) in _ = try PeriodFilter(text) },
                 help: "only rows of 2024-01, 2024-Q1, 2024 or last"),
             Option("watch", short: "w", help: "show it again each second in which it changed, until Ctrl-C"),
+            Option(
+                "diff", value: .value("VINTAGE"),
+                help: "what changed since batch --vintage kept the answers: periods, or with TABLE each cell"),
             Option("sql", value: .value("SELECT"), help: "show what a query of your own gives"),
         ],
         run: run)
@@ -49,6 +53,11 @@ enum ShowCommand {
         }
         let connection = try ResultsDatabase.openReadOnly(home).connection
         let catalog = ResultCatalog(connection: connection, queriesPath: options.queriesPath)
+        if let vintage = arguments.text("diff") {
+            return try repeating(arguments, connection) {
+                try explaining("comparing with \(vintage)") { try showDiff(since: vintage, name, catalog, arguments) }
+            }
+        }
         guard let name else {
             try arguments.write(try catalog.table())
             return .success
@@ -82,6 +91,63 @@ enum ShowCommand {
             for _ in 0..<20 where !Interruption.isRequested { Thread.sleep(forTimeInterval: 0.05) }
         }
         return .interrupted
+    }
+
+    /// Which periods of which tables are others now; of one table, cell by cell.
+    private static func showDiff(
+        since vintage: String, _ name: String?, _ catalog: ResultCatalog, _ arguments: ParsedArguments
+    ) throws {
+        let connection = catalog.connection
+        let names = try VintageDiff.names(on: connection)
+        guard names.contains(vintage) else {
+            let near = nearestName(to: vintage, among: names).map { "Did you mean \"\($0)\"? " } ?? ""
+            throw arguments.problem(
+                "diff", "there is no vintage \"\(vintage)\"",
+                hint: names.isEmpty
+                    ? "taxi-cli batch --vintage \(vintage) keeps the answers under that name."
+                    : near + "Known: \(names.joined(separator: ", ")).")
+        }
+        let view = try name.map { try catalog.view(named: $0) }
+        if let view, !view.isPeriodic {
+            throw Problem(
+                .usage, "vintages do not hold \"\(view.name)\"",
+                hint: "They hold the answers of batch, such as fare_trend.")
+        }
+        func isWanted(_ row: [SQLValue]) -> Bool { arguments.text("by").map { row[1].text == $0 } ?? true }
+        if let view {
+            var writer = try arguments.tableWriter(columns: VintageDiff.columns.map { Column($0) })
+            try VintageDiff.forEachChange(since: vintage, view: view.name, on: connection) { row in
+                if isWanted(row) {
+                    try writer.append(zip(VintageDiff.columns, row).map { ResultPicture.plain($1, column: $0) })
+                }
+            }
+            return try writer.finish()
+        }
+        var periods: [(table: String, kind: String, period: String, rows: Int, cells: Int)] = []
+        var lastKey: SQLValue?
+        try VintageDiff.forEachChange(since: vintage, view: nil, on: connection) { row in
+            guard isWanted(row), let table = row[0].text, let kind = row[1].text, let period = row[2].text else {
+                return
+            }
+            if periods.last.map({ ($0.table, $0.kind, $0.period) == (table, kind, period) }) != true {
+                periods.append((table, kind, period, 0, 0))
+                lastKey = Optional.none
+            }
+            periods[periods.count - 1].cells += 1
+            if lastKey != row[3] { periods[periods.count - 1].rows += 1 }
+            lastKey = row[3]
+        }
+        var table = Table(columns: [
+            Column("table"), Column("period_kind"), Column("period"), Column("rows", .right), Column("cells", .right),
+        ])
+        for period in periods {
+            table.rows.append([
+                .text(period.table), .text(period.kind), .text(period.period), .count(Int64(period.rows)),
+                .count(Int64(period.cells)),
+            ])
+        }
+        try arguments.write(table)
+        if periods.isEmpty { try arguments.say("nothing has changed since \(vintage)") }
     }
 
     private static func show(

@@ -18,7 +18,8 @@ enum StreamCommand {
             results.db and in output topics. Ctrl-C ends the epoch and stops; open windows go on at the next start.
 
             Queries are the five that come with taxi-cli and those of <home>/<tenant>/queries.yaml; "taxi-cli stream queries" prints \
-            the declarations to start from.
+            the declarations to start from. --queries analytics adds four that the analyses of payments, companies, areas and \
+            hours read.
             """,
         examples: [
             Example("taxi-cli stream", "all queries, until Ctrl-C"),
@@ -29,8 +30,10 @@ enum StreamCommand {
                 "query", value: .repeated("NAME"), configKey: "stream.query", help: "only these queries",
                 group: "Queries"),
             Option(
-                "queries", value: .value("FILE"), kind: .file, configKey: "stream.queries",
-                help: "declarations to add to the defaults, instead of the tenant's queries.yaml", group: "Queries"),
+                "queries", value: .repeated("FILE"), kind: .file, configKey: "stream.queries",
+                help:
+                    "declarations to add to the defaults, instead of the tenant's queries.yaml; analytics adds days by payment, company, area and hour",
+                group: "Queries"),
             Option("until-end", help: "stop at the end of what is there, and close all windows", group: "Source"),
             Option("from-beginning", help: "remove the queries' results and read everything again", group: "Source"),
             Option(
@@ -84,10 +87,8 @@ enum StreamCommand {
                 .usage, "stream takes no file name",
                 hint: "Use --input \(arguments.positionals[0]) to read a trip file.")
         }
-        let own =
-            arguments.text("queries")
-            ?? (FileManager.default.fileExists(atPath: globals.queriesPath) ? globals.queriesPath : nil)
-        let plans = try QueryCatalog.select(arguments.texts("query"), from: QueryCatalog.load(userFile: own))
+        let plans = try QueryCatalog.select(
+            arguments.texts("query"), from: globals.declaredQueries(arguments.texts("queries")))
         let session = try RunSession(arguments, command: "stream")
         Interruption.install()
         return try session.recording {

@@ -27,7 +27,7 @@ enum StreamExplainCommand {
                 "windows", value: .value("N"), kind: .count, default: "5",
                 help: "how many open windows to list for each query"),
             Option(
-                "queries", value: .value("FILE"), kind: .file, configKey: "stream.queries",
+                "queries", value: .repeated("FILE"), kind: .file, configKey: "stream.queries",
                 help: "declarations to add to the defaults, instead of the tenant's queries.yaml"),
             Option(
                 "delay", value: .value("TIME"), kind: .duration, default: "10s", configKey: "stream.delay",
@@ -40,7 +40,7 @@ enum StreamExplainCommand {
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
         let globals = GlobalOptions(arguments)
         let plans = try QueryCatalog.select(
-            arguments.positionals, from: globals.declaredQueries(file: arguments.text("queries")))
+            arguments.positionals, from: globals.declaredQueries(arguments.texts("queries")))
         let store = try globals.openTopicsIfAny()
         let database = try ResultsDatabase.openReadOnly(path: globals.resultsPath)
         var options = StreamExplanation.Options()

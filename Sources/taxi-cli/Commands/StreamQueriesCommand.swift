@@ -16,12 +16,15 @@ enum StreamQueriesCommand {
                 "taxi-cli stream queries --check queries.yaml",
                 "0 if every query in it can run, 78 with all mistakes if not"),
         ],
-        options: [Option("check", value: .value("FILE"), kind: .file, help: "a file of declarations to check")],
+        options: [
+            Option("check", value: .value("FILE"), kind: .file, help: "a file of declarations to check"),
+            Option("analytics", help: "print the queries of stream --queries analytics instead"),
+        ],
         run: run)
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
         guard let path = arguments.text("check") else {
-            try arguments.output.write(DefaultQueries.yaml)
+            try arguments.output.write(arguments.isOn("analytics") ? AnalyticsQueries.yaml : DefaultQueries.yaml)
             return .success
         }
         let plans = try QueryCatalog.load(userFile: path, defaults: false)

@@ -66,6 +66,7 @@ struct ResultCatalog {
 
     /// Queries that are declared now. A file with mistakes in it must not keep anybody from looking at results; stream tells of them.
     private func declaredQueries() -> [QueryPlan] {
-        (try? QueryCatalog.load(userFile: queriesPath)) ?? (try? QueryCatalog.load()) ?? []
+        (try? QueryCatalog.load(userFile: queriesPath, analytics: true)) ?? (try? QueryCatalog.load(analytics: true))
+            ?? []
     }
 }

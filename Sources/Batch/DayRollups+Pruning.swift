@@ -1,0 +1,71 @@
+import SQLite
+import Trips
+
+/// Raw windows whose days are rolled up may go: `pruned_windows` says before which local day they have.
+///
+/// A pruned day keeps its rollup. Windows there again can only come of reading the source anew (a closed window does not
+/// change); then the rollup is made of them, else it stands, whatever else is noted about the day.
+extension DayRollups {
+    /// What pruning did.
+    struct Pruned: Equatable {
+        var windows = 0
+        /// Days that stay because they are not rolled up as they are now.
+        var daysKept = 0
+    }
+
+    /// `sumFareWindow` is not rolled up here: its days are those of `tripsTotal`.
+    private static let prunable = StoredWindows.Source.allCases.map(\.rawValue) + ["sumfarewindow"]
+    /// Some 90,000 rows, so that a stream's epoch does not wait for long.
+    private static let daysADeletion = 4
+
+    /// The day before which a view's windows were pruned, by view.
+    static func prunedBefore(on connection: Connection) throws -> [String: Int] {
+        let rows = try connection.rows("SELECT view, before_day FROM pruned_windows") {
+            ($0.text(0), Int($0.integer(1)))
+        }
+        return Dictionary(rows) { $1 }
+    }
+
+    /// Deletes the closed windows of days before `day` whose rollups are up to date.
+    func prune(before day: Int) throws -> Pruned {
+        var pruned = Pruned()
+        guard let first = try storedSpan()?.lowerBound, first < day else { return pruned }
+        let fresh = Set(
+            try connection.rows(
+                "SELECT day FROM rolled_days WHERE day >= ? AND day < ? AND fresh = 1", .integer(Int64(first)),
+                .integer(Int64(day))
+            ) { Int($0.integer(0)) })
+        let noted =
+            try hasChangedDays ? Set(connection.rows("SELECT day FROM changed_days") { Int($0.integer(0)) }) : []
+        let due = (first..<day).filter { fresh.contains($0) && !noted.contains($0) }
+        pruned.daysKept = day - first - due.count
+        let views = try Self.prunable.filter { try BatchSchema.exists("stored_\($0)", on: connection) }
+        var rest = due[...]
+        while !rest.isEmpty {
+            let some = rest.prefix(Self.daysADeletion)
+            rest = rest.dropFirst(some.count)
+            try connection.transaction {
+                for view in views {
+                    let delete = try connection.prepare(
+                        "DELETE FROM stored_\(view) WHERE window_start_ms >= ? AND window_start_ms < ? AND closed = 1")
+                    for day in some where try !isNoted(day) {
+                        try delete.run(zone.startMs(ofLocalDay: day), zone.startMs(ofLocalDay: day + 1))
+                        pruned.windows += connection.changedRows
+                    }
+                    try connection.execute(
+                        """
+                        INSERT INTO pruned_windows VALUES (?1, ?2)
+                        ON CONFLICT (view) DO UPDATE SET before_day = max(before_day, excluded.before_day)
+                        """, .text(view), .integer(Int64(some.last ?? 0) + 1))
+                }
+            }
+        }
+        return pruned
+    }
+
+    /// A stream may have noted the day since it was looked at.
+    private func isNoted(_ day: Int) throws -> Bool {
+        try hasChangedDays
+            && connection.value("SELECT 1 FROM changed_days WHERE day = ?", .integer(Int64(day))) != nil
+    }
+}

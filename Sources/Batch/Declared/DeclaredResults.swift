@@ -1,0 +1,164 @@
+import Problems
+import SQLite
+import Trips
+
+/// The rows of one declared analysis: `batch_<name>` and its view.
+///
+/// `batch_analyses` holds the text that the rows were computed by. Where a file says something else by now, its rows are
+/// answers to another question, and go; the next run over all periods computes them anew.
+struct DeclaredResults {
+    let analysis: DeclaredAnalysis
+    let connection: Connection
+
+    /// Rows are written in transactions of so many periods, so that a stream's epoch never waits long.
+    private static let periodsATransaction = 16
+
+    /// Why an analysis is not run.
+    enum Readiness {
+        case ready(Statement)
+        /// The query of this name has not stored anything.
+        case waitsFor(query: String)
+    }
+
+    /// Checks the statement against the database: it reads only, is one, knows its tables and gives the declared columns.
+    ///
+    /// - Parameter queryViews: names of queries that are declared or come with taxi-cli, by view.
+    /// - Throws: `Problem(.configuration)` with file, line and column.
+    func readiness(queryViews: [String: String]) throws -> Readiness {
+        let statement: Statement
+        do throws(SQLiteError) {
+            statement = try connection.prepare(analysis.sql)
+        } catch {
+            guard error.code == .statement else { throw error }
+            if let table = error.message.wholeSuffix(after: "no such table: ")?.lowercased() {
+                if let query = queryViews[table] { return .waitsFor(query: query) }
+                let known = queryViews.keys.sorted() + Analysis.allCases.map(\.view)
+                throw analysis.problem(
+                    "there is no table \"\(table)\"", line: line(of: table),
+                    hint: nearestName(to: table, among: known).map { "Did you mean \"\($0)\"?" }
+                        ?? "taxi-cli show lists the tables.")
+            }
+            throw analysis.problem("SQLite says: \(error.message)", atByte: error.offset)
+        }
+        guard statement.isReadOnly, statement.columnCount > 0 else {
+            throw analysis.problem("the statement gives no rows", line: 1, hint: "An analysis is one SELECT.")
+        }
+        let rest = analysis.sql.utf8.dropFirst(statement.byteCount)
+        if let next = rest.firstIndex(where: { !" \t\r\n;".utf8.contains($0) }) {
+            throw analysis.problem(
+                "there is more after the statement",
+                atByte: analysis.sql.utf8.distance(from: analysis.sql.utf8.startIndex, to: next),
+                hint: "An analysis is one SELECT.")
+        }
+        for name in statement.parameterNames {
+            guard let name, DeclaredAnalysis.parameters.contains(name) else {
+                let text = name ?? "?"
+                throw analysis.problem(
+                    "unknown parameter \"\(text)\"", line: line(of: text),
+                    hint: "Known: \(DeclaredAnalysis.parameters.joined(separator: ", ")).")
+            }
+        }
+        let given = (0..<statement.columnCount).map(statement.columnName)
+        guard given == analysis.columns else {
+            let index = zip(given, analysis.columns).enumerated().first { $1.0 != $1.1 }?.offset
+            let message =
+                index.map {
+                    "column \($0 + 1) is declared as \"\(analysis.columns[$0])\", but the SELECT gives \"\(given[$0])\""
+                }
+                ?? "\(analysis.columns.count) columns are declared, but the SELECT gives \(given.count)"
+            throw analysis.problem(
+                message, line: analysis.columnsLine, hint: "The SELECT gives: \(given.joined(separator: ", ")).")
+        }
+        return .ready(statement)
+    }
+
+    /// Replaces the rows of `periods`; returns how many there are.
+    func run(_ periods: [Period], statement: Statement, partial: (Period) -> SQLValue) throws -> Int {
+        try install()
+        let table = ResultTable(name: analysis.table, connection: connection)
+        var written = 0
+        var rest = periods[...]
+        while !rest.isEmpty {
+            let some = Array(rest.prefix(Self.periodsATransaction))
+            rest = rest.dropFirst(some.count)
+            // Read before the write lock is taken: a statement of one's own may take its time.
+            var rows: [Period: [[SQLValue]]] = [:]
+            for period in some { rows[period] = try self.rows(of: period, statement, partial(period)) }
+            written += try table.replace(some) { rows[$0] ?? [] }
+        }
+        return written
+    }
+
+    private func rows(of period: Period, _ statement: Statement, _ partial: SQLValue) throws -> [[SQLValue]] {
+        for (index, name) in statement.parameterNames.enumerated() {
+            statement.bind(index, Self.value(of: name, period))
+        }
+        defer { statement.reset() }
+        var rows: [[SQLValue]] = []
+        do throws(SQLiteError) {
+            while try statement.step() {
+                rows.append(
+                    [.integer(Int64(rows.count) + 1)] + (0..<statement.columnCount).map(statement.value) + [partial])
+            }
+        } catch {
+            guard error.code == .statement else { throw error }
+            throw analysis.problem("SQLite says: \(error.message) (in period \(period))", atByte: error.offset)
+        }
+        return rows
+    }
+
+    private static func value(of parameter: String?, _ period: Period) -> SQLValue {
+        func day(_ days: Range<Int>, _ path: KeyPath<Range<Int>, Int>) -> SQLValue {
+            .text(Calendar.text(ofDay: days[keyPath: path]))
+        }
+        return switch parameter {
+        case ":from": day(period.days, \.lowerBound)
+        case ":until": day(period.days, \.upperBound)
+        case ":before_from": day(period.previous.days, \.lowerBound)
+        case ":before_until": day(period.previous.days, \.upperBound)
+        case ":year_before_from": day(period.sameAYearBefore.days, \.lowerBound)
+        case ":year_before_until": day(period.sameAYearBefore.days, \.upperBound)
+        case ":period": .text(period.description)
+        case ":kind": .text(period.kind.rawValue)
+        default: .null
+        }
+    }
+
+    /// Makes table and view, unless those that are there were made by the same text.
+    private func install() throws {
+        let present = try connection.value("SELECT sql FROM batch_analyses WHERE name = ?", .text(analysis.name))?.text
+        if present == analysis.sql { return }
+        if present == nil, try BatchSchema.exists(analysis.name, on: connection) {
+            throw analysis.problem(
+                "the results have a table \"\(analysis.name)\" of something else", line: 1,
+                hint: "Give the analysis another name.")
+        }
+        let columns = analysis.columns.map { "\"\($0)\"" }.joined(separator: ", ")
+        try connection.transaction {
+            try connection.execute(
+                """
+                DROP VIEW IF EXISTS \(analysis.name);
+                DROP TABLE IF EXISTS \(analysis.table);
+                CREATE TABLE \(analysis.table)(period_kind TEXT NOT NULL, period TEXT NOT NULL, "row" INTEGER NOT NULL, \(columns),
+                  partial INTEGER NOT NULL, PRIMARY KEY (period_kind, period, "row")) WITHOUT ROWID;
+                CREATE VIEW \(analysis.name) AS SELECT period_kind, period, \(columns), partial FROM \(analysis.table);
+                """)
+            try connection.execute(
+                "INSERT OR REPLACE INTO batch_analyses VALUES (?, ?)", .text(analysis.name), .text(analysis.sql))
+        }
+    }
+
+    /// The first line after the header that has this text, or the file's first.
+    private func line(of text: String) -> Int {
+        let lines = analysis.sql.split(separator: "\n", omittingEmptySubsequences: false)
+        let index = lines.firstIndex { !$0.hasPrefix("--") && $0.lowercased().contains(text) }
+        return (index ?? 0) + 1
+    }
+}
+
+extension String {
+    /// What follows a text that the string begins with.
+    fileprivate func wholeSuffix(after prefix: String) -> String? {
+        hasPrefix(prefix) ? String(dropFirst(prefix.count)) : nil
+    }
+}
