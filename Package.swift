@@ -32,7 +32,7 @@ let package = Package(
             dependencies: [
                 "Problems", "CommandLine", "Trips", "Topics", "Database", "Telemetry", "Replay", "Stream", "Batch",
                 "Reports", "Audit", "Datasets",
-                "SQLite", "YAML", "Kafka",
+                "SQLite", "YAML", "Kafka", "Workflow",
             ],
             swiftSettings: swiftSettings),
 
@@ -52,7 +52,7 @@ let package = Package(
         module("Reports", ["Problems", "SQLite"]),
         module("Audit", ["Problems", "Trips", "Topics", "Database", "Stream", "Batch", "SQLite"]),
         module("Datasets", ["Problems", "Trips"]),
-        module("Workflow", ["Problems", "Trips", "YAML"]),
+        module("Workflow", ["Problems", "Trips", "Database", "SQLite", "YAML"]),
 
         module("SQLite", ["Problems", "CSQLite"]),
         module("Kafka", ["Problems", "Telemetry", "CRdKafka"]),
@@ -81,7 +81,7 @@ let package = Package(
         tests(of: "Reports", ["Problems", "Trips", "Database", "SQLite"]),
         tests(of: "Audit", ["Problems", "Trips", "Topics", "Database", "Stream", "Batch", "SQLite"]),
         tests(of: "Datasets", ["Problems", "Trips"]),
-        tests(of: "Workflow", ["Problems", "Trips", "YAML"]),
+        tests(of: "Workflow", ["Problems", "Trips", "Database", "SQLite", "YAML"]),
         tests(of: "Kafka", ["Problems", "KafkaSupport", "CommandSupport", "SQLite"]),
         .testTarget(name: "KafkaFaultTests", swiftSettings: swiftSettings),
         .target(

@@ -42,8 +42,9 @@ enum AuditCommand {
             .filter { $0.long != "from" } + [
                 Option("query", value: .repeated("NAME"), help: "only these queries", group: "Queries"),
                 Option(
-                    "queries", value: .value("FILE"), kind: .file, configKey: "stream.queries",
-                    help: "the declarations that the stream was given instead of the tenant's queries.yaml",
+                    "queries", value: .repeated("FILE"), kind: .file, configKey: "stream.queries",
+                    help:
+                        "the declarations that the stream was given instead of the tenant's queries.yaml; or analytics",
                     group: "Queries"),
                 Option(
                     "delay", value: .value("TIME"), kind: .duration, default: "10s", configKey: "stream.delay",
@@ -62,7 +63,7 @@ enum AuditCommand {
         let globals = GlobalOptions(arguments)
         let zone = try ZoneClock(identifier: globals.zoneIdentifier)
         let plans = try QueryCatalog.select(
-            arguments.texts("query"), from: globals.declaredQueries(file: arguments.text("queries")))
+            arguments.texts("query"), from: globals.declaredQueries(arguments.texts("queries")))
         let home = try TenantHome(home: globals.home, tenant: globals.tenant, environment: arguments.environment)
         let database = try ResultsDatabase.openReadOnly(home)
         let line = arguments.progressLine()
