@@ -5,6 +5,8 @@ let swiftSettings: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
     .enableUpcomingFeature("InternalImportsByDefault"),
     .enableUpcomingFeature("MemberImportVisibility"),
+    // The check of each access to a class's property costs a tenth of the hot loops; debug builds and so all tests keep it.
+    .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
 ]
 
 /// A Swift module of the house, with what it may import: see docs/ARCHITECTURE.md.
