@@ -25,6 +25,7 @@ enum TaxiCLI {
             ReportCommand.command,
             AuditCommand.command,
             ShowCommand.command,
+            WorkflowCommand.command,
             StatusCommand.command,
             TopicCommand.command,
             DeadLetterCommand.command,

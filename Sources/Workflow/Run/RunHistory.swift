@@ -39,7 +39,7 @@ public struct StoredAttempt: Sendable {
 
 /// What began a run.
 public enum RunTrigger: String, Sendable {
-    case manual, schedule, catchup, backfill
+    case manual, schedule, catchup, backfill, alert, retry
 }
 
 /// The runs of a tenant's workflows in `results.db`; used by one thread at a time.
@@ -174,7 +174,9 @@ public final class RunHistory {
     ///
     /// - Returns: processes of its steps that are still there and have to end before the steps may run again.
     /// - Throws: `.tryAgain` where it is under way.
-    func takeOver(_ run: StoredRun, process: RunningProcess) throws -> [RunningProcess] {
+    func takeOver(
+        _ run: StoredRun, trigger: RunTrigger? = nil, process: RunningProcess
+    ) throws -> [RunningProcess] {
         try explaining("taking over a run") {
             try connection.transaction {
                 try refuseIfRunning(try self.run(run.id))
@@ -186,9 +188,11 @@ public final class RunHistory {
                     """, .text(run.id))
                 try connection.execute(
                     """
-                    UPDATE stored_workflow_runs SET state = 'running', ended_ms = NULL, cancel = 0, pid = ?, process_start = ?
+                    UPDATE stored_workflow_runs SET state = 'running', ended_ms = NULL, cancel = 0,
+                        trigger = coalesce(?, trigger), pid = ?, process_start = ?
                     WHERE run_id = ?
-                    """, .integer(Int64(process.pid)), .text(process.start), .text(run.id))
+                    """, trigger.map { .text($0.rawValue) } ?? .null, .integer(Int64(process.pid)),
+                    .text(process.start), .text(run.id))
                 return left.filter(\.isAlive)
             }
         }

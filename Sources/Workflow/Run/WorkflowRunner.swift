@@ -49,27 +49,25 @@ public struct WorkflowRunner {
     public func run(
         _ interval: DataInterval?, trigger: RunTrigger, params: [String: String] = [:]
     ) throws -> Result {
-        for name in params.keys.sorted() where spec.params[name] == nil {
-            let near = nearestName(to: name, among: spec.params.keys.sorted()).map { "Did you mean \"\($0)\"?" }
-            throw Problem(.usage, "workflow \"\(spec.name)\" has no parameter \"\(name)\"", hint: near)
-        }
         let run = try history.begin(
-            spec.name, interval, trigger: trigger, params: spec.params.merging(params) { $1 }, file: spec.file,
+            spec.name, interval, trigger: trigger, params: try spec.filled(params: params), file: spec.file,
             process: .current, at: surroundings.now())
         return try execute(run, earlier: [])
     }
 
     /// Goes on with a run that failed, was cancelled, or whose process was killed: steps that succeeded are not run again.
     ///
-    /// - Parameter all: run every step again.
+    /// - Parameters:
+    ///   - all: run every step again.
+    ///   - trigger: `retry` where somebody asked for it; nil leaves what the run has.
     /// - Throws: `.usage` where nothing is left to do, `.tryAgain` where it is under way.
-    public func resume(_ run: StoredRun, all: Bool = false) throws -> Result {
+    public func resume(_ run: StoredRun, all: Bool = false, trigger: RunTrigger? = nil) throws -> Result {
         if run.shownState == "success", !all {
             throw Problem(
                 .usage, "run \(run.id) of \"\(run.workflow)\" has succeeded: nothing is left to do",
                 hint: "Pass --all to run every step again.")
         }
-        let left = try history.takeOver(run, process: .current)
+        let left = try history.takeOver(run, trigger: trigger, process: .current)
         // No step may run twice at once.
         for process in left { ChildProcess.end(group: process.pid) }
         let earlier = try history.attempts(of: run.id)
@@ -234,16 +232,19 @@ public struct WorkflowRunner {
 
 extension StepSpec {
     /// All texts of the step that are filled in when it runs, but for its condition.
+    var templates: [Template] { action.templates + environment.map(\.value) }
+}
+
+extension StepAction {
+    /// All texts that are filled in when it is done.
     var templates: [Template] {
-        let own: [Template] =
-            switch action {
-            case .command(let words): words
-            case .shell(let line): [line]
-            case .sqlFile: []
-            case .batch(_, _, let period): period.map { [$0] } ?? []
-            case .waitForFile(let template), .waitForRow(let template): [template]
-            }
-        return own + environment.map(\.value)
+        switch self {
+        case .command(let words): words
+        case .shell(let line): [line]
+        case .sqlFile: []
+        case .batch(_, _, let period): period.map { [$0] } ?? []
+        case .waitForFile(let template), .waitForRow(let template): [template]
+        }
     }
 }
 

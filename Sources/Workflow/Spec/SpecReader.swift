@@ -93,7 +93,7 @@ struct SpecReader {
         }
     }
 
-    private static func day(_ text: String) -> Int? {
+    static func day(_ text: String) -> Int? {
         let parts = text.split(separator: "-", omittingEmptySubsequences: false)
         guard parts.count == 3, parts[0].utf8.count == 4, parts[1].utf8.count == 2, parts[2].utf8.count == 2,
             let year = UInt16(parts[0]), let month = UInt8(parts[1]), let day = UInt8(parts[2]),
@@ -105,9 +105,8 @@ struct SpecReader {
 
     private static func catchUp(_ node: YAMLNode) throws(Problem) -> CatchUp {
         switch node.scalar {
-        case "none": return CatchUp.none
-        // As Airflow has it: without catching up the latest interval is run.
-        case "latest", "false": return .latest
+        case "none", "false": return CatchUp.none
+        case "latest": return .latest
         case "all", "true": return .all
         default:
             guard let text = node.scalar, let ms = parseDurationMs(text), ms > 0 else {

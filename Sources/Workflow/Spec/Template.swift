@@ -73,7 +73,8 @@ public struct Template: Sendable, Hashable {
 /// What a run fills into its templates.
 public struct TemplateValues: Sendable {
     var interval: (name: String, start: String, end: String)?
-    var runID: String
+    /// nil while there is no run yet.
+    var runID: String?
     var params: [String: String]
     /// Outputs of the steps that have ended, by step and key.
     var steps: [String: [String: String]]
@@ -91,19 +92,32 @@ public struct TemplateValues: Sendable {
         return text
     }
 
-    private func value(of reference: Template.Reference) throws(Unfilled) -> String {
-        let (found, name): (String?, String) =
-            switch reference {
-            case .interval: (interval?.name, "interval")
-            case .intervalStart: (interval?.start, "interval.start")
-            case .intervalEnd: (interval?.end, "interval.end")
-            case .runID: (runID, "run.id")
-            case .param(let name): (params[name], "params.\(name)")
-            case .step(let step, let key): (steps[step]?[key], "steps.\(step).\(key)")
-            case .environment(let name): (environment[name], "env.\(name)")
+    /// The text with what has no value left as it is written.
+    func fillKnown(_ template: Template) -> String {
+        template.pieces.map { piece in
+            switch piece {
+            case .text(let part): part
+            case .reference(let reference, _): lookUp(reference).found ?? "{{ \(lookUp(reference).name) }}"
             }
+        }.joined()
+    }
+
+    private func value(of reference: Template.Reference) throws(Unfilled) -> String {
+        let (found, name) = lookUp(reference)
         guard let found else { throw Unfilled(name: name) }
         return found
+    }
+
+    private func lookUp(_ reference: Template.Reference) -> (found: String?, name: String) {
+        switch reference {
+        case .interval: (interval?.name, "interval")
+        case .intervalStart: (interval?.start, "interval.start")
+        case .intervalEnd: (interval?.end, "interval.end")
+        case .runID: (runID, "run.id")
+        case .param(let name): (params[name], "params.\(name)")
+        case .step(let step, let key): (steps[step]?[key], "steps.\(step).\(key)")
+        case .environment(let name): (environment[name], "env.\(name)")
+        }
     }
 }
 

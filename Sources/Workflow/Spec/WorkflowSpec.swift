@@ -1,4 +1,6 @@
+public import Problems
 public import Trips
+internal import YAML
 
 /// A workflow as its file declares it, checked: every name it uses exists, and its steps form no cycle.
 public struct WorkflowSpec: Sendable {
@@ -21,6 +23,17 @@ public struct WorkflowSpec: Sendable {
     public var file: String
 
     public func step(_ name: String) -> StepSpec? { steps.first { $0.name == name } }
+
+    /// The values of a run's parameters: those given, and the declared ones for the rest.
+    ///
+    /// - Throws: `.usage` for a parameter that is not declared.
+    public func filled(params: [String: String]) throws(Problem) -> [String: String] {
+        for name in params.keys.sorted() where self.params[name] == nil {
+            let near = nearestName(to: name, among: self.params.keys.sorted()).map { "Did you mean \"\($0)\"?" }
+            throw Problem(.usage, "workflow \"\(self.name)\" has no parameter \"\(name)\"", hint: near)
+        }
+        return self.params.merging(params) { $1 }
+    }
 }
 
 /// What becomes of intervals that were missed while nothing ran.
@@ -33,6 +46,18 @@ public enum CatchUp: Sendable, Hashable {
     case all
     /// Each that became due within this time.
     case within(ms: Int64)
+}
+
+extension CatchUp: CustomStringConvertible {
+    /// As a workflow's file has it.
+    public var description: String {
+        switch self {
+        case .none: "none"
+        case .latest: "latest"
+        case .all: "all"
+        case .within(let ms): durationText(ms: ms)
+        }
+    }
 }
 
 /// One step of a workflow.

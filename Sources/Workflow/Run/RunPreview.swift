@@ -1,0 +1,81 @@
+internal import Trips
+
+/// What a run would do, with every place of its templates filled in that is known before it begins.
+///
+/// What only shows while it runs (outputs of steps, the run's id) and what must not be shown (variables of the environment, which
+/// may be secrets) stays as it is written.
+public struct RunPreview: Sendable {
+    public struct Step: Sendable {
+        public var name: String
+        public var kind: String
+        public var needs: [String]
+        /// What it does, such as the command line.
+        public var does: String
+        /// `if`, `when`, `retries` and the like, where they are not the default.
+        public var terms: [String]
+    }
+
+    public let interval: DataInterval?
+    public let intervalName: String?
+    /// In an order in which they may run.
+    public let steps: [Step]
+
+    public init(_ spec: WorkflowSpec, interval: DataInterval?, params: [String: String]) {
+        self.interval = interval
+        intervalName = interval?.name(in: spec.zone)
+        let values = TemplateValues(
+            interval: interval.map { ($0.name(in: spec.zone), spec.zone.iso(ms: $0.start), spec.zone.iso(ms: $0.end)) },
+            runID: nil, params: spec.params.merging(params) { $1 }, steps: [:], environment: [:])
+        steps = spec.steps.map { step in
+            Step(
+                name: step.name, kind: step.action.kind, needs: step.needs, does: step.action.text(values),
+                terms: step.terms(values))
+        }
+    }
+}
+
+extension StepAction {
+    fileprivate func text(_ values: TemplateValues) -> String {
+        if case .command(let words) = self {
+            return words.map { Self.quoted(values.fillKnown($0)) }.joined(separator: " ")
+        }
+        if case .sqlFile(let path) = self { return path }
+        if case .batch(let analysis, let by, let period) = self {
+            let options = [by.map { "--by \($0)" }, period.map { "--period \(values.fillKnown($0))" }]
+            return ([analysis] + options.compactMap { $0 }).joined(separator: " ")
+        }
+        return templates.map { values.fillKnown($0) }.joined(separator: " ")
+    }
+
+    /// As a shell would have to be given the word.
+    private static func quoted(_ word: String) -> String {
+        let isPlain =
+            !word.isEmpty
+            && word.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"):
+                    true
+                default: "_-./:=@%+,".utf8.contains(byte)
+                }
+            }
+        return isPlain
+            ? word : "'\(word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''"))'"
+    }
+}
+
+extension StepSpec {
+    fileprivate func terms(_ values: TemplateValues) -> [String] {
+        var terms: [String] = []
+        if let condition {
+            terms.append(
+                "if \(values.fillKnown(condition.left)) \(condition.relation.rawValue) \(values.fillKnown(condition.right))"
+            )
+        }
+        if when != .allSuccess { terms.append("when \(when.rawValue)") }
+        if retries > 0 { terms.append("\(retries) \(retries == 1 ? "retry" : "retries")") }
+        if let timeoutMs { terms.append("timeout \(timeoutMs) ms") }
+        if allowFailure { terms.append("may fail") }
+        return terms
+    }
+}

@@ -1,0 +1,71 @@
+internal import Foundation
+public import Problems
+
+/// The workflows of a tenant: the YAML files of `<home>/<tenant>/workflows`, but for `workflows.yaml`, which holds what they share.
+public struct WorkflowFolder: Sendable {
+    public static let sharedFile = "workflows.yaml"
+
+    public let path: String
+    /// The zone of workflows that name none.
+    public let zone: String
+
+    public init(path: String, zone: String) { (self.path, self.zone) = (path, zone) }
+
+    /// The paths of the files, in alphabetical order; none where there is no such folder.
+    public var files: [String] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+        return names.sorted().filter { Self.isWorkflow($0) }.map { "\(path)/\($0)" }
+    }
+
+    static func isWorkflow(_ name: String) -> Bool {
+        (name.hasSuffix(".yaml") || name.hasSuffix(".yml")) && !name.hasPrefix(".") && name != sharedFile
+    }
+
+    /// Each file with its workflow, or what is wrong with it; of two files that give one name the second is wrong.
+    public func all() -> [(file: String, workflow: Result<WorkflowSpec, Problem>)] {
+        var owners: [String: String] = [:]
+        return files.map { file in
+            do throws(Problem) {
+                let spec = try WorkflowSpec.load(path: file, zone: zone)
+                if let owner = owners[spec.name] { throw Self.duplicate(spec.name, file, owner) }
+                owners[spec.name] = file
+                return (file, .success(spec))
+            } catch {
+                return (file, .failure(error))
+            }
+        }
+    }
+
+    /// The workflow of a file, where the text is one's path, else the one of this name.
+    ///
+    /// - Throws: what `WorkflowSpec.load` throws; `.noInput` where there is no such workflow, with the nearest name.
+    public func load(_ text: String) throws(Problem) -> WorkflowSpec {
+        if text.hasSuffix(".yaml") || text.hasSuffix(".yml") || text.contains("/") {
+            return try WorkflowSpec.load(path: text, zone: zone)
+        }
+        let all = all()
+        var names: [String] = []
+        for case (_, .success(let spec)) in all {
+            if spec.name == text { return spec }
+            names.append(spec.name)
+        }
+        // A file that is called so and has mistakes in it is what was meant.
+        for case (let file, .failure(let problem)) in all where Self.name(of: file) == text { throw problem }
+        let near = nearestName(to: text, among: names).map { "Did you mean \"\($0)\"? " } ?? ""
+        throw Problem(
+            .noInput, "there is no workflow \"\(text)\" in \"\(path)\"",
+            hint: near
+                + (names.isEmpty
+                    ? "Put a file NAME.yaml there, or name a FILE.yaml." : "taxi-cli workflow list shows all."))
+    }
+
+    private static func name(of file: String) -> String {
+        ((file as NSString).lastPathComponent as NSString).deletingPathExtension
+    }
+
+    private static func duplicate(_ name: String, _ file: String, _ owner: String) -> Problem {
+        Problem(
+            .configuration, "\"\(file)\" gives the name \"\(name)\", which \"\(owner)\" has already",
+            hint: "Give one of them another name.")
+    }
+}

@@ -1,0 +1,90 @@
+import CommandLine
+import Problems
+import Topics
+import Trips
+import Workflow
+
+/// `workflow run`: one run, in the foreground.
+enum WorkflowRunCommand {
+    static let command = Command(
+        name: "run", summary: "run a workflow now, in the foreground",
+        discussion: """
+            A workflow with a schedule runs for its last complete interval unless --interval, or --from and --to, say another one; each \
+            interval has one run, so a second time is for taxi-cli workflow retry. A line tells of each step; Ctrl-C ends the run as \
+            cancelled. The exit code is 1 where a step has failed. In a pipe the run is written to stdout as one JSON object.
+            """,
+        examples: [
+            Example("taxi-cli workflow run monthly --interval 2024-01 --dry-run", "exactly what would run"),
+            Example("taxi-cli workflow run clean.yaml --param days=7", "a file that lies anywhere, with a parameter"),
+        ],
+        arguments: [WorkflowCommand.name],
+        options: [
+            Option(
+                "interval", value: .value("INTERVAL"),
+                help: "last (the default), 2024, 2024-Q1, 2024-01, 2024-01-22, or the time at which it begins"),
+            Option("from", value: .value("TIME"), kind: .time, help: "the beginning of an interval of your own"),
+            Option("to", value: .value("TIME"), kind: .time, help: "its end, which does not belong to it any more"),
+            WorkflowCommand.params,
+            Option("dry-run", short: "n", help: "run nothing; print what would run, its templates filled in"),
+        ],
+        exclusive: [["interval", "from"], ["interval", "to"]], run: run)
+
+    private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
+        let session = try WorkflowSession(arguments)
+        let spec = try session.folder.load(arguments.positionals[0])
+        let interval = try interval(arguments, spec, session)
+        let params = try spec.filled(params: WorkflowCommand.params(arguments))
+        if arguments.isOn("dry-run") {
+            try print(RunPreview(spec, interval: interval, params: params), of: spec, arguments)
+            return .success
+        }
+        let history = try session.openHistory(arguments.program)
+        return try WorkflowRunTalk(spec, session, history, arguments).conduct { runner in
+            try runner.run(interval, trigger: .manual, params: params)
+        }
+    }
+
+    private static func interval(
+        _ arguments: ParsedArguments, _ spec: WorkflowSpec, _ session: WorkflowSession
+    ) throws(Problem) -> DataInterval? {
+        let (from, to) = (arguments.time("from"), arguments.time("to"))
+        if from != nil || to != nil {
+            guard let start = session.time(from, in: spec.zone), let end = session.time(to, in: spec.zone), start < end
+            else { throw Problem(.usage, "an interval needs --from and --to, and a --to that is later") }
+            return DataInterval(start: start, end: end)
+        }
+        guard let text = arguments.text("interval") else {
+            return spec.schedule == nil ? nil : try spec.interval("last", now: systemTime())
+        }
+        guard text.contains("T") else { return try spec.interval(text, now: systemTime()) }
+        let time = try TimeText(text)
+        return try spec.interval(startingAt: time.utcMs { spec.zone.utcMs(localSeconds: $0) })
+    }
+
+    /// One row a step; on a terminal below a line that says for what interval.
+    static func print(_ preview: RunPreview, of spec: WorkflowSpec, _ arguments: ParsedArguments) throws {
+        var table = Table(
+            columns: ["workflow", "interval", "step", "kind", "needs", "does", "terms"].map { Column($0) })
+        for step in preview.steps {
+            table.rows.append([
+                .text(spec.name), .optional(preview.intervalName), .text(step.name), .text(step.kind),
+                .text(step.needs.joined(separator: ", ")), .text(step.does),
+                .text(step.terms.joined(separator: ", ")),
+            ])
+        }
+        if let interval = preview.interval, let name = preview.intervalName {
+            let (start, end) = (spec.zone.iso(ms: interval.start), spec.zone.iso(ms: interval.end))
+            try arguments.say("\(spec.name) for \(name): from \(start) to \(end)")
+        }
+        if arguments.format == .table { table = table.without("workflow", "interval") }
+        try arguments.write(table)
+    }
+}
+
+extension Table {
+    /// The same without some columns, which say the same in each row.
+    func without(_ names: String...) -> Table {
+        let kept = columns.indices.filter { !names.contains(columns[$0].name) }
+        return Table(columns: kept.map { columns[$0] }, rows: rows.map { row in kept.map { row[$0] } })
+    }
+}

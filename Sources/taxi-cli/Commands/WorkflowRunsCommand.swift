@@ -1,0 +1,56 @@
+import CommandLine
+import Problems
+import Trips
+import Workflow
+
+/// `workflow runs`: what has run.
+enum WorkflowRunsCommand {
+    static let command = Command(
+        name: "runs", summary: "list what has run, newest first",
+        discussion: """
+            interrupted is a run whose process died; workflow serve goes on with it, and so does workflow retry. The view workflow_runs of \
+            results.db has the same runs.
+            """,
+        examples: [
+            Example("taxi-cli workflow runs", "the last twenty runs of all workflows"),
+            Example("taxi-cli workflow runs monthly --state failed --all", "every failed run of one of them"),
+        ],
+        arguments: [Argument("NAME", .optional, help: "only runs of this workflow")],
+        options: [
+            Option("lines", short: "n", value: .value("N"), kind: .count, default: "20", help: "how many, the newest"),
+            Option("all", short: "a", help: "all of them"),
+            Option(
+                "state", value: .repeated("STATE"),
+                kind: .choice(["queued", "running", "success", "failed", "cancelled", "skipped", "interrupted"]),
+                help: "only runs in this state"),
+        ],
+        exclusive: [["lines", "all"]], run: run)
+
+    private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
+        let session = try WorkflowSession(arguments)
+        let states = arguments.texts("state")
+        let limit = arguments.isOn("all") ? Int.max : Int(clamping: arguments.integer("lines") ?? 20)
+        // Whether a run was interrupted only its process tells, so states are looked at here.
+        let runs = try session.openHistoryIfAny()?.runs(
+            of: arguments.positionals.first, limit: states.isEmpty ? limit : .max)
+        let shown = (runs ?? []).filter { states.isEmpty || states.contains($0.shownState) }.prefix(limit)
+        if shown.isEmpty { try arguments.say("no such runs yet") }
+        try arguments.write(table(Array(shown), session.zone))
+        return .success
+    }
+
+    static func table(_ runs: [StoredRun], _ zone: ZoneClock) -> Table {
+        var table = Table(columns: [
+            Column("run_id"), Column("workflow"), Column("interval"), Column("interval_start"), Column("interval_end"),
+            Column("trigger"), Column("state"), Column("started"), Column("ended"),
+        ])
+        func time(_ ms: EventTime?) -> Table.Value { .optional(ms.map { zone.iso(ms: $0) }) }
+        for run in runs {
+            table.rows.append([
+                .text(run.id), .text(run.workflow), .optional(run.interval?.name(in: zone)), time(run.interval?.start),
+                time(run.interval?.end), .text(run.trigger), .text(run.shownState), time(run.started), time(run.ended),
+            ])
+        }
+        return table
+    }
+}

@@ -1,0 +1,99 @@
+import Batch
+import CommandLine
+import Database
+import Foundation
+import Problems
+import Topics
+import Trips
+import Workflow
+
+/// What the `workflow` commands open: where a tenant's workflows, their history and logs are.
+struct WorkflowSession {
+    let globals: GlobalOptions
+    let zone: ZoneClock
+    let folder: WorkflowFolder
+    let logs: RunLogs
+    private let environment: [String: String]
+
+    init(_ arguments: ParsedArguments) throws {
+        try self.init(GlobalOptions(arguments), environment: arguments.environment)
+    }
+
+    init(_ globals: GlobalOptions, environment: [String: String]) throws {
+        self.globals = globals
+        zone = try ZoneClock(identifier: globals.zoneIdentifier)
+        folder = WorkflowFolder(path: globals.workflowsFolder, zone: globals.zoneIdentifier)
+        logs = RunLogs(folder: "\(globals.workflowsFolder)/.logs")
+        self.environment = environment
+    }
+
+    /// The history for a command that runs something; the tenant's folder and database come into being.
+    func openHistory(_ program: Program) throws -> RunHistory {
+        try globals.prepareTenant(program)
+        return try RunHistory(ResultsDatabase(path: globals.resultsPath, zone: globals.zoneIdentifier))
+    }
+
+    /// The history for a command that only looks; nil where nothing has run yet.
+    func openHistoryIfAny() throws -> RunHistory? {
+        guard FileManager.default.fileExists(atPath: globals.resultsPath) else {
+            guard globals.tenants.exists(globals.tenant) || globals.tenant == GlobalOptions.defaultTenant else {
+                throw globals.tenants.missing(globals.tenant)
+            }
+            return nil
+        }
+        return try RunHistory(ResultsDatabase.openReadOnly(path: globals.resultsPath))
+    }
+
+    /// - Throws: `.noInput` where nothing has run yet.
+    func requireHistory() throws -> RunHistory {
+        if let history = try openHistoryIfAny() { return history }
+        throw Problem(
+            .noInput, "no workflow of tenant \"\(globals.tenant)\" has run yet",
+            hint: "taxi-cli workflow run NAME runs one, taxi-cli workflow serve all that are due.")
+    }
+
+    /// The workflow of a run, by the file that it was run from.
+    func spec(of run: StoredRun) throws -> WorkflowSpec {
+        let spec = try folder.load(run.file)
+        guard spec.name == run.workflow else {
+            throw Problem(
+                .noInput, "\"\(run.file)\" holds workflow \"\(spec.name)\" now, not \"\(run.workflow)\"",
+                hint: "Put the workflow back where it was when the run began.")
+        }
+        return spec
+    }
+
+    /// What steps find around them. Programs see the same home and tenant, so that a taxi-cli among them works on them too.
+    var surroundings: StepSurroundings {
+        var environment = environment
+        environment["TAXI_HOME"] = globals.home
+        environment["TAXI_TENANT"] = globals.tenant
+        let (path, zone) = (globals.resultsPath, globals.zoneIdentifier)
+        return StepSurroundings(
+            resultsPath: path, environment: environment, now: { systemTime() },
+            batch: { analysis, by, period in
+                try runBatch(analysis, by: by, period: period, resultsPath: path, zone: zone)
+            })
+    }
+
+    /// The time of an option that may be without an offset, which is wall time of `zone`.
+    func time(_ text: TimeText?, in zone: ZoneClock) -> EventTime? {
+        text.map { $0.utcMs { zone.utcMs(localSeconds: $0) } }
+    }
+}
+
+/// A batch step: what `taxi-cli batch` does, on a database of its own, since steps have threads of their own.
+private func runBatch(
+    _ analysis: String, by: String?, period: String?, resultsPath: String, zone: String
+) throws -> Int {
+    let database = try ResultsDatabase(path: resultsPath, zone: zone)
+    let analyses = analysis == "all" ? Analysis.allCases : Analysis.allCases.filter { $0.rawValue == analysis }
+    let kinds = by.flatMap { PeriodKind(rawValue: $0) }.map { [$0] }
+    let selection = try PeriodSelection(period ?? "all")
+    let clock = try ZoneClock(identifier: zone)
+    let summary = try BatchRunner.recorded(in: database, now: { systemTime() }) {
+        try BatchRunner(database, zone: clock).run(
+            analyses: analyses, kinds: kinds, periods: selection, options: BatchOptions())
+    }
+    return analyses.reduce(0) { $0 + (summary.rows[$1.view] ?? 0) }
+}
