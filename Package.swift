@@ -72,7 +72,7 @@ let package = Package(
         .target(name: "KafkaSupport", path: "Tests/KafkaSupport", swiftSettings: swiftSettings),
         tests(of: "Problems"),
         tests(of: "YAML", ["Problems"]),
-        tests(of: "HTTP", ["Problems"]),
+        tests(of: "HTTP", ["Problems", "ServerSupport"]),
         tests(of: "Compression", ["Problems"]),
         tests(of: "CommandLine", ["Problems"]),
         tests(of: "Trips", ["Problems"]),
@@ -84,8 +84,11 @@ let package = Package(
         tests(of: "Reports", ["Problems", "Trips", "Database", "SQLite"]),
         tests(of: "Audit", ["Problems", "Trips", "Topics", "Database", "Stream", "Batch", "SQLite"]),
         tests(of: "Datasets", ["Problems", "Trips"]),
-        tests(of: "Workflow", ["Problems", "Trips", "Database", "SQLite", "YAML"]),
+        tests(of: "Workflow", ["Problems", "Trips", "Database", "SQLite", "YAML", "HTTP", "ServerSupport"]),
         tests(of: "Kafka", ["Problems", "KafkaSupport", "CommandSupport", "SQLite"]),
+        .target(
+            name: "ServerSupport", path: "Tests/ServerSupport", exclude: ["aws.py", "daemon.py", "web.py"],
+            swiftSettings: swiftSettings),
         .testTarget(name: "KafkaFaultTests", swiftSettings: swiftSettings),
         .target(
             name: "CommandSupport", dependencies: ["SQLite"], path: "Tests/CommandSupport", swiftSettings: swiftSettings

@@ -234,17 +234,7 @@ public struct WorkflowRunner {
 
 extension StepSpec {
     /// All texts of the step that are filled in when it runs, but for its condition.
-    var templates: [Template] {
-        let own: [Template] =
-            switch action {
-            case .command(let words): words
-            case .shell(let line): [line]
-            case .sqlFile: []
-            case .batch(_, _, let period): period.map { [$0] } ?? []
-            case .waitForFile(let template), .waitForRow(let template): [template]
-            }
-        return own + environment.map(\.value)
-    }
+    var templates: [Template] { action.templates + environment.map(\.value) }
 }
 
 /// What a runner knows of a run while it goes on.
