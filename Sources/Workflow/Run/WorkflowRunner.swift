@@ -235,19 +235,6 @@ extension StepSpec {
     var templates: [Template] { action.templates + environment.map(\.value) }
 }
 
-extension StepAction {
-    /// All texts that are filled in when it is done.
-    var templates: [Template] {
-        switch self {
-        case .command(let words): words
-        case .shell(let line): [line]
-        case .sqlFile: []
-        case .batch(_, _, let period): period.map { [$0] } ?? []
-        case .waitForFile(let template), .waitForRow(let template): [template]
-        }
-    }
-}
-
 /// What a runner knows of a run while it goes on.
 private struct Execution {
     let run: StoredRun
