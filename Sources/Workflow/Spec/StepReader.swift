@@ -6,7 +6,7 @@ internal import YAML
 struct StepReader {
     private static let kinds = ["batch", "shell", "sh", "sql", "wait"]
     private static let common = [
-        "needs", "when", "if", "retries", "backoff", "timeout", "allow_failure", "env", "by", "period",
+        "needs", "when", "if", "retries", "backoff", "timeout", "allow_failure", "env", "by", "period", "pool",
     ]
     private static let analyses = ["fare-trend", "accumulated", "area-hotspots", "location-hotspots", "all"]
 
@@ -71,7 +71,7 @@ struct StepReader {
         return StepSpec(
             name: entry.name, action: action, needs: needs, when: when ?? .allSuccess, condition: condition,
             retries: retries ?? 0, backoff: backoff ?? Backoff(firstMs: 1000, limitMs: 300_000), timeoutMs: timeout,
-            allowFailure: allowFailure ?? false, environment: environment)
+            allowFailure: allowFailure ?? false, pool: node["pool"]?.scalar, environment: environment)
     }
 
     // MARK: kinds
@@ -205,7 +205,7 @@ struct StepReader {
                     "step \"\(name)\" has no \"\(key)\"",
                     (near(key, keys).map { "\($0) " } ?? "") + "Known: \(keys.joined(separator: ", "))."
                 )
-        case .runID, .environment: return nil
+        case .runID, .environment, .failure: return nil
         }
     }
 

@@ -7,6 +7,8 @@ public struct Template: Sendable, Hashable {
         case param(String)
         case step(String, key: String)
         case environment(String)
+        /// What is known of a run that has failed: `run.workflow`, `run.step`, `run.error`; for what runs on a failure.
+        case failure(String)
     }
 
     enum Piece: Sendable, Hashable {
@@ -59,13 +61,16 @@ public struct Template: Sendable, Hashable {
         case ("interval", 2) where parts[1] == "start": return .intervalStart
         case ("interval", 2) where parts[1] == "end": return .intervalEnd
         case ("run", 2) where parts[1] == "id": return .runID
+        case ("run", 2) where ["workflow", "step", "error"].contains(parts[1]): return .failure(parts[1])
         case ("params", 2) where !parts[1].isEmpty: return .param(parts[1])
         case ("steps", 3) where !parts[1].isEmpty && !parts[2].isEmpty: return .step(parts[1], key: parts[2])
         case ("env", 2) where !parts[1].isEmpty: return .environment(parts[1])
         default:
             throw Mistake(
                 message: "\"\(name)\" cannot be filled in", offset: offset,
-                hint: "Known: interval, interval.start, interval.end, run.id, params.NAME, steps.NAME.KEY, env.NAME.")
+                hint:
+                    "Known: interval, interval.start, interval.end, run.id, run.workflow, params.NAME, steps.NAME.KEY, env.NAME."
+            )
         }
     }
 }
@@ -79,6 +84,8 @@ public struct TemplateValues: Sendable {
     /// Outputs of the steps that have ended, by step and key.
     var steps: [String: [String: String]]
     var environment: [String: String]
+    /// By `workflow`, `step` and `error`; the last two only where the run has failed.
+    var failure: [String: String] = [:]
 
     /// - Throws: `Unfilled` for what has no value: an unset variable, or a step that was skipped and left nothing behind.
     func fill(_ template: Template) throws(Unfilled) -> String {
@@ -117,6 +124,7 @@ public struct TemplateValues: Sendable {
         case .param(let name): (params[name], "params.\(name)")
         case .step(let step, let key): (steps[step]?[key], "steps.\(step).\(key)")
         case .environment(let name): (environment[name], "env.\(name)")
+        case .failure(let name): (failure[name], "run.\(name)")
         }
     }
 }
