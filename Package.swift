@@ -5,6 +5,8 @@ let swiftSettings: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
     .enableUpcomingFeature("InternalImportsByDefault"),
     .enableUpcomingFeature("MemberImportVisibility"),
+    // The check of each access to a class's property costs a tenth of the hot loops; debug builds and so all tests keep it.
+    .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
 ]
 
 /// A Swift module of the house, with what it may import: see docs/ARCHITECTURE.md.
@@ -52,17 +54,19 @@ let package = Package(
         module("Reports", ["Problems", "SQLite"]),
         module("Audit", ["Problems", "Trips", "Topics", "Database", "Stream", "Batch", "SQLite"]),
         module("Datasets", ["Problems", "Trips"]),
-        module("Workflow", ["Problems", "Trips", "Database", "SQLite", "YAML"]),
+        module("Workflow", ["Problems", "Trips", "Database", "SQLite", "YAML", "HTTP"]),
 
         module("SQLite", ["Problems", "CSQLite"]),
         module("Kafka", ["Problems", "Telemetry", "CRdKafka"]),
         module("YAML", ["Problems", "CYAML"]),
+        module("HTTP", ["Problems", "CCurl"]),
         module("Compression", ["Problems", "CZstd", "CZlib"]),
         .target(name: "CByteScan"),
         .systemLibrary(name: "CGetopt"),
         system("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
         system("CRdKafka", pkgConfig: "rdkafka", apt: "librdkafka-dev"),
         system("CYAML", pkgConfig: "yaml-0.1", apt: "libyaml-dev"),
+        system("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
         system("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
         system("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
         system("CXXHash", pkgConfig: "libxxhash", apt: "libxxhash-dev"),
@@ -70,6 +74,7 @@ let package = Package(
         .target(name: "KafkaSupport", path: "Tests/KafkaSupport", swiftSettings: swiftSettings),
         tests(of: "Problems"),
         tests(of: "YAML", ["Problems"]),
+        tests(of: "HTTP", ["Problems", "ServerSupport"]),
         tests(of: "Compression", ["Problems"]),
         tests(of: "CommandLine", ["Problems"]),
         tests(of: "Trips", ["Problems"]),
@@ -81,8 +86,11 @@ let package = Package(
         tests(of: "Reports", ["Problems", "Trips", "Database", "SQLite"]),
         tests(of: "Audit", ["Problems", "Trips", "Topics", "Database", "Stream", "Batch", "SQLite"]),
         tests(of: "Datasets", ["Problems", "Trips"]),
-        tests(of: "Workflow", ["Problems", "Trips", "Database", "SQLite", "YAML"]),
+        tests(of: "Workflow", ["Problems", "Trips", "Database", "SQLite", "YAML", "HTTP", "ServerSupport"]),
         tests(of: "Kafka", ["Problems", "KafkaSupport", "CommandSupport", "SQLite"]),
+        .target(
+            name: "ServerSupport", path: "Tests/ServerSupport", exclude: ["aws.py", "daemon.py", "web.py"],
+            swiftSettings: swiftSettings),
         .testTarget(name: "KafkaFaultTests", swiftSettings: swiftSettings),
         .target(
             name: "CommandSupport", dependencies: ["SQLite"], path: "Tests/CommandSupport", swiftSettings: swiftSettings

@@ -51,8 +51,9 @@ extension Auditor {
             plan: plan, zone: options.zone, lateness: lateness(of: plan, checkpoint, partitions: ends.count),
             ends: ends, closings: closings)
         audits.append(
-            QueryAudit(
+            try QueryAudit(
                 plan: plan, checkpoint: checkpoint, zone: options.zone, recount: recount,
+                pruned: PrunedDays(of: plan, zone: options.zone, on: connection),
                 topic: "\(options.tenant)_\(plan.topicSuffix)"))
     }
 

@@ -158,6 +158,11 @@ public final class Auditor {
         if let count = viewCounts[audit.plan.table], count != audit.viewRows, audit.view.differences == 0 {
             audit.view.differ(.max, "shows \(count) rows, should show \(audit.viewRows)")
         }
+        if let before = audit.pruned.before, !audit.prunedWindows.isEmpty {
+            audit.view.note(
+                "\(audit.prunedWindows.count) windows before \(Calendar.text(ofDay: before)) were let go of, and left out"
+            )
+        }
         if !audit.isExact { finishUnknown(audit) }
         LedgerComparison.compare(
             audit, history, isTopic: isTopic, comparesRejects: comparesRejects(audit))
@@ -169,7 +174,8 @@ public final class Auditor {
         audit.view.note(
             "\(audit.checkpoint.counts.late) trips were late, and nobody can tell which; windows they can have touched were compared by their sum"
         )
-        guard audit.countWord != nil else { return }
+        // What pruned windows lacked is not known any more.
+        guard audit.countWord != nil, audit.prunedWindows.isEmpty else { return }
         if case .sliding(let sizeMs, let everyMs) = audit.plan.window, sizeMs != everyMs {
             // Late for all of its windows is late; a trip may be missing from some of them besides.
             if audit.lacking < late * (sizeMs / everyMs) {

@@ -32,15 +32,26 @@ struct BatchComparison {
         if let missing = missing.first {
             return finding.note("not compared: \(missing), which it reads, was not audited")
         }
-        var stale = 0
+        var (stale, unknowable) = (0, 0)
         for (period, run) in lastRuns(of: analysis).sorted(by: {
             ($0.key.kind.rawValue, $0.key.ordinal) < ($1.key.kind.rawValue, $1.key.ordinal)
         }) {
+            if read(by: analysis).contains(where: {
+                days.unknowable[$0]?.contains(where: period.days.contains) ?? false
+            }) {
+                unknowable += 1
+                continue
+            }
             switch try freshness(of: period, run, analysis) {
             case .stale: stale += 1
             case .asFarAsNoted: try compare(period, analysis, comparesPartial: false, finding)
             case .fresh: try compare(period, analysis, comparesPartial: true, finding)
             }
+        }
+        if unknowable > 0 {
+            finding.note(
+                "\(unknowable) period\(unknowable == 1 ? "" : "s") of windows that were let go of, and that late trips may have been missing from, not compared"
+            )
         }
         if stale > 0 {
             finding.note(
@@ -49,14 +60,18 @@ struct BatchComparison {
         }
     }
 
+    /// Views that its figures come from.
+    private func read(by analysis: Analysis) -> [String] {
+        switch analysis {
+        case .fareTrend: ["tripstotal", "faredistribution"]
+        case .accumulated: ["tripstotal"]
+        case .areaHotspots: ["hotspotcommunitywindow"]
+        case .locationHotspots: ["hotspotwindow"]
+        }
+    }
+
     private func needed(by analysis: Analysis) -> [String] {
-        let own: [String] =
-            switch analysis {
-            case .fareTrend: ["tripstotal", "faredistribution"]
-            case .accumulated: ["tripstotal"]
-            case .areaHotspots: ["hotspotcommunitywindow"]
-            case .locationHotspots: ["hotspotwindow"]
-            }
+        let own = read(by: analysis)
         // How far the results reach, and so what is partial, comes from all of them.
         return own
             + ["faredistribution", "hotspotcommunitywindow", "hotspotwindow", "tripstotal"].filter { !own.contains($0) }

@@ -30,6 +30,8 @@ final class DayTallies {
     /// By the number of the location's text.
     private(set) var locations: [Int: [Int64: Int64]] = [:]
     private(set) var locationTexts: [Int64: [UInt8]] = [:]
+    /// Days of pruned windows that late records may have been missing from, by view.
+    private(set) var unknowable: [String: Set<Int>] = [:]
     /// The greatest end of a closed window.
     private(set) var windowsReach: EventTime?
 
@@ -75,6 +77,7 @@ final class DayTallies {
                 day = zone.localDay(ofMs: window)
             }
             guard isTile else { continue }
+            if table.marks[entry].contains(.unknowable) { unknowable[audit.plan.table, default: []].insert(day) }
             if day != todaysDay {
                 if !today.isEmpty { days[todaysDay, default: [:]].merge(today, uniquingKeysWith: +) }
                 (today, todaysDay) = ([:], day)

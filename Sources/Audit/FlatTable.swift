@@ -18,6 +18,8 @@ final class FlatTable {
         static let absent = Marks(rawValue: 8)
         /// The stored row differs.
         static let wrong = Marks(rawValue: 16)
+        /// The row was pruned, and what it was is not known: late records may have been missing from it.
+        static let unknowable = Marks(rawValue: 32)
     }
 
     let stride: Int

@@ -20,14 +20,20 @@ final class QueryAudit {
     var lacking: Int64 = 0
     /// Windows whose stored groups cannot be read: told of once, and not as many missing rows.
     var damaged: Set<EventTime> = []
+    /// Windows that `batch --retain-windows` has let go of.
+    let pruned: PrunedDays
+    /// Those of them that the source gives.
+    var prunedWindows: Set<EventTime> = []
     /// Rows that there should be in storage, and in the public view.
     var storedRows: Int64 = 0
     var viewRows: Int64 = 0
 
     init(
-        plan: QueryPlan, checkpoint: QueryCheckpoint, zone: ZoneClock, recount: Recount, topic: String
+        plan: QueryPlan, checkpoint: QueryCheckpoint, zone: ZoneClock, recount: Recount, pruned: PrunedDays,
+        topic: String
     ) {
-        (self.plan, self.checkpoint, self.zone, self.recount) = (plan, checkpoint, zone, recount)
+        (self.plan, self.checkpoint, self.zone) = (plan, checkpoint, zone)
+        (self.recount, self.pruned) = (recount, pruned)
         viewColumnCount = Self.viewColumnCount(plan)
         view = Finding("view", plan.table)
         self.topic = Finding("topic", topic)

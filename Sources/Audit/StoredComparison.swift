@@ -33,7 +33,7 @@ struct StoredComparison {
         } else {
             try compareColumns(slice)
         }
-        findMissing()
+        try findMissing()
     }
 
     private func comparePacked(_ slice: Range<EventTime>) throws {
@@ -220,10 +220,15 @@ extension StoredComparison {
     }
 
     /// Rows that should be there and are not; counts those that there should be.
-    private func findMissing() {
+    private func findMissing() throws {
         for entry in 0..<table.count {
             let (window, group) = (table.windows[entry], table.groups[entry])
             if !table.marks[entry].contains(.stored) {
+                if try audit.pruned.contains(window) {
+                    audit.prunedWindows.insert(window)
+                    if audit.mayLack(window) { table.marks[entry].insert(.unknowable) }
+                    continue
+                }
                 if audit.mayLack(window) {
                     // All of its trips may have been late.
                     audit.lacking += countWord.map { table.words[entry * table.stride + $0] } ?? 0

@@ -26,7 +26,7 @@ extension DayRollups {
         return Dictionary(rows) { $1 }
     }
 
-    /// Deletes the closed windows of days before `day` whose rollups are up to date.
+    /// Deletes the windows of days before `day` whose rollups are up to date and whose windows are all closed.
     func prune(before day: Int) throws -> Pruned {
         var pruned = Pruned()
         guard let first = try storedSpan()?.lowerBound, first < day else { return pruned }
@@ -40,15 +40,18 @@ extension DayRollups {
         let due = (first..<day).filter { fresh.contains($0) && !noted.contains($0) }
         pruned.daysKept = day - first - due.count
         let views = try Self.prunable.filter { try BatchSchema.exists("stored_\($0)", on: connection) }
+            .map { (name: $0, closedBefore: try dayOfNewestClosed(in: $0)) }
         var rest = due[...]
         while !rest.isEmpty {
             let some = rest.prefix(Self.daysADeletion)
             rest = rest.dropFirst(some.count)
             try connection.transaction {
-                for view in views {
+                for (view, closedBefore) in views {
+                    let gone = some.filter { $0 < closedBefore }
+                    guard let last = gone.last else { continue }
                     let delete = try connection.prepare(
                         "DELETE FROM stored_\(view) WHERE window_start_ms >= ? AND window_start_ms < ? AND closed = 1")
-                    for day in some where try !isNoted(day) {
+                    for day in gone where try !isNoted(day) {
                         try delete.run(zone.startMs(ofLocalDay: day), zone.startMs(ofLocalDay: day + 1))
                         pruned.windows += connection.changedRows
                     }
@@ -56,11 +59,18 @@ extension DayRollups {
                         """
                         INSERT INTO pruned_windows VALUES (?1, ?2)
                         ON CONFLICT (view) DO UPDATE SET before_day = max(before_day, excluded.before_day)
-                        """, .text(view), .integer(Int64(some.last ?? 0) + 1))
+                        """, .text(view), .integer(Int64(last) + 1))
                 }
             }
         }
         return pruned
+    }
+
+    /// The local day of the newest closed window: no window of an earlier day is open or yet to come, however far other queries are.
+    private func dayOfNewestClosed(in view: String) throws -> Int {
+        let newest = try connection.value(
+            "SELECT window_start_ms FROM stored_\(view) WHERE closed = 1 ORDER BY window_start_ms DESC LIMIT 1")
+        return newest?.integer.map { zone.localDay(ofMs: $0) } ?? .min
     }
 
     /// A stream may have noted the day since it was looked at.

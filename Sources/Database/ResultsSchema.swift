@@ -44,6 +44,7 @@ enum ResultsSchema {
             try fillFareBuckets(connection)
         },
         { connection in try connection.execute(workflowTables) },
+        { connection in try connection.execute(alertTables) },
         { connection in try connection.execute(schedulerTables) },
     ]
 
@@ -128,6 +129,31 @@ enum ResultsSchema {
             json_object('workflow', workflow, 'interval_start', \(ViewSQL.isoTime("interval_start_ms")),
                 'interval_end', \(ViewSQL.isoTime("interval_end_ms")), 'trigger', trigger)
         FROM stored_workflow_runs WHERE started_ms IS NOT NULL;
+        """
+
+    private static let alertTables = """
+        -- Alerts as streams raised them; params is a JSON object of texts. A scheduler that starts the workflow notes its run.
+        CREATE TABLE stored_alerts (
+            alert_id INTEGER PRIMARY KEY, raised_ms INTEGER NOT NULL, name TEXT NOT NULL, query TEXT NOT NULL,
+            window_start_ms INTEGER NOT NULL, value REAL NOT NULL, params TEXT NOT NULL, workflow TEXT, run_id TEXT);
+        CREATE INDEX alerts_by_name ON stored_alerts (name, alert_id);
+        CREATE INDEX alerts_to_start ON stored_alerts (alert_id) WHERE workflow IS NOT NULL AND run_id IS NULL;
+        CREATE VIEW alerts AS
+        SELECT \(ViewSQL.isoTime("raised_ms")) AS raised, name, query, \(ViewSQL.isoTime("window_start_ms")) AS window_start,
+            value, run_id
+        FROM stored_alerts;
+
+        -- How far the condition of each alert is, by group: written in the transaction of the epoch that it belongs to.
+        CREATE TABLE alert_states (
+            name TEXT NOT NULL, grouped TEXT NOT NULL, matching INTEGER NOT NULL, window_start_ms INTEGER,
+            quiet_until_ms INTEGER, PRIMARY KEY (name, grouped)) WITHOUT ROWID;
+
+        -- What models answered to the ml steps of workflows, one row a result, which is JSON.
+        CREATE TABLE stored_ml_results (
+            run_id TEXT NOT NULL, step TEXT NOT NULL, position INTEGER NOT NULL, model TEXT NOT NULL,
+            made_ms INTEGER NOT NULL, result TEXT NOT NULL, PRIMARY KEY (run_id, step, position)) WITHOUT ROWID;
+        CREATE VIEW ml_results AS
+        SELECT run_id, step, position, model, \(ViewSQL.isoTime("made_ms")) AS made, result FROM stored_ml_results;
         """
 
     private static func fillFareBuckets(_ connection: Connection) throws {

@@ -52,6 +52,9 @@ public struct Report: Sendable {
                 .map(areas: areas, locations: locations ?? ReportTable(columns: [], rows: []), period: focus))
         }
         if let ranks = try reader.ranks(periods) { figures.append(.ranks(ranks)) }
+        for mix in Mix.allCases {
+            if let shares = try reader.mix(mix, periods) { figures.append(.mix(mix, shares)) }
+        }
         if let quality = try reader.quality() { figures.append(.quality(quality)) }
         return figures
     }

@@ -117,6 +117,26 @@ struct ReportReader {
             [.text(selection.kind.rawValue), .text(periods[0]), .text(periods[periods.count - 1])])
     }
 
+    /// What trips are made of by payment type or company: the first rows of every period.
+    func mix(_ mix: Mix, _ periods: [String]) throws -> ReportTable? {
+        guard has(mix.view) else { return nil }
+        let columns: [ReportTable.Column] =
+            [.init("period", .text), .init(mix.column, .text), .init("trips", .count)]
+            + ["share", "share_before", "share_year_before"].map { .init($0, .share) }
+            + ["fare", "tips"].map { .init($0, .money) }
+            + [.init("tip_share", .share), .init("fare_a_mile", .number), .init("fare_a_minute", .number)]
+        let names = columns.map { "\"\($0.name)\"" }.joined(separator: ", ")
+        let table = try read(
+            columns,
+            """
+            SELECT \(names) FROM (
+              SELECT *, row_number() OVER (PARTITION BY period ORDER BY trips DESC, \(mix.column)) AS place FROM \(mix.view)
+              WHERE period_kind = ? AND period BETWEEN ? AND ?)
+            WHERE place <= \(Mix.rowsAPeriod) ORDER BY period, place
+            """, [.text(selection.kind.rawValue), .text(periods[0]), .text(periods[periods.count - 1])])
+        return table.rows.isEmpty ? nil : table
+    }
+
     private func ofPeriods(_ periods: [String], in view: String, _ columns: [ReportTable.Column]) throws -> ReportTable?
     {
         let places = periods.map { _ in "?" }.joined(separator: ", ")
@@ -126,21 +146,51 @@ struct ReportReader {
     // MARK: Windows
 
     /// One row a log bucket of fares, added up over the report's time.
+    ///
+    /// Days whose windows were let go of (`batch --retain-windows`) come from their rollups.
     func fareDistribution(_ periods: [String]) throws -> ReportTable? {
         guard has("faredistribution") else { return nil }
         let (filter, values) = windows(periods)
+        let pruned = try prunedDays(of: "faredistribution")
+        let rollups =
+            pruned.isEmpty
+            ? ""
+            : """
+            UNION ALL SELECT bucket, fare_from, fare_to, trips, fare_sum / 100.0
+              FROM (SELECT *, date(day * 86400, 'unixepoch') AS window_start FROM day_fare
+                WHERE day IN (\(pruned.map(String.init).joined(separator: ", "))))
+              JOIN fare_buckets USING (bucket) \(filter)
+            """
         return try read(
             [
                 .init("bucket", .number), .init("fare_from", .money), .init("fare_to", .money), .init("trips", .count),
                 .init("total_fare", .money),
             ],
             """
-            SELECT bucket, fare_from, fare_to, sum(trips), round(sum(total_fare), 2) FROM faredistribution \(filter)
+            SELECT bucket, fare_from, fare_to, sum(trips), round(sum(total_fare), 2) FROM (
+              SELECT bucket, fare_from, fare_to, trips, total_fare FROM faredistribution \(filter) \(rollups))
             GROUP BY bucket ORDER BY fare_to
-            """, values)
+            """, rollups.isEmpty ? values : values + values)
+    }
+
+    /// Days since 1970 of which all windows of a view were let go of: rolled up, and without a closed window.
+    private func prunedDays(of view: String) throws -> [Int] {
+        guard has("pruned_windows") else { return [] }
+        let before = try connection.value("SELECT before_day FROM pruned_windows WHERE view = ?", .text(view))
+        guard let before = before?.integer else { return [] }
+        return try connection.rows(
+            """
+            SELECT day FROM rolled_days WHERE day < ?1 AND day NOT IN (
+              SELECT (window_start_ms / 1000 + (SELECT offset_s FROM zone_offsets WHERE from_ms <= window_start_ms
+                ORDER BY from_ms DESC LIMIT 1)) / 86400
+              FROM stored_\(view) WHERE window_start_ms < (?1 + 1) * 86400000 AND closed = 1)
+            """, .integer(before)
+        ) { row throws(SQLiteError) in Int(row.integer(0)) }
     }
 
     /// Trips by local hour of the week.
+    ///
+    /// Days whose windows were let go of come from `hourOfWeekByDay`, where that query runs.
     ///
     /// One aggregate over `sumfarewindow`, by the day and hour at the beginning of its local times; then the days of each weekday are
     /// counted that had any trip. An hour that the spring change skips counts as one without trips, the one that autumn repeats is
@@ -148,16 +198,26 @@ struct ReportReader {
     func hourOfWeek(_ periods: [String]) throws -> ReportTable? {
         guard has("sumfarewindow") else { return nil }
         let (filter, values) = windows(periods)
+        let pruned = has("hourofweekbyday") ? try prunedDays(of: "sumfarewindow") : []
+        let days =
+            pruned.isEmpty
+            ? ""
+            : """
+            UNION ALL SELECT window_start || printf('T%02d', hour_of_week % 24), trips
+              FROM (SELECT day AS window_start, hour_of_week, trips FROM hourofweekbyday
+                WHERE day IN (\(pruned.map { "date(\($0) * 86400, 'unixepoch')" }.joined(separator: ", ")))) \(filter)
+            """
         let statement = try connection.prepare(
             """
-            WITH hours AS (SELECT substr(window_start, 1, 13) AS hour, sum(trips) AS trips FROM sumfarewindow \(filter) GROUP BY 1),
+            WITH hours AS (SELECT substr(window_start, 1, 13) AS hour, sum(trips) AS trips FROM sumfarewindow \(filter) GROUP BY 1
+              \(days)),
               named AS (SELECT (strftime('%w', substr(hour, 1, 10)) + 6) % 7 AS weekday, CAST(substr(hour, 12, 2) AS INTEGER) AS hour,
                 substr(hour, 1, 10) AS day, trips FROM hours WHERE trips > 0),
               days AS (SELECT weekday, count(DISTINCT day) AS days FROM named GROUP BY weekday)
             SELECT weekday, hour, sum(trips), days, sum(trips) * 1.0 / days FROM named JOIN days USING (weekday)
             GROUP BY weekday, hour ORDER BY weekday, hour
             """)
-        try statement.bind(values)
+        try statement.bind(days.isEmpty ? values : values + values)
         var rows: [[SQLValue]] = []
         while try statement.step() {
             rows.append(

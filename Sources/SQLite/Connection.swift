@@ -33,6 +33,7 @@ public final class Connection: @unchecked Sendable {
         busyTimeoutMs: Int = defaultBusyTimeoutMs
     ) throws(SQLiteError) {
         self.path = path
+        _ = Self.configuration
         var handle: OpaquePointer?
         let flags =
             SQLITE_OPEN_FULLMUTEX
@@ -61,6 +62,9 @@ public final class Connection: @unchecked Sendable {
     }
 
     deinit { sqlite3_close_v2(raw) }
+
+    /// Once a process, before the first handle: nobody asks how much memory SQLite has, and counting it takes a lock at each allocation.
+    private static let configuration: Int32 = taxi_sqlite_without_memory_statistics()
 
     /// SQLite does not ask the busy handler where two processes switch a new file at once, so we look again ourselves.
     private func switchToWAL(busyTimeoutMs: Int) throws(SQLiteError) {
@@ -114,6 +118,10 @@ public final class Connection: @unchecked Sendable {
 
     /// Runs `body` in one transaction that takes the write lock at once (`BEGIN IMMEDIATE`); an error rolls it back.
     public func transaction<Result>(_ body: () throws -> Result) throws -> Result {
+        // Held for the whole of it, the handle's lock costs nothing each time that SQLite takes it: for each value that is bound.
+        let lock = sqlite3_db_mutex(raw)
+        sqlite3_mutex_enter(lock)
+        defer { sqlite3_mutex_leave(lock) }
         try execute("BEGIN IMMEDIATE")
         do {
             let result = try body()

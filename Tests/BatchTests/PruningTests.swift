@@ -90,6 +90,25 @@ import Trips
         #expect(try stored.dump() == before)
     }
 
+    /// A query that has come no further than into a day, while the others went on, keeps what it has of that day.
+    @Test func aDayThatAQueryHasNotPassedStays() throws {
+        let stored = try stored(seed: 7)
+        let (from, until) = (Self.first + 20, Self.first + 21)
+        try stored.connection.execute(
+            "DELETE FROM stored_hotspotwindow WHERE window_start_ms >= ?",
+            .integer(stored.zone.startMs(ofLocalDay: until)))
+        let sql = "SELECT count(*) FROM stored_hotspotwindow WHERE window_start_ms >= ?"
+        func left() throws -> Int64? {
+            try stored.connection.value(sql, .integer(stored.zone.startMs(ofLocalDay: from)))?.integer
+        }
+        let before = try left()
+        #expect(try run(stored, retainDays: 1).windowsPruned > 0)
+        #expect(try left() == before)
+        #expect(before != 0)
+        #expect(
+            try stored.connection.value("SELECT count(*) FROM stored_hotspotwindow")?.integer == before)
+    }
+
     @Test func daysThatAreNotRolledUpStay() throws {
         let stored = try stored(seed: 6)
         _ = try run(stored)

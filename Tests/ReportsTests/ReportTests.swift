@@ -7,7 +7,8 @@ import Testing
 
 @Suite struct ReportTests {
     private static let all = [
-        "fare-trend", "fare-distribution", "totals", "hour-of-week", "area-hotspots", "area-ranks", "data-quality",
+        "fare-trend", "fare-distribution", "totals", "hour-of-week", "area-hotspots", "area-ranks", "payment-mix",
+        "company-mix", "data-quality",
     ]
 
     private func report(
@@ -65,6 +66,9 @@ import Testing
                 "SELECT period, rank, pickup_community_area, area_name, pickups, share, top10_days, days, persistent FROM area_hotspots WHERE period = '2016-01' ORDER BY rank",
                 []
             ),
+            ("payment-mix", Self.mixSQL("payment_mix", "payment_type"), [6, 7]),
+            // Twelve companies a month, of which the page has eight.
+            ("company-mix", Self.mixSQL("company_mix", "company"), [6, 7]),
         ]
         for (id, sql, money) in views {
             #expect(page.section(id)?.rows.dropFirst().map(\.self) == (try rows(results, sql, money: money)), "\(id)")
@@ -81,6 +85,57 @@ import Testing
             "SELECT period, rank, pickup_community_area, area_name, pickups, share FROM area_hotspots WHERE rank <= 10 ORDER BY period, rank"
         )
         #expect(Array(ranks) == first)
+    }
+
+    private static func mixSQL(_ view: String, _ column: String) -> String {
+        """
+        SELECT period, \(column), trips, share, share_before, share_year_before, fare, tips, tip_share,
+           fare_a_mile, fare_a_minute
+        FROM \(view) WHERE trips >= 5000 ORDER BY period, trips DESC
+        """
+    }
+
+    @Test func sharesOfTheMixAddUpToAllTrips() throws {
+        let results = try StoredResults()
+        try results.fill(months: 2)
+        let figures = try report(results).figures
+        let payments = try #require(figures.first { $0.id == "payment-mix" })
+        #expect(payments.svg.contains("<title>2015-01: Cash 50.0%, 12,000 trips</title>"))
+        #expect(!payments.svg.contains("<title>2015-01: all others"), "three payment types are all named")
+        let companies = try #require(figures.first { $0.id == "company-mix" })
+        // Twelve companies with 12, 11, … 1 parts of 78; six are named.
+        #expect(companies.svg.contains("<title>2015-02: Company 12 15.4%, 12,000 trips</title>"))
+        #expect(companies.svg.contains("<title>2015-02: all others 26.9%</title>"))
+    }
+
+    /// What days lost with `batch --retain-windows` is still in the histogram, and in the hours where hourOfWeekByDay has it.
+    @Test func daysWithoutWindowsComeFromTheirRollups() throws {
+        let results = try StoredResults()
+        try results.fill(months: 1)
+        try results.connection.execute(
+            """
+            CREATE TABLE pruned_windows(view, before_day); CREATE TABLE rolled_days(day, fresh);
+            CREATE TABLE day_fare(day, bucket, trips, fare_sum, fare_n);
+            CREATE TABLE stored_faredistribution(window_start_ms, closed); CREATE TABLE stored_sumfarewindow(window_start_ms, closed);
+            CREATE TABLE hourofweekbyday(day, hour_of_week, trips);
+            -- 2015-01-05 (16440) is gone, of 2015-01-06 windows are left.
+            INSERT INTO pruned_windows VALUES ('faredistribution', 16442), ('sumfarewindow', 16442);
+            INSERT INTO rolled_days VALUES (16440, 1), (16441, 1);
+            INSERT INTO day_fare VALUES (16440, 120, 40, 100050, 40), (16441, 120, 999, 99900, 999);
+            INSERT INTO hourofweekbyday VALUES ('2015-01-05', 7, 40), ('2015-01-06', 31, 999);
+            DELETE FROM faredistribution; DELETE FROM sumfarewindow;
+            INSERT INTO stored_faredistribution VALUES (1420524000000, 1); INSERT INTO stored_sumfarewindow VALUES (1420524000000, 1);
+            INSERT INTO faredistribution SELECT '2015-01-06T00:00:00.000-06:00', '', bucket, fare_from, fare_to, 2, 5.5
+              FROM fare_buckets WHERE bucket = 120;
+            INSERT INTO sumfarewindow VALUES ('2015-01-06T00:00:00.000-06:00', '', 2, 5.5, 1, 1);
+            """)
+        let page = try PageReader(try report(results).html)
+        let fares = page.section("fare-distribution")?.rows.dropFirst() ?? []
+        #expect(fares.map { [$0[0], $0[3], $0[4]] } == [["120", "42", "1006.00"]])
+        #expect(
+            page.section("hour-of-week")?.rows.dropFirst().map(\.self) == [
+                ["Monday", "7", "40", "1", "40"], ["Tuesday", "0", "2", "1", "2"],
+            ])
     }
 
     @Test func hoursOfTheWeekAreMeansOverDaysWithTrips() throws {

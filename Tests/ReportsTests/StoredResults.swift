@@ -39,6 +39,11 @@ final class StoredResults {
                   exp(r.i * 0.12), exp((r.i * 3 + 1) * 0.04), r.i, r.i * 1.25 FROM m, r;
                 INSERT INTO sumfarewindow SELECT m.period || printf('-%02dT%02d:15:00.000-06:00', r.i % 28 + 1, r.i % 24), '', r.i, 1, 1, 1
                   FROM m, r;
+                INSERT INTO payment_mix SELECT 'month', m.period, p.name, p.trips, p.trips / 24000.0, NULL, NULL, 0.1, NULL, 20000.5, 300.25,
+                  21000.75, 1500.5, 900.25, 0.015, 13.3, 22.2, m.partial
+                  FROM m, (SELECT 'Cash' AS name, 12000 AS trips UNION ALL SELECT 'Credit Card', 7000 UNION ALL SELECT 'Mobile', 5000) AS p;
+                INSERT INTO company_mix SELECT 'month', m.period, 'Company ' || r.i, r.i * 1000, r.i / 78.0, 0.1, NULL, NULL, -0.2,
+                  r.i * 100.25, 1, 2, 3.5, 4.5, 0.25, 1.5, 0.5, m.partial FROM m, r WHERE r.i <= 12;
                 DROP TABLE m; DROP TABLE r;
                 """)
         }
@@ -53,6 +58,10 @@ final class StoredResults {
           partial);
         CREATE TABLE location_hotspots(period_kind, period, rank, pickup_centroid_location, pickups, share, top10_days, days, persistent,
           partial);
+        CREATE TABLE payment_mix(period_kind, period, payment_type, trips, share, share_before, share_year_before, trips_change,
+          trips_change_year, fare, tips, total, miles, minutes, tip_share, fare_a_mile, fare_a_minute, partial);
+        CREATE TABLE company_mix(period_kind, period, company, trips, share, share_before, share_year_before, trips_change,
+          trips_change_year, fare, tips, total, miles, minutes, tip_share, fare_a_mile, fare_a_minute, partial);
         CREATE TABLE faredistribution(window_start, window_end, bucket, fare_from, fare_to, trips, total_fare);
         CREATE TABLE sumfarewindow(window_start, window_end, trips, total_fare, tips_fare, total_trip_total);
         """

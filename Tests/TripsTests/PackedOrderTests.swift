@@ -15,16 +15,18 @@ import Testing
 
     private static let zone = try! ZoneClock(identifier: "America/Chicago")
     private static let fields = TripFieldSet([.fare, .pickupArea, .company])
+    private static let companies = [
+        "Flash Cab", "\"Taxi, Affiliation\"", "\"The \"\"Blue\"\" One\"", "", "Sun Taxi", "Café Cab",
+    ]
 
     /// A file in no order, with quoted and empty texts, many rows of one time, and some that cannot be used.
-    private func file(seed: UInt64, rows: Int) throws -> String {
+    private func file(seed: UInt64, rows: Int, companies: [String] = Self.companies) throws -> String {
         var state = seed
         func random(_ below: UInt64) -> UInt64 {
             state = splitMix64(state)
             return state % below
         }
         var text = "Trip ID,Trip Start Timestamp,Trip End Timestamp,Trip Seconds,Fare,Pickup Community Area,Company\n"
-        let companies = ["Flash Cab", "\"Taxi, Affiliation\"", "\"The \"\"Blue\"\" One\"", "", "Sun Taxi", "Café Cab"]
         for row in 0..<rows {
             let quarter = random(400)
             // Over the spring change of 2024: 2 to 3 in the morning is not there on 10 March.
@@ -87,6 +89,26 @@ import Testing
         // Those of the one come in the order of the files, of the other in that of time.
         #expect(packed.rejects.sorted() == whole.rejects.sorted())
         #expect(packed.rejects.count > 60)
+    }
+
+    /// A file is read in pieces that begin behind line ends, of which most are within a text here; and some quotes are never closed.
+    @Test(arguments: [Spread.none, .uniform])
+    func aPieceThatBeginsWithinATextIsReadAgain(spread: Spread) throws {
+        let lines = (0..<60).map { "line \($0) of a name, which" }.joined(separator: "\n")
+        var companies = (0..<120).map { "\"\($0) \(lines)\"" }
+        companies[7].removeLast()
+        let path = try file(seed: 11, rows: 3500, companies: companies)
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        #expect(try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0 > 5 << 20)
+        var (few, all) = (options(Self.fields, spread), options(.all, spread))
+        (few.toleratesRejects, all.toleratesRejects) = (true, true)
+        let (packed, whole) = (try read([path], few), try read([path], all))
+        #expect(packed.rows == whole.rows)
+        #expect(packed.rows.count > 2500)
+        // Without their places: the one counts rows, the other lines, and texts of many lines make a difference.
+        func reasons(_ rejects: [String]) -> [String] { rejects.map { String($0.drop { $0 != " " }) }.sorted() }
+        #expect(reasons(packed.rejects) == reasons(whole.rejects))
+        #expect(packed.rejects.count > 1000)
     }
 
     @Test func cleansAndPassesOverWhatWasDelivered() throws {

@@ -18,6 +18,8 @@ final class Stage {
     let batches = BatchCalls()
     var environment = ["PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/bin:/usr/bin"]
     var isInterrupted: () -> Bool = { false }
+    /// Adds what the steps need beside batch.
+    var equip: (inout StepSurroundings) -> Void = { _ in }
 
     /// Notes what batch steps ask for, and gives a row for each.
     final class BatchCalls: Sendable {
@@ -34,12 +36,13 @@ final class Stage {
     }
 
     var runner: WorkflowRunner {
-        let surroundings = StepSurroundings(
+        var surroundings = StepSurroundings(
             resultsPath: folder("results.db"), environment: environment, now: { 1_700_000_000_000 },
             batch: { [batches] analysis, by, period in
                 batches.list.withLock { $0.append([analysis, by, period]) }
                 return 7
             })
+        equip(&surroundings)
         return WorkflowRunner(
             spec, history: history, surroundings: surroundings, logs: logs,
             workflows: WorkflowFolder(path: folder.path, zone: ResultsDatabase.defaultZone),

@@ -84,7 +84,7 @@ import Trips
                 "10:32 steps wait for each other in a circle: b needs c needs b",
                 "11:14 expected a program and its arguments, found a list",
                 "12:12 cannot read file \"\(folder("nowhere.sql"))\"",
-                "12:25 \"by\" belongs to a batch step",
+                "12:25 \"by\" belongs to a step with batch or report",
                 "13:3 step \"e\" does nothing",
                 "14:20 step \"a\" may not have ended here",
                 "14:48 expected a whole number, found \"many\"",

@@ -19,6 +19,14 @@ final class EpochCutter {
     private let histogramCount: Int
     /// How many keys are in the database already.
     private var storedKeys: Int
+    /// Bytes and messages of the epoch before: the next one takes as much room, and growing into it would copy all of it again and again.
+    private var lastSize = (text: 0, messages: 0)
+
+    /// Something to be put in order, beside what orders it: comparing looks at nothing else in memory.
+    private struct Keyed<Value> {
+        var key: Int64
+        var value: Value
+    }
 
     init(_ state: QueryState, query: Int) {
         self.state = state
@@ -37,20 +45,21 @@ final class EpochCutter {
 
     /// Closes the windows that end at or before `watermark`; marks the others as unchanged.
     func cut(watermark: Int64) -> QueryOutput {
-        var builder = MessageBuilder(plan: plan, zone: zone)
+        var builder = MessageBuilder(plan: plan, zone: zone, expectedMessages: lastSize.messages)
         var output = QueryOutput(query: query, messages: ResultColumns(columns: []))
         output.rows.stride = packsGroups ? 0 : plan.words
         output.rows.textsPerRow = packsGroups ? 1 : histogramCount
         takeNewKeys(&output)
         // Locals, not properties: a class checks each access to a property for exclusivity, which would cost a tenth of the time.
-        var text = OutputBuffer()
+        var text = OutputBuffer(capacity: max(1 << 16, lastSize.text))
         var order: [Int32] = []
-        let touched = state.windows.open.values
-            .filter { $0.pointee.isChanged || $0.pointee.end <= watermark }
-            .sorted { $0.pointee.start < $1.pointee.start }
+        var keyed: [Keyed<Int32>] = []
+        let ranks = hasKeys ? state.keys.order() : []
+        let touched = touchedWindows(watermark)
+        output.rows.reserve(touched.count, isWindowed: isWindowed)
         var lastDay = Int64.min
-        for window in touched {
-            sortEntries(of: window, into: &order)
+        for (_, window) in touched {
+            sortEntries(of: window, ranks, &keyed, into: &order)
             let histograms = WindowHistograms(window)
             guard isWindowed else {
                 cutGroups(window, &order, histograms, &output, &text, &builder)
@@ -73,6 +82,7 @@ final class EpochCutter {
             if isClosing { state.windows.close(window) } else { window.pointee.isChanged = false }
         }
         output.rows.text = Array(text.bytes)
+        lastSize = (text.count, builder.columns.first?.cells.count ?? 0)
         output.messages.columns = builder.columns
         output.results = Int64(output.messages.count)
         return output
@@ -103,36 +113,57 @@ final class EpochCutter {
         storedKeys = keys.count
     }
 
+    /// Windows with something to write, by their start.
+    private func touchedWindows(_ watermark: Int64) -> [(start: Int64, window: WindowPointer)] {
+        var touched: [(start: Int64, window: WindowPointer)] = []
+        touched.reserveCapacity(state.windows.open.count)
+        for (start, window) in state.windows.open
+        where window.pointee.isChanged || window.pointee.end <= watermark {
+            touched.append((start, window))
+        }
+        touched.sort { $0.start < $1.start }
+        return touched
+    }
+
     /// Entries in the order of their keys, so that output does not depend on who came first.
-    private func sortEntries(of window: WindowPointer, into order: inout [Int32]) {
+    ///
+    /// - Parameter ranks: of the keys, by id; empty where groups are in the order of their numbers.
+    private func sortEntries(
+        of window: WindowPointer, _ ranks: [Int32], _ keyed: inout [Keyed<Int32>], into order: inout [Int32]
+    ) {
         let count = window.pointee.count
-        order.removeAll(keepingCapacity: true)
-        for entry in 0..<count { order.append(Int32(truncatingIfNeeded: entry)) }
-        guard count > 1 else { return }
         let groups = window.pointee.groups
+        order.removeAll(keepingCapacity: true)
+        guard count > 1 else {
+            if count == 1 { order.append(0) }
+            return
+        }
+        keyed.removeAll(keepingCapacity: true)
         if hasKeys {
-            state.keys.order().withUnsafeBufferPointer { ranks in
-                sort(order: &order) { Int64(ranks[Int(groups[Int($0)])]) }
+            for entry in 0..<count {
+                keyed.append(Keyed(key: Int64(ranks[Int(groups[entry])]), value: Int32(truncatingIfNeeded: entry)))
             }
         } else {
-            sort(order: &order) { groups[Int($0)] }
+            for entry in 0..<count {
+                keyed.append(Keyed(key: groups[entry], value: Int32(truncatingIfNeeded: entry)))
+            }
         }
+        Self.sort(&keyed)
+        for item in keyed { order.append(item.value) }
     }
 
     /// Insertion while there are few, as in nearly every window; the library's sort else.
-    @inline(__always)
-    private func sort(order: inout [Int32], by key: (Int32) -> Int64) {
-        guard order.count <= 48 else { return order.sort { key($0) < key($1) } }
-        order.withUnsafeMutableBufferPointer { order in
-            for i in 1..<order.count {
-                let entry = order[i]
-                let value = key(entry)
+    private static func sort(_ items: inout [Keyed<Int32>]) {
+        guard items.count <= 48 else { return items.sort { $0.key < $1.key } }
+        items.withUnsafeMutableBufferPointer { items in
+            for i in 1..<items.count {
+                let item = items[i]
                 var j = i
-                while j > 0, key(order[j &- 1]) > value {
-                    order[j] = order[j &- 1]
+                while j > 0, items[j &- 1].key > item.key {
+                    items[j] = items[j &- 1]
                     j &-= 1
                 }
-                order[j] = entry
+                items[j] = item
             }
         }
     }

@@ -13,6 +13,14 @@ struct StoredRows: Sendable {
     var text: [UInt8] = []
     var textEnds: [Int] = []
     var textsPerRow = 0
+
+    mutating func reserve(_ rows: Int, isWindowed: Bool) {
+        guard isWindowed else { return }
+        ids.reserveCapacity(rows)
+        closed.reserveCapacity(rows)
+        words.reserveCapacity(rows * stride)
+        textEnds.reserveCapacity(rows * textsPerRow)
+    }
 }
 
 /// What one query adds to the database and to its topic in one epoch.

@@ -20,10 +20,13 @@ struct MessageBuilder {
     /// Values of one column for one window.
     private var values: [Int64] = []
 
-    init(plan: QueryPlan, zone: ZoneClock) {
+    /// - Parameter expectedMessages: how many there may be; there may be more.
+    init(plan: QueryPlan, zone: ZoneClock, expectedMessages: Int = 0) {
         self.plan = plan
         self.zone = zone
         columns = Self.columns(of: plan)
+        // A little more than the last time: one message too many would copy the whole column.
+        for column in columns.indices { columns[column].cells.reserveCapacity(expectedMessages + expectedMessages / 8) }
         hasKeys = plan.keysTable != nil
         isWindowed = plan.window.isWindowed
         stride = plan.words

@@ -230,8 +230,10 @@ extension QueryState {
     ) {
         var cursor = WindowCursor(self)
         var counts = QueryCounts()
+        // Locals, since each look at a class's property costs more than what is done here with most of them.
         let keepsGroupChanges = !plan.window.isWindowed
         let closedUntil = closedUntil
+        let (stride, initial) = (windows.stride, UnsafePointer(initialWords))
         for row in first..<batch.count {
             if let selected, selected[row] != 1 {
                 counts.filtered &+= 1
@@ -251,9 +253,9 @@ extension QueryState {
                 added = true
                 let window = cursor.window(slot)
                 window.pointee.isChanged = true
-                let entry = window.pointee.entry(of: group, stride: windows.stride, initial: initialWords)
+                let entry = window.pointee.entry(of: group, stride: stride, initial: initial)
                 if keepsGroupChanges { window.pointee.groupChanged[entry] = true }
-                apply(updates, columns, row, window, entry)
+                apply(updates, columns, row, window, entry, stride)
             }
             if added {
                 counts.aggregated &+= 1
@@ -268,9 +270,9 @@ extension QueryState {
     @inline(__always)
     private func apply(
         _ updates: UnsafeBufferPointer<Update>, _ columns: UnsafeBufferPointer<UnsafePointer<Int64>>, _ row: Int,
-        _ window: WindowPointer, _ entry: Int
+        _ window: WindowPointer, _ entry: Int, _ stride: Int
     ) {
-        let words = window.pointee.words + entry &* windows.stride
+        let words = window.pointee.words + entry &* stride
         for index in 0..<updates.count {
             let word = updates[index].word
             switch updates[index].kind {

@@ -1,4 +1,5 @@
 internal import CByteScan
+import Glibc
 import Problems
 
 /// Rows of all files in the order of their event time, by an index that one pass over the files builds.
@@ -214,9 +215,15 @@ extension EventOrderReader {
             if marks[middle].offset <= offset { low = middle } else { high = middle }
         }
         guard low < marks.count else { return 0 }
-        let newline = headers[file].newline
-        let between = UnsafeBufferPointer(start: files.base + marks[low].offset, count: offset - marks[low].offset)
-        return Int(marks[low].line) + between.count { $0 == newline }
+        let newline = Int32(headers[file].newline)
+        var line = Int(marks[low].line)
+        var place = files.base + marks[low].offset
+        let end = files.base + offset
+        while place < end, let found = memchr(place, newline, end - place) {
+            line += 1
+            place = UnsafePointer(found.assumingMemoryBound(to: UInt8.self)) + 1
+        }
+        return line
     }
 }
 

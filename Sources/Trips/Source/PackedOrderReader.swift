@@ -1,21 +1,20 @@
 internal import CByteScan
 import Glibc
 import Problems
+import Synchronization
 
 /// Rows of all files in the order of their event time, for readers of a few columns: one pass over the files decodes those columns and
 /// packs them, and the packed rows are put in order.
 ///
 /// Beside `EventOrderReader`, which decodes all columns of a row when its turn comes, wherever in the files it is: a row of five columns is
-/// 48 bytes here and 400 there, so that the memory's latency counts an eighth. Texts are kept once each. The packed rows lie in a
-/// temporary file without a name, whatever their number.
+/// 48 bytes here and 400 there, so that the memory's latency counts an eighth. The pass runs on all cores (`FilePacker`).
 ///
 /// Rejected rows come first, in the order of the files.
 final class PackedOrderReader: RowReader {
     let fields: TripFieldSet
-    private let columns: [TripField]
-    private var order: EventTimeOrder
-    private let packed: PackedRows
-    private let texts: InternedTexts
+    private let columns: [(field: TripField, isText: Bool)]
+    private let order: EventTimeOrder
+    private let packed: PackedTrips
     private var next = 0
     /// Met while packing, and not given out yet.
     private var rejects: [Reject]
@@ -39,12 +38,8 @@ final class PackedOrderReader: RowReader {
         for path in paths { opened.append(try InputBytes(path: path).spooled()) }
         let files = try MappedFiles(opened)
         fields = options.decodedFields
-        columns = fields.fields
+        columns = fields.fields.map { ($0, $0.kind == .string) }
         let bytes = opened.reduce(0) { $0 + $1.size }
-        order = EventTimeOrder(capacity: bytes / 380)
-        packed = try PackedRows(columns: columns.count)
-        texts = InternedTexts()
-        rejects = []
 
         var headers: [CSVHeader] = []
         for (index, path) in paths.enumerated() {
@@ -52,42 +47,15 @@ final class PackedOrderReader: RowReader {
             try header.require(options.requiredFields, for: options.purpose)
             headers.append(header)
         }
-        var guards = guards
-        var clock = RowClock(options)
-        let rows = CSVRows(capacity: 4096)
-        let batch = TripBatch(capacity: rows.capacity)
+        var packer = try FilePacker(files, options: options, guards: guards, expectedRows: bytes / 380)
         for (file, header) in headers.enumerated() {
-            let decoder = CSVDecoder(
-                header: header, fields: fields, eventTime: options.clockField, capacity: rows.capacity)
-            let range = files.ranges[file]
-            var framer = CSVFramer(
-                header: header, source: files.base, offset: range.lowerBound + header.length, line: 2)
-            while true {
-                rows.removeAll()
-                batch.reset()
-                batch.source = files.base
-                batch.fields = decoder.fields
-                for field in fields.subtracting(decoder.fields).fields {
-                    batch.column(field).update(repeating: nullCell, count: batch.capacity)
-                }
-                let before = rejects.count
-                let outcome = framer.fill(
-                    rows, limit: rows.capacity, until: range.upperBound, isLast: true, rejects: &rejects)
-                guard case .advanced = outcome else { break }
-                decoder.decode(rows, into: batch, rejects: &rejects)
-                guard texts.intern(batch, fields: columns) else { return nil }
-                clock.stamp(batch)
-                for row in 0..<batch.count {
-                    order.append(.init(time: batch.eventTimes[row], offset: Int64(packed.count + row)))
-                }
-                try packed.append(batch, columns: columns)
-                try guards.observe(accepted: batch.count, rejects: rejects[before...])
-                progress?(framer.offset, bytes)
-            }
+            guard try packer.pack(file, header, progress: { progress?($0, bytes) }) else { return nil }
         }
-        try guards.finish()
+        let result = try packer.finish()
+        packed = result.trips
+        rejects = result.rejects
+        order = result.order
         for header in headers { warnings += columnWarnings(header) }
-        order.sort()
     }
 
     func takeFiltered() -> [String: Int] { [:] }
@@ -96,178 +64,151 @@ final class PackedOrderReader: RowReader {
         rejects += self.rejects
         self.rejects = []
         guard next < order.count else { return false }
-        batch.source = texts.base
-        batch.owner = texts
+        batch.source = packed.texts
+        batch.owner = packed
         batch.fields = fields
-        let end = min(order.count, next + batch.capacity)
-        for (row, place) in (next..<end).enumerated() {
-            if place + Self.prefetchDistance < order.count {
-                taxi_prefetch(
-                    packed[Int(order.entries[place + Self.prefetchDistance].offset)], packed.stride * 8)
+        let first = next
+        let count = min(order.count - first, batch.capacity)
+        let ahead = order.count - Self.prefetchDistance
+        let entries = order.entries
+        let targets = columns.map { batch.column($0.field) }
+        let isText = columns.map(\.isText)
+        let (times, positions) = (batch.eventTimes, batch.positions)
+        packed.pieces.withUnsafeBufferPointer { pieces in
+            targets.withUnsafeBufferPointer { targets in
+                isText.withUnsafeBufferPointer { isText in
+                    for row in 0..<count {
+                        let place = first &+ row
+                        if place < ahead {
+                            let later = entries[place &+ Self.prefetchDistance].offset
+                            taxi_prefetch(pieces[later.piece].row(later.row, packed.stride), packed.stride &* 8)
+                        }
+                        let entry = entries[place]
+                        let piece = pieces[entry.offset.piece]
+                        let cells = piece.row(entry.offset.row, packed.stride)
+                        times[row] = entry.time
+                        positions[row] = cells[0] &+ piece.firstLine
+                        for column in 0..<targets.count {
+                            let cell = cells[column &+ 1]
+                            targets[column][row] = isText[column] ? cell &+ piece.textBase : cell
+                        }
+                    }
+                }
             }
-            let entry = order.entries[place]
-            let cells = packed[Int(entry.offset)]
-            batch.eventTimes[row] = entry.time
-            batch.positions[row] = cells[0]
-            for (index, field) in columns.enumerated() { batch.column(field)[row] = cells[index &+ 1] }
         }
-        batch.count = end - next
-        next = end
+        batch.count = count
+        next += count
         return true
     }
 }
 
-/// Event times of decoded rows: the clock's column, spread as the options say.
-struct RowClock {
-    private let options: TripSourceOptions
-    private var cursor: WallTimeCursor
+extension Int64 {
+    /// A packed row's place, which grows in the order of the files: the number of its piece, and its number there.
+    init(piece: Int, row: Int) { self = Int64(piece) << 24 | Int64(row) }
 
-    init(_ options: TripSourceOptions) { (self.options, cursor) = (options, WallTimeCursor(options.zone)) }
-
-    /// Event time of a row with a readable time.
     @inline(__always)
-    mutating func eventTime(_ wall: WallTime, seconds: Int64, line: Int64) -> EventTime {
-        let mark = cursor.utcMs(of: wall.seconds)
-        return switch options.spread {
-        case .none: mark
-        case .uniform: mark &+ Int64(splitMix64(options.seed &* 0x9e37_79b9 ^ UInt64(line)) % 900_000)
-        case .byDuration: mark &+ seconds % 900 &* 1000
-        }
-    }
-
-    /// Sets the event times of rows whose clock column is readable.
-    mutating func stamp(_ batch: TripBatch) {
-        let cells = batch.column(options.clockField)
-        let seconds = options.spread == .byDuration ? batch.column(.seconds) : nil
-        for row in 0..<batch.count {
-            batch.eventTimes[row] = eventTime(
-                WallTime(cell: cells[row]), seconds: seconds.map { max(0, $0[row]) } ?? 0, line: batch.positions[row])
-        }
-    }
+    fileprivate var piece: Int { Int(self >> 24) }
+    @inline(__always)
+    fileprivate var row: Int { Int(self & 0xff_ffff) }
 }
 
-/// Packed rows in a temporary file: each the row's line and its cells, one behind the other.
-private final class PackedRows {
-    /// 64-bit words a row.
-    let stride: Int
-    private(set) var count = 0
-    private let descriptor: Int32
-    private var chunks: [UnsafeMutablePointer<Int64>] = []
-    private static let chunkRows = 1 << 16
+/// Packed rows of all files, in a temporary file without a name, whatever their number; with the texts that their cells name.
+final class PackedTrips {
+    /// The rows of one piece of a file lie one behind the other.
+    struct Piece {
+        let rows: UnsafePointer<Int64>
+        /// Added to a row's line, which counts from the piece's first.
+        let firstLine: Int64
+        /// Added to a text's place, which counts from the texts of who packed the piece.
+        let textBase: Int64
 
-    init(columns: Int) throws(Problem) {
-        stride = columns + 1
-        descriptor = try OpenFile.temporary(for: "the order of the trips")
+        @inline(__always)
+        func row(_ row: Int, _ stride: Int) -> UnsafePointer<Int64> { rows + row &* stride }
+    }
+
+    /// 64-bit words a row: its line, and its cells.
+    let stride: Int
+    let pieces: [Piece]
+    let texts: UnsafePointer<UInt8>
+    private let mapping: UnsafeMutableRawPointer?
+    private let size: Int
+
+    /// - Parameters:
+    ///   - rows: the file with the rows; may be closed afterwards.
+    ///   - pieces: where each piece's rows start in it, in words, and what its rows count from.
+    init(
+        rows: PackedRowsFile, stride: Int, pieces: [(start: Int, firstLine: Int64, packer: Int)],
+        texts blocks: [InternedTexts]
+    ) throws(Problem) {
+        self.stride = stride
+        size = rows.size
+        mapping = try rows.map()
+        var bases: [Int64] = []
+        var total = 0
+        for block in blocks {
+            bases.append(Int64(total))
+            total += block.byteCount
+        }
+        let joined = UnsafeMutablePointer<UInt8>.allocate(capacity: max(1, total))
+        for (block, base) in zip(blocks, bases) {
+            (joined + Int(base)).update(from: block.base, count: block.byteCount)
+        }
+        texts = UnsafePointer(joined)
+        let words = mapping?.assumingMemoryBound(to: Int64.self)
+        self.pieces = pieces.map { piece in
+            Piece(
+                // Without any row there is no mapping, and nobody looks for one.
+                rows: words.map { UnsafePointer($0 + piece.start) } ?? UnsafePointer(bitPattern: 8)!,
+                firstLine: piece.firstLine, textBase: bases[piece.packer])
+        }
     }
 
     deinit {
-        for chunk in chunks { munmap(chunk, chunkBytes) }
-        close(descriptor)
+        if let mapping { munmap(mapping, size) }
+        texts.deallocate()
     }
+}
 
-    private var chunkBytes: Int { Self.chunkRows * stride * 8 }
+/// The temporary file that packed rows are written to, by several threads at once.
+final class PackedRowsFile: Sendable {
+    private let descriptor: Int32
+    private let end = Mutex(0)
 
-    subscript(row: Int) -> UnsafeMutablePointer<Int64> {
-        chunks[row / Self.chunkRows] + row % Self.chunkRows &* stride
-    }
+    init() throws(Problem) { descriptor = try OpenFile.temporary(for: "the order of the trips") }
+    deinit { close(descriptor) }
 
-    func append(_ batch: TripBatch, columns: [TripField]) throws(Problem) {
-        while (count + batch.count) > chunks.count * Self.chunkRows { try grow() }
-        for row in 0..<batch.count { self[count + row][0] = batch.positions[row] }
-        for (index, field) in columns.enumerated() {
-            let cells = batch.column(field)
-            for row in 0..<batch.count { self[count &+ row][index &+ 1] = cells[row] }
+    var size: Int { end.withLock { $0 } }
+
+    /// Returns where the words start in the file, in words.
+    func append(_ words: UnsafeBufferPointer<Int64>) throws(Problem) -> Int {
+        let bytes = UnsafeRawBufferPointer(words)
+        let start = end.withLock { end in
+            defer { end += bytes.count }
+            return end
         }
-        count += batch.count
+        var done = 0
+        while done < bytes.count {
+            let written = pwrite(descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(start + done))
+            if written < 0, errno == EINTR { continue }
+            guard written > 0 else { throw Self.failure(written < 0 ? errno : ENOSPC) }
+            done += written
+        }
+        return start / 8
     }
 
-    private func grow() throws(Problem) {
-        // Taken from the disk at once: a page that cannot be written later would end the process.
-        let start = chunks.count * chunkBytes
-        let code = posix_fallocate(descriptor, off_t(start), off_t(chunkBytes))
-        guard code == 0 else { throw Self.failure(code) }
-        guard
-            let chunk = mmap(nil, chunkBytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, off_t(start)),
-            chunk != MAP_FAILED
-        else { throw Self.failure(errno) }
-        chunks.append(chunk.bindMemory(to: Int64.self, capacity: chunkBytes / 8))
+    /// The whole file in memory; nil where it is empty.
+    fileprivate func map() throws(Problem) -> UnsafeMutableRawPointer? {
+        let size = size
+        guard size > 0 else { return nil }
+        guard let mapping = mmap(nil, size, PROT_READ, MAP_SHARED, descriptor, 0), mapping != MAP_FAILED else {
+            throw Self.failure(errno)
+        }
+        return mapping
     }
 
     private static func failure(_ code: Int32) -> Problem {
         Problem(
             .inputOutput, "cannot put the trips in order in a temporary file: \(String(cString: strerror(code)))",
             hint: "TMPDIR may name a folder with more room.")
-    }
-}
-
-/// Texts, each kept once: a batch's cells become places in one block.
-private final class InternedTexts {
-    private var bytes: UnsafeMutablePointer<UInt8>
-    private var capacity = 1 << 16
-    private var used = 0
-    /// Cells by hash, 0 for free; never more than half full.
-    private var table = [Int64](repeating: 0, count: 1 << 12)
-    private var textCount = 0
-
-    /// So many different ones that another way is better: companies and places are some thousand at most.
-    private static let mostTexts = 1 << 17
-
-    var base: UnsafePointer<UInt8> { UnsafePointer(bytes) }
-
-    init() { bytes = .allocate(capacity: capacity) }
-    deinit { bytes.deallocate() }
-
-    /// Replaces the text cells of a batch; false where the texts have become too many.
-    func intern(_ batch: TripBatch, fields: [TripField]) -> Bool {
-        for field in fields where field.kind == .string {
-            let cells = batch.column(field)
-            for row in 0..<batch.count {
-                let text = TextCell(cell: cells[row])
-                cells[row] = text.isEmpty ? TextCell(offset: 0, length: 0).cell : intern(batch.bytes(text))
-            }
-        }
-        return textCount <= Self.mostTexts
-    }
-
-    private func intern(_ text: UnsafeBufferPointer<UInt8>) -> Int64 {
-        let mask = table.count - 1
-        var slot = Int(truncatingIfNeeded: textHash(text)) & mask
-        while table[slot] != 0 {
-            let known = TextCell(cell: table[slot])
-            if known.length == text.count, textsAreEqual(bytes + known.offset, text.baseAddress!, text.count) {
-                return table[slot]
-            }
-            slot = (slot + 1) & mask
-        }
-        if used + text.count > capacity { grow(by: text.count) }
-        _ = UnsafeMutableBufferPointer(start: bytes + used, count: text.count).initialize(fromContentsOf: text)
-        let cell = TextCell(offset: used, length: text.count).cell
-        used += text.count
-        textCount += 1
-        table[slot] = cell
-        if textCount * 2 > table.count { rehash() }
-        return cell
-    }
-
-    private func grow(by count: Int) {
-        capacity = max(capacity * 2, used + count)
-        let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity)
-        larger.update(from: bytes, count: used)
-        bytes.deallocate()
-        bytes = larger
-    }
-
-    private func rehash() {
-        let old = table
-        table = Array(repeating: 0, count: old.count * 2)
-        let mask = table.count - 1
-        for cell in old where cell != 0 {
-            let text = TextCell(cell: cell)
-            var slot =
-                Int(truncatingIfNeeded: textHash(UnsafeBufferPointer(start: bytes + text.offset, count: text.length)))
-                & mask
-            while table[slot] != 0 { slot = (slot + 1) & mask }
-            table[slot] = cell
-        }
     }
 }

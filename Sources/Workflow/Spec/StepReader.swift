@@ -4,11 +4,18 @@ internal import YAML
 
 /// Reads the steps of a workflow, each with what it knows of the others.
 struct StepReader {
-    private static let kinds = ["batch", "shell", "sh", "sql", "wait"]
-    private static let common = [
-        "needs", "when", "if", "retries", "backoff", "timeout", "allow_failure", "env", "by", "period", "pool",
+    /// Each kind with the keys that it takes beside its own.
+    private static let kinds: [(name: String, keys: [String])] = [
+        ("batch", ["by", "period"]), ("report", ReportStep.keys), ("ml", MLStep.keys), ("sql", []), ("shell", []),
+        ("sh", []), ("http", []), ("s3", []), ("sns", []), ("wait", []), ("workflow", WorkflowStep.keys),
     ]
-    private static let analyses = ["fare-trend", "accumulated", "area-hotspots", "location-hotspots", "all"]
+    static let periodKinds = ["month", "quarter", "year"]
+    private static let common = [
+        "needs", "when", "if", "retries", "backoff", "timeout", "allow_failure", "env", "pool",
+    ]
+    private static let analyses = [
+        "extract", "preprocess", "fare-trend", "accumulated", "area-hotspots", "location-hotspots", "all",
+    ]
 
     private let names: [String]
     private let graph: DAG
@@ -27,28 +34,38 @@ struct StepReader {
     mutating func readAction(of entry: YAMLNode.Entry) {
         let node = entry.value
         _ = problems.attempt { () throws(Problem) in try SpecReader.identifier(entry.key, of: "step") }
-        problems.attempt { () throws(Problem) in try node.requireOnly(keys: Self.kinds + Self.common, of: "step") }
+        let names = Self.kinds.map(\.name)
+        let ownKeys = Self.kinds.flatMap(\.keys).filter { !names.contains($0) }
+        problems.attempt { () throws(Problem) in
+            try node.requireOnly(
+                keys: names + Self.common + Set(ownKeys).sorted(), of: "step")
+        }
         guard case .mapping(let entries) = node.content else { return }
-        let given = entries.filter { Self.kinds.contains($0.name) }
-        guard let kind = given.first else {
+        let given = entries.filter { names.contains($0.name) }
+        // A key of one kind may be a kind by itself, as ml's sql is.
+        let kind =
+            given.first { kind in given.contains { Self.keys(of: kind.name).contains($0.name) } } ?? given.first
+        guard let kind else {
             problems.add(
                 entry.key.problem(
-                    "step \"\(entry.name)\" does nothing", hint: "Give it one of \(Self.kinds.joined(separator: ", "))."
-                ))
+                    "step \"\(entry.name)\" does nothing", hint: "Give it one of \(names.joined(separator: ", "))."))
             return
         }
-        for other in given.dropFirst() {
+        let taken = Self.keys(of: kind.name)
+        for other in given where other.name != kind.name && !taken.contains(other.name) {
             problems.add(other.key.problem("a step does one thing: \"\(kind.name)\" is given already"))
         }
-        for key in ["by", "period"] where kind.name != "batch" {
-            if let place = entries.first(where: { $0.name == key }) {
-                problems.add(place.key.problem("\"\(key)\" belongs to a batch step"))
-            }
+        for other in entries where ownKeys.contains(other.name) && !taken.contains(other.name) {
+            let owners = Self.kinds.filter { $0.keys.contains(other.name) }.map(\.name)
+            problems.add(
+                other.key.problem("\"\(other.name)\" belongs to a step with \(owners.joined(separator: " or "))"))
         }
         actions[entry.name] = problems.attempt { [self] () throws(Problem) in
             try action(kind.name, kind.value, of: node)
         }
     }
+
+    private static func keys(of kind: String) -> [String] { kinds.first { $0.name == kind }?.keys ?? [] }
 
     /// The step, or nil where its action is wrong.
     mutating func read(_ entry: YAMLNode.Entry, needs: [String]) -> StepSpec? {
@@ -78,12 +95,12 @@ struct StepReader {
 
     private func action(_ kind: String, _ value: YAMLNode, of step: YAMLNode) throws(Problem) -> StepAction {
         switch kind {
-        case "sh": return .shell(try Self.template(value))
+        case "sh": return .shell(try value.template())
         case "shell":
             let items = try value.items()
             guard !items.isEmpty else { throw value.unexpected("a program and its arguments") }
             var words: [Template] = []
-            for item in items { words.append(try Self.template(item)) }
+            for item in items { words.append(try item.template()) }
             return .command(words)
         case "sql":
             let path = path(try value.text())
@@ -92,17 +109,32 @@ struct StepReader {
             }
             return .sqlFile(path: path)
         case "batch":
-            let by = try step["by"]?.choice(among: ["month", "quarter", "year"], of: "kind of period")
+            let by = try step["by"]?.choice(among: Self.periodKinds, of: "kind of period")
             var period: Template?
-            if let node = step["period"] { period = try Self.template(node) }
+            if let node = step["period"] { period = try node.template() }
             return .batch(analysis: try value.choice(among: Self.analyses, of: "analysis"), by: by, period: period)
-        default:
-            try value.requireOnly(keys: ["file", "sql"], of: "wait")
-            let entries = try value.entries()
-            guard entries.count == 1 else { throw value.unexpected("one thing to wait for", hint: "Give file or sql.") }
-            let template = try Self.template(entries[0].value)
-            return entries[0].name == "file" ? .waitForFile(template) : .waitForRow(template)
+        case "http": return .http(try HTTPStep(value))
+        case "s3": return .s3(try S3Step(value))
+        case "sns": return .sns(try SNSStep(value))
+        case "ml": return .ml(try MLStep(value, of: step))
+        case "report": return .report(try ReportStep(value, of: step))
+        case "workflow": return .workflow(try WorkflowStep(value, of: step))
+        default: return try Self.wait(value)
         }
+    }
+
+    private static func wait(_ value: YAMLNode) throws(Problem) -> StepAction {
+        try value.requireOnly(keys: ["file", "sql", "topic", "offset"], of: "wait")
+        let entries = try value.entries()
+        if let topic = value["topic"], entries.count == 2 {
+            let offset = try value.required("offset").integer(in: 1...Int64.max)
+            return .waitForRecords(topic: try topic.template(), offset: offset)
+        }
+        guard entries.count == 1, let entry = entries.first, ["file", "sql"].contains(entry.name) else {
+            throw value.unexpected("one thing to wait for", hint: "Give file, or sql, or topic and offset.")
+        }
+        let template = try entry.value.template()
+        return entry.name == "file" ? .waitForFile(template) : .waitForRow(template)
     }
 
     private func path(_ text: String) -> String {
@@ -130,7 +162,7 @@ struct StepReader {
                 guard !entry.name.isEmpty, !entry.name.contains("=") else {
                     throw entry.key.problem("\"\(entry.name)\" cannot name a variable")
                 }
-                return try Self.template(entry.value)
+                return try entry.value.template()
             }
             if let value { variables.append((entry.name, value)) }
         }
@@ -142,10 +174,6 @@ struct StepReader {
     ) -> Value? {
         guard let value = node[key] else { return nil }
         return problems.attempt { () throws(Problem) in try read(value) }
-    }
-
-    private static func template(_ node: YAMLNode) throws(Problem) -> Template {
-        try located(node) { (text) throws(Template.Mistake) in try Template(text) }
     }
 
     private static func located<Value>(
@@ -166,7 +194,9 @@ struct StepReader {
             let right = condition.right.references.map { ($0.reference, $0.offset + condition.rightOffset) }
             check(condition.left.references.map { ($0.reference, $0.offset) } + right, at: node, ancestors)
         }
-        let templates = ["sh", "shell", "period", "wait", "env"].compactMap { entry.value[$0] }
+        // Paths of sql files are none, and what is no template has nothing in it that could be filled in.
+        let keys = Self.kinds.map(\.name).filter { $0 != "sql" || actions[entry.name]?.kind == "ml" }
+        let templates = Set(keys + Self.kinds.flatMap(\.keys) + ["env"]).sorted().compactMap { entry.value[$0] }
         for node in templates.flatMap(Self.scalars) {
             guard let text = node.scalar, let template = try? Template(text) else { continue }
             check(template.references.map { ($0.reference, $0.offset) }, at: node, ancestors)
@@ -205,7 +235,7 @@ struct StepReader {
                     "step \"\(name)\" has no \"\(key)\"",
                     (near(key, keys).map { "\($0) " } ?? "") + "Known: \(keys.joined(separator: ", "))."
                 )
-        case .runID, .environment, .failure: return nil
+        case .runID, .environment, .file, .failure: return nil
         }
     }
 
@@ -214,6 +244,16 @@ struct StepReader {
         case .scalar: [node]
         case .sequence(let items): items.flatMap(scalars)
         case .mapping(let entries): entries.flatMap { scalars($0.value) }
+        }
+    }
+}
+
+extension YAMLNode {
+    /// The text of a scalar as a template.
+    func template() throws(Problem) -> Template {
+        let text = try text()
+        do throws(Template.Mistake) { return try Template(text) } catch {
+            throw problem(error.message, atByteOfText: error.offset, hint: error.hint)
         }
     }
 }

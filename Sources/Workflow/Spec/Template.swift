@@ -7,6 +7,8 @@ public struct Template: Sendable, Hashable {
         case param(String)
         case step(String, key: String)
         case environment(String)
+        /// The secret that a file of mode 0600 holds.
+        case file(String)
         /// What is known of a run that has failed: `run.workflow`, `run.step`, `run.error`; for what runs on a failure.
         case failure(String)
     }
@@ -48,6 +50,9 @@ public struct Template: Sendable, Hashable {
         (self.source, self.pieces) = (source, pieces)
     }
 
+    /// One without places to fill in, whatever stands in the text.
+    init(text: String) { (source, pieces) = (text, text.isEmpty ? [] : [.text(text)]) }
+
     var references: [(reference: Reference, offset: Int)] {
         pieces.compactMap { piece in
             if case .reference(let reference, let offset) = piece { (reference, offset) } else { nil }
@@ -55,6 +60,8 @@ public struct Template: Sendable, Hashable {
     }
 
     private static func reference(_ name: String, at offset: Int) throws(Mistake) -> Reference {
+        // A path may hold dots.
+        if name.hasPrefix("file:"), name.utf8.count > 5 { return .file(String(name.dropFirst(5))) }
         let parts = name.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
         switch (parts[0], parts.count) {
         case ("interval", 1): return .interval
@@ -69,7 +76,7 @@ public struct Template: Sendable, Hashable {
             throw Mistake(
                 message: "\"\(name)\" cannot be filled in", offset: offset,
                 hint:
-                    "Known: interval, interval.start, interval.end, run.id, run.workflow, params.NAME, steps.NAME.KEY, env.NAME."
+                    "Known: interval, interval.start, interval.end, run.id, run.workflow, params.NAME, steps.NAME.KEY, env.NAME, file:PATH."
             )
         }
     }
@@ -84,6 +91,8 @@ public struct TemplateValues: Sendable {
     /// Outputs of the steps that have ended, by step and key.
     var steps: [String: [String: String]]
     var environment: [String: String]
+    /// What secret files hold, by path.
+    var files: [String: String] = [:]
     /// By `workflow`, `step` and `error`; the last two only where the run has failed.
     var failure: [String: String] = [:]
 
@@ -124,6 +133,7 @@ public struct TemplateValues: Sendable {
         case .param(let name): (params[name], "params.\(name)")
         case .step(let step, let key): (steps[step]?[key], "steps.\(step).\(key)")
         case .environment(let name): (environment[name], "env.\(name)")
+        case .file(let path): (files[path], "file:\(path)")
         case .failure(let name): (failure[name], "run.\(name)")
         }
     }

@@ -108,42 +108,6 @@ public enum StepCondition: String, Sendable, CaseIterable {
     case always
 }
 
-/// What a step does.
-public enum StepAction: Sendable {
-    /// A program and its arguments; no shell reads them.
-    case command([Template])
-    /// A line for `/bin/sh -c`.
-    case shell(Template)
-    /// SQL of a file, run on the tenant's results in one transaction.
-    case sqlFile(path: String)
-    /// An analysis of `taxi-cli batch`, or all.
-    case batch(analysis: String, by: String?, period: Template?)
-    /// Waits until a file is there.
-    case waitForFile(Template)
-    /// Waits until a query gives a row.
-    case waitForRow(Template)
-
-    /// The key that declares it.
-    public var kind: String {
-        switch self {
-        case .command: "shell"
-        case .shell: "sh"
-        case .sqlFile: "sql"
-        case .batch: "batch"
-        case .waitForFile, .waitForRow: "wait"
-        }
-    }
-
-    /// What it leaves behind for `{{ steps.NAME.KEY }}`, besides `state`.
-    var outputs: [String] {
-        switch self {
-        case .command, .shell: ["exit", "output"]
-        case .sqlFile, .batch: ["rows"]
-        case .waitForFile, .waitForRow: []
-        }
-    }
-}
-
 /// How long to wait before another attempt: `first`, then twice as long each time, up to `limit`.
 public struct Backoff: Sendable, Hashable {
     public var firstMs: Int64

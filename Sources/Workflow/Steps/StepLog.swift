@@ -6,7 +6,7 @@ internal import Trips
 /// The log of one attempt: `<tenant>/workflows/.logs/<run>/<step>.<attempt>.log`, each line behind the time at which it came.
 final class StepLog {
     private let file: Int32
-    private let secrets: [String]
+    private var secrets: [String] = []
     private let stamp: () -> String
     private var pending: [UInt8] = []
     /// The last line that was not empty.
@@ -20,12 +20,23 @@ final class StepLog {
         guard file >= 0 else {
             throw Problem(.cannotCreate, "cannot write \"\(path)\": \(String(cString: strerror(errno)).lowercased())")
         }
-        // A longer secret may hold a shorter one.
-        self.secrets = secrets.filter { !$0.isEmpty }.sorted { $0.utf8.count > $1.utf8.count }
         self.stamp = stamp
+        for secret in secrets { hide(secret) }
     }
 
     deinit { close(file) }
+
+    /// From here on the text is written as `***`.
+    func hide(_ secret: String) {
+        guard !secret.isEmpty, !secrets.contains(secret) else { return }
+        // A longer secret may hold a shorter one.
+        secrets = (secrets + [secret]).sorted { $0.utf8.count > $1.utf8.count }
+    }
+
+    /// The text without what has to stay hidden.
+    func masked(_ text: String) -> String {
+        secrets.reduce(text) { $0.replacingOccurrences(of: $1, with: "***") }
+    }
 
     /// Adds what a process wrote; a line is written when it is whole, or 64 KiB long.
     func add(_ bytes: UnsafeRawBufferPointer) {
@@ -45,8 +56,7 @@ final class StepLog {
     func finish() { if !pending.isEmpty { flush() } }
 
     private func flush() {
-        var text = String(decoding: pending, as: UTF8.self)
-        for secret in secrets { text = text.replacingOccurrences(of: secret, with: "***") }
+        let text = masked(String(decoding: pending, as: UTF8.self))
         if text.contains(where: { !$0.isWhitespace }) { lastLine = text }
         pending.removeAll(keepingCapacity: true)
         let line = Array("\(stamp()) \(text)\n".utf8)

@@ -40,7 +40,7 @@ struct MachineChecks {
     private func libraries() -> [Finding] {
         let functions = [
             ("SQLite", "sqlite3_libversion"), ("libyaml", "yaml_get_version_string"), ("zstd", "ZSTD_versionString"),
-            ("zlib", "zlibVersion"), ("librdkafka", "rd_kafka_version_str"),
+            ("zlib", "zlibVersion"), ("librdkafka", "rd_kafka_version_str"), ("libcurl", "curl_version"),
         ]
         return functions.compactMap { name, function in
             guard let symbol = dlsym(nil, function) else { return nil }

@@ -1,0 +1,57 @@
+internal import Foundation
+internal import HTTP
+internal import Problems
+
+/// How a step reaches a service of AWS, or one that does as AWS does (MinIO, R2): by the variables that AWS's own tools read.
+///
+///     AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN    who signs; the last one only for keys that expire
+///     AWS_REGION, AWS_DEFAULT_REGION                                 us-east-1 where neither is set
+///     AWS_ENDPOINT_URL_S3 (or _SNS), AWS_ENDPOINT_URL                 where the service is; AWS where neither is set
+struct AWSAccess {
+    let endpoint: String
+    let signature: AWSSignature
+
+    /// - Parameters:
+    ///   - endpoint, region: what the step itself says, before the environment.
+    /// - Throws: `Problem(.configuration)` where the keys are not set, or the endpoint is no URL.
+    init(_ service: String, _ attempt: StepAttempt, endpoint: Template?, region: Template?) throws {
+        let environment = try attempt.environment()
+        func variable(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
+        guard let id = variable("AWS_ACCESS_KEY_ID"), let secret = variable("AWS_SECRET_ACCESS_KEY") else {
+            throw Problem(
+                .configuration, "no keys for \(service): AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not both set",
+                hint: "Export them, or give the step \"env: {AWS_SECRET_ACCESS_KEY: '{{ file:PATH }}'}\" and the other."
+            )
+        }
+        let token = variable("AWS_SESSION_TOKEN")
+        attempt.log.hide(secret)
+        if let token { attempt.log.hide(token) }
+        let region =
+            try region.map(attempt.fill) ?? variable("AWS_REGION") ?? variable("AWS_DEFAULT_REGION") ?? "us-east-1"
+        let base =
+            try endpoint.map(attempt.fill) ?? variable("AWS_ENDPOINT_URL_\(service.uppercased())")
+            ?? variable("AWS_ENDPOINT_URL") ?? "https://\(service).\(region).amazonaws.com"
+        guard base.hasPrefix("https://") || base.hasPrefix("http://") else {
+            throw Problem(.configuration, "the endpoint \"\(base)\" is no URL", hint: "Begin it with https://.")
+        }
+        self.endpoint = base.hasSuffix("/") ? String(base.dropLast()) : base
+        signature = AWSSignature(
+            AWSCredentials(accessKeyID: id, secretAccessKey: secret, sessionToken: token), region: region,
+            service: service)
+    }
+
+    /// What a refusal says: `NoSuchBucket: The specified bucket does not exist (status 404)`.
+    static func refusal(_ response: HTTPResponse) -> String {
+        let parts = ["Code", "Message"].compactMap { element($0, of: response.text) }
+        let text = parts.isEmpty ? "no reason given" : parts.joined(separator: ": ")
+        return "\(text) (status \(response.status))"
+    }
+
+    /// The text of the first element of that name; answers of AWS are small and have no element of these names inside another.
+    static func element(_ name: String, of xml: String) -> String? {
+        guard let open = xml.range(of: "<\(name)>"),
+            let close = xml.range(of: "</\(name)>", range: open.upperBound..<xml.endIndex)
+        else { return nil }
+        return String(xml[open.upperBound..<close.lowerBound])
+    }
+}

@@ -1,0 +1,95 @@
+internal import Foundation
+internal import HTTP
+internal import Problems
+internal import YAML
+
+/// `http: URL`, or `http: {url, method, headers, body, expect}`: one request, whose status has to be what is expected.
+public struct HTTPStep: Sendable {
+    static let keys = ["url", "method", "headers", "body", "expect"]
+    private static let methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+    /// What `{{ steps.NAME.body }}` may be long, in bytes: it goes to the database.
+    private static let bodyLimitBytes = 16 << 10
+
+    let method: String
+    let url: Template
+    let headers: StepHeaders
+    let body: Template?
+    /// Any of 200 to 299 where it is empty.
+    let expected: [Int]
+
+    init(_ node: YAMLNode) throws(Problem) {
+        if node.scalar != nil {
+            (method, url, headers, body, expected) = ("GET", try node.template(), StepHeaders(), nil, [])
+            return
+        }
+        try node.requireOnly(keys: Self.keys, of: "http step")
+        url = try node.required("url").template()
+        body = try node["body"]?.template()
+        method = try node["method"]?.choice(among: Self.methods, of: "method") ?? (body == nil ? "GET" : "POST")
+        headers = try StepHeaders(node["headers"])
+        var expected: [Int] = []
+        if let node = node["expect"] {
+            if node.scalar != nil {
+                expected = [Int(try node.integer(in: 100...599))]
+            } else {
+                for item in try node.items() { expected.append(Int(try item.integer(in: 100...599))) }
+            }
+        }
+        self.expected = expected
+    }
+
+    var templates: [Template] { [url] + headers.templates + (body.map { [$0] } ?? []) }
+
+    func run(_ attempt: StepAttempt) throws -> AttemptEnd {
+        var request = HTTPRequest(method, try attempt.fill(url), headers: try headers.fill(attempt))
+        if let body { request.body = .bytes(Array(try attempt.fill(body).utf8)) }
+        return try attempt.send(request) { response in
+            let text = String(decoding: response.body.prefix(Self.bodyLimitBytes), as: UTF8.self)
+            let outputs = ["status": "\(response.status)", "body": text]
+            let isExpected = expected.isEmpty ? response.isSuccess : expected.contains(response.status)
+            if isExpected { return AttemptEnd(state: .success, outputs: outputs) }
+            return AttemptEnd(state: .failed, error: Self.unexpected(response, attempt.log), outputs: outputs)
+        }
+    }
+
+    /// The status, and the first line of what was said with it.
+    static func unexpected(_ response: HTTPResponse, _ log: StepLog) -> String {
+        let line = response.text.split(whereSeparator: \.isNewline).first.map { ": \($0.prefix(200))" } ?? ""
+        let text = log.masked("answered with status \(response.status)\(line)")
+        log.add(line: text)
+        return text
+    }
+}
+
+/// The headers of a request, in the file's order.
+struct StepHeaders: Sendable {
+    private(set) var all: [(name: String, value: Template)] = []
+    /// Headers whose values are secret whatever they say.
+    private static let secret = ["authorization", "proxy-authorization", "cookie", "x-api-key", "api-key"]
+
+    init() {}
+
+    init(_ node: YAMLNode?) throws(Problem) {
+        for entry in try node?.entries() ?? [] {
+            let value = try entry.value.template()
+            let isReference = value.references.contains { reference, _ in
+                switch reference {
+                case .environment, .file: true
+                default: false
+                }
+            }
+            guard isReference || !Self.secret.contains(entry.name.lowercased()) else {
+                throw entry.value.problem(
+                    "a secret stands in the file",
+                    hint: "Write \"{{ env.NAME }}\" or \"{{ file:PATH }}\" for it; that of a file has mode 0600.")
+            }
+            all.append((entry.name, value))
+        }
+    }
+
+    var templates: [Template] { all.map(\.value) }
+
+    func fill(_ attempt: StepAttempt) throws -> [HTTPRequest.Header] {
+        try all.map { HTTPRequest.Header($0.name, try attempt.fill($0.value)) }
+    }
+}

@@ -1,0 +1,118 @@
+internal import Foundation
+internal import HTTP
+internal import Problems
+internal import SQLite
+internal import YAML
+
+/// `ml: NAME` with `url`, and `sql` for the rows: asks a model served over HTTP what it says of rows of the results.
+///
+/// What is sent is `{"model": NAME, "rows": [{COLUMN: VALUE, …}, …]}`; the answer is a list of results, or an object whose key
+/// `results` (or `predictions`) holds one. Each is a row of `ml_results` and a record of `{tenant}_mlResults`. Running the step
+/// again replaces its rows; records are sent again, with the key `RUN/STEP/POSITION` to tell them by.
+public struct MLStep: Sendable {
+    static let keys = ["url", "sql", "headers"]
+    /// An answer is kept in memory whole.
+    private static let answerLimitBytes = 64 << 20
+    private static let rowLimit = 100_000
+
+    let model: String
+    let url: Template
+    let sql: Template
+    let headers: StepHeaders
+
+    init(_ node: YAMLNode, of step: YAMLNode) throws(Problem) {
+        model = try SpecReader.identifier(node, of: "model")
+        url = try step.required("url").template()
+        sql = try step.required("sql").template()
+        headers = try StepHeaders(step["headers"])
+    }
+
+    var templates: [Template] { [url, sql] + headers.templates }
+
+    func run(_ attempt: StepAttempt) throws -> AttemptEnd {
+        let rows = try rows(attempt)
+        attempt.log.add(line: "\(rows.count) rows for \"\(model)\"")
+        let body: [String: Any] = ["model": model, "rows": rows]
+        var request = HTTPRequest(
+            "POST", try attempt.fill(url),
+            headers: [.init("Content-Type", "application/json")] + (try headers.fill(attempt)),
+            body: .bytes(Array(try JSONSerialization.data(withJSONObject: body, options: .sortedKeys))))
+        request.bodyLimitBytes = Self.answerLimitBytes
+        return try attempt.send(request) { response in
+            guard response.isSuccess else {
+                return AttemptEnd(state: .failed, error: HTTPStep.unexpected(response, attempt.log))
+            }
+            let results = try Self.results(in: response, from: request.place)
+            try store(results, attempt)
+            return attempt.rows(results.count)
+        }
+    }
+
+    /// The query's rows, each by column.
+    private func rows(_ attempt: StepAttempt) throws -> [[String: Any]] {
+        let sql = try attempt.fill(sql)
+        let connection = try Connection(path: attempt.surroundings.resultsPath, access: .readOnly)
+        do {
+            let rows = try connection.rows("SELECT * FROM (\(sql)) LIMIT \(Self.rowLimit + 1)") {
+                row throws(SQLiteError) in
+                var object: [String: Any] = [:]
+                for column in 0..<row.columnCount {
+                    let value: Any =
+                        switch row.value(column) {
+                        case .integer(let number): number
+                        case .real(let number): number
+                        case .text(let text): text
+                        default: NSNull()
+                        }
+                    object[row.columnName(column)] = value
+                }
+                return object
+            }
+            guard rows.count <= Self.rowLimit else {
+                throw Problem(
+                    .badData, "the step's sql gives more than \(Self.rowLimit) rows",
+                    hint: "Select fewer, or add them up first.")
+            }
+            return rows
+        } catch let error as SQLiteError where error.code == .statement {
+            throw Problem(.badData, "\(sql): \(error.message)")
+        }
+    }
+
+    /// Each result as JSON of one line.
+    private static func results(in response: HTTPResponse, from place: String) throws -> [String] {
+        guard response.bodyIsWhole else {
+            throw Problem(.badData, "the answer of \(place) is longer than \(answerLimitBytes >> 20) MiB")
+        }
+        let answer = try? JSONSerialization.jsonObject(with: Data(response.body), options: .fragmentsAllowed)
+        let object = answer as? [String: Any]
+        guard let list = answer as? [Any] ?? object?["results"] as? [Any] ?? object?["predictions"] as? [Any] else {
+            throw Problem(
+                .badData, "the answer of \(place) holds no results",
+                hint: "Answer with a list, or with an object whose key \"results\" holds one.")
+        }
+        return try list.map { item in
+            let options: JSONSerialization.WritingOptions = [.sortedKeys, .withoutEscapingSlashes, .fragmentsAllowed]
+            return String(decoding: try JSONSerialization.data(withJSONObject: item, options: options), as: UTF8.self)
+        }
+    }
+
+    private func store(_ results: [String], _ attempt: StepAttempt) throws {
+        let (run, step, now) = (attempt.values.runID, attempt.step.name, attempt.surroundings.now())
+        let connection = try Connection(path: attempt.surroundings.resultsPath)
+        try connection.transaction {
+            try connection.execute(
+                "DELETE FROM stored_ml_results WHERE run_id = ? AND step = ?", .text(run), .text(step))
+            let insert = try connection.prepare("INSERT INTO stored_ml_results VALUES (?, ?, ?, ?, ?, ?)")
+            for (position, result) in results.enumerated() {
+                try insert.bind([
+                    .text(run), .text(step), .integer(Int64(position)), .text(model), .integer(now), .text(result),
+                ])
+                try insert.run()
+            }
+        }
+        guard let append = attempt.surroundings.appendRecords, !results.isEmpty else { return }
+        try append(
+            "mlResults", results.enumerated().map { (key: "\(run)/\(step)/\($0)", value: $1) }, now)
+    }
+}

@@ -1,0 +1,35 @@
+internal import Foundation
+internal import Problems
+internal import YAML
+
+/// `report: FILE` with `by` and `period`: the analytics as one HTML page, as `taxi-cli report` writes it; `bytes` is its output.
+public struct ReportStep: Sendable {
+    static let keys = ["by", "period"]
+
+    let file: Template
+    let by: String?
+    let period: Template?
+
+    init(_ node: YAMLNode, of step: YAMLNode) throws(Problem) {
+        file = try node.template()
+        by = try step["by"]?.choice(among: StepReader.periodKinds, of: "kind of period")
+        period = try step["period"]?.template()
+    }
+
+    var templates: [Template] { [file] + (period.map { [$0] } ?? []) }
+
+    func run(_ attempt: StepAttempt) throws -> AttemptEnd {
+        guard let report = attempt.surroundings.report else { throw StepAttempt.unknown("write a report") }
+        let path = attempt.path(try attempt.fill(file))
+        let html = Data(try report(by, try period.map(attempt.fill)).utf8)
+        do {
+            try FileManager.default.createDirectory(
+                atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+            try html.write(to: URL(fileURLWithPath: path), options: .atomic)
+        } catch {
+            throw Problem(.cannotCreate, "cannot write \"\(path)\": \(error.localizedDescription)")
+        }
+        attempt.log.add(line: "\(path), \(html.count) bytes")
+        return AttemptEnd(state: .success, outputs: ["bytes": "\(html.count)"])
+    }
+}

@@ -1,0 +1,68 @@
+internal import Foundation
+internal import HTTP
+internal import Problems
+internal import YAML
+
+/// `sns: {topic: ARN, message: TEXT, subject: TEXT}`: publishes a message; `message_id` is its output.
+public struct SNSStep: Sendable {
+    static let keys = ["topic", "message", "subject", "endpoint", "region"]
+
+    let topic: Template
+    let message: Template
+    let subject: Template?
+    let endpoint: Template?
+    let region: Template?
+
+    init(_ node: YAMLNode) throws(Problem) {
+        try node.requireOnly(keys: Self.keys, of: "sns step")
+        let place = try node.required("topic")
+        topic = try place.template()
+        message = try node.required("message").template()
+        subject = try node["subject"]?.template()
+        endpoint = try node["endpoint"]?.template()
+        region = try node["region"]?.template()
+        if topic.references.isEmpty, Self.region(of: topic.source) == nil {
+            throw place.unexpected("the ARN of a topic", hint: "Write arn:aws:sns:us-east-1:123456789012:NAME.")
+        }
+    }
+
+    var templates: [Template] { [topic, message] + [subject, endpoint, region].compactMap { $0 } }
+
+    /// The region in `arn:aws:sns:REGION:ACCOUNT:NAME`; nil where it is no topic's.
+    private static func region(of arn: String) -> String? {
+        let parts = arn.split(separator: ":", omittingEmptySubsequences: false)
+        guard parts.count == 6, parts[0] == "arn", parts[2] == "sns", !parts[3].isEmpty, !parts[5].isEmpty else {
+            return nil
+        }
+        return String(parts[3])
+    }
+
+    func run(_ attempt: StepAttempt) throws -> AttemptEnd {
+        let topic = try attempt.fill(topic)
+        guard let home = Self.region(of: topic) else {
+            throw Problem(
+                .configuration, "\"\(topic)\" is no topic of SNS",
+                hint: "Write arn:aws:sns:us-east-1:123456789012:NAME.")
+        }
+        // A topic is only known in its own region.
+        let access = try AWSAccess(
+            "sns", attempt, endpoint: endpoint, region: region ?? Template(text: home))
+        var fields = [
+            ("Action", "Publish"), ("Version", "2010-03-31"), ("TopicArn", topic),
+            ("Message", try attempt.fill(message)),
+        ]
+        if let subject { fields.append(("Subject", try attempt.fill(subject))) }
+        let body = fields.map { "\($0)=\($1.percentEncoded())" }.joined(separator: "&")
+        var request = HTTPRequest(
+            "POST", "\(access.endpoint)/", headers: [.init("Content-Type", "application/x-www-form-urlencoded")],
+            body: .bytes(Array(body.utf8)))
+        request.signature = access.signature
+        return try attempt.send(request) { response in
+            guard response.isSuccess, let id = AWSAccess.element("MessageId", of: response.text) else {
+                throw Problem(.unavailable, "SNS refused the message to \(topic): \(AWSAccess.refusal(response))")
+            }
+            attempt.log.add(line: "message \(id)")
+            return AttemptEnd(state: .success, outputs: ["message_id": id])
+        }
+    }
+}
