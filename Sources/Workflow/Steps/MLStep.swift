@@ -98,7 +98,8 @@ public struct MLStep: Sendable {
     }
 
     private func store(_ results: [String], _ attempt: StepAttempt) throws {
-        let (run, step, now) = (attempt.values.runID, attempt.step.name, attempt.surroundings.now())
+        // A step that is tried runs in a run.
+        let (run, step, now) = (attempt.values.runID ?? "", attempt.step.name, attempt.surroundings.now())
         let connection = try Connection(path: attempt.surroundings.resultsPath)
         try connection.transaction {
             try connection.execute(
