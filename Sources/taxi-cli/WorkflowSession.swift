@@ -1,4 +1,3 @@
-import Batch
 import CommandLine
 import Database
 import Foundation
@@ -68,32 +67,16 @@ struct WorkflowSession {
         var environment = environment
         environment["TAXI_HOME"] = globals.home
         environment["TAXI_TENANT"] = globals.tenant
-        let (path, zone) = (globals.resultsPath, globals.zoneIdentifier)
-        return StepSurroundings(
-            resultsPath: path, environment: environment, now: { systemTime() },
-            batch: { analysis, by, period in
-                try runBatch(analysis, by: by, period: period, resultsPath: path, zone: zone)
-            })
+        let features = StepFeatures(globals: globals)
+        var surroundings = StepSurroundings(
+            resultsPath: globals.resultsPath, environment: environment, now: { systemTime() },
+            batch: { try features.batch($0, by: $1, period: $2) })
+        features.equip(&surroundings)
+        return surroundings
     }
 
     /// The time of an option that may be without an offset, which is wall time of `zone`.
     func time(_ text: TimeText?, in zone: ZoneClock) -> EventTime? {
         text.map { $0.utcMs { zone.utcMs(localSeconds: $0) } }
     }
-}
-
-/// A batch step: what `taxi-cli batch` does, on a database of its own, since steps have threads of their own.
-private func runBatch(
-    _ analysis: String, by: String?, period: String?, resultsPath: String, zone: String
-) throws -> Int {
-    let database = try ResultsDatabase(path: resultsPath, zone: zone)
-    let analyses = analysis == "all" ? Analysis.allCases : Analysis.allCases.filter { $0.rawValue == analysis }
-    let kinds = by.flatMap { PeriodKind(rawValue: $0) }.map { [$0] }
-    let selection = try PeriodSelection(period ?? "all")
-    let clock = try ZoneClock(identifier: zone)
-    let summary = try BatchRunner.recorded(in: database, now: { systemTime() }) {
-        try BatchRunner(database, zone: clock).run(
-            analyses: analyses, kinds: kinds, periods: selection, options: BatchOptions())
-    }
-    return analyses.reduce(0) { $0 + (summary.rows[$1.view] ?? 0) }
 }

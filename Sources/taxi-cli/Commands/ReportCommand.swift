@@ -86,9 +86,14 @@ enum ReportCommand {
     }
 
     private static func selection(_ arguments: ParsedArguments) throws -> ReportSelection {
-        let kind = PeriodKind(rawValue: arguments.text("by") ?? "month") ?? .month
+        try selection(
+            by: PeriodKind(rawValue: arguments.text("by") ?? "month") ?? .month,
+            PeriodSelection(arguments.text("period") ?? "all"))
+    }
+
+    static func selection(by kind: PeriodKind, _ periods: PeriodSelection) throws(Problem) -> ReportSelection {
         let scope: ReportSelection.Scope
-        switch try PeriodSelection(arguments.text("period") ?? "all") {
+        switch periods {
         case .all: scope = .all
         case .last: scope = .last
         case .one(let period):
