@@ -45,6 +45,7 @@ enum ResultsSchema {
         },
         { connection in try connection.execute(workflowTables) },
         { connection in try connection.execute(alertTables) },
+        { connection in try connection.execute(schedulerTables) },
     ]
 
     private static let firstTables = """
@@ -107,6 +108,27 @@ enum ResultsSchema {
         SELECT run_id, step, attempt, state, \(ViewSQL.isoTime("started_ms")) AS started,
             \(ViewSQL.isoTime("ended_ms")) AS ended, error
         FROM stored_workflow_steps;
+        """
+
+    private static let schedulerTables = """
+        ALTER TABLE stored_workflow_runs ADD COLUMN queued_ms INTEGER;
+        ALTER TABLE stored_workflow_steps ADD COLUMN pool TEXT;
+        CREATE INDEX workflow_runs_by_state ON stored_workflow_runs (state);
+        CREATE INDEX pooled_workflow_steps ON stored_workflow_steps (pool, state) WHERE pool IS NOT NULL;
+
+        -- Up to which time (ms UTC) the due intervals of a workflow have become runs, or were left out as its catchup says.
+        CREATE TABLE workflow_schedules (workflow TEXT PRIMARY KEY, until_ms INTEGER NOT NULL) WITHOUT ROWID;
+
+        DROP VIEW runs;
+        CREATE VIEW runs AS
+        SELECT id, command, \(ViewSQL.isoTime("started_ms")) AS started, \(ViewSQL.isoTime("ended_ms")) AS ended,
+            outcome, summary
+        FROM run_records
+        UNION ALL
+        SELECT run_id, 'workflow', \(ViewSQL.isoTime("started_ms")), \(ViewSQL.isoTime("ended_ms")), state,
+            json_object('workflow', workflow, 'interval_start', \(ViewSQL.isoTime("interval_start_ms")),
+                'interval_end', \(ViewSQL.isoTime("interval_end_ms")), 'trigger', trigger)
+        FROM stored_workflow_runs WHERE started_ms IS NOT NULL;
         """
 
     private static let alertTables = """

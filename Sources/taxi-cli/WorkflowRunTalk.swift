@@ -20,11 +20,12 @@ struct WorkflowRunTalk {
         Interruption.install()
         let runner = WorkflowRunner(
             spec, history: history, surroundings: session.surroundings, logs: session.logs,
+            workflows: session.folder,
             isInterrupted: { Interruption.isRequested }, watch: { tell($0) })
         return try report(body(runner))
     }
 
-    private func tell(_ event: WorkflowRunner.Event) {
+    private func tell(_ event: RunEvent) {
         let style = arguments.terminal.errorStyle
         let line: String
         switch event {

@@ -44,7 +44,9 @@ final class Stage {
             })
         equip(&surroundings)
         return WorkflowRunner(
-            spec, history: history, surroundings: surroundings, logs: logs, isInterrupted: isInterrupted)
+            spec, history: history, surroundings: surroundings, logs: logs,
+            workflows: WorkflowFolder(path: folder.path, zone: ResultsDatabase.defaultZone),
+            isInterrupted: isInterrupted)
     }
 
     /// `step attempt state` of each attempt, in no order but that of the names.

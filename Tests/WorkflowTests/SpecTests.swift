@@ -163,5 +163,6 @@ import Trips
 func load(_ text: String, in folder: TemporaryFolder) throws -> WorkflowSpec {
     let path = folder("workflow.yaml")
     try text.write(toFile: path, atomically: true, encoding: .utf8)
-    return try WorkflowSpec.load(path: path, zone: "America/Chicago")
+    let shared = try WorkflowFolder(path: folder.path, zone: "America/Chicago").shared()
+    return try WorkflowSpec.load(path: path, zone: "America/Chicago", shared: shared)
 }

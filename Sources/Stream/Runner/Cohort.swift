@@ -163,7 +163,7 @@ extension Cohort {
                 }
                 if case .stored(let batch, let first) = next.piece {
                     gathered += batch.count - Int(first - batch.baseOffset)
-                    bytes += batch.payload.count
+                    bytes += batch.byteCount
                 }
                 pieces.append(next)
             }

@@ -1,6 +1,6 @@
 internal import Foundation
 internal import Problems
-internal import Trips
+public import Trips
 
 /// Where the logs of steps are: `<folder>/<run>/<step>.<attempt>.log`.
 public struct RunLogs: Sendable {
@@ -16,6 +16,15 @@ public struct RunLogs: Sendable {
     public func lastLines(_ count: Int, of runID: String, _ step: String, attempt: Int) -> [String] {
         guard let bytes = FileManager.default.contents(atPath: path(runID, step, attempt: attempt)) else { return [] }
         return String(decoding: bytes, as: UTF8.self).split(separator: "\n").suffix(count).map(String.init)
+    }
+
+    /// Takes away the logs of runs that ended before a time; what became of the runs stays in the history.
+    public func prune(_ history: RunHistory, endedBefore time: EventTime) throws {
+        let kept = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        for id in try history.ended(before: time, among: kept) {
+            // Somebody may read it, or have removed it: the next time will do.
+            try? FileManager.default.removeItem(atPath: "\(folder)/\(id)")
+        }
     }
 
     func create(_ runID: String) throws(Problem) {

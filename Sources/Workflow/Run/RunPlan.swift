@@ -17,6 +17,9 @@ public struct RunPlan: Sendable {
     }
 
     private let steps: [StepSpec]
+    private let byName: [String: StepSpec]
+    /// Steps that had not begun when they were last looked at, in their order.
+    private var waiting: [StepSpec]
     private(set) var states: [String: StepState]
     private var isStopped = false
 
@@ -24,6 +27,8 @@ public struct RunPlan: Sendable {
     ///   all others wait again.
     init(_ steps: [StepSpec], earlier: [String: StepState] = [:]) {
         self.steps = steps
+        waiting = steps
+        byName = Dictionary(steps.map { ($0.name, $0) }) { first, _ in first }
         states = Dictionary(
             uniqueKeysWithValues: steps.map { step in
                 let keeps = [.success, .skipped].contains(earlier[step.name])
@@ -35,8 +40,13 @@ public struct RunPlan: Sendable {
     var hasEnded: Bool { states.values.allSatisfy(\.hasEnded) }
 
     /// The next decision, until there is none: a step to run becomes `running`, one to leave out ends at once.
-    mutating func next(parallel: Int) -> Decision? {
-        for step in steps where states[step.name] == .waiting {
+    ///
+    /// - Parameter mayBegin: whether there is room for a step that could run; asked last.
+    mutating func next(
+        parallel: Int, mayBegin: (StepSpec) throws -> Bool = { _ in true }
+    ) rethrows -> Decision? {
+        waiting.removeAll { states[$0.name] != .waiting }
+        for step in waiting where states[step.name] == .waiting {
             if isStopped, step.when != .always {
                 states[step.name] = .cancelled
                 return .leaveOut(step.name, .cancelled)
@@ -44,7 +54,7 @@ public struct RunPlan: Sendable {
             guard let decision = decide(step) else { continue }
             switch decision {
             case .run(let name):
-                guard states.values.count(where: { $0 == .running }) < parallel else { continue }
+                guard states.values.count(where: { $0 == .running }) < parallel, try mayBegin(step) else { continue }
                 states[name] = .running
             case .leaveOut(let name, let state): states[name] = state
             }
@@ -74,7 +84,7 @@ public struct RunPlan: Sendable {
     }
 
     private func decide(_ step: StepSpec) -> Decision? {
-        let needs = step.needs.compactMap { name in steps.first { $0.name == name } }
+        let needs = step.needs.compactMap { byName[$0] }
         guard needs.allSatisfy({ states[$0.name]?.hasEnded == true }) else { return nil }
         let ends = needs.map { need -> StepState in
             // A failure that is allowed holds nobody up.

@@ -6,10 +6,12 @@ internal import YAML
 extension WorkflowSpec {
     /// Reads a workflow's file and checks it whole.
     ///
-    /// - Parameter zone: the zone where the file names none.
+    /// - Parameters:
+    ///   - zone: the zone where the file names none.
+    ///   - shared: what the tenant's workflows share; nil where that is not known, and names of pools and notices are not checked.
     /// - Throws: `.configuration` with every mistake in the order of the file, `.noInput`, `.noPermission`.
-    public static func load(path: String, zone: String) throws(Problem) -> WorkflowSpec {
-        var reader = SpecReader(try YAMLNode.load(path: path), file: path, zone: zone)
+    public static func load(path: String, zone: String, shared: SharedSettings? = nil) throws(Problem) -> WorkflowSpec {
+        var reader = SpecReader(try YAMLNode.load(path: path), file: path, zone: zone, shared: shared)
         return try reader.read()
     }
 }
@@ -17,17 +19,21 @@ extension WorkflowSpec {
 /// Reads one workflow and collects all that is wrong with it.
 struct SpecReader {
     private static let keys = [
-        "name", "description", "schedule", "timezone", "start", "catchup", "parallel", "timeout", "params", "steps",
+        "name", "description", "schedule", "timezone", "start", "catchup", "concurrency", "parallel", "timeout",
+        "on_failure", "params", "steps",
     ]
 
     private let node: YAMLNode
     private let file: String
     private let defaultZone: String
+    private let shared: SharedSettings?
     private var problems = ProblemList()
     private var params: [String: String] = [:]
     private var hasSchedule = false
 
-    init(_ node: YAMLNode, file: String, zone: String) { (self.node, self.file, defaultZone) = (node, file, zone) }
+    init(_ node: YAMLNode, file: String, zone: String, shared: SharedSettings?) {
+        (self.node, self.file, defaultZone, self.shared) = (node, file, zone, shared)
+    }
 
     mutating func read() throws(Problem) -> WorkflowSpec {
         let node = self.node
@@ -43,15 +49,18 @@ struct SpecReader {
         hasSchedule = node["schedule"] != nil
         let start = zone.flatMap { self.start(in: $0) }
         let catchUp = optional("catchup") { (node) throws(Problem) in try Self.catchUp(node) } ?? .latest
+        let concurrency = optional("concurrency") { (node) throws(Problem) in Int(try node.integer(in: 1...10_000)) }
         let parallel = optional("parallel") { (node) throws(Problem) in Int(try node.integer(in: 1...64)) } ?? 4
         let timeout = optional("timeout") { (node) throws(Problem) in try node.duration().wholeMs }
         readParams()
         let steps = steps()
+        let onFailure = onFailure()
         try problems.throwIfAny()
         guard let name, let zone else { throw node.unexpected("a workflow") }
         return WorkflowSpec(
             name: name, description: description, schedule: schedule, zone: zone, start: start, catchUp: catchUp,
-            parallel: parallel, timeoutMs: timeout, params: params, steps: steps, file: file)
+            concurrency: concurrency, parallel: parallel, timeoutMs: timeout, params: params, steps: steps,
+            onFailure: onFailure, pools: shared?.pools ?? [:], file: file)
     }
 
     // MARK: the workflow
@@ -65,11 +74,11 @@ struct SpecReader {
 
     private mutating func zone() -> ZoneClock? {
         guard let node = node["timezone"] else {
-            return problems.attempt { [defaultZone] () throws(Problem) in try ZoneClock(identifier: defaultZone) }
+            return problems.attempt { [defaultZone] () throws(Problem) in try ZoneClocks.clock(defaultZone) }
         }
         return problems.attempt { () throws(Problem) in
             let name = try node.text()
-            do throws(Problem) { return try ZoneClock(identifier: name) } catch {
+            do throws(Problem) { return try ZoneClocks.clock(name) } catch {
                 throw node.problem(error.message, hint: error.hint)
             }
         }
@@ -118,6 +127,36 @@ struct SpecReader {
         }
     }
 
+    private mutating func onFailure() -> FailureAction? {
+        guard let node = node["on_failure"] else { return nil }
+        if let step = self.node["steps"]?["on_failure"] {
+            problems.add(step.problem("no step can be called on_failure where the workflow has an \"on_failure\""))
+        }
+        return problems.attempt { [shared] () throws(Problem) in
+            try node.requireOnly(keys: ["notify", "run"], of: "failure's action")
+            let entries = try node.entries()
+            guard entries.count == 1 else { throw node.unexpected("one action", hint: "Give notify or run.") }
+            let name = try entries[0].value.text()
+            if entries[0].name == "run" { return .run(workflow: name) }
+            guard let notices = shared?.notices else { return nil }
+            if let step = notices[name] { return .notify(step) }
+            let near = nearestName(to: name, among: notices.keys.sorted()).map { "Did you mean \"\($0)\"?" }
+            throw entries[0].value.problem(
+                "there is no notice \"\(name)\"", hint: near ?? "Declare it under \"notify:\" in workflows.yaml.")
+        } ?? nil
+    }
+
+    private mutating func checkPool(of step: YAMLNode.Entry) {
+        guard let node = step.value["pool"] else { return }
+        problems.attempt { [shared] () throws(Problem) in
+            let name = try node.text()
+            guard let pools = shared?.pools, pools[name] == nil else { return }
+            let near = nearestName(to: name, among: pools.keys.sorted()).map { "Did you mean \"\($0)\"?" }
+            throw node.problem(
+                "there is no pool \"\(name)\"", hint: near ?? "Declare it under \"pools:\" in workflows.yaml.")
+        }
+    }
+
     private mutating func readParams() {
         guard let node = node["params"] else { return }
         for entry in problems.attempt({ () throws(Problem) in try node.entries() }) ?? [] {
@@ -155,6 +194,7 @@ struct SpecReader {
         var steps: [String: StepSpec] = [:]
         for entry in entries { steps[entry.name] = reader.read(entry, needs: needs[entry.name, default: []]) }
         for problem in reader.problems.problems { problems.add(problem) }
+        for entry in entries { checkPool(of: entry) }
         return (graph.order ?? names).compactMap { steps[$0] }
     }
 

@@ -11,7 +11,7 @@ struct StepReader {
     ]
     static let periodKinds = ["month", "quarter", "year"]
     private static let common = [
-        "needs", "when", "if", "retries", "backoff", "timeout", "allow_failure", "env",
+        "needs", "when", "if", "retries", "backoff", "timeout", "allow_failure", "env", "pool",
     ]
     private static let analyses = [
         "extract", "preprocess", "fare-trend", "accumulated", "area-hotspots", "location-hotspots", "all",
@@ -88,7 +88,7 @@ struct StepReader {
         return StepSpec(
             name: entry.name, action: action, needs: needs, when: when ?? .allSuccess, condition: condition,
             retries: retries ?? 0, backoff: backoff ?? Backoff(firstMs: 1000, limitMs: 300_000), timeoutMs: timeout,
-            allowFailure: allowFailure ?? false, environment: environment)
+            allowFailure: allowFailure ?? false, pool: node["pool"]?.scalar, environment: environment)
     }
 
     // MARK: kinds
@@ -235,7 +235,7 @@ struct StepReader {
                     "step \"\(name)\" has no \"\(key)\"",
                     (near(key, keys).map { "\($0) " } ?? "") + "Known: \(keys.joined(separator: ", "))."
                 )
-        case .runID, .environment, .file: return nil
+        case .runID, .environment, .file, .failure: return nil
         }
     }
 

@@ -9,6 +9,8 @@ public struct Template: Sendable, Hashable {
         case environment(String)
         /// The secret that a file of mode 0600 holds.
         case file(String)
+        /// What is known of a run that has failed: `run.workflow`, `run.step`, `run.error`; for what runs on a failure.
+        case failure(String)
     }
 
     enum Piece: Sendable, Hashable {
@@ -66,6 +68,7 @@ public struct Template: Sendable, Hashable {
         case ("interval", 2) where parts[1] == "start": return .intervalStart
         case ("interval", 2) where parts[1] == "end": return .intervalEnd
         case ("run", 2) where parts[1] == "id": return .runID
+        case ("run", 2) where ["workflow", "step", "error"].contains(parts[1]): return .failure(parts[1])
         case ("params", 2) where !parts[1].isEmpty: return .param(parts[1])
         case ("steps", 3) where !parts[1].isEmpty && !parts[2].isEmpty: return .step(parts[1], key: parts[2])
         case ("env", 2) where !parts[1].isEmpty: return .environment(parts[1])
@@ -73,7 +76,7 @@ public struct Template: Sendable, Hashable {
             throw Mistake(
                 message: "\"\(name)\" cannot be filled in", offset: offset,
                 hint:
-                    "Known: interval, interval.start, interval.end, run.id, params.NAME, steps.NAME.KEY, env.NAME, file:PATH."
+                    "Known: interval, interval.start, interval.end, run.id, run.workflow, params.NAME, steps.NAME.KEY, env.NAME, file:PATH."
             )
         }
     }
@@ -90,6 +93,8 @@ public struct TemplateValues: Sendable {
     var environment: [String: String]
     /// What secret files hold, by path.
     var files: [String: String] = [:]
+    /// By `workflow`, `step` and `error`; the last two only where the run has failed.
+    var failure: [String: String] = [:]
 
     /// - Throws: `Unfilled` for what has no value: an unset variable, or a step that was skipped and left nothing behind.
     func fill(_ template: Template) throws(Unfilled) -> String {
@@ -129,6 +134,7 @@ public struct TemplateValues: Sendable {
         case .step(let step, let key): (steps[step]?[key], "steps.\(step).\(key)")
         case .environment(let name): (environment[name], "env.\(name)")
         case .file(let path): (files[path], "file:\(path)")
+        case .failure(let name): (failure[name], "run.\(name)")
         }
     }
 }

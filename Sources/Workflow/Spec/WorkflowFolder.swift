@@ -21,19 +21,30 @@ public struct WorkflowFolder: Sendable {
         (name.hasSuffix(".yaml") || name.hasSuffix(".yml")) && !name.hasPrefix(".") && name != sharedFile
     }
 
+    /// What the workflows share; nothing where there is no such file.
+    public func shared() throws(Problem) -> SharedSettings {
+        let file = "\(path)/\(Self.sharedFile)"
+        guard FileManager.default.fileExists(atPath: file) else { return SharedSettings() }
+        return try SharedSettings.load(path: file)
+    }
+
     /// Each file with its workflow, or what is wrong with it; of two files that give one name the second is wrong.
     public func all() -> [(file: String, workflow: Result<WorkflowSpec, Problem>)] {
         var owners: [String: String] = [:]
-        return files.map { file in
-            do throws(Problem) {
-                let spec = try WorkflowSpec.load(path: file, zone: zone)
-                if let owner = owners[spec.name] { throw Self.duplicate(spec.name, file, owner) }
-                owners[spec.name] = file
-                return (file, .success(spec))
-            } catch {
-                return (file, .failure(error))
+        let shared = Result { () throws(Problem) in try self.shared() }
+        var all: [(file: String, workflow: Result<WorkflowSpec, Problem>)] = []
+        if case .failure(let problem) = shared { all.append(("\(path)/\(Self.sharedFile)", .failure(problem))) }
+        return all
+            + files.map { file in
+                do throws(Problem) {
+                    let spec = try WorkflowSpec.load(path: file, zone: zone, shared: try? shared.get())
+                    if let owner = owners[spec.name] { throw Self.duplicate(spec.name, file, owner) }
+                    owners[spec.name] = file
+                    return (file, .success(spec))
+                } catch {
+                    return (file, .failure(error))
+                }
             }
-        }
     }
 
     /// The workflow of a file, where the text is one's path, else the one of this name.
@@ -41,8 +52,9 @@ public struct WorkflowFolder: Sendable {
     /// - Throws: what `WorkflowSpec.load` throws; `.noInput` where there is no such workflow, with the nearest name.
     public func load(_ text: String) throws(Problem) -> WorkflowSpec {
         if text.hasSuffix(".yaml") || text.hasSuffix(".yml") || text.contains("/") {
-            return try WorkflowSpec.load(path: text, zone: zone)
+            return try WorkflowSpec.load(path: text, zone: zone, shared: try shared())
         }
+        _ = try shared()
         let all = all()
         var names: [String] = []
         for case (_, .success(let spec)) in all {

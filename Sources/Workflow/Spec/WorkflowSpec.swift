@@ -1,3 +1,4 @@
+internal import Foundation
 public import Problems
 public import Trips
 internal import YAML
@@ -12,6 +13,9 @@ public struct WorkflowSpec: Sendable {
     /// No data interval begins before.
     public var start: EventTime?
     public var catchUp: CatchUp
+    /// Runs of this workflow that may be under way at once. nil where the file says nothing: then a scheduler runs one at a time, and
+    /// by hand there may be any number.
+    public var concurrency: Int?
     /// Steps of a run that may be under way at once.
     public var parallel: Int
     /// How long a whole run may take; nil for as long as it takes.
@@ -19,8 +23,15 @@ public struct WorkflowSpec: Sendable {
     public var params: [String: String]
     /// In an order in which each comes after those that it needs.
     public var steps: [StepSpec]
+    /// What is done when a run has failed.
+    public var onFailure: FailureAction?
+    /// How many steps of all workflows may hold each pool at once.
+    public var pools: [String: Int]
     /// The file's path.
     public var file: String
+
+    /// The file's path from the root, so that another process finds it.
+    public var absoluteFile: String { URL(fileURLWithPath: file).path }
 
     public func step(_ name: String) -> StepSpec? { steps.first { $0.name == name } }
 
@@ -60,6 +71,14 @@ extension CatchUp: CustomStringConvertible {
     }
 }
 
+/// What is done when a run has failed.
+public enum FailureAction: Sendable {
+    /// A step that tells somebody; it needs none, and its own failure changes nothing.
+    case notify(StepSpec)
+    /// Another workflow, which gets the parameters `workflow`, `run`, `step`, `error` and `interval` as far as it declares them.
+    case run(workflow: String)
+}
+
 /// One step of a workflow.
 public struct StepSpec: Sendable {
     public var name: String
@@ -75,6 +94,8 @@ public struct StepSpec: Sendable {
     public var timeoutMs: Int64?
     /// Whether its failure leaves the run a success and lets the steps behind it go on.
     public var allowFailure: Bool
+    /// The pool of which it holds a slot while it runs.
+    public var pool: String?
     /// Variables of its process, besides those of taxi-cli.
     public var environment: [(name: String, value: Template)]
 }

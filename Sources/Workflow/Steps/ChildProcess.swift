@@ -32,6 +32,8 @@ struct ChildProcess {
             throw error
         }
         var (reason, killAt): (End?, ContinuousClock.Instant?) = (nil, nil)
+        // A process mostly ends right after it has closed its output.
+        var pauseMicroseconds: UInt32 = 100
         var (hasExited, isOpen) = (false, true)
         while !hasExited || isOpen {
             if isOpen {
@@ -40,7 +42,8 @@ struct ChildProcess {
                 // A process left in the background may hold the pipe for ever.
                 if count < 0, hasExited { break }
             } else if !hasExited {
-                usleep(10_000)
+                usleep(pauseMicroseconds)
+                pauseMicroseconds = min(pauseMicroseconds * 2, 50_000)
             }
             if !hasExited { hasExited = waitpid(pid, &status, WNOHANG) == pid }
             let now = ContinuousClock.now

@@ -1,5 +1,6 @@
 import CommandLine
 import Problems
+import Topics
 import Workflow
 
 /// `workflow cancel`: stop a run.
@@ -20,7 +21,7 @@ enum WorkflowCancelCommand {
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
         let session = try WorkflowSession(arguments)
         let run = try session.requireHistory().run(arguments.positionals[0])
-        try session.openHistory(arguments.program).cancel(run)
+        try session.openHistory(arguments.program).cancel(run, at: systemTime())
         try arguments.say("run \(run.id) of \"\(run.workflow)\" is asked to stop")
         return .success
     }

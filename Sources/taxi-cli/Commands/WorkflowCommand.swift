@@ -14,7 +14,8 @@ enum WorkflowCommand {
             Example("taxi-cli workflow runs monthly", "what has run, and how it ended"),
         ],
         subcommands: [
-            WorkflowRunCommand.command, WorkflowListCommand.command, WorkflowShowCommand.command,
+            WorkflowRunCommand.command, WorkflowServeCommand.command, WorkflowTriggerCommand.command,
+            WorkflowBackfillCommand.command, WorkflowListCommand.command, WorkflowShowCommand.command,
             WorkflowRunsCommand.command, WorkflowNextCommand.command, WorkflowLogsCommand.command,
             WorkflowRetryCommand.command, WorkflowCancelCommand.command, WorkflowValidateCommand.command,
         ])

@@ -1,0 +1,50 @@
+internal import Database
+internal import Foundation
+internal import Glibc
+
+/// Processes of a run's steps that live on though the process that ran the run is gone.
+///
+/// They are known by a variable of their environment, which every process of a step inherits, so it does not matter whether there was
+/// time to note their numbers, or whether they have left their group.
+enum LeftProcesses {
+    /// Holds the run's id in the environment of each step.
+    static let variable = "TAXI_RUN"
+
+    /// Ends them all, and waits until they are gone.
+    ///
+    /// - Parameter noted: leaders of process groups that the history knows.
+    static func end(of runID: String, noted: [RunningProcess]) {
+        for process in noted where process.isAlive { kill(-process.pid, SIGKILL) }
+        let entry = Array("\(variable)=\(runID)".utf8) + [0]
+        // One that forks while we look shows up in the next round.
+        while case let left = found(with: entry), !left.isEmpty {
+            for pid in left { kill(pid, SIGKILL) }
+            usleep(2_000)
+        }
+    }
+
+    private static func found(with entry: [UInt8]) -> [Int32] {
+        guard let listing = opendir("/proc") else { return [] }
+        defer { closedir(listing) }
+        var pids: [Int32] = []
+        while let item = readdir(listing) {
+            let name = withUnsafePointer(to: &item.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            guard let pid = Int32(name), pid != getpid(), holds(entry, pid) else { continue }
+            pids.append(pid)
+        }
+        return pids
+    }
+
+    /// Whether a process began with the entry in its environment; not for a process of somebody else, nor for one that has ended.
+    private static func holds(_ entry: [UInt8], _ pid: Int32) -> Bool {
+        guard let bytes = FileManager.default.contents(atPath: "/proc/\(pid)/environ") else { return false }
+        var rest = bytes[...]
+        while let found = rest.range(of: Data(entry)) {
+            if found.lowerBound == bytes.startIndex || bytes[found.lowerBound - 1] == 0 { return true }
+            rest = rest[found.upperBound...]
+        }
+        return false
+    }
+}

@@ -1,0 +1,78 @@
+internal import Database
+internal import Problems
+internal import SQLite
+internal import Trips
+
+/// What a scheduler asks.
+extension RunHistory {
+    /// Queued runs: of each workflow the oldest interval first.
+    func queued() throws -> [StoredRun] {
+        try select("WHERE state = 'queued' ORDER BY workflow, interval_start_ms, run_id")
+    }
+
+    /// Runs that are under way, or look so because their process is gone.
+    func open() throws -> [StoredRun] { try select("WHERE state = 'running'") }
+
+    /// The runs of these ids that ended before a time.
+    func ended(before time: EventTime, among ids: [String]) throws -> [String] {
+        try explaining("looking for old runs") {
+            let statement = try connection.prepare(
+                "SELECT 1 FROM stored_workflow_runs WHERE run_id = ? AND ended_ms < ?")
+            return try ids.filter { id in
+                defer { statement.reset() }
+                statement.bind(0, id)
+                statement.bind(1, time)
+                return try statement.step()
+            }
+        }
+    }
+
+    /// The time up to which the due intervals of a workflow have been entered; nil where it was never looked at.
+    func enteredUntil(_ workflow: String) throws -> EventTime? {
+        try explaining("looking at a schedule") {
+            try connection.value("SELECT until_ms FROM workflow_schedules WHERE workflow = ?", .text(workflow))?.integer
+        }
+    }
+
+    func setEntered(_ workflow: String, until time: EventTime) throws {
+        try group("noting how far a schedule is") {
+            try connection.execute(
+                "INSERT INTO workflow_schedules VALUES (?, ?) ON CONFLICT DO UPDATE SET until_ms = excluded.until_ms",
+                .text(workflow), .integer(time))
+        }
+    }
+
+    /// Alerts that are to start a workflow and have not.
+    func waitingAlerts() throws -> [WaitingAlert] {
+        try explaining("looking for alerts") {
+            let hasAlerts = try connection.value("SELECT 1 FROM sqlite_schema WHERE name = 'stored_alerts'") != nil
+            guard hasAlerts else { return [] }
+            return try connection.rows(
+                """
+                SELECT alert_id, workflow, params FROM stored_alerts WHERE workflow IS NOT NULL AND run_id IS NULL
+                ORDER BY alert_id
+                """
+            ) { row throws(SQLiteError) in
+                WaitingAlert(id: row.integer(0), workflow: row.text(1), params: Self.object(row.text(2)))
+            }
+        }
+    }
+
+    /// Queues the run of an alert; both are written at once, so there is one run, whoever dies when.
+    func enqueue(_ alert: WaitingAlert, params: [String: String], file: String, at now: EventTime) throws {
+        try group("queueing the run of an alert") {
+            guard let run = try enqueue(alert.workflow, nil, trigger: .alert, params: params, file: file, at: now)
+            else { return }
+            try connection.execute(
+                "UPDATE stored_alerts SET run_id = ? WHERE alert_id = ? AND run_id IS NULL", .text(run.id),
+                .integer(alert.id))
+        }
+    }
+}
+
+/// A raised alert that asks for a run.
+struct WaitingAlert: Sendable {
+    var id: Int64
+    var workflow: String
+    var params: [String: String]
+}

@@ -1,0 +1,83 @@
+internal import Foundation
+internal import Glibc
+internal import Problems
+
+/// The workflows of a folder, read anew where their files have changed.
+///
+/// Files are known by time of change, size and inode, which is one `stat` each; that costs a thousand files a millisecond, and needs no
+/// notifications, which not every file system has.
+struct FolderWatch {
+    private struct Stamp: Equatable {
+        var seconds, nanoseconds: Int
+        var size: Int64
+        var inode: UInt64
+    }
+
+    let folder: WorkflowFolder
+    private var stamps: [String: Stamp] = [:]
+    private var read: [String: Result<WorkflowSpec, Problem>] = [:]
+    private var shared: Result<SharedSettings, Problem> = .success(SharedSettings())
+
+    init(_ folder: WorkflowFolder) { self.folder = folder }
+
+    /// Reads what has changed.
+    ///
+    /// - Returns: what is wrong with files that have changed; nil where nothing has changed.
+    mutating func look() -> [Problem]? {
+        var found: [String: Stamp] = [:]
+        let sharedPath = "\(folder.path)/\(WorkflowFolder.sharedFile)"
+        for name in Self.names(in: folder.path)
+        where WorkflowFolder.isWorkflow(name) || name == WorkflowFolder.sharedFile {
+            let path = "\(folder.path)/\(name)"
+            found[path] = Self.stamp(path)
+        }
+        guard found != stamps else { return nil }
+        var problems: [Problem] = []
+        if found[sharedPath] != stamps[sharedPath] {
+            shared = Result { () throws(Problem) in try folder.shared() }
+            if case .failure(let problem) = shared { problems.append(problem) }
+            // All may mean something else now.
+            read = [:]
+        }
+        for path in found.keys.sorted() where path != sharedPath && (found[path] != stamps[path] || read[path] == nil) {
+            let spec = Result { () throws(Problem) in
+                try WorkflowSpec.load(path: path, zone: folder.zone, shared: try? shared.get())
+            }
+            if case .failure(let problem) = spec { problems.append(problem) }
+            read[path] = spec
+        }
+        for path in read.keys where found[path] == nil { read[path] = nil }
+        stamps = found
+        return problems
+    }
+
+    /// The workflows that can run, by name; of two files that give one name the first counts.
+    var workflows: [String: WorkflowSpec] {
+        var specs: [String: WorkflowSpec] = [:]
+        for path in read.keys.sorted() {
+            if case .success(let spec)? = read[path], specs[spec.name] == nil { specs[spec.name] = spec }
+        }
+        return specs
+    }
+
+    private static func names(in path: String) -> [String] {
+        guard let listing = opendir(path) else { return [] }
+        defer { closedir(listing) }
+        var names: [String] = []
+        while let entry = readdir(listing) {
+            names.append(
+                withUnsafePointer(to: &entry.pointee.d_name) {
+                    $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+                })
+        }
+        return names
+    }
+
+    private static func stamp(_ path: String) -> Stamp? {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return nil }
+        return Stamp(
+            seconds: status.st_mtim.tv_sec, nanoseconds: status.st_mtim.tv_nsec, size: Int64(status.st_size),
+            inode: UInt64(status.st_ino))
+    }
+}

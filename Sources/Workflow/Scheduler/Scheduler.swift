@@ -1,0 +1,277 @@
+internal import Database
+internal import Foundation
+public import Problems
+internal import Trips
+
+/// The scheduler of one tenant: enters the runs that are due, starts what is queued, and goes on with what was interrupted.
+///
+/// One thread does all of it, and sleeps until the next time something is due; half a second at most, to see what other processes
+/// have queued. Nothing that it must remember is in its memory alone: it may be killed at any instant.
+public final class Scheduler {
+    /// What it does, for whoever watches.
+    public enum Event {
+        case began(StoredRun)
+        case ended(StoredRun, state: String)
+        /// Something a person wrote, or a run that cannot go on; it has been told once.
+        case problem(Problem)
+    }
+
+    private let history: RunHistory
+    private let surroundings: StepSurroundings
+    private let logs: RunLogs
+    private let driver: RunDriver
+    private let tell: (Event) -> Void
+
+    private var watch: FolderWatch
+    private var specs: [String: WorkflowSpec] = [:]
+    /// Of the workflows with a schedule, by name.
+    private var schedules: [String: DueIntervals] = [:]
+    /// Workflows of which more is due than was entered.
+    private var backlog: Set<String> = []
+    /// Since when each workflow has been looked at; what was due before was missed.
+    private var seen: [String: EventTime] = [:]
+    /// Only these workflows, where it does not stay.
+    private var only: Set<String>?
+    private var lookedFrom: EventTime
+    private var lastLook: EventTime
+    private var nextFiles = ContinuousClock.now
+    private var nextOrphans = ContinuousClock.now
+    private var nextPruning = ContinuousClock.now
+    private var version: Int64?
+    private var hasNews = true
+    private var told: Set<String> = []
+
+    /// How often files and other processes' work are looked for.
+    private static let poll = Duration.milliseconds(500)
+    /// A longer time between two looks means that the machine slept, and what was due then was missed.
+    private static let longestBreakMs: Int64 = 60_000
+
+    /// - Parameter tell: told on the thread of `run`.
+    public init(
+        _ folder: WorkflowFolder, history: RunHistory, surroundings: StepSurroundings, logs: RunLogs,
+        tell: @escaping (Event) -> Void
+    ) {
+        (self.history, self.surroundings, self.logs, self.tell) = (history, surroundings, logs, tell)
+        driver = RunDriver(history: history, surroundings: surroundings, logs: logs, workflows: folder)
+        watch = FolderWatch(folder)
+        lastLook = surroundings.now()
+        lookedFrom = lastLook
+    }
+
+    /// Runs until somebody stops it: then steps get SIGTERM, and their runs are given back, for the next scheduler to go on with.
+    ///
+    /// - Throws: what the database refuses. No step is running then; a new scheduler goes on with the runs.
+    public func run(keepLogsMs: Int64, until isStopped: () -> Bool) throws {
+        try driver.conduct { [self] in
+            report()
+            if isStopped() {
+                driver.stopAll()
+                return driver.count > 0 ? .now + Self.poll : nil
+            }
+            try pruneLogs(keepLogsMs)
+            try round()
+            return wake()
+        }
+    }
+
+    /// Does what is due now, and returns when all of it has run.
+    ///
+    /// - Parameters:
+    ///   - names: only these workflows; their schedules, queued and interrupted runs.
+    ///   - sinceMs: what became due within this time was not missed.
+    /// - Returns: whether all runs succeeded.
+    public func runDue(_ names: Set<String>, sinceMs: Int64, until isStopped: () -> Bool) throws -> Bool {
+        lookedFrom = surroundings.now() - sinceMs
+        only = names
+        var hasSucceeded = true
+        try driver.conduct { [self] in
+            for end in report() where end != "success" { hasSucceeded = false }
+            if isStopped() {
+                driver.stopAll()
+                hasSucceeded = false
+            } else {
+                hasNews = true
+                try round()
+            }
+            return driver.count > 0 ? .now + Self.poll : nil
+        }
+        return hasSucceeded
+    }
+
+    private func round() throws {
+        let now = surroundings.now()
+        if now - lastLook > Self.longestBreakMs { lookedFrom = now }
+        lastLook = now
+        if .now >= nextFiles { try lookAtFiles(now) }
+        try enterDue(now)
+        let present = try history.version()
+        if present != version { (version, hasNews) = (present, true) }
+        if .now >= nextOrphans {
+            nextOrphans = .now + .seconds(5)
+            try adopt()
+        }
+        guard hasNews else { return }
+        hasNews = false
+        try queueAlerts(now)
+        try startQueued(now)
+    }
+
+    private func wake() -> ContinuousClock.Instant {
+        var wake = ContinuousClock.now + Self.poll
+        if let due = schedules.values.compactMap(\.next?.end).min() {
+            wake = min(wake, .now + .milliseconds(max(0, due - surroundings.now())))
+        }
+        return wake
+    }
+
+    /// - Returns: the states of the runs that have ended.
+    @discardableResult
+    private func report() -> [String] {
+        let ended = driver.takeEnded()
+        for end in ended { tell(.ended(end.run, state: end.state)) }
+        // Each end makes room for another run.
+        if !ended.isEmpty { hasNews = true }
+        return ended.map(\.state)
+    }
+
+    private func tellOnce(_ problem: Problem) {
+        if told.insert(problem.description).inserted { tell(.problem(problem)) }
+    }
+
+    // MARK: files
+
+    private func lookAtFiles(_ now: EventTime) throws {
+        nextFiles = .now + (specs.count > 200 ? .seconds(2) : .seconds(1))
+        guard let problems = watch.look() else { return }
+        for problem in problems { tell(.problem(problem)) }
+        specs = watch.workflows
+        hasNews = true
+        try history.group("looking at the schedules") {
+            var kept: [String: DueIntervals] = [:]
+            for (name, spec) in specs {
+                guard let schedule = spec.schedule, only?.contains(name) != false else { continue }
+                seen[name] = seen[name] ?? (only == nil ? now : lookedFrom)
+                kept[name] = DueIntervals(
+                    schedule, start: spec.start, catchUp: spec.catchUp, until: try enteredUntil(spec, now))
+            }
+            schedules = kept
+        }
+    }
+
+    /// A workflow that was never looked at begins with its `start`, or else now: nothing before was asked for.
+    private func enteredUntil(_ spec: WorkflowSpec, _ now: EventTime) throws -> EventTime {
+        if let until = try history.enteredUntil(spec.name) { return until }
+        let until = (spec.start ?? (only == nil ? now : lookedFrom)) - 1
+        try history.setEntered(spec.name, until: until)
+        return until
+    }
+
+    // MARK: runs
+
+    private func enterDue(_ now: EventTime) throws {
+        let due = schedules.filter { name, schedule in
+            !backlog.contains(name) && (schedule.next?.end).map { $0 <= now } == true
+        }
+        guard !due.isEmpty else { return }
+        try history.group("queueing what is due") {
+            for (name, schedule) in due {
+                guard let spec = specs[name] else { continue }
+                var schedule = schedule
+                for run in schedule.take(now: now, lookedFrom: max(lookedFrom, seen[name] ?? now)) {
+                    try history.enqueue(
+                        name, run.interval, trigger: run.trigger, params: spec.params, file: spec.absoluteFile, at: now)
+                }
+                try history.setEntered(name, until: schedule.until)
+                schedules[name] = schedule
+                if let next = schedule.next, next.end <= now { backlog.insert(name) }
+            }
+        }
+        hasNews = true
+    }
+
+    private func queueAlerts(_ now: EventTime) throws {
+        if only != nil { return }
+        // Looked for outside of a transaction first: mostly there are none.
+        guard try !history.waitingAlerts().isEmpty else { return }
+        try history.group("queueing what alerts ask for") {
+            for alert in try history.waitingAlerts() {
+                guard let spec = specs[alert.workflow] else {
+                    tellOnce(
+                        Problem(
+                            .noInput, "an alert asks for workflow \"\(alert.workflow)\", which there is not",
+                            hint: "Put it into \"\(watch.folder.path)\"; the alert waits for it."))
+                    continue
+                }
+                let params = try spec.filled(params: alert.params.filter { spec.params[$0.key] != nil })
+                try history.enqueue(alert, params: params, file: spec.absoluteFile, at: now)
+            }
+        }
+    }
+
+    /// Goes on with runs whose process is gone.
+    private func adopt() throws {
+        for run in try history.open() where !driver.has(run.id) && only?.contains(run.workflow) != false {
+            let isLost = run.process == .current
+            guard isLost || !run.process.isAlive, let spec = spec(of: run) else { continue }
+            do {
+                _ = try driver.resume(spec, run, isLost: isLost)
+                tell(.began(run))
+            } catch let problem as Problem where problem.code == .tryAgain {
+                // Another process was faster.
+            }
+        }
+    }
+
+    private func startQueued(_ now: EventTime) throws {
+        let queued = try history.queued().filter { only?.contains($0.workflow) != false }
+        for name in backlog where !queued.contains(where: { $0.workflow == name }) { backlog.remove(name) }
+        guard !queued.isEmpty else { return }
+        var began: [StoredRun] = []
+        try history.group("beginning the queued runs") {
+            for (name, runs) in Dictionary(grouping: queued, by: \.workflow).sorted(by: { $0.key < $1.key }) {
+                guard let spec = spec(of: runs[0]) else { continue }
+                let limit = spec.concurrency ?? 1
+                let free = limit - (try history.running(of: name).count)
+                for run in try withoutOutdated(runs, spec, now).prefix(max(0, free)) {
+                    try driver.claim(specs[name] ?? spec, run, limit: limit)
+                    began.append(run)
+                }
+            }
+        }
+        for run in began { tell(.began(run)) }
+    }
+
+    /// Where only the latest missed interval is to run, those that others have overtaken while they waited are left out.
+    private func withoutOutdated(_ runs: [StoredRun], _ spec: WorkflowSpec, _ now: EventTime) throws -> [StoredRun] {
+        guard spec.catchUp == .latest else { return runs }
+        let waiting = runs.filter { run in
+            run.started == nil && run.interval != nil
+                && [RunTrigger.schedule.rawValue, RunTrigger.catchup.rawValue].contains(run.trigger)
+        }
+        let outdated = Set(waiting.dropLast().map(\.id))
+        for id in outdated { try history.end(id, state: "skipped", at: now) }
+        return runs.filter { !outdated.contains($0.id) }
+    }
+
+    private func spec(of run: StoredRun) -> WorkflowSpec? {
+        if let spec = specs[run.workflow] { return spec }
+        do throws(Problem) {
+            let spec = try watch.folder.load(run.file.isEmpty ? run.workflow : run.file)
+            if spec.name == run.workflow { return spec }
+            throw Problem(.noInput, "\"\(run.file)\" does not hold workflow \"\(run.workflow)\" any more")
+        } catch {
+            var problem = error
+            problem.message = "run \(run.id) of \"\(run.workflow)\" waits: \(error.message)"
+            tellOnce(problem)
+            return nil
+        }
+    }
+
+    // MARK: logs
+
+    private func pruneLogs(_ keepMs: Int64) throws {
+        guard .now >= nextPruning else { return }
+        nextPruning = .now + .seconds(3600)
+        try logs.prune(history, endedBefore: surroundings.now() - keepMs)
+    }
+}

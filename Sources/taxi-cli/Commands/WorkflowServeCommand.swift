@@ -1,0 +1,112 @@
+import CommandLine
+import Database
+import Foundation
+import Glibc
+import Problems
+import Synchronization
+import Topics
+import Trips
+import Workflow
+
+/// `workflow serve`: the scheduler.
+enum WorkflowServeCommand {
+    static let keepLogs = Option(
+        "keep-logs", value: .value("TIME"), kind: .duration, default: "30d", configKey: "workflow.keep-logs",
+        help: "take away logs of runs that ended longer ago; the history of the runs stays")
+
+    static let command = Command(
+        name: "serve", summary: "run workflows when they are due, until it is stopped",
+        discussion: """
+            One scheduler serves all tenants of a home (or only --tenant), and sees workflows that are new, changed or gone by itself. It starts \
+            what is due, what trigger has queued and what alerts ask for, and goes on with runs whose process was killed. After SIGTERM or \
+            Ctrl-C steps get SIGTERM, and the next scheduler goes on with their runs. A second scheduler of the same home ends with exit code 75.
+            """,
+        examples: [
+            Example("taxi-cli workflow serve", "in the foreground, as a service runs it"),
+            Example("taxi-cli workflow serve --keep-logs 7d", "with logs of a week"),
+        ],
+        options: [keepLogs], run: run)
+
+    private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
+        let globals = GlobalOptions(arguments)
+        let isAll: Bool
+        if case .defaultValue = arguments.origin("tenant") { isAll = true } else { isAll = false }
+        // The default tenant comes into being as for any command.
+        try globals.prepareTenant(arguments.program)
+        let lock = try ServeLock(home: globals.home)
+        defer { withExtendedLifetime(lock) {} }
+        Interruption.install()
+        var services: [String: TenantService] = [:]
+        try arguments.say("the scheduler of \"\(globals.home)\" is at work; Ctrl-C stops it")
+        while !Interruption.isRequested {
+            let names = isAll ? TenantHome.tenants(in: globals.home) : [globals.tenant]
+            for name in names where services[name] == nil {
+                guard !isAll || access("\(globals.of(tenant: name).workflowsFolder)", F_OK) == 0 else { continue }
+                services[name] = TenantService(name, arguments)
+            }
+            for _ in 0..<10 where !Interruption.isRequested { usleep(500_000) }
+        }
+        try arguments.say("stopping: steps that run are ended, and their runs go on with the next scheduler")
+        for service in services.values { service.join() }
+        return .success
+    }
+}
+
+/// One tenant's scheduler, on a thread of its own.
+private final class TenantService: Sendable {
+    private let ended = DispatchSemaphore(value: 0)
+
+    init(_ tenant: String, _ arguments: ParsedArguments) {
+        let thread = Thread { [ended] in
+            var last = ""
+            while !Interruption.isRequested {
+                do {
+                    try Self.serve(tenant, arguments)
+                } catch {
+                    // A full disk or a lock held for long: it may be better the next time.
+                    if "\(error)" != last { try? arguments.errors.writeLine("\(tenant): \(error)") }
+                    last = "\(error)"
+                    for _ in 0..<10 where !Interruption.isRequested { usleep(500_000) }
+                }
+            }
+            ended.signal()
+        }
+        thread.name = "workflows of \(tenant)"
+        thread.start()
+    }
+
+    func join() { ended.wait() }
+
+    private static func serve(_ tenant: String, _ arguments: ParsedArguments) throws {
+        let own = try settings(of: tenant, arguments)
+        let session = try WorkflowSession(own)
+        let history = try session.openHistory(arguments.program)
+        let scheduler = Scheduler(
+            session.folder, history: history, surroundings: session.surroundings, logs: session.logs
+        ) { event in
+            try? arguments.say(line(event, tenant, session.zone))
+        }
+        try scheduler.run(keepLogsMs: own.durationMs("keep-logs") ?? 0, until: { Interruption.isRequested })
+    }
+
+    /// The command's options with the tenant's own taxi.yaml.
+    private static func settings(of tenant: String, _ arguments: ParsedArguments) throws -> ParsedArguments {
+        var words = ["workflow", "serve", "--tenant", tenant, "--home", GlobalOptions(arguments).home]
+        if case .flag = arguments.origin("keep-logs") {
+            words += ["--keep-logs"] + arguments.texts("keep-logs").suffix(1)
+        }
+        return try arguments.program.resolve(words, as: arguments)
+    }
+
+    private static func line(_ event: Scheduler.Event, _ tenant: String, _ zone: ZoneClock) -> String {
+        let time = zone.iso(ms: systemTime()).prefix(19)
+        func name(_ run: StoredRun) -> String {
+            run.workflow + (run.interval.map { " \($0.name(in: zone))" } ?? "") + " (\(run.id))"
+        }
+        switch event {
+        case .began(let run): return "\(time) \(tenant): \(name(run)) begins, \(run.trigger)"
+        case .ended(let run, let state): return "\(time) \(tenant): \(name(run)) \(state)"
+        case .problem(let problem): return "\(problem)"
+        }
+    }
+}

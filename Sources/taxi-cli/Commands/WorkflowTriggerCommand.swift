@@ -1,0 +1,44 @@
+import CommandLine
+import Problems
+import Topics
+import Workflow
+
+/// `workflow trigger`: ask for a run.
+enum WorkflowTriggerCommand {
+    static let command = Command(
+        name: "trigger", summary: "ask the scheduler for a run now, with parameters",
+        discussion: """
+            The run is queued, and begins as soon as the workflow's concurrency allows. Where no scheduler is at work it runs at once in the \
+            foreground, unless --queue leaves it for the next one. Such a run has no interval of its own, so there may be any number; \
+            {{ interval }} is the last complete one.
+            """,
+        examples: [
+            Example("taxi-cli workflow trigger spike-analysis --param day=2024-01-22", "one run with a parameter"),
+            Example("taxi-cli workflow trigger clean --queue", "left for the next scheduler, if there is none now"),
+        ],
+        arguments: [WorkflowCommand.name],
+        options: [
+            WorkflowCommand.params, Option("queue", help: "only queue it, whether or not a scheduler is at work"),
+        ],
+        run: run)
+
+    private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
+        let session = try WorkflowSession(arguments)
+        let spec = try session.folder.load(arguments.positionals[0])
+        let params = try spec.filled(params: WorkflowCommand.params(arguments))
+        let history = try session.openHistory(arguments.program)
+        let isServed = ServeLock.isHeld(home: session.globals.home)
+        if isServed || arguments.isOn("queue") {
+            let run = try history.enqueue(
+                spec.name, nil, trigger: .manual, params: params, file: spec.absoluteFile, at: systemTime())
+            if let run { try arguments.write(WorkflowRunsCommand.table([run], session.zone)) }
+            try arguments.say(
+                isServed ? "queued: the scheduler starts it" : "queued: the next taxi-cli workflow serve starts it")
+            return .success
+        }
+        try arguments.sayVerbosely("no scheduler is at work: the run begins here")
+        return try WorkflowRunTalk(spec, session, history, arguments).conduct { runner in
+            try runner.run(nil, trigger: .manual, params: params)
+        }
+    }
+}
