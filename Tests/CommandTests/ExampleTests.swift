@@ -106,4 +106,31 @@ import Testing
         #expect(stored == written)
         #expect(!(ending.text + ending.errors).contains("s3cr3t"))
     }
+
+    /// The stream raises, the scheduler starts: one run for each alert that has a workflow, with the alert as its parameters.
+    @Test func aSchedulerStartsWhatAlertsAskFor() throws {
+        let taxi = try taxi()
+        try """
+        name: spike-analysis
+        params: {name: "", value: ""}
+        steps: {say: {sh: "echo {{ params.name }} {{ params.value }} >> said"}}
+        """.write(
+            toFile: "\(taxi.tenantFolder)/workflows/spike-analysis.yaml", atomically: true, encoding: .utf8)
+        let alerts = try taxi.query(
+            "SELECT name, params ->> 'value' FROM stored_alerts WHERE workflow IS NOT NULL ORDER BY alert_id")
+        #expect(!alerts.isEmpty)
+        let scheduler = try taxi.start(["workflow", "serve"])
+        let haveEnded = try eventually(within: 60) {
+            try taxi.number(
+                "SELECT count(*) FROM workflow_runs AS r JOIN alerts AS a USING (run_id) WHERE r.state = 'success' AND r.trigger = 'alert'"
+            ) == alerts.count
+        }
+        scheduler.signal(SIGTERM)
+        scheduler.wait()
+        #expect(haveEnded, "\(scheduler.errors)")
+        let said = try String(contentsOfFile: "\(taxi.tenantFolder)/workflows/said", encoding: .utf8)
+        let expected = alerts.map { "\($0[0].text ?? "") \($0[1].text ?? "")" }.sorted()
+        #expect(said.split(separator: "\n").map(String.init).sorted() == expected)
+        #expect(try taxi.number("SELECT count(*) FROM alerts WHERE name = 'busy-area' AND run_id IS NOT NULL") == 0)
+    }
 }
