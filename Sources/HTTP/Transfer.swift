@@ -86,12 +86,12 @@ private final class Transfer {
         let code = text.withUnsafeMutableBufferPointer { buffer in
             taxi_curl_set_pointer(handle, CURLOPT_ERRORBUFFER, buffer.baseAddress)
             defer { taxi_curl_set_pointer(handle, CURLOPT_ERRORBUFFER, nil) }
-            if case .bytes(let bytes) = request.body {
-                // Not copied: it has to stay until the transfer is over.
-                return bytes.withUnsafeBytes { bytes in
+            if let bytes = postedBytes {
+                // Not copied: it has to stay until the transfer is over. Without an address libcurl would read from stdin.
+                return (bytes + [0]).withUnsafeBytes { padded in
                     taxi_curl_set_size(handle, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(bytes.count))
                     taxi_curl_set_pointer(
-                        handle, CURLOPT_POSTFIELDS, UnsafeMutableRawPointer(mutating: bytes.baseAddress))
+                        handle, CURLOPT_POSTFIELDS, UnsafeMutableRawPointer(mutating: padded.baseAddress))
                     return curl_easy_perform(handle)
                 }
             }
@@ -117,10 +117,19 @@ private final class Transfer {
         list = curl_slist_append(list, value.isEmpty ? "\(name);" : "\(name): \(value)") ?? list
     }
 
+    /// The body where it is in memory; an empty one where the method makes a server expect its length.
+    private var postedBytes: [UInt8]? {
+        switch request.body {
+        case .bytes(let bytes): bytes
+        case .none: ["POST", "PUT", "PATCH"].contains(request.method) ? [] : nil
+        case .file: nil
+        }
+    }
+
     private func setBody(_ context: UnsafeMutableRawPointer) throws(Problem) {
         switch request.body {
-        case .none: if request.method == "HEAD" { set(CURLOPT_NOBODY, 1) }
-        case .bytes: set(CURLOPT_POST, 1)
+        case .none where request.method == "HEAD": set(CURLOPT_NOBODY, 1)
+        case .none, .bytes: if postedBytes != nil { set(CURLOPT_POST, 1) }
         case .file(let path):
             var status = stat()
             guard fstat(source, &status) == 0 else { throw Problem.file(path, "cannot read", errno) }

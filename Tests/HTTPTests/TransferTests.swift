@@ -32,6 +32,14 @@ import Testing
         #expect(headers["content-length"] == "6")
     }
 
+    @Test(arguments: ["POST", "PUT", "PATCH"]) func anEmptyBodyHasALength(_ method: String) throws {
+        for body in [HTTPRequest.Body.none, .bytes([])] {
+            let response = try HTTPRequest(method, "\(url)/echo", body: body).send()
+            #expect(response.text.contains("\"content-length\": \"0\""))
+            #expect(response.text.contains("\"method\": \"\(method)\""))
+        }
+    }
+
     @Test func givesEveryStatusBack() throws {
         for status in [204, 404, 503] {
             let response = try HTTPRequest("GET", "\(url)/status/\(status)").send()
