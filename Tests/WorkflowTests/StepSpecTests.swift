@@ -44,7 +44,7 @@ import Testing
                 name: all
                 steps:
                   a: {http: {ulr: "https://host", method: GTE}}
-                  b: {http: {url: "https://host", headers: {Authorization: Bearer hush}}}
+                  b: {http: {url: "https://host", expect: 99, headers: {Authorization: Bearer hush}}}
                   c: {s3: {put: f, to: "bucket/key"}}
                   d: {s3: {put: f, get: "s3://bucket/key", to: f}}
                   e: {s3: {get: "s3://bucket/key", to: f, content_type: text/plain}}
@@ -65,8 +65,11 @@ import Testing
         let lines = found.map { "\($0.location?.line ?? 0):\($0.location?.column ?? 0) \($0.message)" }
         #expect(
             lines == [
-                "3:14 unknown key \"ulr\" of a http step",
-                "4:60 a secret stands in the file",
+                "3:13 key \"url\" is missing",
+                "3:14 unknown key \"ulr\" of a step with http",
+                "3:42 unknown method \"GTE\"",
+                "4:43 99 is out of range: 100 to 599",
+                "4:72 a secret stands in the file",
                 "5:24 expected an object, found text \"bucket/key\"",
                 "6:25 an s3 step either puts or gets",
                 "7:57 \"content_type\" is of an object that is put",

@@ -22,20 +22,25 @@ public struct HTTPStep: Sendable {
             (method, url, headers, body, expected) = ("GET", try node.template(), StepHeaders(), nil, [])
             return
         }
-        try node.requireOnly(keys: Self.keys, of: "http step")
-        url = try node.required("url").template()
-        body = try node["body"]?.template()
-        method = try node["method"]?.choice(among: Self.methods, of: "method") ?? (body == nil ? "GET" : "POST")
-        headers = try StepHeaders(node["headers"])
-        var expected: [Int] = []
-        if let node = node["expect"] {
-            if node.scalar != nil {
-                expected = [Int(try node.integer(in: 100...599))]
-            } else {
-                for item in try node.items() { expected.append(Int(try item.integer(in: 100...599))) }
-            }
+        var fields = StepFields(node, keys: Self.keys, of: "http")
+        let url = fields.required("url")
+        let body = fields.template("body")
+        let method = fields.read("method") { (node) throws(Problem) in
+            try node.choice(among: Self.methods, of: "method")
         }
-        self.expected = expected
+        let headers = fields.read("headers") { (node) throws(Problem) in try StepHeaders(node) }
+        let expected = fields.read("expect") { (node) throws(Problem) in try Self.statuses(node) }
+        self.url = try fields.checked(url)
+        (self.body, self.headers, self.expected) = (body, headers ?? StepHeaders(), expected ?? [])
+        self.method = method ?? (body == nil ? "GET" : "POST")
+    }
+
+    /// `200` or `[200, 404]`
+    private static func statuses(_ node: YAMLNode) throws(Problem) -> [Int] {
+        if node.scalar != nil { return [Int(try node.integer(in: 100...599))] }
+        var statuses: [Int] = []
+        for item in try node.items() { statuses.append(Int(try item.integer(in: 100...599))) }
+        return statuses
     }
 
     var templates: [Template] { [url] + headers.templates + (body.map { [$0] } ?? []) }

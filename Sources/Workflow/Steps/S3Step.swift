@@ -19,26 +19,27 @@ public struct S3Step: Sendable {
     let contentType: Template?
 
     init(_ node: YAMLNode) throws(Problem) {
-        try node.requireOnly(keys: Self.keys, of: "s3 step")
+        var fields = StepFields(node, keys: Self.keys, of: "s3")
+        let (put, get) = (fields.template("put"), fields.template("get"))
+        let to = fields.required("to")
+        (endpoint, region, contentType) = (
+            fields.template("endpoint"), fields.template("region"), fields.template("content_type")
+        )
         switch (node["put"], node["get"]) {
-        case (let file?, nil): (isPut, from) = (true, try file.template())
-        case (nil, let object?): (isPut, from) = (false, try object.template())
-        case (_?, let object?): throw object.problem("an s3 step either puts or gets")
-        case (nil, nil): throw node.problem("expected \"put\" or \"get\" in the s3 step")
+        case (_?, let object?): fields.add(object.problem("an s3 step either puts or gets"))
+        case (nil, nil): fields.add(node.problem("expected \"put\" or \"get\" in the s3 step"))
+        default: break
         }
-        let target = try node.required("to")
-        to = try target.template()
-        endpoint = try node["endpoint"]?.template()
-        region = try node["region"]?.template()
-        contentType = try node["content_type"]?.template()
-        if let place = node["content_type"], !isPut {
-            throw place.problem("\"content_type\" is of an object that is put")
+        if let place = node["content_type"], node["put"] == nil {
+            fields.add(place.problem("\"content_type\" is of an object that is put"))
         }
         // What only a run can fill in is looked at then.
-        let object = isPut ? to : from
-        if object.references.isEmpty, S3Object(object.source) == nil {
-            throw (isPut ? target : node["get"] ?? node).unexpected("an object", hint: "Write s3://bucket/key.")
+        let (object, place) = node["put"] == nil ? (get, node["get"]) : (to, node["to"])
+        if let object, let place, object.references.isEmpty, S3Object(object.source) == nil {
+            fields.add(place.unexpected("an object", hint: "Write s3://bucket/key."))
         }
+        isPut = put != nil
+        (from, self.to) = (try fields.checked(put ?? get), try fields.checked(to))
     }
 
     var templates: [Template] { [from, to] + [endpoint, region, contentType].compactMap { $0 } }

@@ -14,16 +14,18 @@ public struct SNSStep: Sendable {
     let region: Template?
 
     init(_ node: YAMLNode) throws(Problem) {
-        try node.requireOnly(keys: Self.keys, of: "sns step")
-        let place = try node.required("topic")
-        topic = try place.template()
-        message = try node.required("message").template()
-        subject = try node["subject"]?.template()
-        endpoint = try node["endpoint"]?.template()
-        region = try node["region"]?.template()
-        if topic.references.isEmpty, Self.region(of: topic.source) == nil {
-            throw place.unexpected("the ARN of a topic", hint: "Write arn:aws:sns:us-east-1:123456789012:NAME.")
+        var fields = StepFields(node, keys: Self.keys, of: "sns")
+        let topic = fields.required("topic")
+        let message = fields.required("message")
+        (subject, endpoint, region) = (
+            fields.template("subject"), fields.template("endpoint"), fields.template("region")
+        )
+        // What only a run can fill in is looked at then.
+        if let place = node["topic"], let topic, topic.references.isEmpty, Self.region(of: topic.source) == nil {
+            fields.add(
+                place.unexpected("the ARN of a topic", hint: "Write arn:aws:sns:us-east-1:123456789012:NAME."))
         }
+        (self.topic, self.message) = (try fields.checked(topic), try fields.checked(message))
     }
 
     var templates: [Template] { [topic, message] + [subject, endpoint, region].compactMap { $0 } }
