@@ -46,7 +46,7 @@ import Testing
                   a: {http: {ulr: "https://host", method: GTE}}
                   b: {http: {url: "https://host", expect: 99, headers: {Authorization: Bearer hush}}}
                   c: {s3: {put: f, to: "bucket/key"}}
-                  d: {s3: {put: f, get: "s3://bucket/key", to: f}}
+                  d: {s3: {put: f, get: "s3://bucket/key", to: "s3://bucket/key"}}
                   e: {s3: {get: "s3://bucket/key", to: f, content_type: text/plain}}
                   f: {sns: {topic: ops, message: m}}
                   g: {ml: demand, sql: SELECT 1}
@@ -67,7 +67,7 @@ import Testing
             lines == [
                 "3:13 key \"url\" is missing",
                 "3:14 unknown key \"ulr\" of a step with http",
-                "3:42 unknown method \"GTE\"",
+                "3:43 unknown method \"GTE\"",
                 "4:43 99 is out of range: 100 to 599",
                 "4:72 a secret stands in the file",
                 "5:24 expected an object, found text \"bucket/key\"",
