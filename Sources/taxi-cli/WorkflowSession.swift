@@ -1,4 +1,3 @@
-import Batch
 import CommandLine
 import Database
 import Foundation
@@ -13,7 +12,7 @@ struct WorkflowSession {
     let zone: ZoneClock
     let folder: WorkflowFolder
     let logs: RunLogs
-    private let environment: [String: String]
+    let environment: [String: String]
 
     init(_ arguments: ParsedArguments) throws {
         try self.init(GlobalOptions(arguments), environment: arguments.environment)
@@ -63,37 +62,8 @@ struct WorkflowSession {
         return spec
     }
 
-    /// What steps find around them. Programs see the same home and tenant, so that a taxi-cli among them works on them too.
-    var surroundings: StepSurroundings {
-        var environment = environment
-        environment["TAXI_HOME"] = globals.home
-        environment["TAXI_TENANT"] = globals.tenant
-        let (path, zone) = (globals.resultsPath, globals.zoneIdentifier)
-        return StepSurroundings(
-            resultsPath: path, environment: environment, now: { systemTime() },
-            batch: { analysis, by, period in
-                try runBatch(analysis, by: by, period: period, resultsPath: path, zone: zone)
-            })
-    }
-
     /// The time of an option that may be without an offset, which is wall time of `zone`.
     func time(_ text: TimeText?, in zone: ZoneClock) -> EventTime? {
         text.map { $0.utcMs { zone.utcMs(localSeconds: $0) } }
     }
-}
-
-/// A batch step: what `taxi-cli batch` does, on a database of its own, since steps have threads of their own.
-private func runBatch(
-    _ analysis: String, by: String?, period: String?, resultsPath: String, zone: String
-) throws -> Int {
-    let database = try ResultsDatabase(path: resultsPath, zone: zone)
-    let analyses = analysis == "all" ? Analysis.allCases : Analysis.allCases.filter { $0.rawValue == analysis }
-    let kinds = by.flatMap { PeriodKind(rawValue: $0) }.map { [$0] }
-    let selection = try PeriodSelection(period ?? "all")
-    let clock = try ZoneClock(identifier: zone)
-    let summary = try BatchRunner.recorded(in: database, now: { systemTime() }) {
-        try BatchRunner(database, zone: clock).run(
-            analyses: analyses, kinds: kinds, periods: selection, options: BatchOptions())
-    }
-    return analyses.reduce(0) { $0 + (summary.rows[$1.view] ?? 0) }
 }

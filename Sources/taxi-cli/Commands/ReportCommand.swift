@@ -52,7 +52,7 @@ enum ReportCommand {
         if page == "-", arguments.text("json") == "-" {
             throw Problem(.usage, "the page and --json cannot both go to stdout", hint: "Name a file for one of them.")
         }
-        let selection = try selection(arguments)
+        let selection = try selection(by: arguments.text("by"), period: arguments.text("period"))
         // Before anything is written: half a report is none.
         let converter = try arguments.text("png").map { _ in
             try PictureConverter(path: arguments.environment["PATH"])
@@ -85,10 +85,13 @@ enum ReportCommand {
             made: try ZoneClock(identifier: zone).iso(ms: systemTime()), zone: zone)
     }
 
-    private static func selection(_ arguments: ParsedArguments) throws -> ReportSelection {
-        let kind = PeriodKind(rawValue: arguments.text("by") ?? "month") ?? .month
+    /// - Parameters:
+    ///   - by: month, quarter or year; nil for month.
+    ///   - period: one, last or all; nil for all.
+    static func selection(by: String?, period: String?) throws -> ReportSelection {
+        let kind = PeriodKind(rawValue: by ?? "month") ?? .month
         let scope: ReportSelection.Scope
-        switch try PeriodSelection(arguments.text("period") ?? "all") {
+        switch try PeriodSelection(period ?? "all") {
         case .all: scope = .all
         case .last: scope = .last
         case .one(let period):
@@ -102,7 +105,8 @@ enum ReportCommand {
         return ReportSelection(kind: ReportSelection.Kind(rawValue: kind.rawValue) ?? .month, scope: scope)
     }
 
-    private static func write(_ text: String, to path: String, _ arguments: ParsedArguments) throws {
+    /// Writes a text to a file, or to stdout for "-", and says so.
+    static func write(_ text: String, to path: String, _ arguments: ParsedArguments) throws {
         guard path != "-" else { return try arguments.output.write(text) }
         try write(text, to: path)
         try arguments.say("\(path): \(byteText(Int64(text.utf8.count)))")
