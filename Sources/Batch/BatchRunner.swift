@@ -11,10 +11,10 @@ public import Trips
 ///
 /// Used by one thread at a time.
 public struct BatchRunner: Sendable {
-    private let connection: Connection
-    private let zone: ZoneClock
+    let connection: Connection
+    let zone: ZoneClock
     private let watermarkMs: EventTime?
-    private let lockWaitSeconds: Double
+    let lockWaitSeconds: Double
 
     /// - Parameters:
     ///   - database: the tenant's results, open for writing.
@@ -76,9 +76,8 @@ public struct BatchRunner: Sendable {
         try BatchSchema.prepare(connection)
 
         let windows = try StoredWindows.Source.allCases.compactMap { try StoredWindows($0, on: connection) }
-        let totals = try DayTotals(from: connection)
-        let reach = try Reach(on: connection, totals: totals, windows: windows, watermarkMs: watermarkMs, zone: zone)
-        let context = BatchContext(connection: connection, zone: zone, totals: totals, reach: reach)
+        let context = try context(windows)
+        let reach = context.reach
         let rollups = DayRollups(on: connection, windows: windows, zone: zone)
 
         let due = try periods(selection, kinds, analyses: runnable, context, rolledDays: rollups.span())
@@ -110,6 +109,12 @@ public struct BatchRunner: Sendable {
         }
         summary.seconds = (clock.now - start) / .seconds(1)
         return summary
+    }
+
+    func context(_ windows: [StoredWindows]) throws -> BatchContext {
+        let totals = try DayTotals(from: connection)
+        let reach = try Reach(on: connection, totals: totals, windows: windows, watermarkMs: watermarkMs, zone: zone)
+        return BatchContext(connection: connection, zone: zone, totals: totals, reach: reach)
     }
 
     private func runDeclared(
@@ -168,7 +173,7 @@ public struct BatchRunner: Sendable {
         }
     }
 
-    private func periods(
+    func periods(
         _ selection: PeriodSelection, _ kinds: [PeriodKind], analyses: [Analysis], _ context: BatchContext,
         rolledDays: ClosedRange<Int>?
     ) throws -> [Period] {

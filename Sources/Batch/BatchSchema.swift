@@ -211,11 +211,12 @@ public enum BatchSchema {
             """
         ),
         (
+            // Not count(*), of which DuckDB makes a function that SQLite lacks when it reads the view out of the file.
             "vintages",
             """
             CREATE VIEW vintages AS SELECT
               v.vintage AS name, \(ViewSQL.isoTime("v.made_ms")) AS made,
-              (SELECT count(*) FROM batch_vintage_rows AS r WHERE r.vintage = v.vintage) AS rows
+              (SELECT count(r.vintage) FROM batch_vintage_rows AS r WHERE r.vintage = v.vintage) AS rows
             FROM batch_vintages AS v
             """
         ),

@@ -145,8 +145,8 @@ enum ResultsSchema {
 
         -- How far the condition of each alert is, by group: written in the transaction of the epoch that it belongs to.
         CREATE TABLE alert_states (
-            name TEXT NOT NULL, grouped TEXT NOT NULL, matching INTEGER NOT NULL, window_start_ms INTEGER,
-            quiet_until_ms INTEGER, PRIMARY KEY (name, grouped)) WITHOUT ROWID;
+            name TEXT NOT NULL, group_id INTEGER NOT NULL, matching INTEGER NOT NULL, next_start_ms INTEGER NOT NULL,
+            quiet_until_ms INTEGER NOT NULL, PRIMARY KEY (name, group_id)) WITHOUT ROWID;
 
         -- What models answered to the ml steps of workflows, one row a result, which is JSON.
         CREATE TABLE stored_ml_results (

@@ -56,15 +56,20 @@ public struct StoredBatch: Sendable {
     public var count: Int
     public var times: ClosedRange<EventTime>
     public var encoding: BatchEncoding
+    /// Empty where there are `values`.
     public var payload: [UInt8]
+    /// Instead of the payload of a batch of records, from a reader that was asked for values only.
+    public var values: RecordValues?
 
     public init(
         partition: Int, baseOffset: Int64, count: Int, times: ClosedRange<EventTime>, encoding: BatchEncoding,
-        payload: [UInt8]
+        payload: [UInt8], values: RecordValues? = nil
     ) {
         (self.partition, self.baseOffset, self.count) = (partition, baseOffset, count)
-        (self.times, self.encoding, self.payload) = (times, encoding, payload)
+        (self.times, self.encoding, self.payload, self.values) = (times, encoding, payload, values)
     }
+
+    public var byteCount: Int { values?.byteCount ?? payload.count }
 }
 
 /// Who appends, and how far it is: what makes an append idempotent, and a replay resumable.
@@ -225,6 +230,9 @@ public protocol TopicReader: AnyObject {
     /// The stored batch that holds `offset`, or the first one after it; nil at the partition's end.
     /// Its first records may lie before `offset`: the caller skips them.
     func read(partition: Int, from offset: Int64) throws -> StoredBatch?
+    /// From now on the caller looks at the values of records only, not at their keys and headers: a reader that copies records may leave
+    /// those out, and give `StoredBatch.values`.
+    func readValuesOnly()
     /// Where reading goes on after `read` gave nothing at `offset`: behind what holds no record, such as the ends of transactions.
     func next(partition: Int, after offset: Int64) -> Int64
     /// For each partition the oldest offset kept and the offset its next record will get.
@@ -240,6 +248,7 @@ public protocol TopicReader: AnyObject {
 }
 
 extension TopicReader {
+    public func readValuesOnly() {}
     public func next(partition: Int, after offset: Int64) -> Int64 { offset }
     public func settle() -> Int64 { 0 }
 }

@@ -26,6 +26,7 @@ enum TaxiCLI {
             AuditCommand.command,
             ShowCommand.command,
             WorkflowCommand.command,
+            AlertCommand.command,
             StatusCommand.command,
             TopicCommand.command,
             DeadLetterCommand.command,

@@ -62,6 +62,19 @@ struct WorkflowSession {
         return spec
     }
 
+    /// What steps find around them. Programs see the same home and tenant, so that a taxi-cli among them works on them too.
+    var surroundings: StepSurroundings {
+        var environment = environment
+        environment["TAXI_HOME"] = globals.home
+        environment["TAXI_TENANT"] = globals.tenant
+        let features = StepFeatures(globals: globals)
+        var surroundings = StepSurroundings(
+            resultsPath: globals.resultsPath, environment: environment, now: { systemTime() },
+            batch: { try features.batch($0, by: $1, period: $2) })
+        features.equip(&surroundings)
+        return surroundings
+    }
+
     /// The time of an option that may be without an offset, which is wall time of `zone`.
     func time(_ text: TimeText?, in zone: ZoneClock) -> EventTime? {
         text.map { $0.utcMs { zone.utcMs(localSeconds: $0) } }

@@ -4,7 +4,7 @@ import YAML
 /// What the names in a declaration may look like, and which are taken.
 enum Names {
     enum Kind {
-        case query, table, topic, aggregate
+        case query, table, topic, aggregate, alert, workflow
     }
 
     /// 64 letters and digits are enough, and topics and files stay within what brokers and file systems take.
@@ -21,6 +21,8 @@ enum Names {
             case .table: ("a table", "lower-case letters, digits and _, beginning with a letter")
             case .topic: ("a topic", "letters, digits, _, - and .")
             case .aggregate: ("an aggregate", "letters, digits and _, beginning with a letter")
+            case .alert: ("an alert", "letters, digits, _ and -, beginning with a letter")
+            case .workflow: ("a workflow", "letters, digits, _ and -, beginning with a letter")
             }
         guard !name.isEmpty, name.utf8.count <= maximumLength, fits(Array(name.utf8), kind) else {
             throw node.problem(
@@ -35,6 +37,8 @@ enum Names {
         func isWord(_ byte: UInt8) -> Bool { byte >= 48 && byte <= 57 || byte == UInt8(ascii: "_") }
         return switch kind {
         case .query, .aggregate: isLetter(bytes[0]) && bytes.allSatisfy { isLetter($0) || isWord($0) }
+        case .alert, .workflow:
+            isLetter(bytes[0]) && bytes.allSatisfy { isLetter($0) || isWord($0) || $0 == UInt8(ascii: "-") }
         case .table: isLower(bytes[0]) && bytes.allSatisfy { isLower($0) || isWord($0) }
         case .topic:
             bytes.allSatisfy { isLetter($0) || isWord($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".") }
@@ -47,7 +51,8 @@ enum Names {
             "fare_trend", "accumulated_metrics", "area_hotspots", "location_hotspots", "workflow_runs",
             "workflow_steps",
             "alerts", "runs", "ml_results", "fare_buckets", "changed_days", "zone_offsets", "run_records", "settings",
-            "checkpoints", "outbox", "ledger", "areas", "rollups", "day_fare", "day_area", "day_location",
+            "checkpoints", "outbox", "ledger", "areas", "rollups", "alert_states", "day_fare", "day_area",
+            "day_location",
             "rolled_days",
             "rolled_months", "rolled_locations", "pruned_windows", "query_windows", "vintages",
         ]

@@ -1,4 +1,5 @@
 public import Problems
+import YAML
 
 /// The queries that a tenant has: the defaults and the ones of its own file.
 public enum QueryCatalog {
@@ -13,7 +14,7 @@ public enum QueryCatalog {
     public static func load(
         userFile: String? = nil, defaults: Bool = true, analytics: Bool = false
     ) throws(Problem) -> [QueryPlan] {
-        let own = try userFile.map { path throws(Problem) in try QueryDeclaration.load(path: path) } ?? []
+        let own = try userFile.map { path throws(Problem) in try QueryDeclaration.load(path: path) } ?? .init()
         return try joined(own, defaults: defaults, analytics: analytics)
     }
 
@@ -37,17 +38,27 @@ public enum QueryCatalog {
     }
 
     private static func joined(
-        _ own: [QueryDeclaration], defaults: Bool, analytics: Bool = false
+        _ own: QueryDeclaration.File, defaults: Bool, analytics: Bool = false
     ) throws(Problem) -> [QueryPlan] {
-        var all: [QueryDeclaration] = []
-        if defaults { all += try QueryDeclaration.parse(DefaultQueries.yaml.utf8, file: DefaultQueries.fileName) }
-        if analytics { all += try QueryDeclaration.parse(AnalyticsQueries.yaml.utf8, file: AnalyticsQueries.fileName) }
-        all += own
-        let clashes = QueryDeclaration.clashes(all)
-        if var first = clashes.first {
-            first.others = Array(clashes.dropFirst())
-            throw first
+        let shipped = (
+            try QueryDeclaration.parse(DefaultQueries.yaml.utf8, file: DefaultQueries.fileName).queries,
+            try QueryDeclaration.parse(AnalyticsQueries.yaml.utf8, file: AnalyticsQueries.fileName).queries
+        )
+        let all = (defaults ? shipped.0 : []) + (analytics ? shipped.1 : []) + own.queries
+        var problems = ProblemList()
+        for problem in QueryDeclaration.clashes(all) { problems.add(problem) }
+        // An alert may be on any query that there can be, whichever of them are asked for now.
+        let known = own.queries + shipped.0 + shipped.1
+        var alerts: [AlertPlan] = []
+        for declaration in own.alerts {
+            let alert = problems.attempt { () throws(Problem) in try declaration.plan(among: known.map(\.plan)) }
+            if case let alert?? = alert { alerts.append(alert) }
         }
-        return all.map(\.plan)
+        try problems.throwIfAny()
+        return all.map { declaration in
+            var plan = declaration.plan
+            plan.alerts = alerts.filter { $0.query == plan.name }
+            return plan
+        }
     }
 }

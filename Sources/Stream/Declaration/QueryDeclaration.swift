@@ -16,34 +16,49 @@ struct QueryDeclaration {
     var tableNode: YAMLNode
     var topicNode: YAMLNode
 
-    /// All queries of a file's text.
+    /// What a file declares.
+    struct File {
+        var queries: [QueryDeclaration] = []
+        var alerts: [AlertDeclaration] = []
+    }
+
+    /// All queries and alerts of a file's text.
     ///
     /// - Throws: `Problem(.configuration)` with the first thing that is wrong and all further ones in `others`.
-    static func parse(_ text: some Sequence<UInt8>, file: String) throws(Problem) -> [QueryDeclaration] {
+    static func parse(_ text: some Sequence<UInt8>, file: String) throws(Problem) -> File {
         try read(try YAMLNode.parse(text, file: file, callsHoldCommas: true))
     }
 
-    static func load(path: String) throws(Problem) -> [QueryDeclaration] {
+    static func load(path: String) throws(Problem) -> File {
         try read(try YAMLNode.load(path: path, callsHoldCommas: true))
     }
 
-    private static func read(_ root: YAMLNode) throws(Problem) -> [QueryDeclaration] {
-        if root.isNull { return [] }
+    private static func read(_ root: YAMLNode) throws(Problem) -> File {
+        if root.isNull { return File() }
         var problems = ProblemList()
-        problems.attempt { () throws(Problem) in try root.requireOnly(keys: ["queries"], of: "query file") }
-        guard let list = root["queries"], !list.isNull else {
-            try problems.throwIfAny()
-            return []
+        problems.attempt { () throws(Problem) in try root.requireOnly(keys: ["queries", "alerts"], of: "query file") }
+        func items(_ key: String) throws(Problem) -> [YAMLNode] {
+            guard let list = root[key], !list.isNull else { return [] }
+            return try list.items()
         }
-        var declarations: [QueryDeclaration] = []
-        for item in try list.items() {
+        var file = File()
+        for item in try items("queries") {
             var reader = DeclarationReader(item)
-            if let declaration = reader.read() { declarations.append(declaration) }
+            if let declaration = reader.read() { file.queries.append(declaration) }
             for problem in reader.problems.problems { problems.add(problem) }
         }
-        for problem in clashes(declarations) { problems.add(problem) }
+        for item in try items("alerts") {
+            guard let alert = AlertDeclaration(item, &problems) else { continue }
+            if file.alerts.contains(where: { $0.name.lowercased() == alert.name.lowercased() }) {
+                problems.add(
+                    alert.nameNode.problem(
+                        "there is an alert \"\(alert.name)\" already", hint: "Give this one another name."))
+            }
+            file.alerts.append(alert)
+        }
+        for problem in clashes(file.queries) { problems.add(problem) }
         try problems.throwIfAny()
-        return declarations
+        return file
     }
 
     /// A problem for each query whose name, view or topic an earlier one has already.

@@ -15,6 +15,8 @@ public struct QueryPlan: Sendable, Hashable {
     public var emit: EmitMode
     /// Indices of the aggregates that go into output messages, in their order there.
     public var messageFields: [Int]
+    /// The alerts on its results.
+    public var alerts: [AlertPlan] = []
 
     public init(
         name: String, table: String, topicSuffix: String, window: WindowSpec, groups: [GroupKey], filter: Predicate?,

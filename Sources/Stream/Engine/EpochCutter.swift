@@ -17,6 +17,8 @@ final class EpochCutter {
     private let isTextPart: [Bool]
     private let hasKeys: Bool
     private let histogramCount: Int
+    /// nil where the query has no alerts.
+    private var alerts: AlertEvaluator?
     /// How many keys are in the database already.
     private var storedKeys: Int
     /// Bytes and messages of the epoch before: the next one takes as much room, and growing into it would copy all of it again and again.
@@ -41,6 +43,9 @@ final class EpochCutter {
         hasKeys = plan.keysTable != nil
         histogramCount = plan.aggregates.count(where: \.hasHistogram)
         storedKeys = state.keys.keys.count
+        if !plan.alerts.isEmpty {
+            alerts = AlertEvaluator(plan, zone: state.zone, progress: state.alertProgress)
+        }
     }
 
     /// Closes the windows that end at or before `watermark`; marks the others as unchanged.
@@ -79,11 +84,13 @@ final class EpochCutter {
             if plan.emit == .append ? isClosing : window.pointee.isChanged {
                 builder.add(window, order, histograms, keys: state.keys)
             }
+            if isClosing { alerts?.close(window, order, histograms, keys: state.keys) }
             if isClosing { state.windows.close(window) } else { window.pointee.isChanged = false }
         }
         output.rows.text = Array(text.bytes)
         lastSize = (text.count, builder.columns.first?.cells.count ?? 0)
         output.messages.columns = builder.columns
+        if let taken = alerts?.take() { (output.alerts, output.alertProgress) = taken }
         output.results = Int64(output.messages.count)
         return output
     }

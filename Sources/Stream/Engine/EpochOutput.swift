@@ -31,6 +31,9 @@ struct QueryOutput: Sendable {
     var newKeys: [(id: Int64, parts: [GroupKeys.Part])] = []
     /// Messages for the output topic; empty columns where there are none.
     var messages: ResultColumns
+    /// Alerts that its windows raised, and how far the conditions that held are now.
+    var alerts: [RaisedAlert] = []
+    var alertProgress: [StoredProgress] = []
     /// Local days whose windows changed.
     var days: Set<Int64> = []
     /// Event time of messages that have no window: the newest that the stream had seen.

@@ -32,6 +32,8 @@ final class QueryState {
     var counts = QueryCounts()
     /// Windows that end at or before it are closed, whatever the watermark: the end of a bounded run closed them.
     var closedUntil = EventTime.min
+    /// How far the conditions of its alerts are, by alert and group, where the state was loaded; from then on the cutter knows.
+    var alertProgress: [String: [Int64: AlertProgress]] = [:]
 
     private let updates: [Update]
     private let initialWords: UnsafeMutablePointer<Int64>

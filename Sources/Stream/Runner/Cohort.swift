@@ -163,7 +163,7 @@ extension Cohort {
                 }
                 if case .stored(let batch, let first) = next.piece {
                     gathered += batch.count - Int(first - batch.baseOffset)
-                    bytes += batch.payload.count
+                    bytes += batch.byteCount
                 }
                 pieces.append(next)
             }
@@ -393,6 +393,12 @@ extension Cohort {
                 partition: key.partition, query: key.query < 0 ? "" : plans[key.query].name, counter: key.counter,
                 value: value)
         }
+        let alerts = outputs.flatMap(\.alerts).map { alert in
+            SideRecord(
+                topic: "\(options.tenant)_alerts",
+                record: TopicRecord(key: Array(alert.plan.name.utf8), value: alert.record, timestamp: alert.raisedMs))
+        }
+        let sideRecords = sideRecords + alerts
         let byTopic = Dictionary(grouping: sideRecords, by: \.topic)
         let sideBatches = byTopic.keys.sorted().compactMap { topic in
             PendingBatch(topic: topic, partition: 0, records: byTopic[topic, default: []].map(\.record))

@@ -156,6 +156,9 @@ final class EpochCommitter: @unchecked Sendable {
                     try checkpoints.save(checkpoint, of: query)
                 }
                 for output in epoch.outputs { try store(output) }
+                for output in epoch.outputs where !output.alertProgress.isEmpty {
+                    try AlertStore(connection: connection).save(output.alerts, output.alertProgress)
+                }
                 for entry in epoch.ledger {
                     try ledger.add(
                         entry.value,

@@ -41,6 +41,15 @@ final class PieceDecoder {
     }
 
     private func decodeRecords(_ stored: StoredBatch, _ skip: Int, _ topic: String, _ rejects: inout [Reject]) throws {
+        batch.reset()
+        if let values = stored.values {
+            let records = values.slices.dropFirst(skip)
+            if batch.capacity < records.count { batch = TripBatch(capacity: records.count) }
+            _ = json.decode(
+                records, base: values.start, owner: values, name: "\(topic)/\(stored.partition)", into: batch,
+                rejects: &rejects)
+            return
+        }
         // One copy, which the batch then points into.
         let block = RecordBytes(stored.payload)
         slices.removeAll(keepingCapacity: true)
@@ -53,7 +62,6 @@ final class PieceDecoder {
                 RecordSlice(
                     offset: offset, length: record.value?.count ?? 0, position: stored.baseOffset + Int64(index)))
         }
-        batch.reset()
         if batch.capacity < slices.count { batch = TripBatch(capacity: slices.count) }
         _ = json.decode(
             slices, base: block.start.assumingMemoryBound(to: UInt8.self), owner: block,

@@ -10,34 +10,30 @@ struct StateLoader {
     func load(_ plan: QueryPlan, zone: ZoneClock) throws -> QueryState {
         let state = QueryState(plan: plan, zone: zone)
         try loadKeys(into: state)
-        if plan.packsGroups {
-            let rows = try connection.rows(
-                "SELECT window_start_ms, groups FROM \(plan.storageTable) WHERE closed = 0"
-            ) { row throws(SQLiteError) in (row.integer(0), row.text(1)) }
-            for (start, groups) in rows { try unpack(groups, start, into: state) }
-            return state
-        }
+        state.alertProgress = try AlertStore(connection: connection).progress(of: plan.alerts)
         let condition = plan.window.isWindowed ? " WHERE closed = 0" : ""
-        let firstState = plan.window.isWindowed ? 2 : 1
-        let rows = try connection.rows("SELECT * FROM \(plan.storageTable)\(condition)") { row throws(SQLiteError) in
-            (0..<row.columnCount).map(row.value)
-        }
-        for row in rows {
-            let id = row[0].integer ?? 0
-            let values = row.dropFirst(firstState).map { value -> Any in
-                switch value {
-                case .integer(let number): number
-                case .text(let text): (try? JSONSerialization.jsonObject(with: Data(text.utf8))) ?? NSNull()
-                default: NSNull()
-                }
-            }
-            try state.restore(
-                group: plan.window.isWindowed ? 0 : id, windowStart: plan.window.isWindowed ? id : .min, values: values)
-        }
+        let rows = try connection.prepare("SELECT * FROM \(plan.storageTable)\(condition)")
+        while try rows.step() { try restore(from: rows, into: state) }
         return state
     }
 
-    private func loadKeys(into state: QueryState) throws {
+    /// Puts back what one row of a query's storage table holds: a window, or a group where there are no windows.
+    func restore(from row: Statement, into state: QueryState) throws {
+        let plan = state.plan
+        let id = row.integer(0)
+        if plan.packsGroups { return try unpack(row.text(2), id, into: state) }
+        let values = ((plan.window.isWindowed ? 2 : 1)..<row.columnCount).map { column -> Any in
+            switch row.value(column) {
+            case .integer(let number): number
+            case .text(let text): (try? JSONSerialization.jsonObject(with: Data(text.utf8))) ?? NSNull()
+            default: NSNull()
+            }
+        }
+        try state.restore(
+            group: plan.window.isWindowed ? 0 : id, windowStart: plan.window.isWindowed ? id : .min, values: values)
+    }
+
+    func loadKeys(into state: QueryState) throws {
         guard let table = state.plan.keysTable else { return }
         let isText = state.plan.groups.map(\.isString)
         let keys = try connection.rows("SELECT * FROM \(table) ORDER BY id") { row throws(SQLiteError) in

@@ -56,6 +56,7 @@ final class TopicInput: StreamInput {
     /// - Parameter untilEnd: stop at what is in the topic now.
     init(reader: any TopicReader, untilEnd: Bool) throws {
         self.reader = reader
+        reader.readValuesOnly()
         name = reader.topic
         partitionCount = reader.partitionCount
         if untilEnd {

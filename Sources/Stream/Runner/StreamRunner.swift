@@ -83,6 +83,9 @@ extension StreamRunner {
         if options.late == .deadLetter {
             try store.requireTopic("\(options.tenant)_late", creating: options.createsTopics)
         }
+        if plans.contains(where: { !$0.alerts.isEmpty }) {
+            try store.requireTopic("\(options.tenant)_alerts", creating: options.createsTopics)
+        }
         let checkpoints = try explaining("taking over the queries") {
             try connection.transaction { try plans.map(takeOver) }
         }
@@ -136,6 +139,7 @@ extension StreamRunner {
         var checkpoint = try checkpoints.load(plan.name)
         if options.fromBeginning {
             try plan.removeStorage(from: connection)
+            try AlertStore(connection: connection).remove(plan)
             if let found = checkpoint {
                 checkpoint = QueryCheckpoint(
                     generation: found.generation, epoch: found.epoch, declaration: declaration)

@@ -11,6 +11,8 @@ final class KafkaTopicReader: TopicReader {
     private let configuration: KafkaConfiguration
     private let consumer: KafkaConsumer
     private var feeds: [Feed]
+    /// Nil as long as keys and headers are wanted as well.
+    private var pool: RecordValuesPool?
 
     /// One partition.
     private struct Feed {
@@ -27,7 +29,12 @@ final class KafkaTopicReader: TopicReader {
         /// Batches that wait for the caller, and the one that is being made.
         var ready: [StoredBatch] = []
         var building = RecordBatchBuilder()
+        /// Instead of it, where only values are wanted.
+        var values: RecordValues?
         var buildingBase: Int64 = 0
+
+        var buildingCount: Int { values?.slices.count ?? building.count }
+        var buildingBytes: Int { values?.byteCount ?? building.byteCount }
     }
 
     /// A batch is cut here at the latest: what a worker takes at once.
@@ -47,6 +54,8 @@ final class KafkaTopicReader: TopicReader {
         feeds = Array(repeating: Feed(), count: partitionCount)
     }
 
+    func readValuesOnly() { pool = RecordValuesPool(capacity: Self.batchBytes) }
+
     func read(partition: Int, from offset: Int64) throws -> StoredBatch? {
         guard feeds.indices.contains(partition) else {
             throw Problem.noPartition(partition, topic: topic, partitionCount: partitionCount)
@@ -63,7 +72,7 @@ final class KafkaTopicReader: TopicReader {
 
     func next(partition: Int, after offset: Int64) -> Int64 {
         let feed = feeds[partition]
-        return feed.ready.isEmpty && feed.building.count == 0 ? max(offset, feed.fetched) : offset
+        return feed.ready.isEmpty && feed.buildingCount == 0 ? max(offset, feed.fetched) : offset
     }
 
     func offsets() throws -> [Range<Int64>] {
@@ -129,7 +138,7 @@ extension KafkaTopicReader {
 
     private func next(_ partition: Int, from offset: Int64) throws -> StoredBatch? {
         let deadline = ContinuousClock.now + Self.patience
-        while feeds[partition].ready.isEmpty, feeds[partition].building.count == 0 {
+        while feeds[partition].ready.isEmpty, feeds[partition].buildingCount == 0 {
             if try drain(partition, timeoutMs: 0) { break }
             guard feeds[partition].fetched < feeds[partition].knownEnd else { return nil }
             _ = try drain(partition, timeoutMs: 100)
@@ -179,22 +188,36 @@ extension KafkaTopicReader {
 
     private func take(_ message: KafkaMessage, _ partition: Int) {
         let offset = message.offset
-        let count = feeds[partition].building.count
+        let count = feeds[partition].buildingCount
         if count > 0,
             offset != feeds[partition].buildingBase + Int64(count) || count >= Self.batchRecords
-                || feeds[partition].building.byteCount >= Self.batchBytes
+                || feeds[partition].buildingBytes + (message.value?.count ?? 0) > Self.batchBytes
         {
             finishBatch(partition)
         }
-        if feeds[partition].building.count == 0 { feeds[partition].buildingBase = offset }
+        if feeds[partition].buildingCount == 0 { feeds[partition].buildingBase = offset }
+        feeds[partition].fetched = offset + 1
+        if pool != nil {
+            if feeds[partition].values == nil { feeds[partition].values = pool?.take() }
+            feeds[partition].values?.append(message.value, offset: offset, timestamp: message.timestampMs)
+            return
+        }
         feeds[partition].building.append(
             key: message.key, value: message.value,
             headers: message.headers.map { TopicRecord.Header(name: $0.name, value: $0.value) },
             timestamp: message.timestampMs)
-        feeds[partition].fetched = offset + 1
     }
 
     private func finishBatch(_ partition: Int) {
+        if let values = feeds[partition].values {
+            guard let times = values.times else { return }
+            feeds[partition].values = nil
+            feeds[partition].ready.append(
+                StoredBatch(
+                    partition: partition, baseOffset: feeds[partition].buildingBase, count: values.slices.count,
+                    times: times, encoding: .records, payload: [], values: values))
+            return
+        }
         guard let times = feeds[partition].building.times else { return }
         let count = feeds[partition].building.count
         feeds[partition].ready.append(

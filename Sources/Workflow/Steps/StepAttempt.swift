@@ -55,6 +55,7 @@ struct StepAttempt {
     /// Sends a request that ends where the step does, and hands its answer on, whatever the status.
     func send(_ request: HTTPRequest, then use: (HTTPResponse) throws -> AttemptEnd) throws -> AttemptEnd {
         var request = request
+        // Rounded up: libcurl's clock must not be ahead of the deadline.
         if let deadline { request.timeoutMs = max(1, (deadline - .now).wholeMs + 1) }
         log.add(line: "\(request.method) \(request.place)")
         let response: HTTPResponse

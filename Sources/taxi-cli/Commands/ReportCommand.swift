@@ -52,7 +52,7 @@ enum ReportCommand {
         if page == "-", arguments.text("json") == "-" {
             throw Problem(.usage, "the page and --json cannot both go to stdout", hint: "Name a file for one of them.")
         }
-        let selection = try selection(by: arguments.text("by"), period: arguments.text("period"))
+        let selection = try selection(arguments)
         // Before anything is written: half a report is none.
         let converter = try arguments.text("png").map { _ in
             try PictureConverter(path: arguments.environment["PATH"])
@@ -85,13 +85,15 @@ enum ReportCommand {
             made: try ZoneClock(identifier: zone).iso(ms: systemTime()), zone: zone)
     }
 
-    /// - Parameters:
-    ///   - by: month, quarter or year; nil for month.
-    ///   - period: one, last or all; nil for all.
-    static func selection(by: String?, period: String?) throws -> ReportSelection {
-        let kind = PeriodKind(rawValue: by ?? "month") ?? .month
+    private static func selection(_ arguments: ParsedArguments) throws -> ReportSelection {
+        try selection(
+            by: PeriodKind(rawValue: arguments.text("by") ?? "month") ?? .month,
+            PeriodSelection(arguments.text("period") ?? "all"))
+    }
+
+    static func selection(by kind: PeriodKind, _ periods: PeriodSelection) throws(Problem) -> ReportSelection {
         let scope: ReportSelection.Scope
-        switch try PeriodSelection(period ?? "all") {
+        switch periods {
         case .all: scope = .all
         case .last: scope = .last
         case .one(let period):

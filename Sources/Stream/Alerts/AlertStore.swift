@@ -1,0 +1,66 @@
+import Foundation
+import SQLite
+import Trips
+
+/// Alerts in a tenant's database: what was raised (`stored_alerts`), and how far each condition is (`alert_states`).
+struct AlertStore {
+    let connection: Connection
+
+    /// How far the conditions of these alerts are, by name and group.
+    func progress(of alerts: [AlertPlan]) throws -> [String: [Int64: AlertProgress]] {
+        var found: [String: [Int64: AlertProgress]] = [:]
+        for alert in alerts {
+            let rows = try connection.rows(
+                "SELECT group_id, matching, next_start_ms, quiet_until_ms FROM alert_states WHERE name = ?",
+                .text(alert.name)
+            ) { row throws(SQLiteError) in
+                (
+                    row.integer(0),
+                    AlertProgress(
+                        matching: row.integer(1), nextStartMs: row.integer(2), quietUntilMs: row.integer(3))
+                )
+            }
+            found[alert.name] = Dictionary(uniqueKeysWithValues: rows)
+        }
+        return found
+    }
+
+    /// Inside the transaction of the epoch that they belong to.
+    func save(_ raised: [RaisedAlert], _ progress: [StoredProgress]) throws {
+        for alert in raised {
+            try connection.execute(
+                """
+                INSERT INTO stored_alerts (raised_ms, name, query, window_start_ms, value, params, workflow)
+                VALUES (?, ?, ?, ?, ?, ?, ?)
+                """, .integer(alert.raisedMs), .text(alert.plan.name), .text(alert.plan.query),
+                .integer(alert.windowStartMs), .real(alert.value), .text(try Self.json(alert.params)),
+                alert.plan.workflow.map(SQLValue.text) ?? .null)
+        }
+        guard !progress.isEmpty else { return }
+        let update = try connection.prepare("INSERT OR REPLACE INTO alert_states VALUES (?, ?, ?, ?, ?)")
+        for item in progress {
+            update.bind(0, item.alert)
+            update.bind(1, item.group)
+            update.bind(2, item.progress.matching)
+            update.bind(3, item.progress.nextStartMs)
+            update.bind(4, item.progress.quietUntilMs)
+            try update.run()
+        }
+    }
+
+    /// Forgets all alerts of a query whose results are removed, and of the alerts that are on it now.
+    func remove(_ plan: QueryPlan) throws {
+        try connection.execute(
+            "DELETE FROM alert_states WHERE name IN (SELECT name FROM stored_alerts WHERE query = ?)", .text(plan.name))
+        for alert in plan.alerts {
+            try connection.execute("DELETE FROM alert_states WHERE name = ?", .text(alert.name))
+        }
+        try connection.execute("DELETE FROM stored_alerts WHERE query = ?", .text(plan.name))
+    }
+
+    private static func json(_ params: [String: String]) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(params), as: UTF8.self)
+    }
+}

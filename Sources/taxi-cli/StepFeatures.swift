@@ -1,0 +1,80 @@
+import Batch
+import CommandLine
+import Database
+import Problems
+import Reports
+import Topics
+import Trips
+import Workflow
+
+/// What steps of workflows stand for, of the features that only the commands know.
+struct StepFeatures: Sendable {
+    let globals: GlobalOptions
+
+    /// Gives the steps all of it.
+    func equip(_ surroundings: inout StepSurroundings) {
+        surroundings.report = { try report(by: $0, period: $1) }
+        surroundings.records = { try records(of: $0) }
+        surroundings.appendRecords = { try append($1, to: "\(globals.tenant)_\($0)", at: $2) }
+        surroundings.openWorkflow = { try openWorkflow($0) }
+    }
+
+    /// A batch step: what `taxi-cli batch` does, or a part of it, on a database of its own, since steps have threads of their own.
+    ///
+    /// - Returns: rows of the analysis; of `extract` the trips, of `preprocess` the days.
+    func batch(_ analysis: String, by: String?, period: String?) throws -> Int {
+        let database = try ResultsDatabase(path: globals.resultsPath, zone: globals.zoneIdentifier)
+        let kinds = by.flatMap { PeriodKind(rawValue: $0) }.map { [$0] }
+        let selection = try PeriodSelection(period ?? "all")
+        let runner = BatchRunner(database, zone: try ZoneClock(identifier: globals.zoneIdentifier))
+        switch analysis {
+        case "extract": return try runner.extract(kinds: kinds, periods: selection)
+        case "preprocess": return try runner.preprocess(kinds: kinds, periods: selection)
+        default: break
+        }
+        let analyses = analysis == "all" ? Analysis.allCases : Analysis.allCases.filter { $0.rawValue == analysis }
+        let summary = try BatchRunner.recorded(in: database, now: { systemTime() }) {
+            try runner.run(analyses: analyses, kinds: kinds, periods: selection, options: BatchOptions())
+        }
+        return analyses.reduce(0) { $0 + (summary.rows[$1.view] ?? 0) }
+    }
+
+    private func report(by: String?, period: String?) throws -> String {
+        let database = try ResultsDatabase.openReadOnly(path: globals.resultsPath)
+        let zone = try database.zone
+        let selection = try ReportCommand.selection(
+            by: PeriodKind(rawValue: by ?? "month") ?? .month, PeriodSelection(period ?? "all"))
+        return try Report(
+            database.connection, selection: selection, tenant: globals.tenant,
+            made: try ZoneClock(identifier: zone).iso(ms: systemTime()), zone: zone
+        ).html
+    }
+
+    /// 0 for a topic that is not there yet.
+    private func records(of topic: String) throws -> Int64 {
+        guard let store = try globals.openTopicsIfAny() else { return 0 }
+        for name in [topic, "\(globals.tenant)_\(topic)"] where try store.hasTopic(name) {
+            return try store.describe(name).partitions.reduce(0) { $0 + $1.endOffset }
+        }
+        return 0
+    }
+
+    private func append(_ records: [(key: String, value: String)], to topic: String, at time: EventTime) throws {
+        let store = try globals.openTopics()
+        try store.requireTopic(topic)
+        let batch = PendingBatch(
+            topic: topic, partition: 0,
+            records: records.map {
+                TopicRecord(key: Array($0.key.utf8), value: Array($0.value.utf8), timestamp: time)
+            })
+        guard let batch else { return }
+        try store.makeWriter().append([batch], mark: nil)
+    }
+
+    private func openWorkflow(_ name: String) throws -> (spec: WorkflowSpec, history: RunHistory, logs: RunLogs) {
+        let folder = WorkflowFolder(path: globals.workflowsFolder, zone: globals.zoneIdentifier)
+        let spec = try folder.load(name)
+        let database = try ResultsDatabase(path: globals.resultsPath, zone: globals.zoneIdentifier)
+        return (spec, try RunHistory(database), RunLogs(folder: "\(globals.workflowsFolder)/.logs"))
+    }
+}
