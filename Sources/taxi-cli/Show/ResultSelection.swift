@@ -98,8 +98,9 @@ struct ResultSelection {
     // MARK: Windows
 
     private func isWindowed(on connection: Connection) throws -> Bool {
+        // Of stored tables only those of queries with windows can tell open ones.
         try connection.value(
-            "SELECT 1 FROM pragma_table_info(?) WHERE name = 'window_start_ms'", .text("stored_\(view.name)")) != nil
+            "SELECT 1 FROM pragma_table_info(?) WHERE name = 'closed'", .text("stored_\(view.name)")) != nil
     }
 
     /// Puts a view of the same name over the newest windows alone.
