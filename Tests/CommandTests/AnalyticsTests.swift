@@ -43,6 +43,15 @@ import Testing
         #expect(
             try taxi.number("SELECT count(*) FROM payment_mix WHERE period = '2024-01' AND share_before IS NOT NULL")
                 == 0)
+        // People see the newest month, the commonest first, with a bar each, and shares in percent.
+        let shown = try taxi.succeed("show", "payment_mix", "--limit", "2", "--format", "table").lines
+        let most = try taxi.query(
+            "SELECT payment_type FROM payment_mix WHERE period = '2024-04' ORDER BY trips DESC LIMIT 2")
+        #expect(shown.count == 3)
+        for (line, row) in zip(shown.dropFirst(), most) {
+            #expect(line.contains(" 2024-04  \(row[0].text ?? "-") ") && line.contains("%"), "\(line)")
+        }
+        #expect(shown[1].hasSuffix(String(repeating: "█", count: 20)))
         try taxi.succeed("audit", "--from", "trips.csv", "--queries", "analytics")
         try taxi.succeed("report", "page.html")
         #expect(try String(contentsOfFile: taxi("page.html"), encoding: .utf8).contains("<section id=\"payment-mix\">"))
