@@ -12,7 +12,7 @@ struct WorkflowSession {
     let zone: ZoneClock
     let folder: WorkflowFolder
     let logs: RunLogs
-    private let environment: [String: String]
+    let environment: [String: String]
 
     init(_ arguments: ParsedArguments) throws {
         try self.init(GlobalOptions(arguments), environment: arguments.environment)

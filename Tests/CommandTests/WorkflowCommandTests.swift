@@ -98,4 +98,53 @@ import Testing
         let page = try taxi.succeed("workflow", "show", "monthly", "--format", "table").text
         #expect(page.contains("schedule: 0 3 1 * * in America/Chicago"))
     }
+
+    @Test func backfillRunsOnlyWhatIsMissing() throws {
+        let taxi = try Self.taxi([
+            "daily.yaml": """
+            name: daily
+            schedule: "0 3 * * *"
+            steps:
+              a: {sh: "test {{ interval }} != 2024-03-02 || test -e fixed"}
+              b: {sh: "echo {{ interval }} >> done", needs: [a]}
+            """
+        ])
+        let fill = ["workflow", "backfill", "daily", "--from", "2024-03-01", "--to", "2024-03-05"]
+        func rows(_ more: String...) throws -> [String] {
+            let ending = try taxi.start(fill + more).wait()
+            #expect(ending.code == 0, "\(ending.errors)")
+            return try ending.lines.map { try jsonObject($0) }.map { "\($0["interval"] ?? "") \($0["step"] ?? "")" }
+        }
+        #expect(try rows("--dry-run").count == 8)
+        let failed = try taxi.start(fill).wait()
+        #expect(failed.code == 1)
+        #expect(failed.errors.contains("4 intervals: 1 failed, 3 success"), "\(failed.errors)")
+        #expect(try rows("--dry-run") == ["2024-03-02 a", "2024-03-02 b"])
+        try "".write(toFile: "\(taxi.tenantFolder)/workflows/fixed", atomically: true, encoding: .utf8)
+        #expect(try taxi.start(fill + ["--parallel", "4"]).wait().code == 0)
+        let done = try String(contentsOfFile: "\(taxi.tenantFolder)/workflows/done", encoding: .utf8)
+        #expect(done == "2024-03-01\n2024-03-03\n2024-03-04\n2024-03-02\n")
+        #expect(try taxi.start(fill).wait().errors.contains("nothing is missing"))
+        #expect(try taxi.query("SELECT DISTINCT trigger, state FROM workflow_runs") == [["backfill", "success"]])
+    }
+
+    @Test func dueRunsWhatServeWouldHaveRunAndNothingTwice() throws {
+        let taxi = try Self.taxi(["monthly.yaml": Self.monthly.replacingOccurrences(of: "test -e fixed", with: "true")])
+        try taxi.succeed("workflow", "run", "monthly", "--due")
+        try taxi.succeed("workflow", "run", "monthly", "--due")
+        #expect(try taxi.query("SELECT trigger, state, count(*) FROM workflow_runs") == [["catchup", "success", 1]])
+    }
+
+    @Test func triggerRunsHereWhereNoSchedulerIsAtWork() throws {
+        let taxi = try Self.taxi(["w.yaml": "name: w\nparams: {n: 0}\nsteps: {a: {sh: \"echo n={{ params.n }}\"}}"])
+        try taxi.succeed("workflow", "trigger", "w", "--param", "n=7")
+        let queued = try jsonObject(try taxi.succeed("workflow", "trigger", "w", "--queue").text)
+        #expect(queued["state"] as? String == "queued")
+        let id = try #require(queued["run_id"] as? String)
+        try taxi.succeed("workflow", "cancel", id)
+        #expect(
+            try taxi.query("SELECT state FROM workflow_runs ORDER BY run_id") == [["success"], ["cancelled"]])
+        let wrong = try taxi.run("workflow", "trigger", "w", "--param", "m=1")
+        #expect(wrong.code == 64 && wrong.errors.contains("has no parameter \"m\""))
+    }
 }

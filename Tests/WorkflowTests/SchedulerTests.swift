@@ -43,7 +43,7 @@ import Trips
                 environment: ["PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"],
                 now: { [clock] in clock.now }, batch: { _, _, _ in 0 })
             return Scheduler(
-                WorkflowFolder(path: folder.path, zone: "America/Chicago"), history: history,
+                folder: WorkflowFolder(path: folder.path, zone: "America/Chicago"), history: history,
                 surroundings: surroundings, logs: RunLogs(folder: folder("logs")), tell: tell)
         }
 

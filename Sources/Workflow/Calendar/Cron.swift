@@ -13,6 +13,18 @@ public struct Cron: Sendable, Hashable {
     /// Whether minute or hour begins with `*`: such a calendar goes by real time, any other by the clock on the wall.
     let goesByRealTime: Bool
 
+    /// The five fields as they are written; a macro's own.
+    var fields: [String] { ((try? Self.expand(text)) ?? text).split(whereSeparator: \.isWhitespace).map(String.init) }
+
+    /// The values that match, in ascending order; Sunday is 0.
+    var sets: (minutes: [Int], hours: [Int], days: [Int], months: [Int], weekdays: [Int]) {
+        func values(_ set: UInt64) -> [Int] { (0..<64).filter { set & (1 << UInt64($0)) != 0 } }
+        return (values(minutes), values(hours), values(days), values(months), values(weekdays))
+    }
+
+    /// Whether a day matches that is right for the month or for the week; else it has to be right for both.
+    var meansEitherDay: Bool { !daysAreOpen && !weekdaysAreOpen }
+
     /// What is wrong with a text, and at which byte of it.
     public struct Mistake: Error, Sendable, Hashable {
         public var message: String
@@ -121,7 +133,7 @@ extension Cron {
         let inMonth = days & (1 << UInt64(dayOfMonth)) != 0
         // Sunday is 0 here and 6 in `Calendar`.
         let inWeek = weekdays & (1 << UInt64((Trips.Calendar.weekday(ofDay: Int(day)) + 1) % 7)) != 0
-        return daysAreOpen || weekdaysAreOpen ? inMonth && inWeek : inMonth || inWeek
+        return meansEitherDay ? inMonth || inWeek : inMonth && inWeek
     }
 
     private func firstMinute(from start: Int) -> Int? {

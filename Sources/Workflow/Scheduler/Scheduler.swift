@@ -30,8 +30,8 @@ public final class Scheduler {
     private var backlog: Set<String> = []
     /// Since when each workflow has been looked at; what was due before was missed.
     private var seen: [String: EventTime] = [:]
-    /// Only these workflows, where it does not stay.
-    private var only: Set<String>?
+    /// The one workflow to look after, where there is one; its file need not lie in the folder.
+    private let only: WorkflowSpec?
     private var lookedFrom: EventTime
     private var lastLook: EventTime
     private var nextFiles = ContinuousClock.now
@@ -46,14 +46,18 @@ public final class Scheduler {
     /// A longer time between two looks means that the machine slept, and what was due then was missed.
     private static let longestBreakMs: Int64 = 60_000
 
-    /// - Parameter tell: told on the thread of `run`.
+    /// - Parameters:
+    ///   - only: the one workflow to look after, for `runDue`; nil for all of the folder.
+    ///   - tell: told on the thread of `run`.
     public init(
-        _ folder: WorkflowFolder, history: RunHistory, surroundings: StepSurroundings, logs: RunLogs,
+        only: WorkflowSpec? = nil, folder: WorkflowFolder, history: RunHistory, surroundings: StepSurroundings,
+        logs: RunLogs,
         tell: @escaping (Event) -> Void
     ) {
         (self.history, self.surroundings, self.logs, self.tell) = (history, surroundings, logs, tell)
         driver = RunDriver(history: history, surroundings: surroundings, logs: logs, workflows: folder)
         watch = FolderWatch(folder)
+        self.only = only
         lastLook = surroundings.now()
         lookedFrom = lastLook
     }
@@ -77,12 +81,10 @@ public final class Scheduler {
     /// Does what is due now, and returns when all of it has run.
     ///
     /// - Parameters:
-    ///   - names: only these workflows; their schedules, queued and interrupted runs.
     ///   - sinceMs: what became due within this time was not missed.
     /// - Returns: whether all runs succeeded.
-    public func runDue(_ names: Set<String>, sinceMs: Int64, until isStopped: () -> Bool) throws -> Bool {
+    public func runDue(sinceMs: Int64, until isStopped: () -> Bool) throws -> Bool {
         lookedFrom = surroundings.now() - sinceMs
-        only = names
         var hasSucceeded = true
         try driver.conduct { [self] in
             for end in report() where end != "success" { hasSucceeded = false }
@@ -142,14 +144,19 @@ public final class Scheduler {
 
     private func lookAtFiles(_ now: EventTime) throws {
         nextFiles = .now + (specs.count > 200 ? .seconds(2) : .seconds(1))
-        guard let problems = watch.look() else { return }
-        for problem in problems { tell(.problem(problem)) }
-        specs = watch.workflows
+        if let only {
+            guard specs.isEmpty else { return }
+            specs = [only.name: only]
+        } else {
+            guard let problems = watch.look() else { return }
+            for problem in problems { tell(.problem(problem)) }
+            specs = watch.workflows
+        }
         hasNews = true
         try history.group("looking at the schedules") {
             var kept: [String: DueIntervals] = [:]
             for (name, spec) in specs {
-                guard let schedule = spec.schedule, only?.contains(name) != false else { continue }
+                guard let schedule = spec.schedule else { continue }
                 seen[name] = seen[name] ?? (only == nil ? now : lookedFrom)
                 kept[name] = DueIntervals(
                     schedule, start: spec.start, catchUp: spec.catchUp, until: try enteredUntil(spec, now))
@@ -210,7 +217,7 @@ public final class Scheduler {
 
     /// Goes on with runs whose process is gone.
     private func adopt() throws {
-        for run in try history.open() where !driver.has(run.id) && only?.contains(run.workflow) != false {
+        for run in try history.open() where !driver.has(run.id) && isMine(run) {
             let isLost = run.process == .current
             guard isLost || !run.process.isAlive, let spec = spec(of: run) else { continue }
             do {
@@ -223,7 +230,7 @@ public final class Scheduler {
     }
 
     private func startQueued(_ now: EventTime) throws {
-        let queued = try history.queued().filter { only?.contains($0.workflow) != false }
+        let queued = try history.queued().filter { isMine($0) }
         for name in backlog where !queued.contains(where: { $0.workflow == name }) { backlog.remove(name) }
         guard !queued.isEmpty else { return }
         var began: [StoredRun] = []
@@ -252,6 +259,8 @@ public final class Scheduler {
         for id in outdated { try history.end(id, state: "skipped", at: now) }
         return runs.filter { !outdated.contains($0.id) }
     }
+
+    private func isMine(_ run: StoredRun) -> Bool { only.map { $0.name == run.workflow } ?? true }
 
     private func spec(of run: StoredRun) -> WorkflowSpec? {
         if let spec = specs[run.workflow] { return spec }

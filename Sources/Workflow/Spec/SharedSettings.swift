@@ -7,7 +7,7 @@ internal import YAML
 ///     pools:
 ///       database: 1                  # at most one step with `pool: database` at once, over all workflows
 ///     notify:
-///       ops: {sh: "mail -s '{{ run.workflow }} failed' ops@example.org <<< '{{ run.error }}'"}
+///       ops: {sh: 'echo "$ERROR" | mail -s "{{ run.workflow }} failed" ops@example.org', env: {ERROR: "{{ run.error }}"}}
 public struct SharedSettings: Sendable {
     /// Slots by pool.
     public var pools: [String: Int] = [:]

@@ -107,7 +107,8 @@ enum ReportCommand {
         return ReportSelection(kind: ReportSelection.Kind(rawValue: kind.rawValue) ?? .month, scope: scope)
     }
 
-    private static func write(_ text: String, to path: String, _ arguments: ParsedArguments) throws {
+    /// Writes a text to a file, or to stdout for "-", and says so.
+    static func write(_ text: String, to path: String, _ arguments: ParsedArguments) throws {
         guard path != "-" else { return try arguments.output.write(text) }
         try write(text, to: path)
         try arguments.say("\(path): \(byteText(Int64(text.utf8.count)))")

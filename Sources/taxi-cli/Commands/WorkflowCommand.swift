@@ -18,6 +18,7 @@ enum WorkflowCommand {
             WorkflowBackfillCommand.command, WorkflowListCommand.command, WorkflowShowCommand.command,
             WorkflowRunsCommand.command, WorkflowNextCommand.command, WorkflowLogsCommand.command,
             WorkflowRetryCommand.command, WorkflowCancelCommand.command, WorkflowValidateCommand.command,
+            WorkflowGraphCommand.command, WorkflowCrontabCommand.command,
         ])
 
     static let name = Argument("NAME|FILE", help: "a workflow of the tenant, or a FILE.yaml")

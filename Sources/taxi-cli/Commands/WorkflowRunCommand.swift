@@ -25,13 +25,18 @@ enum WorkflowRunCommand {
             Option("from", value: .value("TIME"), kind: .time, help: "the beginning of an interval of your own"),
             Option("to", value: .value("TIME"), kind: .time, help: "its end, which does not belong to it any more"),
             WorkflowCommand.params,
+            Option(
+                "due",
+                help: "run what is due and was not run, as serve would, and nothing where nothing is: for crontab"),
             Option("dry-run", short: "n", help: "run nothing; print what would run, its templates filled in"),
         ],
-        exclusive: [["interval", "from"], ["interval", "to"]], run: run)
+        exclusive: [["interval", "from", "due"], ["interval", "to", "due"], ["param", "due"], ["dry-run", "due"]],
+        run: run)
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
         let session = try WorkflowSession(arguments)
         let spec = try session.folder.load(arguments.positionals[0])
+        if arguments.isOn("due") { return try runDue(spec, session, arguments) }
         let interval = try interval(arguments, spec, session)
         let params = try spec.filled(params: WorkflowCommand.params(arguments))
         if arguments.isOn("dry-run") {
@@ -42,6 +47,30 @@ enum WorkflowRunCommand {
         return try WorkflowRunTalk(spec, session, history, arguments).conduct { runner in
             try runner.run(interval, trigger: .manual, params: params)
         }
+    }
+
+    private static func runDue(
+        _ spec: WorkflowSpec, _ session: WorkflowSession, _ arguments: ParsedArguments
+    ) throws -> ExitStatus {
+        guard spec.schedule != nil else {
+            throw Problem(.usage, "workflow \"\(spec.name)\" has no schedule, and is never due")
+        }
+        Interruption.install()
+        let history = try session.openHistory(arguments.program)
+        let scheduler = Scheduler(
+            only: spec, folder: session.folder, history: history, surroundings: session.surroundings, logs: session.logs
+        ) { event in
+            try? arguments.say(WorkflowServeCommand.line(event, session.globals.tenant, session.zone))
+            if case .ended(let run, "failed") = event {
+                try? arguments.errors.writeLine(
+                    "error: run \(run.id) of \"\(run.workflow)\" failed\n"
+                        + "hint: taxi-cli workflow logs \(run.id) shows why, taxi-cli workflow retry \(run.id) goes on."
+                )
+            }
+        }
+        // cron and timers start within a minute of what is due.
+        let hasSucceeded = try scheduler.runDue(sinceMs: 90_000, until: { Interruption.isRequested })
+        return Interruption.isRequested ? .interrupted : hasSucceeded ? .success : ExitStatus(code: 1)
     }
 
     private static func interval(

@@ -50,6 +50,19 @@ enum WorkflowServeCommand {
         for service in services.values { service.join() }
         return .success
     }
+
+    /// What happened, on a line.
+    static func line(_ event: Scheduler.Event, _ tenant: String, _ zone: ZoneClock) -> String {
+        let time = zone.iso(ms: systemTime()).prefix(19)
+        func name(_ run: StoredRun) -> String {
+            run.workflow + (run.interval.map { " \($0.name(in: zone))" } ?? "") + " (\(run.id))"
+        }
+        switch event {
+        case .began(let run): return "\(time) \(tenant): \(name(run)) begins, \(run.trigger)"
+        case .ended(let run, let state): return "\(time) \(tenant): \(name(run)) \(state)"
+        case .problem(let problem): return "\(problem)"
+        }
+    }
 }
 
 /// One tenant's scheduler, on a thread of its own.
@@ -82,9 +95,9 @@ private final class TenantService: Sendable {
         let session = try WorkflowSession(own)
         let history = try session.openHistory(arguments.program)
         let scheduler = Scheduler(
-            session.folder, history: history, surroundings: session.surroundings, logs: session.logs
+            folder: session.folder, history: history, surroundings: session.surroundings, logs: session.logs
         ) { event in
-            try? arguments.say(line(event, tenant, session.zone))
+            try? arguments.say(WorkflowServeCommand.line(event, tenant, session.zone))
         }
         try scheduler.run(keepLogsMs: own.durationMs("keep-logs") ?? 0, until: { Interruption.isRequested })
     }
@@ -96,17 +109,5 @@ private final class TenantService: Sendable {
             words += ["--keep-logs"] + arguments.texts("keep-logs").suffix(1)
         }
         return try arguments.program.resolve(words, as: arguments)
-    }
-
-    private static func line(_ event: Scheduler.Event, _ tenant: String, _ zone: ZoneClock) -> String {
-        let time = zone.iso(ms: systemTime()).prefix(19)
-        func name(_ run: StoredRun) -> String {
-            run.workflow + (run.interval.map { " \($0.name(in: zone))" } ?? "") + " (\(run.id))"
-        }
-        switch event {
-        case .began(let run): return "\(time) \(tenant): \(name(run)) begins, \(run.trigger)"
-        case .ended(let run, let state): return "\(time) \(tenant): \(name(run)) \(state)"
-        case .problem(let problem): return "\(problem)"
-        }
     }
 }
