@@ -1,6 +1,7 @@
 internal import Database
 internal import Foundation
 internal import Problems
+internal import Synchronization
 internal import Trips
 
 /// What happens in a run, for whoever watches.
@@ -64,7 +65,11 @@ final class RunDriver {
     /// Runs under way.
     var count: Int { executions.count }
 
-    func has(_ runID: String) -> Bool { executions[runID] != nil }
+    /// Runs that drivers of this process have.
+    private static let driven = Mutex<Set<String>>([])
+
+    /// Whether a driver of this process has the run.
+    static func isDriven(_ runID: String) -> Bool { driven.withLock { $0.contains(runID) } }
 
     func takeEnded() -> [Ended] {
         defer { ended = [] }
@@ -78,11 +83,11 @@ final class RunDriver {
     /// - Throws: as `RunHistory.begin`.
     func begin(
         _ spec: WorkflowSpec, _ interval: DataInterval?, trigger: RunTrigger, params: [String: String],
-        watch: @escaping (RunEvent) -> Void = { _ in }
+        parent: String? = nil, watch: @escaping (RunEvent) -> Void = { _ in }
     ) throws -> StoredRun {
         let run = try history.begin(
             spec.name, interval, trigger: trigger, params: try spec.filled(params: params), file: spec.absoluteFile,
-            limit: spec.concurrency ?? .max, process: .current, at: surroundings.now())
+            parent: parent, limit: spec.concurrency ?? .max, process: .current, at: surroundings.now())
         try add(Execution(spec, run, earlier: try history.attempts(of: run.id), again: false, watch))
         return run
     }
@@ -115,6 +120,7 @@ final class RunDriver {
     private func add(_ execution: Execution) throws {
         try logs.create(execution.run.id)
         executions[execution.run.id] = execution
+        Self.driven.withLock { _ = $0.insert(execution.run.id) }
         attention.insert(execution.run.id)
     }
 
@@ -149,6 +155,8 @@ final class RunDriver {
         while running > 0 {
             for message in mail.wait(until: nil) { if case .ended = message.what { running -= 1 } }
         }
+        let lost = executions.keys
+        Self.driven.withLock { $0.subtract(lost) }
         executions = [:]
     }
 
@@ -363,6 +371,7 @@ final class RunDriver {
 
     private func close(_ execution: Execution, _ state: String) {
         executions[execution.run.id] = nil
+        Self.driven.withLock { _ = $0.remove(execution.run.id) }
         ended.append(Ended(run: execution.run, state: state))
     }
 

@@ -217,7 +217,8 @@ public final class Scheduler {
 
     /// Goes on with runs whose process is gone.
     private func adopt() throws {
-        for run in try history.open() where !driver.has(run.id) && isMine(run) {
+        // What a step began its step goes on with.
+        for run in try history.open() where run.parent == nil && !RunDriver.isDriven(run.id) && isMine(run) {
             let isLost = run.process == .current
             guard isLost || !run.process.isAlive, let spec = spec(of: run) else { continue }
             do {
