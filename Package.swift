@@ -86,17 +86,18 @@ let package = Package(
         tests(of: "Reports", ["Problems", "Trips", "Database", "SQLite"]),
         tests(of: "Audit", ["Problems", "Trips", "Topics", "Database", "Stream", "Batch", "SQLite"]),
         tests(of: "Datasets", ["Problems", "Trips"]),
-        tests(of: "Workflow", ["Problems", "Trips", "Database", "SQLite", "YAML", "HTTP", "ServerSupport"]),
+        tests(of: "Workflow", ["Problems", "Trips", "Database", "SQLite", "YAML", "ServerSupport"]),
         tests(of: "Kafka", ["Problems", "KafkaSupport", "CommandSupport", "SQLite"]),
         .target(
-            name: "ServerSupport", path: "Tests/ServerSupport", exclude: ["aws.py", "daemon.py", "web.py"],
+            name: "ServerSupport", dependencies: ["HTTP"], path: "Tests/ServerSupport",
+            exclude: ["aws.py", "daemon.py", "web.py"],
             swiftSettings: swiftSettings),
         .testTarget(name: "KafkaFaultTests", swiftSettings: swiftSettings),
         .target(
             name: "CommandSupport", dependencies: ["SQLite"], path: "Tests/CommandSupport", swiftSettings: swiftSettings
         ),
         .testTarget(
-            name: "CommandTests", dependencies: ["CommandSupport", "SQLite", "Trips", "Problems"],
+            name: "CommandTests", dependencies: ["CommandSupport", "ServerSupport", "SQLite", "Trips", "Problems"],
             swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6]

@@ -65,7 +65,7 @@ struct TimeFrame {
     }
 
     func drawPeriods(_ drawing: inout Drawing, _ periods: [String], most: Int) {
-        for index in labelled(count: periods.count, most: most) {
+        for index in labelled(count: periods.count, most: most).sorted() {
             drawing.line(x(index), bottom, x(index), bottom + 4, style: "x")
             // The last label may not reach over the edge.
             let isCut = x(index) + 22 > drawing.width

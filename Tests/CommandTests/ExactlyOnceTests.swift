@@ -38,6 +38,11 @@ import Testing
         let stream = ["stream", "--workers", "\(testCase.workers)", "--epoch-records", "2000"]
 
         let undisturbed = try TaxiCLI()
+        let taxi = try TaxiCLI()
+        for taxi in [undisturbed, taxi] {
+            try FileManager.default.createDirectory(atPath: taxi.tenantFolder, withIntermediateDirectories: true)
+            try Self.alerts.write(toFile: "\(taxi.tenantFolder)/queries.yaml", atomically: true, encoding: .utf8)
+        }
         #expect(try undisturbed.start(replay + ["--max"]).wait().code == 0)
         #expect(try undisturbed.start(stream + ["--until-end"]).wait().code == 0)
 
@@ -46,7 +51,6 @@ import Testing
         print(
             "\(testCase): \(Self.kills / Self.cases.count) kills, seed \(seed) (TAXI_FAULT_SEED=\(Self.seed) repeats the series)"
         )
-        let taxi = try TaxiCLI()
         var series = KillSeries(
             taxi: taxi, produce: replay + testCase.pace + ["--resume"],
             // A machine that stalls for seconds must not make a partition look idle: what comes late then is late by right.
@@ -59,6 +63,26 @@ import Testing
         for view in TaxiCLI.queryViews { #expect(contents.0[view] == contents.1[view], "\(view), seed \(seed)") }
         try Self.expectEachMessageOnce(taxi)
         try Self.expectLedgerSums(taxi, records: rows)
+        try Self.expectTheSameAlerts(taxi, undisturbed)
+    }
+
+    private static let alerts = """
+        alerts:
+          - {name: spike, on: sumFareWindow, if: total_fare > 40, for: 2 windows}
+          - {name: busy, on: hotspotCommunityPickupWindow, if: count >= 2, cooldown: 10m}
+        """
+
+    /// Each alert of an undisturbed run once, in the table and in the topic.
+    private static func expectTheSameAlerts(_ taxi: TaxiCLI, _ undisturbed: TaxiCLI) throws {
+        let sql = "SELECT name, window_start_ms, value, params FROM stored_alerts ORDER BY 1, 2, 4"
+        let (found, expected) = (try taxi.query(sql), try undisturbed.query(sql))
+        #expect(found == expected)
+        #expect(Set(expected.map { $0[0].text }) == ["spike", "busy"])
+        let sent = try [taxi, undisturbed].map {
+            try $0.succeed("topic", "tail", "alerts", "--from-beginning").lines.sorted()
+        }
+        #expect(sent[0] == sent[1])
+        #expect(sent[0].count == expected.count)
     }
 
     /// The topics of queries that emit each result once hold the view's rows as messages, each once; the two that emit changes end

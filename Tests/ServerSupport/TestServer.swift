@@ -1,10 +1,13 @@
 import Foundation
 import Glibc
+import HTTP
 
 /// A server in Python for as long as this process lives: nobody's child, so that Swift Testing does not wait for it.
 package final class TestServer: Sendable {
     /// `http://127.0.0.1:PORT`
     package let url: String
+    /// Signs for `ask`; nil for a server that asks for no signature.
+    private let credentials: AWSCredentials?
 
     private init(_ python: String, _ script: String, _ arguments: [String]) throws {
         let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path
@@ -13,6 +16,9 @@ package final class TestServer: Sendable {
             throw TestServerFailure(description: "\(script) did not say its port: \(port)")
         }
         url = "http://127.0.0.1:\(number)"
+        credentials =
+            arguments.count > 1
+            ? AWSCredentials(accessKeyID: arguments[0], secretAccessKey: arguments[1]) : nil
     }
 
     /// Answers plain requests; shared by all tests of this process.
@@ -22,6 +28,21 @@ package final class TestServer: Sendable {
     /// S3 and SNS, empty; refuses what these keys have not signed.
     package static func aws(key: String, secret: String, token: String = "") throws -> TestServer {
         try TestServer(python.get(), "aws.py", [key, secret, token])
+    }
+
+    /// The text of a 2xx answer to a request that is signed for a service where one is named.
+    package func ask(
+        _ method: String, _ path: String, service: String? = nil, region: String = "us-east-1"
+    ) throws -> String {
+        var request = HTTPRequest(method, url + path)
+        if let service, let credentials {
+            request.signature = AWSSignature(credentials, region: region, service: service)
+        }
+        let response = try request.send()
+        guard response.isSuccess else {
+            throw TestServerFailure(description: "\(method) \(path): status \(response.status), \(response.text)")
+        }
+        return response.text
     }
 
     /// Whether moto is there; says so where it is not and cannot be had.

@@ -1,5 +1,4 @@
 import Foundation
-import HTTP
 import ServerSupport
 import Testing
 
@@ -24,20 +23,6 @@ import Testing
         return stage
     }
 
-    /// What only tests need: a bucket, a topic, what came to it.
-    private func ask(_ method: String, _ path: String, _ service: String, region: String = "us-east-1") throws -> String
-    {
-        var request = HTTPRequest(method, server.url + path)
-        if !service.isEmpty {
-            request.signature = AWSSignature(
-                AWSCredentials(accessKeyID: "AKIDEXAMPLE", secretAccessKey: Self.secret), region: region,
-                service: service)
-        }
-        let response = try request.send()
-        try #require(response.isSuccess, "\(response.text)")
-        return response.text
-    }
-
     @Test(arguments: ["a.csv", "2024-01/a b+c%d.csv", "ü/../é~.csv", "deep/er/x=1&y.csv"])
     func putsAndGetsAnyKey(_ key: String) throws {
         let bucket = "b\(UUID().uuidString.lowercased().prefix(8))"
@@ -50,7 +35,7 @@ import Testing
               get: {s3: {get: "s3://\(bucket)/{{ params.key }}", to: out.csv}, needs: [put]}
               same: {sh: "test {{ steps.put.bytes }} = {{ steps.get.bytes }} && test {{ steps.put.etag }} = {{ steps.get.etag }} && cmp in.csv out.csv", needs: [get, put]}
             """, ["in.csv": content])
-        _ = try ask("PUT", "/\(bucket)", "s3")
+        _ = try server.ask("PUT", "/\(bucket)", service: "s3")
         let result = try stage.runner.run(nil, trigger: .manual)
         let errors = try stage.history.attempts(of: result.run.id).compactMap(\.error)
         #expect(result.state == "success", "\(errors)")
@@ -66,11 +51,11 @@ import Testing
               tell: {sns: {topic: "arn:aws:sns:eu-west-1:123456789012:ops", message: "Fares: {{ run.id }} & ü + 100%\\nnext", subject: "a b"}}
               keep: {sh: "test -n {{ steps.tell.message_id }}", needs: [tell]}
             """)
-        _ = try ask("POST", "/?Action=CreateTopic&Name=ops", "sns", region: "eu-west-1")
+        _ = try server.ask("POST", "/?Action=CreateTopic&Name=ops", service: "sns", region: "eu-west-1")
         let result = try stage.runner.run(nil, trigger: .manual)
         let errors = try stage.history.attempts(of: result.run.id).compactMap(\.error)
         #expect(result.state == "success", "\(errors)")
-        let sent = try JSONDecoder().decode([[String]].self, from: Data(ask("GET", "/messages", "").utf8))
+        let sent = try JSONDecoder().decode([[String]].self, from: Data(server.ask("GET", "/messages").utf8))
         #expect(sent == [["a b", "Fares: \(result.run.id) & ü + 100%\nnext"]])
     }
 

@@ -28,7 +28,7 @@ public struct AlertHistory {
         try connection.rows(
             """
             SELECT raised_ms, name, query, window_start_ms, value, params, workflow, run_id FROM stored_alerts
-            WHERE ?1 IS NULL OR name = ?1 ORDER BY alert_id DESC LIMIT ?2
+            WHERE ?1 IS NULL OR name = ?1 ORDER BY raised_ms DESC, alert_id DESC LIMIT ?2
             """, name.map(SQLValue.text) ?? .null, .integer(Int64(limit))
         ) { row throws(SQLiteError) in
             Entry(

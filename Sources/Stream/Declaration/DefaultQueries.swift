@@ -27,6 +27,10 @@ public enum DefaultQueries {
         #               append     once a window, when it is complete
         #               complete   with every commit, the whole result (of a query without a window)
         #
+        # Beside "queries:" the file may have "alerts:", conditions over what queries with windows give:
+        #
+        #   {name: fare-spike, on: sumFareWindow, if: total_fare > 5000, for: 3 windows, cooldown: 10m, run: WORKFLOW}
+        #
         # Columns: trip_id, taxi_id, trip_start_timestamp, trip_end_timestamp, trip_seconds, trip_miles,
         # pickup_ and dropoff_census_tract, pickup_ and dropoff_community_area, fare, tips, tolls, extras,
         # trip_total, payment_type, company, pickup_ and dropoff_centroid_latitude, _longitude and _location.

@@ -23,12 +23,7 @@ final class EpochCutter {
     private var storedKeys: Int
     /// Bytes and messages of the epoch before: the next one takes as much room, and growing into it would copy all of it again and again.
     private var lastSize = (text: 0, messages: 0)
-
-    /// Something to be put in order, beside what orders it: comparing looks at nothing else in memory.
-    private struct Keyed<Value> {
-        var key: Int64
-        var value: Value
-    }
+    private var small = SmallKeys()
 
     init(_ state: QueryState, query: Int) {
         self.state = state
@@ -58,13 +53,12 @@ final class EpochCutter {
         // Locals, not properties: a class checks each access to a property for exclusivity, which would cost a tenth of the time.
         var text = OutputBuffer(capacity: max(1 << 16, lastSize.text))
         var order: [Int32] = []
-        var keyed: [Keyed<Int32>] = []
         let ranks = hasKeys ? state.keys.order() : []
         let touched = touchedWindows(watermark)
         output.rows.reserve(touched.count, isWindowed: isWindowed)
         var lastDay = Int64.min
         for (_, window) in touched {
-            sortEntries(of: window, ranks, &keyed, into: &order)
+            sortEntries(of: window, ranks, into: &order)
             let histograms = WindowHistograms(window)
             guard isWindowed else {
                 cutGroups(window, &order, histograms, &output, &text, &builder)
@@ -135,43 +129,75 @@ final class EpochCutter {
     /// Entries in the order of their keys, so that output does not depend on who came first.
     ///
     /// - Parameter ranks: of the keys, by id; empty where groups are in the order of their numbers.
-    private func sortEntries(
-        of window: WindowPointer, _ ranks: [Int32], _ keyed: inout [Keyed<Int32>], into order: inout [Int32]
-    ) {
+    private func sortEntries(of window: WindowPointer, _ ranks: [Int32], into order: inout [Int32]) {
         let count = window.pointee.count
         let groups = window.pointee.groups
         order.removeAll(keepingCapacity: true)
-        guard count > 1 else {
-            if count == 1 { order.append(0) }
-            return
-        }
-        keyed.removeAll(keepingCapacity: true)
         if hasKeys {
-            for entry in 0..<count {
-                keyed.append(Keyed(key: Int64(ranks[Int(groups[entry])]), value: Int32(truncatingIfNeeded: entry)))
+            ranks.withUnsafeBufferPointer { ranks in
+                sort(count, into: &order) { Int64(ranks[Int(groups[$0])]) }
             }
         } else {
-            for entry in 0..<count {
-                keyed.append(Keyed(key: groups[entry], value: Int32(truncatingIfNeeded: entry)))
-            }
+            sort(count, into: &order) { groups[$0] }
         }
-        Self.sort(&keyed)
-        for item in keyed { order.append(item.value) }
     }
 
-    /// Insertion while there are few, as in nearly every window; the library's sort else.
-    private static func sort(_ items: inout [Keyed<Int32>]) {
-        guard items.count <= 48 else { return items.sort { $0.key < $1.key } }
-        items.withUnsafeMutableBufferPointer { items in
-            for i in 1..<items.count {
-                let item = items[i]
-                var j = i
-                while j > 0, items[j &- 1].key > item.key {
-                    items[j] = items[j &- 1]
-                    j &-= 1
-                }
-                items[j] = item
+    /// Keys are areas, places and buckets of fares: some thousand at most, so a set of bits puts them in order; the library does
+    /// where there are more.
+    @inline(__always)
+    private func sort(_ count: Int, into order: inout [Int32], by key: (Int) -> Int64) {
+        for entry in 0..<count {
+            let value = key(entry)
+            guard value >= 0, value < Int64(SmallKeys.limit) else {
+                small.removeAll()
+                order.append(contentsOf: (0..<count).sorted { key($0) < key($1) }.map { Int32($0) })
+                return
             }
+            small.insert(Int(value), entry)
+        }
+        small.takeAll(into: &order)
+    }
+
+    /// Entries by keys below `limit`, each key once.
+    private struct SmallKeys: ~Copyable {
+        static let limit = 4096
+        private let entries = UnsafeMutablePointer<Int32>.allocate(capacity: limit)
+        private let bits = UnsafeMutablePointer<UInt64>.allocate(capacity: limit / 64)
+        /// Which words of `bits` are not 0.
+        private var words: UInt64 = 0
+
+        init() { bits.initialize(repeating: 0, count: Self.limit / 64) }
+
+        deinit {
+            entries.deallocate()
+            bits.deallocate()
+        }
+
+        @inline(__always)
+        mutating func insert(_ key: Int, _ entry: Int) {
+            words |= 1 << UInt64(key >> 6)
+            bits[key >> 6] |= 1 << UInt64(key & 63)
+            entries[key] = Int32(truncatingIfNeeded: entry)
+        }
+
+        /// Appends the entries in the order of their keys; nothing is left.
+        @inline(__always)
+        mutating func takeAll(into order: inout [Int32]) {
+            while words != 0 {
+                let word = words.trailingZeroBitCount
+                words &= words &- 1
+                var left = bits[word]
+                bits[word] = 0
+                while left != 0 {
+                    order.append(entries[word &* 64 &+ left.trailingZeroBitCount])
+                    left &= left &- 1
+                }
+            }
+        }
+
+        mutating func removeAll() {
+            bits.update(repeating: 0, count: Self.limit / 64)
+            words = 0
         }
     }
 

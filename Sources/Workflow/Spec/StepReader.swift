@@ -126,7 +126,7 @@ struct StepReader {
     private static func wait(_ value: YAMLNode) throws(Problem) -> StepAction {
         try value.requireOnly(keys: ["file", "sql", "topic", "offset"], of: "wait")
         let entries = try value.entries()
-        if let topic = value["topic"], entries.count == 2 {
+        if let topic = value["topic"], entries.count <= 2 {
             let offset = try value.required("offset").integer(in: 1...Int64.max)
             return .waitForRecords(topic: try topic.template(), offset: offset)
         }

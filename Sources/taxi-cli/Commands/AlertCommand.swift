@@ -120,8 +120,9 @@ enum AlertCommand {
             table.rows.append([
                 .text(zone.iso(ms: entry.raised)), .text(entry.name), .text(entry.query),
                 .text(zone.iso(ms: entry.windowStart)), .optional(group.isEmpty ? nil : group.joined(separator: ", ")),
-                .text(entry.params["value"] ?? ""), .text(entry.params["threshold"] ?? ""), .optional(entry.workflow),
-                .optional(entry.runID),
+                .real(entry.value, decimals: 2),
+                entry.params["threshold"].flatMap(Double.init).map { .real($0, decimals: 2) } ?? .null,
+                .optional(entry.workflow), .optional(entry.runID),
             ])
         }
         try arguments.write(table)

@@ -29,7 +29,7 @@ enum StreamQueriesCommand {
         }
         let plans = try QueryCatalog.load(userFile: path, defaults: false)
         // Names that only the default queries have already are found together with these.
-        _ = try QueryCatalog.load(userFile: path)
+        let alerts = try QueryCatalog.load(userFile: path).flatMap(\.alerts).count
         var table = Table(columns: ["query", "table", "topic", "declaration", "emit"].map { Column($0) })
         for plan in plans {
             table.rows.append([
@@ -38,7 +38,9 @@ enum StreamQueriesCommand {
             ])
         }
         try arguments.write(table)
-        try arguments.say("\(path): \(plans.count) \(plans.count == 1 ? "query" : "queries"), all right")
+        var parts = ["\(plans.count) \(plans.count == 1 ? "query" : "queries")"]
+        if alerts > 0 { parts.append("\(alerts) \(alerts == 1 ? "alert" : "alerts")") }
+        try arguments.say("\(path): \(parts.joined(separator: ", ")), all right")
         return .success
     }
 }

@@ -38,7 +38,7 @@ struct ResultPicture {
     func fitted(width: Int) -> (table: Table, leftOut: [String]) {
         guard view.isPeriodic else { return (table, []) }
         var table = table(barWidth: 0)
-        let narrowestBar = view.isRanked ? Self.gapWidth + Self.narrowestBarWidth : 0
+        let narrowestBar = view.hasPlaces ? Self.gapWidth + Self.narrowestBarWidth : 0
         func drop(_ name: String) {
             guard let index = table.columns.firstIndex(where: { $0.name == name }) else { return }
             table.columns.remove(at: index)
@@ -52,7 +52,7 @@ struct ResultPicture {
         }
         func isTooWide() -> Bool { textWidth() + narrowestBar > width }
         let running = view.columns.reversed().filter { $0.hasSuffix("_so_far") || $0.hasSuffix("_in_year") }
-        let spare = view.isRanked ? spareOfRanks : Self.spareColumns + running
+        let spare = view.isRanked ? spareOfRanks : view.isMix ? Self.spareOfMixes : Self.spareColumns + running
         for name in spare where view.columns.contains(name) && isTooWide() {
             drop(name)
             leftOut.append(name)
@@ -69,6 +69,12 @@ struct ResultPicture {
         ["partial", "days"] + (view.columns.contains("area_name") ? ["pickup_community_area"] : [])
             + ["top10_days", "persistent"]
     }
+
+    private static let spareOfMixes = [
+        "partial", "minutes", "miles", "total", "trips_change_year", "share_year_before", "fare_a_minute",
+        "trips_change", "tips",
+        "fare", "share_before", "fare_a_mile", "tip_share",
+    ]
 
     /// Where nobody's screen says how wide.
     private static let usualBarWidth = 20
@@ -94,7 +100,9 @@ struct ResultPicture {
         }
     }
 
-    private static func isShare(_ column: String) -> Bool { column == "share" || column.contains("_change") }
+    private static func isShare(_ column: String) -> Bool {
+        column == "share" || column.hasPrefix("share_") || column.hasSuffix("_share") || column.contains("_change")
+    }
 
     private static func isCount(_ column: String) -> Bool {
         column == "count" || column == "pickups" || column.hasPrefix("trips")
@@ -110,10 +118,10 @@ struct ResultPicture {
         for (index, bar) in bars.enumerated() { table.rows[index].append(.text(bar)) }
     }
 
-    /// A bar a row, as long as its pickups are of its period's most; nil where there are no ranks.
+    /// A bar a row, as long as its pickups or trips are of its period's most; nil where a period has one row.
     private func bars(width: Int) -> [String]? {
-        guard view.isRanked, let period = view.columns.firstIndex(of: "period"),
-            let pickups = view.columns.firstIndex(of: "pickups")
+        guard let period = view.columns.firstIndex(of: "period"),
+            let pickups = view.barColumn.flatMap({ view.columns.firstIndex(of: $0) })
         else { return nil }
         var most: [String: Double] = [:]
         for row in rows { most[row[period].text ?? "", default: 0].formMaximum(row[pickups].real ?? 0) }
@@ -126,7 +134,7 @@ struct ResultPicture {
     ///
     /// - Parameter width: columns of the terminal, which the lines fit into.
     func sparklines(width: Int) -> String {
-        guard view.isPeriodic, !view.isRanked, rows.count > 2, rows.allSatisfy({ $0[0] == rows[0][0] }) else {
+        guard view.isPeriodic, !view.hasPlaces, rows.count > 2, rows.allSatisfy({ $0[0] == rows[0][0] }) else {
             return ""
         }
         let columns = view.columns.indices.dropFirst(2).filter { index in

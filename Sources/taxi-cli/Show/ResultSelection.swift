@@ -72,7 +72,7 @@ struct ResultSelection {
         case .last: conditions.append(Self.isNewest(in: view.name))
         case nil:
             if isForPeople, kind == nil { kind = PeriodKind.month.rawValue }
-            if isForPeople, view.isRanked { conditions.append(Self.isNewest(in: view.name)) }
+            if isForPeople, view.hasPlaces { conditions.append(Self.isNewest(in: view.name)) }
         }
         if let kind {
             conditions.append("period_kind = ?")
@@ -88,7 +88,14 @@ struct ResultSelection {
         )
         try statement.bind(values)
         // Ranks were limited already, each period for itself.
-        try newest(statement, limit: view.isRanked ? .max : rowLimit, body)
+        guard view.isMix else { return try newest(statement, limit: view.isRanked ? .max : rowLimit, body) }
+        var (ofPeriod, period) = (0, [SQLValue]())
+        while try statement.step() {
+            let row = (0..<statement.columnCount).map(statement.value)
+            if !row.starts(with: period) || ofPeriod == 0 { (ofPeriod, period) = (0, Array(row.prefix(2))) }
+            ofPeriod += 1
+            if ofPeriod <= rowLimit { try body(row) }
+        }
     }
 
     private static func isNewest(in view: String) -> String {
@@ -98,8 +105,9 @@ struct ResultSelection {
     // MARK: Windows
 
     private func isWindowed(on connection: Connection) throws -> Bool {
+        // Of stored tables only those of queries with windows can tell open ones.
         try connection.value(
-            "SELECT 1 FROM pragma_table_info(?) WHERE name = 'window_start_ms'", .text("stored_\(view.name)")) != nil
+            "SELECT 1 FROM pragma_table_info(?) WHERE name = 'closed'", .text("stored_\(view.name)")) != nil
     }
 
     /// Puts a view of the same name over the newest windows alone.
