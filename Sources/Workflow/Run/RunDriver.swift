@@ -40,6 +40,8 @@ final class RunDriver {
     /// Steps of all runs that may be under way at once, whatever their pools allow.
     private let slots: Int
 
+    /// Asked once: it is read from files.
+    private let process = RunningProcess.current
     private let mail = Mailbox()
     private var executions: [String: Execution] = [:]
     /// Runs to be looked at in the next turn.
@@ -87,7 +89,7 @@ final class RunDriver {
     ) throws -> StoredRun {
         let run = try history.begin(
             spec.name, interval, trigger: trigger, params: try spec.filled(params: params), file: spec.absoluteFile,
-            parent: parent, limit: spec.concurrency ?? .max, process: .current, at: surroundings.now())
+            parent: parent, limit: spec.concurrency ?? .max, process: process, at: surroundings.now())
         try add(Execution(spec, run, earlier: try history.attempts(of: run.id), again: false, watch))
         return run
     }
@@ -99,7 +101,7 @@ final class RunDriver {
         _ spec: WorkflowSpec, _ run: StoredRun, all: Bool = false, trigger: RunTrigger? = nil, isLost: Bool = false,
         watch: @escaping (RunEvent) -> Void = { _ in }
     ) throws -> StoredRun {
-        let left = try history.takeOver(run, trigger: trigger, isLost: isLost, process: .current)
+        let left = try history.takeOver(run, trigger: trigger, isLost: isLost, process: process)
         // No step may run twice at once.
         LeftProcesses.end(of: run.id, noted: left)
         try add(Execution(spec, run, earlier: try history.attempts(of: run.id), again: all, watch))
@@ -113,8 +115,9 @@ final class RunDriver {
     func claim(
         _ spec: WorkflowSpec, _ run: StoredRun, limit: Int, watch: @escaping (RunEvent) -> Void = { _ in }
     ) throws {
-        let claimed = try history.claim(run, limit: limit, process: .current, at: surroundings.now())
-        try add(Execution(spec, claimed, earlier: try history.attempts(of: run.id), again: false, watch))
+        let claimed = try history.claim(run, limit: limit, process: process, at: surroundings.now())
+        let earlier = run.started == nil ? [] : try history.attempts(of: run.id)
+        try add(Execution(spec, claimed, earlier: earlier, again: false, watch))
     }
 
     private func add(_ execution: Execution) throws {
