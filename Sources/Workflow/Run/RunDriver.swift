@@ -103,7 +103,7 @@ final class RunDriver {
     ) throws -> StoredRun {
         let left = try history.takeOver(run, trigger: trigger, isLost: isLost, process: process)
         // No step may run twice at once.
-        LeftProcesses.end(of: run.id, noted: left)
+        try LeftProcesses.end(of: run.id, noted: left)
         try add(Execution(spec, run, earlier: try history.attempts(of: run.id), again: all, watch))
         return run
     }

@@ -225,7 +225,8 @@ public final class Scheduler {
                 _ = try driver.resume(spec, run, isLost: isLost)
                 tell(.began(run))
             } catch let problem as Problem where problem.code == .tryAgain {
-                // Another process was faster.
+                // Another process was faster, or what was left does not end: the next look tells.
+                tellOnce(problem)
             }
         }
     }
