@@ -48,7 +48,15 @@ public struct BatchRunner: Sendable {
         progress: (_ done: Int, _ due: Int) -> Void = { _, _ in }
     ) throws -> BatchSummary {
         try explaining("running the analytics") {
-            try unguardedRun(analyses, kinds ?? selection.impliedKinds, selection, options, progress)
+            do {
+                return try unguardedRun(analyses, kinds ?? selection.impliedKinds, selection, options, progress)
+            } catch let error as SQLiteError where error.code == .constraint {
+                // Each row is of one key, unless what it was added up from contradicts itself.
+                throw Problem(
+                    .badData,
+                    "database \"\(connection.path)\" is damaged, found while running the analytics: \(error.message)",
+                    hint: "taxi-cli stream --from-beginning makes the results anew.")
+            }
         }
     }
 

@@ -112,6 +112,9 @@ enum ResultsSchema {
 
     private static let schedulerTables = """
         ALTER TABLE stored_workflow_runs ADD COLUMN queued_ms INTEGER;
+        -- run/step of the step that began it, NULL where none did
+        ALTER TABLE stored_workflow_runs ADD COLUMN parent TEXT;
+        CREATE INDEX workflow_runs_by_parent ON stored_workflow_runs (parent) WHERE parent IS NOT NULL;
         ALTER TABLE stored_workflow_steps ADD COLUMN pool TEXT;
         CREATE INDEX workflow_runs_by_state ON stored_workflow_runs (state);
         CREATE INDEX pooled_workflow_steps ON stored_workflow_steps (pool, state) WHERE pool IS NOT NULL;

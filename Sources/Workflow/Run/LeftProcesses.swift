@@ -1,6 +1,7 @@
 internal import Database
 internal import Foundation
 internal import Glibc
+internal import Problems
 
 /// Processes of a run's steps that live on though the process that ran the run is gone.
 ///
@@ -13,11 +14,18 @@ enum LeftProcesses {
     /// Ends them all, and waits until they are gone.
     ///
     /// - Parameter noted: leaders of process groups that the history knows.
-    static func end(of runID: String, noted: [RunningProcess]) {
+    /// - Throws: `.tryAgain` where one does not end, such as one that waits for a disk that does not answer.
+    static func end(of runID: String, noted: [RunningProcess]) throws(Problem) {
         for process in noted where process.isAlive { kill(-process.pid, SIGKILL) }
         let entry = Array("\(variable)=\(runID)".utf8) + [0]
         // One that forks while we look shows up in the next round.
+        let deadline = ContinuousClock.now + .seconds(10)
         while case let left = found(with: entry), !left.isEmpty {
+            guard ContinuousClock.now < deadline else {
+                throw Problem(
+                    .tryAgain, "process \(left[0]) of run \(runID), which an earlier scheduler left, does not end",
+                    hint: "Find out what it waits for; the run goes on when it has ended.")
+            }
             for pid in left { kill(pid, SIGKILL) }
             usleep(2_000)
         }

@@ -1,6 +1,7 @@
 internal import Database
 internal import Foundation
 internal import Problems
+internal import Synchronization
 internal import Trips
 
 /// What happens in a run, for whoever watches.
@@ -39,6 +40,8 @@ final class RunDriver {
     /// Steps of all runs that may be under way at once, whatever their pools allow.
     private let slots: Int
 
+    /// Asked once: it is read from files.
+    private let process = RunningProcess.current
     private let mail = Mailbox()
     private var executions: [String: Execution] = [:]
     /// Runs to be looked at in the next turn.
@@ -64,7 +67,11 @@ final class RunDriver {
     /// Runs under way.
     var count: Int { executions.count }
 
-    func has(_ runID: String) -> Bool { executions[runID] != nil }
+    /// Runs that drivers of this process have.
+    private static let driven = Mutex<Set<String>>([])
+
+    /// Whether a driver of this process has the run.
+    static func isDriven(_ runID: String) -> Bool { driven.withLock { $0.contains(runID) } }
 
     func takeEnded() -> [Ended] {
         defer { ended = [] }
@@ -78,11 +85,11 @@ final class RunDriver {
     /// - Throws: as `RunHistory.begin`.
     func begin(
         _ spec: WorkflowSpec, _ interval: DataInterval?, trigger: RunTrigger, params: [String: String],
-        watch: @escaping (RunEvent) -> Void = { _ in }
+        parent: String? = nil, watch: @escaping (RunEvent) -> Void = { _ in }
     ) throws -> StoredRun {
         let run = try history.begin(
             spec.name, interval, trigger: trigger, params: try spec.filled(params: params), file: spec.absoluteFile,
-            limit: spec.concurrency ?? .max, process: .current, at: surroundings.now())
+            parent: parent, limit: spec.concurrency ?? .max, process: process, at: surroundings.now())
         try add(Execution(spec, run, earlier: try history.attempts(of: run.id), again: false, watch))
         return run
     }
@@ -94,9 +101,9 @@ final class RunDriver {
         _ spec: WorkflowSpec, _ run: StoredRun, all: Bool = false, trigger: RunTrigger? = nil, isLost: Bool = false,
         watch: @escaping (RunEvent) -> Void = { _ in }
     ) throws -> StoredRun {
-        let left = try history.takeOver(run, trigger: trigger, isLost: isLost, process: .current)
+        let left = try history.takeOver(run, trigger: trigger, isLost: isLost, process: process)
         // No step may run twice at once.
-        LeftProcesses.end(of: run.id, noted: left)
+        try LeftProcesses.end(of: run.id, noted: left)
         try add(Execution(spec, run, earlier: try history.attempts(of: run.id), again: all, watch))
         return run
     }
@@ -108,13 +115,15 @@ final class RunDriver {
     func claim(
         _ spec: WorkflowSpec, _ run: StoredRun, limit: Int, watch: @escaping (RunEvent) -> Void = { _ in }
     ) throws {
-        let claimed = try history.claim(run, limit: limit, process: .current, at: surroundings.now())
-        try add(Execution(spec, claimed, earlier: try history.attempts(of: run.id), again: false, watch))
+        let claimed = try history.claim(run, limit: limit, process: process, at: surroundings.now())
+        let earlier = run.started == nil ? [] : try history.attempts(of: run.id)
+        try add(Execution(spec, claimed, earlier: earlier, again: false, watch))
     }
 
     private func add(_ execution: Execution) throws {
         try logs.create(execution.run.id)
         executions[execution.run.id] = execution
+        Self.driven.withLock { _ = $0.insert(execution.run.id) }
         attention.insert(execution.run.id)
     }
 
@@ -149,6 +158,8 @@ final class RunDriver {
         while running > 0 {
             for message in mail.wait(until: nil) { if case .ended = message.what { running -= 1 } }
         }
+        let lost = executions.keys
+        Self.driven.withLock { $0.subtract(lost) }
         executions = [:]
     }
 
@@ -363,6 +374,7 @@ final class RunDriver {
 
     private func close(_ execution: Execution, _ state: String) {
         executions[execution.run.id] = nil
+        Self.driven.withLock { _ = $0.remove(execution.run.id) }
         ended.append(Ended(run: execution.run, state: state))
     }
 

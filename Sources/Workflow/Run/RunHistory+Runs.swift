@@ -12,7 +12,7 @@ extension RunHistory {
     ///   too many others are.
     func begin(
         _ workflow: String, _ interval: DataInterval?, trigger: RunTrigger, params: [String: String], file: String,
-        limit: Int = .max, process: RunningProcess, at now: EventTime
+        parent: String? = nil, limit: Int = .max, process: RunningProcess, at now: EventTime
     ) throws -> StoredRun {
         try group("beginning a run") {
             if let interval, let there = try run(of: workflow, interval) {
@@ -24,7 +24,8 @@ extension RunHistory {
                         ? "taxi-cli workflow retry \(there.id) --all runs it again."
                         : "taxi-cli workflow retry \(there.id) goes on with it.")
             }
-            let run = try enter(workflow, interval, trigger: trigger, params: params, file: file, at: now)
+            let run = try enter(
+                workflow, interval, trigger: trigger, params: params, file: file, parent: parent, at: now)
             return try claim(run, limit: limit, process: process, at: now)
         }
     }
@@ -32,20 +33,21 @@ extension RunHistory {
     /// Writes a run down as queued, whether or not its interval has one.
     private func enter(
         _ workflow: String, _ interval: DataInterval?, trigger: RunTrigger, params: [String: String], file: String,
-        at now: EventTime
+        parent: String? = nil, at now: EventTime
     ) throws -> StoredRun {
         let id = RunLog.makeID(at: now)
         try connection.execute(
             """
             INSERT INTO stored_workflow_runs (run_id, workflow, interval_start_ms, interval_end_ms, trigger, state, queued_ms,
-                params, file, pid, process_start)
-            VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, 0, '')
+                params, file, parent, pid, process_start)
+            VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, 0, '')
             """, .text(id), .text(workflow), (interval?.start).map(SQLValue.integer) ?? .null,
             (interval?.end).map(SQLValue.integer) ?? .null, .text(trigger.rawValue), .integer(now),
-            .text(Self.json(params)), .text(file))
+            .text(Self.json(params)), .text(file), parent.map(SQLValue.text) ?? .null)
         return StoredRun(
             id: id, workflow: workflow, interval: interval, trigger: trigger.rawValue, state: "queued", queued: now,
-            started: nil, ended: nil, params: params, file: file, process: RunningProcess(pid: 0, start: ""))
+            started: nil, ended: nil, params: params, file: file, parent: parent,
+            process: RunningProcess(pid: 0, start: ""))
     }
 
     /// Queues a run for the scheduler; nil where its interval has one already.
@@ -159,6 +161,11 @@ extension RunHistory {
                 row throws(SQLiteError) in row.text(0)
             }
         }
+    }
+
+    /// The newest run that a step began.
+    func child(of parent: String) throws -> StoredRun? {
+        try select("WHERE parent = ? ORDER BY run_id DESC LIMIT 1", .text(parent)).first
     }
 
     /// Runs of a workflow that a living process has.

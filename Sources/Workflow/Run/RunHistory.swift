@@ -20,6 +20,8 @@ public struct StoredRun: Sendable {
     public var params: [String: String]
     /// The workflow's file.
     public var file: String
+    /// `run/step` of the step that began it; nil where none did.
+    public var parent: String?
     public var process: RunningProcess
 
     /// The state to show: a run whose process is gone is not running.
@@ -127,7 +129,7 @@ public final class RunHistory {
             let statement = try connection.prepare(
                 """
                 SELECT run_id, workflow, interval_start_ms, interval_end_ms, trigger, state, started_ms, ended_ms, params, file,
-                    pid, process_start, queued_ms
+                    pid, process_start, queued_ms, parent
                 FROM stored_workflow_runs \(condition)
                 """)
             try statement.bind(values)
@@ -143,6 +145,7 @@ public final class RunHistory {
                         started: statement.isNull(6) ? nil : statement.integer(6),
                         ended: statement.isNull(7) ? nil : statement.integer(7),
                         params: Self.object(statement.text(8)), file: statement.text(9),
+                        parent: statement.isNull(13) ? nil : statement.text(13),
                         process: RunningProcess(
                             pid: Int32(truncatingIfNeeded: statement.integer(10)), start: statement.text(11))))
             }

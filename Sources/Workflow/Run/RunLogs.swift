@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Glibc
 internal import Problems
 public import Trips
 
@@ -28,13 +29,15 @@ public struct RunLogs: Sendable {
     }
 
     func create(_ runID: String) throws(Problem) {
+        let path = "\(folder)/\(runID)"
+        // Mostly only the last part is new.
+        if mkdir(path, 0o700) == 0 || errno == EEXIST { return }
         do {
             try FileManager.default.createDirectory(
-                atPath: "\(folder)/\(runID)", withIntermediateDirectories: true,
-                attributes: [.posixPermissions: 0o700])
+                atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         } catch {
             throw Problem(
-                .cannotCreate, "cannot create \"\(folder)/\(runID)\": \(error.localizedDescription)",
+                .cannotCreate, "cannot create \"\(path)\": \(error.localizedDescription)",
                 hint: "Change the permissions, or choose another home with --home.")
         }
     }

@@ -34,13 +34,14 @@ public struct WorkflowRunner {
 
     /// Runs the workflow for an interval, or for none.
     ///
+    /// - Parameter parent: `run/step` of the step that begins it.
     /// - Throws: `.usage` where the interval has a run that ended, `.tryAgain` where it has one under way or too many others are;
     ///   whatever the database refuses. A step that fails is no error here but a result.
     public func run(
-        _ interval: DataInterval?, trigger: RunTrigger, params: [String: String] = [:]
+        _ interval: DataInterval?, trigger: RunTrigger, params: [String: String] = [:], parent: String? = nil
     ) throws -> Result {
         try drive {
-            try driver.begin(spec, interval, trigger: trigger, params: params, watch: watch)
+            try driver.begin(spec, interval, trigger: trigger, params: params, parent: parent, watch: watch)
         }
     }
 

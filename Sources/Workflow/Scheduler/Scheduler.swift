@@ -217,14 +217,16 @@ public final class Scheduler {
 
     /// Goes on with runs whose process is gone.
     private func adopt() throws {
-        for run in try history.open() where !driver.has(run.id) && isMine(run) {
+        // What a step began its step goes on with.
+        for run in try history.open() where run.parent == nil && !RunDriver.isDriven(run.id) && isMine(run) {
             let isLost = run.process == .current
             guard isLost || !run.process.isAlive, let spec = spec(of: run) else { continue }
             do {
                 _ = try driver.resume(spec, run, isLost: isLost)
                 tell(.began(run))
             } catch let problem as Problem where problem.code == .tryAgain {
-                // Another process was faster.
+                // Another process was faster, or what was left does not end: the next look tells.
+                tellOnce(problem)
             }
         }
     }
@@ -235,12 +237,15 @@ public final class Scheduler {
         guard !queued.isEmpty else { return }
         var began: [StoredRun] = []
         try history.group("beginning the queued runs") {
+            let open = try history.open().filter { RunDriver.isDriven($0.id) || $0.process.isAlive }
+            let running = Dictionary(grouping: open, by: \.workflow).mapValues(\.count)
             for (name, runs) in Dictionary(grouping: queued, by: \.workflow).sorted(by: { $0.key < $1.key }) {
                 guard let spec = spec(of: runs[0]) else { continue }
                 let limit = spec.concurrency ?? 1
-                let free = limit - (try history.running(of: name).count)
+                let free = limit - running[name, default: 0]
                 for run in try withoutOutdated(runs, spec, now).prefix(max(0, free)) {
-                    try driver.claim(specs[name] ?? spec, run, limit: limit)
+                    // Counted above, in this transaction.
+                    try driver.claim(specs[name] ?? spec, run, limit: .max)
                     began.append(run)
                 }
             }

@@ -31,7 +31,7 @@ public struct WorkflowSpec: Sendable {
     public var file: String
 
     /// The file's path from the root, so that another process finds it.
-    public var absoluteFile: String { URL(fileURLWithPath: file).path }
+    public var absoluteFile: String { file.hasPrefix("/") ? file : URL(fileURLWithPath: file).path }
 
     public func step(_ name: String) -> StepSpec? { steps.first { $0.name == name } }
 

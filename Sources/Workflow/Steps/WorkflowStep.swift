@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Glibc
 internal import Problems
 internal import YAML
 
@@ -36,14 +37,23 @@ public struct WorkflowStep: Sendable {
         }
         let interval = spec.schedule.flatMap { $0.interval(dueBy: attempt.surroundings.now()) }
         let result: WorkflowRunner.Result
-        if let interval, let there = try history.run(of: spec.name, interval) {
-            attempt.log.add(line: "run \(there.id) of this interval is there: \(there.shownState)")
+        // An earlier attempt of this step may have left a run without an interval behind.
+        let parent = "\(attempt.values.runID ?? "")/\(attempt.step.name)"
+        let left = try interval.map { try history.run(of: spec.name, $0) } ?? history.child(of: parent)
+        if var there = left, interval != nil || there.shownState != "success" {
+            attempt.log.add(line: "run \(there.id) is there: \(there.shownState)")
+            while there.shownState == "running" {
+                if attempt.isStopped() { return attempt.stopped }
+                if let deadline = attempt.deadline, ContinuousClock.now >= deadline { return attempt.timedOut }
+                usleep(200_000)
+                there = try history.run(there.id)
+            }
             if there.shownState == "success" {
                 return AttemptEnd(state: .success, outputs: ["run_id": there.id])
             }
             result = try runner.resume(there)
         } else {
-            result = try runner.run(interval, trigger: .manual, params: values)
+            result = try runner.run(interval, trigger: .manual, params: values, parent: parent)
         }
         if result.state == "success" { return AttemptEnd(state: .success, outputs: ["run_id": result.run.id]) }
         if attempt.isStopped() { return attempt.stopped }

@@ -28,6 +28,7 @@ enum WorkflowRunCommand {
             Option(
                 "due",
                 help: "run what is due and was not run, as serve would, and nothing where nothing is: for crontab"),
+            WorkflowServeCommand.keepLogs,
             Option("dry-run", short: "n", help: "run nothing; print what would run, its templates filled in"),
         ],
         exclusive: [["interval", "from", "due"], ["interval", "to", "due"], ["param", "due"], ["dry-run", "due"]],
@@ -68,6 +69,7 @@ enum WorkflowRunCommand {
                 )
             }
         }
+        try session.logs.prune(history, endedBefore: systemTime() - (arguments.durationMs("keep-logs") ?? 0))
         // cron and timers start within a minute of what is due.
         let hasSucceeded = try scheduler.runDue(sinceMs: 90_000, until: { Interruption.isRequested })
         return Interruption.isRequested ? .interrupted : hasSucceeded ? .success : ExitStatus(code: 1)

@@ -12,7 +12,7 @@ import Workflow
 enum WorkflowServeCommand {
     static let keepLogs = Option(
         "keep-logs", value: .value("TIME"), kind: .duration, default: "30d", configKey: "workflow.keep-logs",
-        help: "take away logs of runs that ended longer ago; the history of the runs stays")
+        help: "serve and run --due take away logs of runs that ended longer ago; the history stays")
 
     static let command = Command(
         name: "serve", summary: "run workflows when they are due, until it is stopped",

@@ -47,7 +47,13 @@ enum WorkflowShowCommand {
         }
         if let start = spec.start { facts.append(("start", spec.zone.iso(ms: start))) }
         if let timeout = spec.timeoutMs { facts.append(("timeout", durationText(ms: timeout))) }
+        if let concurrency = spec.concurrency { facts.append(("concurrency", "\(concurrency) runs")) }
         facts.append(("parallel", "\(spec.parallel) steps"))
+        switch spec.onFailure {
+        case .notify?: facts.append(("on_failure", "tells somebody"))
+        case .run(let workflow)?: facts.append(("on_failure", "runs \(workflow)"))
+        case nil: break
+        }
         for (name, value) in spec.params.sorted(by: { $0.key < $1.key }) { facts.append(("param \(name)", value)) }
         return facts
     }
@@ -66,7 +72,8 @@ enum WorkflowShowCommand {
         let runTable = WorkflowRunsCommand.table(runs, zone)
         return Table(
             columns: [
-                "workflow", "description", "schedule", "timezone", "start", "catchup", "parallel", "timeout_ms",
+                "workflow", "description", "schedule", "timezone", "start", "catchup", "concurrency", "parallel",
+                "timeout_ms",
                 "params",
                 "file", "steps", "next", "runs",
             ].map { Column($0) },
@@ -74,7 +81,8 @@ enum WorkflowShowCommand {
                 [
                     .text(spec.name), .text(spec.description), .optional(spec.schedule?.cron.text),
                     .text(spec.zone.identifier), .optional(spec.start.map { spec.zone.iso(ms: $0) }),
-                    .text(spec.catchUp.description), .integer(Int64(spec.parallel)), .optional(spec.timeoutMs),
+                    .text(spec.catchUp.description), .optional(spec.concurrency.map(Int64.init)),
+                    .integer(Int64(spec.parallel)), .optional(spec.timeoutMs),
                     .json(jsonObject(spec.params)), .text(spec.file), .json(steps.jsonObjects),
                     .json(jsonArray(next)), .json(runTable.jsonObjects),
                 ]
