@@ -26,6 +26,11 @@ import Testing
               i: {wait: {topic: ingestData, offset: 5}}
               j: {batch: extract, period: last}
             """, in: folder)
+        // A variable alone may be written as a shell has it; a program's argument means what it says.
+        let short = try load(
+            "name: s\nsteps: {a: {sns: {topic: $T, message: $_m1}}, b: {shell: [echo, $T]}, c: {http: $9}}", in: folder)
+        let written = short.steps.map { "\($0.action.templates.map(\.source))" }.sorted()
+        #expect(written == [#"["$9"]"#, #"["echo", "$T"]"#, #"["{{ env.T }}", "{{ env._m1 }}"]"#])
         // In an order in which each comes after those that it needs.
         let kinds = spec.steps.map { "\($0.name) \($0.action.kind)" }.sorted()
         #expect(

@@ -95,12 +95,12 @@ struct StepReader {
 
     private func action(_ kind: String, _ value: YAMLNode, of step: YAMLNode) throws(Problem) -> StepAction {
         switch kind {
-        case "sh": return .shell(try value.template())
+        case "sh": return .shell(try value.template(isCommand: true))
         case "shell":
             let items = try value.items()
             guard !items.isEmpty else { throw value.unexpected("a program and its arguments") }
             var words: [Template] = []
-            for item in items { words.append(try item.template()) }
+            for item in items { words.append(try item.template(isCommand: true)) }
             return .command(words)
         case "sql":
             let path = path(try value.text())
@@ -249,9 +249,12 @@ struct StepReader {
 }
 
 extension YAMLNode {
-    /// The text of a scalar as a template.
-    func template() throws(Problem) -> Template {
-        let text = try text()
+    /// The text of a scalar as a template. One that is `$NAME` and nothing else is that variable, as `{{ env.NAME }}` is.
+    ///
+    /// - Parameter isCommand: what a program or a shell reads, which may mean something else by `$NAME`.
+    func template(isCommand: Bool = false) throws(Problem) -> Template {
+        var text = try text()
+        if !isCommand, let name = Template.variable(text) { text = "{{ env.\(name) }}" }
         do throws(Template.Mistake) { return try Template(text) } catch {
             throw problem(error.message, atByteOfText: error.offset, hint: error.hint)
         }

@@ -53,6 +53,18 @@ public struct Template: Sendable, Hashable {
     /// One without places to fill in, whatever stands in the text.
     init(text: String) { (source, pieces) = (text, text.isEmpty ? [] : [.text(text)]) }
 
+    /// The name in a text that is `$NAME` and nothing else.
+    static func variable(_ text: String) -> String? {
+        guard let first = text.utf8.dropFirst().first, text.utf8.first == UInt8(ascii: "$"),
+            first == UInt8(ascii: "_") || !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first),
+            text.utf8.dropFirst().allSatisfy({ byte in
+                byte == UInt8(ascii: "_") || UInt8(ascii: "A")...UInt8(ascii: "Z") ~= byte
+                    || UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte
+            })
+        else { return nil }
+        return String(text.dropFirst())
+    }
+
     var references: [(reference: Reference, offset: Int)] {
         pieces.compactMap { piece in
             if case .reference(let reference, let offset) = piece { (reference, offset) } else { nil }
