@@ -17,9 +17,10 @@ public struct StreamOptions: Sendable {
     public var idleTimeoutMs: Int64 = 5_000
     /// When all partitions are silent for so long, windows close by wall time; nil for never.
     public var idleCloseMs: Int64?
-    /// An epoch ends after so much time or so many records, whichever comes first.
+    /// An epoch ends after so much time or so many records, whichever comes first. A small one stays in the cache, and leaves little to
+    /// commit when the input has ended.
     public var epochMs = 50
-    public var epochRecords = 100_000
+    public var epochRecords = 25_000
     public var untilEnd = false
     /// Removes the queries' results and reads from the source's beginning.
     public var fromBeginning = false

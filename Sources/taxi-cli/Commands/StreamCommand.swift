@@ -60,7 +60,7 @@ enum StreamCommand {
                 "epoch", value: .value("TIME"), kind: .duration, default: "50ms", configKey: "stream.epoch",
                 help: "commit at least so often", group: "Work"),
             Option(
-                "epoch-records", value: .value("N"), kind: .positive, default: "100000",
+                "epoch-records", value: .value("N"), kind: .positive, default: "25000",
                 configKey: "stream.epoch-records",
                 help: "commit at least every so many records", group: "Work"),
             Option(
