@@ -1,3 +1,4 @@
+import Dispatch
 import Glibc
 
 /// The rows of some files in the order of their event time: 16 bytes a row, whatever the files' size.
@@ -123,14 +124,32 @@ struct EventTimeOrder: ~Copyable {
                     next[bucket] &+= 1
                 }
             }
+            var buckets: [Range<Int>] = []
             var start = 0
             for bucket in 0..<256 {
                 let stop = end[bucket]
-                if stop - start > 1 {
-                    sort(UnsafeMutableBufferPointer(rebasing: part[start..<stop]), byte: byte + 1)
-                }
+                if stop - start > 1 { buckets.append(start..<stop) }
                 start = stop
             }
+            let shared = Part(entries: part, buckets: buckets)
+            if part.count >= parallelCount, buckets.count > 1 {
+                DispatchQueue.concurrentPerform(iterations: buckets.count) { shared.sort($0, byte: byte + 1) }
+            } else {
+                for bucket in buckets.indices { shared.sort(bucket, byte: byte + 1) }
+            }
+        }
+    }
+
+    /// So many entries that sorting their buckets on all cores is worth it.
+    private static let parallelCount = 1 << 17
+
+    /// `@unchecked Sendable`: each bucket is sorted by one thread.
+    private struct Part: @unchecked Sendable {
+        let entries: UnsafeMutableBufferPointer<Entry>
+        let buckets: [Range<Int>]
+
+        func sort(_ bucket: Int, byte: Int) {
+            EventTimeOrder.sort(UnsafeMutableBufferPointer(rebasing: entries[buckets[bucket]]), byte: byte)
         }
     }
 }
