@@ -103,3 +103,5 @@ extension AlertCondition: CustomStringConvertible {
         Int64(exactly: value).map { "\($0)" } ?? "\(value)"
     }
 }
+
+extension AlertCondition: JoinedCondition {}

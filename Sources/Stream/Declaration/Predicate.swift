@@ -116,3 +116,5 @@ extension Operand {
         return (value < 0 ? "-" : "") + padded.dropLast(places) + "." + padded.suffix(places)
     }
 }
+
+extension Predicate: JoinedCondition {}

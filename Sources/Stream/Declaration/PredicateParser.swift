@@ -2,20 +2,15 @@ import Problems
 import Trips
 import YAML
 
-/// Reads a `where`:
+/// Reads a `where`, whose comparisons `ConditionParser` joins:
 ///
-///     or         = and {"or" and}
-///     and        = not {"and" not}
-///     not        = "not" not | "(" or ")" | comparison
 ///     comparison = name ("=" | "!=" | "<>" | "<" | "<=" | ">" | ">=") value | name ["not"] "in" "(" value {"," value} ")"
 ///                | name ["not"] "between" value "and" value | name "is" ["not"] "null"
 ///
 /// Keywords in any letter case. A value is a number or text in single quotes, and has to fit the column.
-struct PredicateParser {
-    private var reader: ExpressionReader
-    private var depth = 0
-    /// More parentheses and nots than a person writes; keeps the recursion here and in the evaluation bounded.
-    static let depthLimit = 64
+struct PredicateParser: ConditionParser {
+    var reader: ExpressionReader
+    var depth = 0
 
     private static let operands: [(String, Operand)] =
         ExpressionReader.columns.map { ($0.0, .field($0.1)) }
@@ -24,56 +19,12 @@ struct PredicateParser {
     /// - Throws: `Problem` with the place inside the text; with `others` where there are several.
     static func parse(_ node: YAMLNode) throws(Problem) -> Predicate {
         var parser = PredicateParser(reader: try ExpressionReader(node))
-        var predicate: Predicate?
-        do throws(Problem) {
-            predicate = try parser.disjunction()
-            if parser.reader.current.kind != .end { throw parser.reader.expected("\"and\", \"or\" or the end") }
-        } catch {
-            parser.reader.problems.add(error)
-        }
-        try parser.reader.problems.throwIfAny()
-        guard let predicate else { throw node.problem("expected a condition") }
-        return predicate
+        return try parser.parse(node)
     }
 
     private init(reader: ExpressionReader) { self.reader = reader }
 
-    // Nil stands for a part whose problem is noted; the walk goes on to find the next one.
-
-    private mutating func disjunction() throws(Problem) -> Predicate? {
-        var parts = [try conjunction()]
-        while reader.take("or") { parts.append(try conjunction()) }
-        return Self.joined(parts) { .or($0) }
-    }
-
-    private mutating func conjunction() throws(Problem) -> Predicate? {
-        var parts = [try negation()]
-        while reader.take("and") { parts.append(try negation()) }
-        return Self.joined(parts) { .and($0) }
-    }
-
-    private static func joined(_ parts: [Predicate?], _ join: ([Predicate]) -> Predicate) -> Predicate? {
-        let known = parts.compactMap(\.self)
-        guard known.count == parts.count else { return nil }
-        return known.count == 1 ? known[0] : join(known)
-    }
-
-    private mutating func negation() throws(Problem) -> Predicate? {
-        depth += 1
-        defer { depth -= 1 }
-        guard depth <= Self.depthLimit else {
-            throw reader.problem("the condition is nested more than \(Self.depthLimit) deep", at: reader.current)
-        }
-        if reader.take("not") { return try negation().map { .not($0) } }
-        if reader.takeSymbol("(") {
-            let inner = try disjunction()
-            try reader.expectSymbol(")")
-            return inner
-        }
-        return try comparison()
-    }
-
-    private mutating func comparison() throws(Problem) -> Predicate? {
+    mutating func comparison() throws(Problem) -> Predicate? {
         let token = reader.current
         guard case .word(let name) = token.kind else {
             throw reader.expected("a column", hint: "A comparison begins with its column: fare >= 5.00.")
