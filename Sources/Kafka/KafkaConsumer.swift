@@ -34,12 +34,47 @@ public struct KafkaMessage {
     }
 }
 
+/// Records of one partition in the order of their offsets, as the client lends them; valid inside the call that shows them, but for
+/// those that a loan keeps.
+public struct KafkaMessages {
+    fileprivate let raw: UnsafeMutablePointer<UnsafeMutablePointer<rd_kafka_message_t>?>
+    public let count: Int
+
+    /// The record at `index`, which is not kept yet.
+    public subscript(index: Int) -> KafkaMessage { KafkaMessage(raw: raw[index].unsafelyUnwrapped) }
+}
+
+/// Records that stay where the client put them until they are given back: reading them needs no copy. Used by one thread at a time.
+///
+/// `@unchecked Sendable`: who fills a loan hands it over, and has no part in it any more.
+public final class KafkaLoan: @unchecked Sendable {
+    /// The client must be there as long as its records.
+    private let client: KafkaClient
+    private var messages: [UnsafeMutablePointer<rd_kafka_message_t>] = []
+
+    fileprivate init(_ client: KafkaClient) { self.client = client }
+    deinit { giveBack() }
+
+    /// Keeps a record.
+    public func keep(_ index: Int, of shown: KafkaMessages) {
+        guard let message = shown.raw[index] else { return }
+        messages.append(message)
+        shown.raw[index] = nil
+    }
+
+    /// Ends the loan: none of its records may be looked at any more.
+    public func giveBack() {
+        for message in messages { rd_kafka_message_destroy(message) }
+        messages.removeAll()
+    }
+}
+
 /// Reads partitions of one topic from offsets that the caller names, without any group; committed records only.
 ///
 /// Each partition has a bounded queue of its own: one that nobody reads from does not fill the memory. Used by one thread at a time.
 public final class KafkaConsumer {
     public enum Event {
-        case message(KafkaMessage)
+        case messages(KafkaMessages)
         /// Nothing comes before this offset any more: all that lay there was read, or holds no record.
         case end(offset: Int64)
     }
@@ -90,7 +125,7 @@ public final class KafkaConsumer {
 
     deinit {
         waker.stop()
-        for partition in started.keys { stop(partition) }
+        for partition in started.keys { stop(partition: partition) }
         rd_kafka_topic_destroy(handle)
         messages.deallocate()
         close(wake)
@@ -98,7 +133,7 @@ public final class KafkaConsumer {
 
     /// Reads a partition from here on; where it was read from elsewhere, what was fetched is dropped.
     public func start(partition: Int, at offset: Int64) throws(KafkaError) {
-        stop(partition)
+        stop(partition: partition)
         guard let queue = rd_kafka_queue_get_partition(client.raw, topic, Int32(partition)),
             rd_kafka_consume_start(handle, Int32(partition), offset) == 0
         else { throw KafkaError(rd_kafka_last_error()) }
@@ -107,13 +142,16 @@ public final class KafkaConsumer {
         withUnsafeBytes(of: &one) { rd_kafka_queue_io_event_enable(queue, wake, $0.baseAddress, $0.count) }
     }
 
-    private func stop(_ partition: Int) {
+    /// Fetches a partition no more; does nothing where it is not fetched.
+    public func stop(partition: Int) {
         guard let queue = started.removeValue(forKey: partition) else { return }
         // The client must not write to the descriptor any more: the number may soon be another file's.
         rd_kafka_queue_io_event_enable(queue, -1, nil, 0)
         rd_kafka_queue_destroy(queue)
         rd_kafka_consume_stop(handle, Int32(partition))
     }
+
+    public func makeLoan() -> KafkaLoan { KafkaLoan(client) }
 
     /// Shows what has come of a partition, waiting up to `timeoutMs` for the first of it.
     ///
@@ -129,22 +167,32 @@ public final class KafkaConsumer {
                 1 + max(0, rd_kafka_consume_batch(handle, Int32(partition), 0, messages + 1, Self.messagesPerCall - 1))
         }
         guard count >= 0 else { throw KafkaError(rd_kafka_last_error()) }
-        defer { for index in 0..<count { rd_kafka_message_destroy(messages[index]) } }
+        defer {
+            // What a loan keeps is gone from here.
+            for index in 0..<count { if let message = messages[index] { rd_kafka_message_destroy(message) } }
+        }
         noteTaken(partition, count)
-        for index in 0..<count {
-            let message = messages[index]!  // librdkafka fills as many as it says
-            switch message.pointee.err {
-            case RD_KAFKA_RESP_ERR_NO_ERROR: try body(.message(KafkaMessage(raw: message)))
-            case RD_KAFKA_RESP_ERR__PARTITION_EOF: try body(.end(offset: message.pointee.offset))
-            default:
-                throw KafkaError(message.pointee.err, rd_kafka_message_errstr(message).map { String(cString: $0) })
+        var index = 0
+        while index < count {
+            let first = index
+            while index < count, messages[index].unsafelyUnwrapped.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR {
+                index += 1
             }
+            if index > first { try body(.messages(KafkaMessages(raw: messages + first, count: index - first))) }
+            guard index < count else { break }
+            let other = messages[index].unsafelyUnwrapped
+            guard other.pointee.err == RD_KAFKA_RESP_ERR__PARTITION_EOF else {
+                throw KafkaError(other.pointee.err, rd_kafka_message_errstr(other).map { String(cString: $0) })
+            }
+            try body(.end(offset: other.pointee.offset))
+            index += 1
         }
         return count == Self.messagesPerCall
     }
 
     private func noteTaken(_ partition: Int, _ count: Int) {
-        for index in 0..<count { taken[partition, default: 0] += messages[index]!.pointee.len }
+        let bytes = (0..<count).reduce(0) { $0 + messages[$1].unsafelyUnwrapped.pointee.len }
+        taken[partition, default: 0] += bytes
         guard taken[partition, default: 0] >= wakeBytes else { return }
         taken[partition] = 0
         waker.wake(partition)
@@ -157,6 +205,16 @@ public final class KafkaConsumer {
         guard Glibc.poll(&waiting, 1, Int32(clamping: timeoutMs)) > 0 else { return }
         var count: UInt64 = 0
         _ = Glibc.read(wake, &count, MemoryLayout<UInt64>.size)
+    }
+
+    /// The offset behind the newest record of a partition, as of the last answer with records of it; nil before there was one.
+    public func newestEnd(partition: Int) -> Int64? {
+        var (low, high) = (Int64(-1), Int64(-1))
+        guard
+            rd_kafka_get_watermark_offsets(client.raw, topic, Int32(partition), &low, &high)
+                == RD_KAFKA_RESP_ERR_NO_ERROR
+        else { return nil }
+        return high < 0 ? nil : high
     }
 
     /// What the client last met that kept it from reading; nil where all is well.

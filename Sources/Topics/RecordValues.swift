@@ -1,69 +1,49 @@
+internal import Kafka
 public import Trips
 
-/// The values of a batch's records, side by side in memory that does not move: what a stream decodes without another copy.
+/// The values of a batch's records where the client put them: what a stream decodes without a copy.
 ///
-/// `@unchecked Sendable`: its reader fills it before it gives it away, and fills it again only when nobody else holds it any more.
+/// They are found from one address, like text in a block; `@unchecked Sendable`: the reader fills it before it gives it away.
 public final class RecordValues: @unchecked Sendable {
     /// Where each value lies, from `start`, with its record's offset; of no length where the record has no value.
     public private(set) var slices: [RecordSlice] = []
-    private var bytes: UnsafeMutablePointer<UInt8>
-    private var capacity: Int
+    /// Not the address of anything itself.
+    public let start: UnsafePointer<UInt8>
     public private(set) var byteCount = 0
     private var least = EventTime.max
     private var greatest = EventTime.min
+    private let loan: KafkaLoan
 
-    init(capacity: Int) {
-        self.capacity = capacity
-        bytes = .allocate(capacity: capacity)
+    /// How much of the address space one batch can reach, as a power of two: what the place of a text has bits for.
+    private static let reachBits: UInt = 40
+
+    /// - Parameter first: the record that is kept first; it decides which part of the address space the others must lie in.
+    init(loan: KafkaLoan, first: KafkaMessage) {
+        self.loan = loan
+        let address = max(UInt(bitPattern: first.value?.baseAddress), 1 << Self.reachBits)
+        // Never nil: some bit above the reach is set.
+        start = UnsafePointer(bitPattern: (address >> Self.reachBits) << Self.reachBits).unsafelyUnwrapped
     }
-    deinit { bytes.deallocate() }
 
-    public var start: UnsafePointer<UInt8> { UnsafePointer(bytes) }
     /// Least and greatest time of the records; nil where there is none.
     var times: ClosedRange<EventTime>? { slices.isEmpty ? nil : least...greatest }
 
-    func removeAll() {
-        slices.removeAll(keepingCapacity: true)
-        (byteCount, least, greatest) = (0, .max, .min)
+    /// Whether a record's value can be found from `start`.
+    func canKeep(_ message: KafkaMessage) -> Bool {
+        guard let value = message.value, let address = value.baseAddress else { return true }
+        return UInt(bitPattern: address) >> Self.reachBits == UInt(bitPattern: start) >> Self.reachBits
     }
 
-    func append(_ value: UnsafeRawBufferPointer?, offset: Int64, timestamp: EventTime) {
-        (least, greatest) = (min(least, timestamp), max(greatest, timestamp))
-        let count = value?.count ?? 0
-        if byteCount + count > capacity { grow(by: count) }
-        if let source = value?.baseAddress {
-            UnsafeMutableRawPointer(bytes + byteCount).copyMemory(from: source, byteCount: count)
-        }
-        slices.append(RecordSlice(offset: byteCount, length: count, position: offset))
-        byteCount += count
+    func keep(_ index: Int, of messages: KafkaMessages) {
+        let message = messages[index]
+        let (value, time) = (message.value, message.timestampMs)
+        (least, greatest) = (min(least, time), max(greatest, time))
+        let offset = value?.baseAddress.map { UnsafePointer($0.assumingMemoryBound(to: UInt8.self)) - start } ?? 0
+        slices.append(RecordSlice(offset: offset, length: value?.count ?? 0, position: message.offset))
+        byteCount += value?.count ?? 0
+        loan.keep(index, of: messages)
     }
 
-    private func grow(by count: Int) {
-        capacity = max(capacity * 2, byteCount + count)
-        let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity)
-        larger.update(from: bytes, count: byteCount)
-        bytes.deallocate()
-        bytes = larger
-    }
-}
-
-/// Blocks of values that are used again when nobody holds them: fresh memory costs a fault each page.
-struct RecordValuesPool {
-    private var blocks: [RecordValues] = []
-    private let capacity: Int
-
-    init(capacity: Int) { self.capacity = capacity }
-
-    /// An empty block.
-    mutating func take() -> RecordValues {
-        for index in blocks.indices where isKnownUniquelyReferenced(&blocks[index]) {
-            blocks[index].removeAll()
-            return blocks[index]
-        }
-        let block = RecordValues(capacity: capacity)
-        if blocks.count < Self.mostBlocks { blocks.append(block) }
-        return block
-    }
-
-    private static let mostBlocks = 8
+    /// Gives the values back to the client: nobody may look at them any more.
+    public func giveBack() { loan.giveBack() }
 }

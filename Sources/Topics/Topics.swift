@@ -230,13 +230,17 @@ public protocol TopicReader: AnyObject {
     /// The stored batch that holds `offset`, or the first one after it; nil at the partition's end.
     /// Its first records may lie before `offset`: the caller skips them.
     func read(partition: Int, from offset: Int64) throws -> StoredBatch?
-    /// From now on the caller looks at the values of records only, not at their keys and headers: a reader that copies records may leave
-    /// those out, and give `StoredBatch.values`.
+    /// From now on the caller looks at the values of records only, not at their keys and headers: a reader that would copy records may
+    /// lend them instead, as `StoredBatch.values`.
     func readValuesOnly()
+    /// The caller reads no further in a partition: what a reader fetches ahead may be left.
+    func stop(partition: Int)
     /// Where reading goes on after `read` gave nothing at `offset`: behind what holds no record, such as the ends of transactions.
     func next(partition: Int, after offset: Int64) -> Int64
     /// For each partition the oldest offset kept and the offset its next record will get.
     func offsets() throws -> [Range<Int64>]
+    /// The offset behind the newest record of each partition, as the reader last heard of it: for looking often, without asking a broker.
+    func newestEnds() throws -> [Int64]
     /// Returns when what others had appended before the call can be read, which takes a moment where appends are transactions.
     ///
     /// - Returns: how many records of a transaction that does not end were given up on, after some seconds; 0 as a rule.
@@ -249,6 +253,8 @@ public protocol TopicReader: AnyObject {
 
 extension TopicReader {
     public func readValuesOnly() {}
+    public func stop(partition: Int) {}
     public func next(partition: Int, after offset: Int64) -> Int64 { offset }
+    public func newestEnds() throws -> [Int64] { try offsets().map(\.upperBound) }
     public func settle() -> Int64 { 0 }
 }

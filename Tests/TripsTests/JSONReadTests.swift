@@ -239,7 +239,7 @@ import Testing
         var reader = TripJSONReader(fields: .all)
         var rejects: [Reject] = []
         let slices = [RecordSlice(offset: 0, length: block.count, position: 5)]
-        _ = reader.decode(slices, base: block.start, owner: block, name: "x", into: batch, rejects: &rejects)
+        _ = reader.decode(slices[...], base: block.start, owner: block, name: "x", into: batch, rejects: &rejects)
         #expect(batch.count == 1 && batch.positions[0] == 5 && batch.fields == .all)
         for field in TripField.allCases where field != .fare {
             #expect(field.kind == .string ? batch.string(field, 0) == nil : batch.column(field)[0] == nullCell)
@@ -309,7 +309,8 @@ import Testing
         let batch = TripBatch(capacity: 2)
         var reader = TripJSONReader(fields: [.init(.fare)])
         var rejects: [Reject] = []
-        let first = reader.decode(slices, base: block.start, owner: block, name: "x", into: batch, rejects: &rejects)
+        let first = reader.decode(
+            slices[...], base: block.start, owner: block, name: "x", into: batch, rejects: &rejects)
         #expect(first == 3 && batch.count == 2 && rejects.count == 1)
         #expect(batch.positions[1] == 2)
         batch.reset()

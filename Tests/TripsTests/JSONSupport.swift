@@ -53,7 +53,7 @@ func read(_ records: [[UInt8]], fields: TripFieldSet = .all) -> Reading {
     var reader = TripJSONReader(fields: fields)
     var rejects: [Reject] = []
     let count = reader.decode(
-        slices, base: block.start, owner: block, name: "trips.jsonl", into: batch, rejects: &rejects)
+        slices[...], base: block.start, owner: block, name: "trips.jsonl", into: batch, rejects: &rejects)
     precondition(count == records.count)
     return Reading(batch: batch, rejects: rejects)
 }

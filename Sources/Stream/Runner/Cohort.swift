@@ -235,6 +235,7 @@ extension Cohort {
         floor: EventTime, limit: EventTime, nowMs: Int64
     ) throws {
         var rejects: [Reject] = []
+        defer { worker.decoder.finish(piece) }
         let (batch, first) = try worker.decoder.decode(piece, topic: input.name, rejects: &rejects)
         worker.records += batch.count - first + rejects.count
         worker.rejects += rejects.map { (partition, $0) }

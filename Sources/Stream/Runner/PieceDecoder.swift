@@ -40,6 +40,13 @@ final class PieceDecoder {
         }
     }
 
+    /// The piece's trips are not looked at any more, so that what was lent for them can be given back.
+    func finish(_ piece: InputPiece) {
+        guard case .stored(let stored, _) = piece, let values = stored.values else { return }
+        batch.reset()
+        values.giveBack()
+    }
+
     private func decodeRecords(_ stored: StoredBatch, _ skip: Int, _ topic: String, _ rejects: inout [Reject]) throws {
         batch.reset()
         if let values = stored.values {
@@ -64,7 +71,7 @@ final class PieceDecoder {
         }
         if batch.capacity < slices.count { batch = TripBatch(capacity: slices.count) }
         _ = json.decode(
-            slices, base: block.start.assumingMemoryBound(to: UInt8.self), owner: block,
+            slices[...], base: block.start.assumingMemoryBound(to: UInt8.self), owner: block,
             name: "\(topic)/\(stored.partition)", into: batch, rejects: &rejects)
     }
 }

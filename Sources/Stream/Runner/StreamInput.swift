@@ -100,12 +100,11 @@ final class TopicInput: StreamInput {
             if let ends, first >= ends[partition] { continue }
             let found = try read(partition, from: first)
             drained[partition] = found == nil
-            guard let batch = found else {
-                offsets[partition] = reader.next(partition: partition, after: first)
-                continue
-            }
+            offsets[partition] =
+                found.map { $0.baseOffset + Int64($0.count) } ?? reader.next(partition: partition, after: first)
+            if let ends, offsets[partition] >= ends[partition] { reader.stop(partition: partition) }
+            guard let batch = found else { continue }
             let from = max(first, batch.baseOffset)
-            offsets[partition] = batch.baseOffset + Int64(batch.count)
             progress[partition] = max(progress[partition], batch.times.upperBound)
             return (partition, .stored(batch, firstOffset: from))
         }
@@ -134,8 +133,7 @@ final class TopicInput: StreamInput {
     func wait(timeoutMs: Int) throws { try reader.wait(timeoutMs: timeoutMs) }
 
     func lag() throws -> Int64 {
-        if isCutOff { return 0 }
-        return zip(try reader.offsets(), offsets).reduce(0) { $0 + max(0, $1.0.upperBound - $1.1) }
+        zip(try ends ?? reader.newestEnds(), offsets).reduce(0) { $0 + max(0, $1.0 - $1.1) }
     }
 }
 

@@ -11,8 +11,7 @@ final class KafkaTopicReader: TopicReader {
     private let configuration: KafkaConfiguration
     private let consumer: KafkaConsumer
     private var feeds: [Feed]
-    /// Nil as long as keys and headers are wanted as well.
-    private var pool: RecordValuesPool?
+    private var readsValuesOnly = false
 
     /// One partition.
     private struct Feed {
@@ -54,7 +53,15 @@ final class KafkaTopicReader: TopicReader {
         feeds = Array(repeating: Feed(), count: partitionCount)
     }
 
-    func readValuesOnly() { pool = RecordValuesPool(capacity: Self.batchBytes) }
+    func readValuesOnly() { readsValuesOnly = true }
+
+    /// A partition that waits at its end would keep the client's next question for the others' records: one answer is waited for at a
+    /// time, up to 100 ms where all partitions asked for have nothing.
+    func stop(partition: Int) {
+        guard feeds[partition].isStarted else { return }
+        consumer.stop(partition: partition)
+        feeds[partition] = Feed()
+    }
 
     func read(partition: Int, from offset: Int64) throws -> StoredBatch? {
         guard feeds.indices.contains(partition) else {
@@ -81,6 +88,10 @@ final class KafkaTopicReader: TopicReader {
             let ends = try consumer.client.offsets(topic: topic, partitions: partitionCount, time: -1)
             return zip(starts, ends).map { $0..<max($0, $1) }
         }
+    }
+
+    func newestEnds() -> [Int64] {
+        feeds.indices.map { max(feeds[$0].fetched, consumer.newestEnd(partition: $0) ?? 0) }
     }
 
     func settle() throws -> Int64 {
@@ -171,9 +182,13 @@ extension KafkaTopicReader {
             _ = try consumer.poll(partition: partition, timeoutMs: timeoutMs) { event in
                 switch event {
                 case .end(let offset): feeds[partition].fetched = max(feeds[partition].fetched, offset)
-                case .message(let message):
+                case .messages(let messages):
                     hasCome = true
-                    take(message, partition)
+                    if readsValuesOnly {
+                        takeValues(of: messages, partition)
+                    } else {
+                        for index in 0..<messages.count { take(messages[index], partition) }
+                    }
                 }
             }
         } catch let error as KafkaError where error.isConnection {
@@ -187,25 +202,39 @@ extension KafkaTopicReader {
     }
 
     private func take(_ message: KafkaMessage, _ partition: Int) {
-        let offset = message.offset
-        let count = feeds[partition].buildingCount
-        if count > 0,
-            offset != feeds[partition].buildingBase + Int64(count) || count >= Self.batchRecords
-                || feeds[partition].buildingBytes + (message.value?.count ?? 0) > Self.batchBytes
-        {
-            finishBatch(partition)
-        }
-        if feeds[partition].buildingCount == 0 { feeds[partition].buildingBase = offset }
-        feeds[partition].fetched = offset + 1
-        if pool != nil {
-            if feeds[partition].values == nil { feeds[partition].values = pool?.take() }
-            feeds[partition].values?.append(message.value, offset: offset, timestamp: message.timestampMs)
-            return
-        }
+        if endsBatch(message, partition) { finishBatch(partition) }
+        if feeds[partition].buildingCount == 0 { feeds[partition].buildingBase = message.offset }
+        feeds[partition].fetched = message.offset + 1
         feeds[partition].building.append(
             key: message.key, value: message.value,
             headers: message.headers.map { TopicRecord.Header(name: $0.name, value: $0.value) },
             timestamp: message.timestampMs)
+    }
+
+    private func takeValues(of messages: KafkaMessages, _ partition: Int) {
+        feeds[partition].fetched = messages[messages.count - 1].offset + 1
+        var values = feeds[partition].values
+        for index in 0..<messages.count {
+            let message = messages[index]
+            if let full = values, endsBatch(message, partition) || !full.canKeep(message) {
+                finishBatch(partition)
+                values = nil
+            }
+            if values == nil {
+                values = RecordValues(loan: consumer.makeLoan(), first: message)
+                feeds[partition].values = values
+                feeds[partition].buildingBase = message.offset
+            }
+            values?.keep(index, of: messages)
+        }
+    }
+
+    /// Whether a message does not go to the batch that is being made.
+    private func endsBatch(_ message: KafkaMessage, _ partition: Int) -> Bool {
+        let count = feeds[partition].buildingCount
+        return count > 0
+            && (message.offset != feeds[partition].buildingBase + Int64(count) || count >= Self.batchRecords
+                || feeds[partition].buildingBytes + (message.value?.count ?? 0) > Self.batchBytes)
     }
 
     private func finishBatch(_ partition: Int) {

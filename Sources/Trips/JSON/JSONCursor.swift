@@ -1,3 +1,5 @@
+internal import CByteScan
+
 /// A string as it stands in the record, between its quotes.
 struct JSONString {
     let start: UnsafePointer<UInt8>
@@ -54,15 +56,7 @@ struct JSONCursor {
         var place = start
         var hasEscapes = false
         while true {
-            while end - place >= 8 {
-                let bytes = UnsafeRawPointer(place).loadUnaligned(as: UInt64.self)
-                let found = (JSONWord.special(bytes) | bytes) & JSONWord.tops
-                if found != 0 {
-                    place += found.trailingZeroBitCount >> 3
-                    break
-                }
-                place += 8
-            }
+            place = taxi_skip_plain(place, end)
             if place == end { throw JSONFault(kind: .openString, at: at) }
             let byte = place.pointee
             if byte == UInt8(ascii: "\"") { break }

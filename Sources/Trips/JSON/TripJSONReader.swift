@@ -44,7 +44,7 @@ public struct TripJSONReader {
     ///   - name: of the file or partition, for rejects.
     /// - Returns: how many of the records were read, accepted or not.
     public mutating func decode(
-        _ records: some RandomAccessCollection<RecordSlice>, base: UnsafePointer<UInt8>, owner: AnyObject?,
+        _ records: ArraySlice<RecordSlice>, base: UnsafePointer<UInt8>, owner: AnyObject?,
         name: String, into batch: TripBatch, rejects: inout [Reject]
     ) -> Int {
         precondition(batch.count == 0 || batch.source == base, "a batch points into one block")
