@@ -10,8 +10,7 @@ final class TopicOutput: ReplayOutput {
 
     private let store: any TopicStore
     private let options: ReplayOptions
-    private let encode: TripEncoder
-    private let encoding: BatchEncoding
+    private let encode: (_ partition: Int, _ batch: TripBatch, _ rows: UnsafeBufferPointer<Int32>) -> PendingBatch
     /// Whether positions are kept: always where that is free, else only for a replay that is to be resumed.
     private let keepsPositions: Bool
     private let log = Logger("replay")
@@ -27,13 +26,24 @@ final class TopicOutput: ReplayOutput {
     private var batches: [PendingBatch] = []
     private(set) var pendingBytes = 0
 
-    /// - Parameter encode: nil encodes as the store keeps trips.
+    /// - Parameter encode: makes columns of trips; nil encodes as the store keeps them.
     init(store: any TopicStore, options: ReplayOptions, encode: TripEncoder? = nil) {
         (self.store, self.options) = (store, options)
         keepsPositions = store.keepsMarksForFree || options.isResuming
-        encoding = store.keepsColumns ? .trips : .records
-        self.encode =
-            encode ?? (store.keepsColumns ? ColumnsEncoder().encode : JSONRecordsEncoder(key: options.key).encode)
+        let topic = options.ingestTopic
+        if store.keepsColumns || encode != nil {
+            let encode = encode ?? ColumnsEncoder().encode
+            self.encode = { partition, batch, rows in
+                PendingBatch(topic: topic, partition: partition, columns: encode(batch, rows), of: batch, rows)
+            }
+        } else {
+            var pool = TripRecordsPool()
+            self.encode = { partition, batch, rows in
+                let records = pool.take()
+                records.encode(batch, rows: rows, key: options.key.field)
+                return PendingBatch(topic: topic, partition: partition, records: records)
+            }
+        }
     }
 
     func open() throws -> [UInt8]? {
@@ -63,15 +73,7 @@ final class TopicOutput: ReplayOutput {
 
     func add(_ batch: TripBatch, rows: Range<Int>, firstTrip: Int) {
         split.forEach(of: batch, rows: rows, firstTrip: firstTrip) { partition, rows in
-            var (least, greatest) = (EventTime.max, EventTime.min)
-            for row in rows {
-                let time = batch.eventTimes[Int(row)]
-                (least, greatest) = (min(least, time), max(greatest, time))
-            }
-            append(
-                PendingBatch(
-                    topic: options.ingestTopic, partition: partition, count: rows.count, times: least...greatest,
-                    encoding: encoding, payload: encode(batch, rows)))
+            append(encode(partition, batch, rows))
             if partition == 0 { end += Int64(rows.count) }
         }
     }
@@ -83,7 +85,7 @@ final class TopicOutput: ReplayOutput {
     }
 
     private func append(_ batch: PendingBatch) {
-        pendingBytes += batch.payload.count
+        pendingBytes += batch.byteCount
         batches.append(batch)
     }
 
@@ -119,33 +121,23 @@ extension TopicOutput {
 /// Encodes the chosen rows of a batch as columns.
 typealias TripEncoder = (_ batch: TripBatch, _ rows: UnsafeBufferPointer<Int32>) -> [UInt8]
 
-/// Encodes trips as the JSON records that everybody reads, keyed as the replay's options say.
-final class JSONRecordsEncoder {
-    private let keyField: TripField?
-    private var text = OutputBuffer(capacity: 1 << 20)
-    private var places: [Int] = []
-    private var builder = RecordBatchBuilder()
-
-    init(key: RecordKey) { keyField = key.field }
-
-    func encode(_ batch: TripBatch, rows: UnsafeBufferPointer<Int32>) -> [UInt8] {
-        text.removeAll()
-        TripJSON.encode(batch, rows: rows, into: &text, recordOffsets: &places)
-        let keys = keyField.map { UnsafePointer(batch.column($0)) }
-        let bytes = UnsafeRawBufferPointer(text.bytes)
-        for (index, row) in rows.enumerated() {
-            let value = UnsafeRawBufferPointer(rebasing: bytes[places[index]..<places[index + 1]])
-            let key = keys.map { TextCell(cell: $0[Int(row)]) }
-            builder.append(
-                key: key.flatMap { $0.isEmpty ? nil : UnsafeRawBufferPointer(batch.bytes($0)) }, value: value,
-                timestamp: batch.eventTimes[Int(row)])
-        }
-        return builder.finish()
-    }
-}
-
 /// Lends one encoder, with its memory, to a closure.
 final class ColumnsEncoder {
     private var encoder = TripColumnsEncoder()
     func encode(_ batch: TripBatch, rows: UnsafeBufferPointer<Int32>) -> [UInt8] { encoder.encode(batch, rows: rows) }
+}
+
+extension PendingBatch {
+    fileprivate init(
+        topic: String, partition: Int, columns: [UInt8], of batch: TripBatch, _ rows: UnsafeBufferPointer<Int32>
+    ) {
+        var (least, greatest) = (EventTime.max, EventTime.min)
+        for row in rows {
+            let time = batch.eventTimes[Int(row)]
+            (least, greatest) = (min(least, time), max(greatest, time))
+        }
+        self.init(
+            topic: topic, partition: partition, count: rows.count, times: least...greatest, encoding: .trips,
+            payload: columns)
+    }
 }

@@ -38,7 +38,10 @@ public struct PendingBatch: Sendable {
     /// Least and greatest event time of the records, ms UTC.
     public var times: ClosedRange<EventTime>
     public var encoding: BatchEncoding
+    /// Empty where there are `records`.
     public var payload: [UInt8]
+    /// Instead of the payload of a batch of records, for a store that keeps no columns.
+    public internal(set) var records: TripRecords?
 
     public init(
         topic: String, partition: Int, count: Int, times: ClosedRange<EventTime>, encoding: BatchEncoding,
@@ -47,6 +50,8 @@ public struct PendingBatch: Sendable {
         (self.topic, self.partition, self.count, self.times) = (topic, partition, count, times)
         (self.encoding, self.payload) = (encoding, payload)
     }
+
+    public var byteCount: Int { records?.byteCount ?? payload.count }
 }
 
 /// A batch as a partition keeps it: offsets `baseOffset ..< baseOffset + count`.

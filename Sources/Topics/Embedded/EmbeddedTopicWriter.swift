@@ -76,6 +76,7 @@ final class EmbeddedTopicWriter: TopicWriter {
     private func append(_ batch: PendingBatch, at time: EventTime) throws {
         precondition(batch.count > 0, "an empty batch has no place in a partition")
         let (slot, offset) = try place(of: batch)
+        precondition(batch.records == nil, "this store keeps columns")
         try batch.payload.withUnsafeBytes { bytes in
             insertPayload.bindBorrowed(0, blob: bytes)
             try insertPayload.run()

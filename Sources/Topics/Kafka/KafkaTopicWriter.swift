@@ -95,7 +95,11 @@ extension KafkaTopicWriter {
                     lent.append(batches)
                     // The arrays stay where they are as long as `lent` has them, since nobody changes them.
                     for batch in batches {
-                        try batch.payload.withUnsafeBytes { try send($0, of: batch, with: producer) }
+                        if let records = batch.records {
+                            try send(records, of: batch, with: producer)
+                        } else {
+                            try batch.payload.withUnsafeBytes { try send($0, of: batch, with: producer) }
+                        }
                     }
                 }
             } catch {
@@ -222,7 +226,10 @@ extension KafkaTopicWriter {
             return try givingUp(producer) { try body() }
         }
         do {
-            if batch.encoding == .records {
+            if let records = batch.records {
+                try givingUp(producer) { try send(records, of: batch, with: producer) }
+                try send(batches.dropFirst(), with: producer, body)
+            } else if batch.encoding == .records {
                 try batch.payload.withUnsafeBytes { bytes in
                     try givingUp(producer) { try send(bytes, of: batch, with: producer) }
                     try send(batches.dropFirst(), with: producer, body)
@@ -265,6 +272,14 @@ extension KafkaTopicWriter {
             } catch { failure = error }
         }
         if let failure { throw failure }
+    }
+
+    private func send(_ records: TripRecords, of batch: PendingBatch, with producer: KafkaProducer) throws {
+        for index in 0..<records.count {
+            try producer.send(
+                topic: batch.topic, partition: batch.partition, key: records.key(index), value: records.value(index),
+                timestampMs: max(0, records.times[index]))
+        }
     }
 
     private func send(

@@ -1,0 +1,76 @@
+public import Trips
+
+/// Trips as the JSON records that everybody reads, in memory that stays where it is: what a writer sends without another copy.
+///
+/// `@unchecked Sendable`: filled by one thread before it is given away, and filled again only when nobody else holds it.
+public final class TripRecords: @unchecked Sendable {
+    /// Event time of each record, ms UTC.
+    private(set) var times: [EventTime] = []
+    private var values = OutputBuffer(capacity: 1 << 20)
+    /// Where each value starts, and where the last one ends.
+    private var starts: [Int] = [0]
+    private var keys = OutputBuffer(capacity: 1 << 17)
+    /// Where each key ends; one without bytes is none.
+    private var keyEnds: [Int] = []
+
+    public init() {}
+
+    var count: Int { times.count }
+    public var byteCount: Int { values.count + keys.count }
+
+    /// Replaces what it holds by the chosen rows of a batch.
+    ///
+    /// - Parameter key: whose text is the records' key; nil for records without keys.
+    public func encode(_ batch: TripBatch, rows: UnsafeBufferPointer<Int32>, key: TripField?) {
+        values.removeAll()
+        TripJSON.encode(batch, rows: rows, into: &values, recordOffsets: &starts)
+        times.removeAll(keepingCapacity: true)
+        keys.removeAll()
+        keyEnds.removeAll(keepingCapacity: true)
+        let cells = key.map { UnsafePointer(batch.column($0)) }
+        for row in rows {
+            times.append(batch.eventTimes[Int(row)])
+            if let cells { keys.append(batch.bytes(TextCell(cell: cells[Int(row)]))) }
+            keyEnds.append(keys.count)
+        }
+    }
+
+    /// A record's value; valid until the next `encode`.
+    func value(_ index: Int) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(values.bytes)[starts[index]..<starts[index + 1]])
+    }
+
+    /// A record's key, nil where it has none; valid until the next `encode`.
+    func key(_ index: Int) -> UnsafeRawBufferPointer? {
+        let start = index == 0 ? 0 : keyEnds[index - 1]
+        guard keyEnds[index] > start else { return nil }
+        return UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(keys.bytes)[start..<keyEnds[index]])
+    }
+}
+
+/// Records that are used again when nobody holds them any more: fresh memory costs a fault each page.
+public struct TripRecordsPool {
+    private var free: [TripRecords] = []
+
+    public init() {}
+
+    public mutating func take() -> TripRecords {
+        for index in free.indices where isKnownUniquelyReferenced(&free[index]) { return free[index] }
+        let records = TripRecords()
+        if free.count < Self.most { free.append(records) }
+        return records
+    }
+
+    private static let most = 64
+}
+
+extension PendingBatch {
+    /// Trips on their way into one partition, for a store that keeps records; at least one.
+    public init(topic: String, partition: Int, records: TripRecords) {
+        let (least, greatest) = records.times.reduce((EventTime.max, EventTime.min)) { (min($0.0, $1), max($0.1, $1)) }
+        self.init(
+            topic: topic, partition: partition, count: records.count, times: least...greatest, encoding: .records,
+            payload: [])
+        self.records = records
+    }
+}
