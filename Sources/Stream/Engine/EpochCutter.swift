@@ -82,8 +82,8 @@ final class EpochCutter {
             if isClosing { state.windows.close(window) } else { window.pointee.isChanged = false }
         }
         output.rows.text = Array(text.bytes)
-        lastSize = (text.count, builder.columns.first?.cells.count ?? 0)
-        output.messages.columns = builder.columns
+        lastSize = (text.count, builder.count)
+        output.messages.columns = builder.finish()
         if let taken = alerts?.take() { (output.alerts, output.alertProgress) = taken }
         output.results = Int64(output.messages.count)
         return output
@@ -231,11 +231,16 @@ final class EpochCutter {
         for entry in order {
             if !isFirst { text.append(UInt8(ascii: ",")) }
             isFirst = false
+            let (group, word) = (groups[Int(entry)], words[Int(entry) &* stride])
+            if packsBareWords, word != nullCell {
+                text.append(member: group, word)
+                continue
+            }
             text.append(UInt8(ascii: "\""))
-            text.append(decimal: groups[Int(entry)])
+            text.append(decimal: group)
             text.append("\":" as StaticString)
             if packsBareWords {
-                append(word: words[Int(entry) &* stride], to: &text)
+                append(word: word, to: &text)
             } else {
                 appendStates(window, Int(entry), histograms, to: &text)
             }
@@ -272,10 +277,7 @@ final class EpochCutter {
         text.append(UInt8(ascii: "{"))
         for (index, item) in buckets.enumerated() {
             if index > 0 { text.append(UInt8(ascii: ",")) }
-            text.append(UInt8(ascii: "\""))
-            text.append(decimal: item.bucket)
-            text.append("\":" as StaticString)
-            text.append(decimal: item.count)
+            text.append(member: item.bucket, item.count)
         }
         text.append(UInt8(ascii: "}"))
     }

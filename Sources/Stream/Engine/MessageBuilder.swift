@@ -3,10 +3,12 @@ import Topics
 import Trips
 
 /// Collects the results of one query and epoch as columns of messages, a window at a time.
-struct MessageBuilder {
+struct MessageBuilder: ~Copyable {
     private let plan: QueryPlan
     private let zone: ZoneClock
-    private(set) var columns: [ResultColumns.Column]
+    /// Without their cells, which `table` has.
+    private var columns: [ResultColumns.Column]
+    private var table: CellTable
     private let hasKeys: Bool
     private let isWindowed: Bool
     private let firstGroup: Int
@@ -17,16 +19,14 @@ struct MessageBuilder {
     private var partsOfKey: [[Int64]]
     private var offsets: LocalDayCursor
     private var lastDay: (from: Int64, until: Int64, day: Int64) = (0, 0, 0)
-    /// Values of one column for one window.
-    private var values: [Int64] = []
 
     /// - Parameter expectedMessages: how many there may be; there may be more.
     init(plan: QueryPlan, zone: ZoneClock, expectedMessages: Int = 0) {
         self.plan = plan
         self.zone = zone
         columns = Self.columns(of: plan)
-        // A little more than the last time: one message too many would copy the whole column.
-        for column in columns.indices { columns[column].cells.reserveCapacity(expectedMessages + expectedMessages / 8) }
+        // A little more than the last time: one message too many would copy all of them.
+        table = CellTable(columns: columns.count, rows: expectedMessages + expectedMessages / 8)
         hasKeys = plan.keysTable != nil
         isWindowed = plan.window.isWindowed
         stride = plan.words
@@ -61,6 +61,15 @@ struct MessageBuilder {
         return columns + groups + results
     }
 
+    /// How many messages there are.
+    var count: Int { table.count }
+
+    /// The messages' columns; the builder has none of them afterwards.
+    mutating func finish() -> [ResultColumns.Column] {
+        for column in columns.indices { columns[column].cells = table.cells(of: column) }
+        return columns
+    }
+
     mutating func day(of time: EventTime) -> Int64 {
         if time >= lastDay.from, time < lastDay.until { return lastDay.day }
         let day = zone.localDay(ofMs: time)
@@ -71,6 +80,7 @@ struct MessageBuilder {
     /// Adds a message for each of the entries of a window.
     mutating func add(_ window: WindowPointer, _ entries: [Int32], _ histograms: WindowHistograms, keys: GroupKeys) {
         guard !entries.isEmpty else { return }
+        table.reserve(entries.count)
         if isWindowed {
             let (start, end) = (window.pointee.start, window.pointee.end)
             fill(0, with: start, entries.count)
@@ -99,18 +109,18 @@ struct MessageBuilder {
                 }
             }
         }
+        table.advance(by: entries.count)
     }
 
     @inline(__always)
-    private mutating func fill(_ column: Int, with value: Int64, _ count: Int) {
-        columns[column].cells.append(contentsOf: repeatElement(value, count: count))
+    private func fill(_ column: Int, with value: Int64, _ count: Int) {
+        table.end(of: column).update(repeating: value, count: count)
     }
 
     @inline(__always)
-    private mutating func collect(_ column: Int, _ entries: [Int32], _ value: (Int) -> Int64) {
-        values.removeAll(keepingCapacity: true)
-        for entry in entries { values.append(value(Int(entry))) }
-        columns[column].cells.append(contentsOf: values)
+    private func collect(_ column: Int, _ entries: [Int32], _ value: (Int) -> Int64) {
+        let place = table.end(of: column)
+        for index in entries.indices { place[index] = value(Int(entries[index])) }
     }
 
     private static func quantile(
@@ -140,5 +150,43 @@ struct MessageBuilder {
                 columns[firstGroup + part].texts.append(bytes)
             }
         }
+    }
+}
+
+/// Columns of cells that grow together: one block, column after column, each with room for as many rows.
+private struct CellTable: ~Copyable {
+    private(set) var count = 0
+    private let columns: Int
+    private var capacity: Int
+    private var start: UnsafeMutablePointer<Int64>
+
+    init(columns: Int, rows: Int) {
+        (self.columns, capacity) = (columns, max(rows, 64))
+        start = .allocate(capacity: columns * capacity)
+    }
+
+    deinit { start.deallocate() }
+
+    /// Makes room for `rows` more cells of each column.
+    mutating func reserve(_ rows: Int) {
+        guard count + rows > capacity else { return }
+        let (old, oldCapacity) = (start, capacity)
+        capacity = max(capacity * 2, count + rows)
+        start = .allocate(capacity: columns * capacity)
+        for column in 0..<columns {
+            (start + column * capacity).update(from: old + column * oldCapacity, count: count)
+        }
+        old.deallocate()
+    }
+
+    /// Where a column's next cell goes; valid until the next `reserve`.
+    @inline(__always)
+    func end(of column: Int) -> UnsafeMutablePointer<Int64> { start + (column &* capacity &+ count) }
+
+    /// Takes the next `rows` cells of each column as written.
+    mutating func advance(by rows: Int) { count += rows }
+
+    func cells(of column: Int) -> [Int64] {
+        Array(UnsafeBufferPointer(start: start + column * capacity, count: count))
     }
 }

@@ -82,6 +82,17 @@ extension OutputBuffer {
 }
 
 extension OutputBuffer {
+    /// Appends a member of a JSON object whose name and value are integers: `"17031":12`.
+    public mutating func append(member name: Int64, _ value: Int64) {
+        let start = reserve(2 * DecimalText.maximumIntegerLength + 3)
+        start.pointee = UInt8(ascii: "\"")
+        var place = DecimalText.write(name, to: start + 1)
+        place[0] = UInt8(ascii: "\"")
+        place[1] = UInt8(ascii: ":")
+        place = DecimalText.write(value, to: place + 2)
+        used += place - start
+    }
+
     /// Appends UTF-8 text as a JSON string, in quotes and escaped.
     public mutating func append(jsonString text: [UInt8]) {
         append(UInt8(ascii: "\""))
