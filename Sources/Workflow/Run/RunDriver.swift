@@ -274,7 +274,8 @@ final class RunDriver {
         guard let step = execution.spec.step(name) else {
             preconditionFailure("the plan runs a step that there is not")
         }
-        if execution.interruptions[name, default: 0] >= Execution.interruptionLimit {
+        // The steps of a run inside of this one are counted by themselves.
+        if step.action.kind != "workflow", execution.interruptions[name, default: 0] >= Execution.interruptionLimit {
             return try fail(name, "was interrupted \(Execution.interruptionLimit) times in a row", execution)
         }
         let values = execution.values(surroundings)
