@@ -177,14 +177,16 @@ extension KafkaProducer {
     }
 
     /// Adds a group's offsets to the transaction: they count when it is committed, and only then.
-    public func send(offsets: [KafkaOffset], group: String) throws(KafkaError) {
+    public func send(
+        offsets: [KafkaOffset], group: String, onWaiting: (KafkaError?) -> Void = { _ in }
+    ) throws(KafkaError) {
         let list = KafkaOffset.list(offsets)
         let metadata = rd_kafka_consumer_group_metadata_new(group)
         defer {
             rd_kafka_topic_partition_list_destroy(list)
             rd_kafka_consumer_group_metadata_destroy(metadata)
         }
-        try retrying(forMs: transactionTimeoutMs ?? 0) {
+        try retrying(forMs: transactionTimeoutMs ?? 0, onWaiting: onWaiting) {
             rd_kafka_send_offsets_to_transaction(client.raw, list, metadata, 2000)
         }
     }

@@ -1,4 +1,5 @@
 import CommandLine
+import Database
 import Problems
 
 /// Where a run's files are, and which broker it talks to: the options that every command has.
@@ -51,6 +52,25 @@ struct GlobalOptions: Sendable {
     /// - Throws: `Problem(.usage)` for a tenant that nobody created, unless it is the default one.
     func prepareTenant(_ program: Program) throws(Problem) {
         try tenants.prepare(tenant) { TenantCommand.settings(of: tenant, program: program) }
+    }
+
+    /// For a command that only looks, where there is nothing to be seen yet.
+    ///
+    /// - Throws: as `prepareTenant`.
+    func requireTenant() throws(Problem) {
+        guard tenants.exists(tenant) || tenant == Self.defaultTenant else { throw tenants.missing(tenant) }
+    }
+
+    /// The results for a command that only looks; nil where there are none yet.
+    ///
+    /// - Throws: as `requireTenant`, and `ResultsDatabase.openReadOnly` for what cannot be read.
+    func openResultsIfAny() throws -> ResultsDatabase? {
+        do {
+            return try ResultsDatabase.openReadOnly(path: resultsPath)
+        } catch let problem as Problem where problem.code == .noInput {
+            try requireTenant()
+            return nil
+        }
     }
 
     static let defaultTenant = "chicago"

@@ -33,7 +33,7 @@ extension GlobalOptions {
     /// - Throws: as `openTopics`; `.usage` for a tenant that nobody created, unless it is the default one.
     func openTopicsIfAny() throws -> (any TopicStore)? {
         if broker == .embedded, access(topicsPath, F_OK) != 0 {
-            guard tenants.exists(tenant) || tenant == Self.defaultTenant else { throw tenants.missing(tenant) }
+            try requireTenant()
             return nil
         }
         return try openTopics()

@@ -33,15 +33,7 @@ struct WorkflowSession {
     }
 
     /// The history for a command that only looks; nil where nothing has run yet.
-    func openHistoryIfAny() throws -> RunHistory? {
-        guard FileManager.default.fileExists(atPath: globals.resultsPath) else {
-            guard globals.tenants.exists(globals.tenant) || globals.tenant == GlobalOptions.defaultTenant else {
-                throw globals.tenants.missing(globals.tenant)
-            }
-            return nil
-        }
-        return try RunHistory(ResultsDatabase.openReadOnly(path: globals.resultsPath))
-    }
+    func openHistoryIfAny() throws -> RunHistory? { try globals.openResultsIfAny().map { try RunHistory($0) } }
 
     /// - Throws: `.noInput` where nothing has run yet.
     func requireHistory() throws -> RunHistory {

@@ -74,6 +74,93 @@ import Testing
         #expect(try stage.history.runs(of: "child").first?.state == "cancelled")
     }
 
+    // MARK: what was killed
+
+    private static let saying = "name: child\nsteps: {say: {sh: \"echo said >> said\"}}\n"
+    private static let gone = RunningProcess(pid: 1, start: "an earlier boot")
+
+    /// The record of a run that was killed in its step `go`, and of the run that this one had begun.
+    private func killed(
+        _ stage: Stage, innerProcess: RunningProcess = gone
+    ) throws -> (outer: StoredRun, inner: StoredRun) {
+        let outer = try stage.history.begin(
+            "test", nil, trigger: .schedule, params: [:], file: stage.spec.file, process: Self.gone, at: 1)
+        try stage.history.begin(outer.id, "go", attempt: 1, at: 1)
+        let inner = try stage.history.begin(
+            "child", nil, trigger: .manual, params: [:], file: stage.folder("child.yaml"), parent: "\(outer.id)/go",
+            process: innerProcess, at: 2)
+        try stage.history.begin(inner.id, "say", attempt: 1, at: 2)
+        return (try stage.history.run(outer.id), inner)
+    }
+
+    /// Between the end of the inner run and that of the step.
+    @Test func anInnerRunThatHasSucceededIsNotRepeated() throws {
+        let stage = try Stage("steps:\n  go: {workflow: child}\n", ["child.yaml": Self.saying])
+        equip(stage)
+        let (outer, inner) = try killed(stage)
+        try stage.history.end(inner.id, "say", attempt: 1, .success, error: nil, outputs: [:], at: 3)
+        try stage.history.end(inner.id, state: "success", at: 3)
+        #expect(try stage.runner.resume(outer).state == "success")
+        #expect(try stage.history.runs(of: "child").map(\.id) == [inner.id])
+        #expect(try stage.states(outer.id) == ["go 1 interrupted", "go 2 success"])
+        #expect(!FileManager.default.fileExists(atPath: stage.folder("said")))
+
+        // Who wants every step again gets a new run.
+        #expect(try stage.runner.resume(stage.history.run(outer.id), all: true).state == "success")
+        #expect(try stage.history.runs(of: "child").map(\.state) == ["success", "success"])
+        #expect(try String(contentsOfFile: stage.folder("said"), encoding: .utf8) == "said\n")
+    }
+
+    /// The inner run's process is gone, or it is this one, in which a database that refused to write has ended the attempt.
+    @Test(arguments: [Self.gone, .current]) func goesOnWithAnInnerRunThatNobodyDrives(_ process: RunningProcess) throws
+    {
+        let stage = try Stage("steps:\n  go: {workflow: child}\n", ["child.yaml": Self.saying])
+        equip(stage)
+        let (outer, inner) = try killed(stage, innerProcess: process)
+        #expect(try stage.runner.resume(outer).state == "success")
+        #expect(try stage.history.runs(of: "child").map(\.id) == [inner.id])
+        #expect(try stage.states(inner.id) == ["say 1 interrupted", "say 2 success"])
+    }
+
+    /// The inner run's own steps are what may bring the process down.
+    @Test func isGoneOnWithHoweverOftenItWasInterrupted() throws {
+        let stage = try Stage("steps:\n  go: {workflow: child}\n", ["child.yaml": Self.saying])
+        equip(stage)
+        let (outer, _) = try killed(stage)
+        for attempt in 2...Execution.interruptionLimit {
+            try stage.history.begin(outer.id, "go", attempt: attempt, at: 2)
+        }
+        #expect(try stage.runner.resume(outer).state == "success")
+    }
+
+    @Test func waitsUntilThereIsRoomForTheInnerRun() throws {
+        let stage = try Stage("steps:\n  go: {workflow: child}\n", ["child.yaml": "concurrency: 1\n" + Self.saying])
+        equip(stage)
+        let other = try stage.history.begin(
+            "child", nil, trigger: .manual, params: [:], file: "", process: .current, at: 1)
+        stage.isInterrupted = { [history = stage.history, logs = stage.logs] in
+            guard let run = try? history.runs(of: "test").first, run.state == "running",
+                let log = try? String(contentsOfFile: logs.path(run.id, "go", attempt: 1), encoding: .utf8),
+                log.contains("its concurrency is 1")
+            else { return false }
+            try? history.end(other.id, state: "success", at: 3)
+            return false
+        }
+        #expect(try stage.runner.run(nil, trigger: .manual).state == "success")
+        #expect(try stage.history.runs(of: "child").map(\.state) == ["success", "success"])
+    }
+
+    @Test func aTimeoutEndsTheInnerRun() throws {
+        let stage = try Stage(
+            "steps:\n  go: {workflow: child, timeout: 100ms}\n",
+            ["child.yaml": "name: child\nsteps: {say: {sh: sleep 600}}\n"])
+        equip(stage)
+        let result = try stage.runner.run(nil, trigger: .manual)
+        #expect(result.state == "failed")
+        #expect(try stage.history.attempts(of: result.run.id).map(\.error) == ["took longer than 100 ms"])
+        #expect(try stage.history.runs(of: "child").map(\.state) == ["cancelled"])
+    }
+
     @Test func writesAReport() throws {
         let stage = try Stage(
             """

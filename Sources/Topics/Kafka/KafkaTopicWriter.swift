@@ -153,7 +153,7 @@ extension KafkaTopicWriter {
                 try check(batches, on: producer)
                 try producer.begin()
                 try send(batches[...], with: producer) {
-                    try producer.send(offsets: offsets, group: group(of: mark.producer))
+                    try producer.send(offsets: offsets, group: group(of: mark.producer), onWaiting: noteWaiting)
                     try producer.commit(onWaiting: noteWaiting)
                 }
                 noteProgress()

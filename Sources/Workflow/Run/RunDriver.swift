@@ -274,7 +274,8 @@ final class RunDriver {
         guard let step = execution.spec.step(name) else {
             preconditionFailure("the plan runs a step that there is not")
         }
-        if execution.interruptions[name, default: 0] >= Execution.interruptionLimit {
+        // The steps of a run inside of this one are counted by themselves.
+        if step.action.kind != "workflow", execution.interruptions[name, default: 0] >= Execution.interruptionLimit {
             return try fail(name, "was interrupted \(Execution.interruptionLimit) times in a row", execution)
         }
         let values = execution.values(surroundings)
@@ -317,13 +318,13 @@ final class RunDriver {
         surroundings.environment["TAXI_STEP"] = name
         // What begins after a stop is there to tidy up, and gets its chance.
         let flag = execution.stop == nil ? execution.flag : StopFlag()
-        let executor = StepExecutor(
+        let stepAttempt = StepAttempt(
             step: step, values: values, surroundings: surroundings,
             folder: (execution.spec.file as NSString).deletingLastPathComponent, log: log,
             isStopped: { flag.isStopped },
             started: { [mail] in mail.send(.init(runID: runID, step: name, what: .started(pid: $0))) })
-        // Sendable by hand: the executor and its log are used by this thread alone from here on.
-        nonisolated(unsafe) let work = executor
+        // Sendable by hand: the attempt and its log are used by this thread alone from here on.
+        nonisolated(unsafe) let work = stepAttempt
         launches.append(Thread { [mail] in mail.send(.init(runID: runID, step: name, what: .ended(work.run()))) })
     }
 

@@ -60,14 +60,17 @@ public struct WorkflowRunner {
     /// - Parameters:
     ///   - all: run every step again.
     ///   - trigger: `retry` where somebody asked for it; nil leaves what the run has.
+    ///   - isLost: the run is this process's own, whose driver was abandoned.
     /// - Throws: `.usage` where nothing is left to do, `.tryAgain` where it is under way.
-    public func resume(_ run: StoredRun, all: Bool = false, trigger: RunTrigger? = nil) throws -> Result {
+    public func resume(_ run: StoredRun, all: Bool = false, trigger: RunTrigger? = nil, isLost: Bool = false) throws
+        -> Result
+    {
         if run.shownState == "success", !all {
             throw Problem(
                 .usage, "run \(run.id) of \"\(run.workflow)\" has succeeded: nothing is left to do",
                 hint: "Pass --all to run every step again.")
         }
-        return try drive { try driver.resume(spec, run, all: all, trigger: trigger, watch: watch) }
+        return try drive { try driver.resume(spec, run, all: all, trigger: trigger, isLost: isLost, watch: watch) }
     }
 
     private func drive(_ begin: () throws -> StoredRun) throws -> Result {

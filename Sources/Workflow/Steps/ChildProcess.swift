@@ -23,7 +23,10 @@ struct ChildProcess {
     func run(
         deadline: ContinuousClock.Instant?, isStopped: () -> Bool, log: StepLog, started: (Int32) throws -> Void
     ) throws -> End {
-        let (pid, output) = try Self.spawning.withLock { _ in try spawn() }
+        let (pid, output) = try Self.spawning.withLock { _ in
+            Self.keepInherited
+            return try spawn()
+        }
         defer { close(output) }
         var status: Int32 = 0
         do { try started(pid) } catch {
@@ -79,6 +82,13 @@ struct ChildProcess {
 
     /// One at a time: between the making of a pipe and its mark as ours another child would get it too.
     private static let spawning = Mutex<Void>(())
+
+    /// Once: what this process has inherited goes no further. A step may outlive us, and somebody may wait for the end of a pipe.
+    private static let keepInherited: Void = {
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? [] {
+            if let descriptor = Int32(name), descriptor > 2 { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
+        }
+    }()
 
     /// - Returns: the child, and the end of the pipe at which its output comes.
     private func spawn() throws -> (pid: pid_t, output: Int32) {

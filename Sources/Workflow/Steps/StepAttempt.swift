@@ -3,7 +3,15 @@ internal import Glibc
 internal import HTTP
 internal import Problems
 
-/// One attempt of a step while it goes on: what every kind of step works with. On a thread of its own, which it blocks.
+/// How one attempt of a step ended.
+struct AttemptEnd: Sendable {
+    var state: RunPlan.StepState
+    /// One line.
+    var error: String?
+    var outputs: [String: String] = [:]
+}
+
+/// One attempt of a step, and what every kind of step works with. It runs on a thread of its own, which it blocks.
 struct StepAttempt {
     let step: StepSpec
     let values: TemplateValues
@@ -14,8 +22,23 @@ struct StepAttempt {
     let isStopped: @Sendable () -> Bool
     /// Told the number of the step's process.
     let started: (Int32) throws -> Void
-    /// Of the clock that never jumps; nil for none.
-    let deadline: ContinuousClock.Instant?
+    /// Of the clock that never jumps; nil for none, and before it runs.
+    private(set) var deadline: ContinuousClock.Instant?
+
+    /// Does what the step says, to its end; an error is a failure with its message.
+    func run() -> AttemptEnd {
+        var attempt = self
+        attempt.deadline = step.timeoutMs.map { ContinuousClock.now + .milliseconds($0) }
+        do {
+            return try step.action.run(attempt)
+        } catch {
+            let message = (error as? Problem).map { $0.message + ($0.hint.map { " (\($0))" } ?? "") } ?? "\(error)"
+            // The message goes to the database as well, where a secret has no more business than in the log.
+            let shown = log.masked(message)
+            log.add(line: shown)
+            return AttemptEnd(state: .failed, error: shown)
+        }
+    }
 
     /// The template's text. What a secret file holds is kept out of the log from here on.
     ///
@@ -47,6 +70,11 @@ struct StepAttempt {
 
     var stopped: AttemptEnd { AttemptEnd(state: .cancelled, error: "was stopped") }
 
+    var isOverdue: Bool { deadline.map { ContinuousClock.now >= $0 } ?? false }
+
+    /// How it ends because it has to end now; nil where it may go on.
+    var forcedEnd: AttemptEnd? { isStopped() ? stopped : isOverdue ? timedOut : nil }
+
     func rows(_ count: Int) -> AttemptEnd {
         log.add(line: "\(count) rows")
         return AttemptEnd(state: .success, outputs: ["rows": "\(count)"])
@@ -62,8 +90,7 @@ struct StepAttempt {
         do throws(Problem) {
             response = try request.send(isStopped: isStopped)
         } catch {
-            if isStopped() { return stopped }
-            if let deadline, ContinuousClock.now >= deadline { return timedOut }
+            if let end = forcedEnd { return end }
             throw error
         }
         log.add(line: "status \(response.status), \(response.bodyBytes) bytes")
@@ -74,8 +101,7 @@ struct StepAttempt {
     func wait(for what: String, until isThere: () throws -> Bool) throws -> AttemptEnd {
         log.add(line: "waiting for \(what)")
         while try !isThere() {
-            if isStopped() { return stopped }
-            if let deadline, ContinuousClock.now >= deadline { return timedOut }
+            if let end = forcedEnd { return end }
             usleep(200_000)
         }
         log.add(line: "there it is")

@@ -1,3 +1,4 @@
+internal import Database
 internal import Foundation
 internal import Glibc
 internal import Problems
@@ -6,7 +7,8 @@ internal import YAML
 /// `workflow: NAME` with `params`: runs another workflow of the same folder to its end; `run_id` is its output.
 ///
 /// One that has a schedule is run for its newest interval that is due. An interval has one run for ever: where that one succeeded
-/// the step is content with it, where it failed it goes on with it.
+/// the step is content with it, where it failed it goes on with it. So it is with what an earlier attempt of the step has left
+/// behind, by a failure or because its process was killed. A run that somebody else has under way is waited for.
 public struct WorkflowStep: Sendable {
     static let keys = ["params"]
 
@@ -29,37 +31,58 @@ public struct WorkflowStep: Sendable {
         var values: [String: String] = [:]
         for (name, template) in params { values[name] = try attempt.fill(template) }
         let runner = WorkflowRunner(
-            spec, history: history, surroundings: attempt.surroundings, logs: logs, isInterrupted: attempt.isStopped
+            spec, history: history, surroundings: attempt.surroundings, logs: logs,
+            isInterrupted: { attempt.isStopped() || attempt.isOverdue }
         ) { event in
             if case .ended(let step, _, let state, let error, _) = event {
                 attempt.log.add(line: "\(spec.name)/\(step): \(state.rawValue)\(error.map { ", \($0)" } ?? "")")
             }
         }
         let interval = spec.schedule.flatMap { $0.interval(dueBy: attempt.surroundings.now()) }
-        let result: WorkflowRunner.Result
-        // An earlier attempt of this step may have left a run without an interval behind.
         let parent = "\(attempt.values.runID ?? "")/\(attempt.step.name)"
-        let left = try interval.map { try history.run(of: spec.name, $0) } ?? history.child(of: parent)
-        if var there = left, interval != nil || there.shownState != "success" {
-            attempt.log.add(line: "run \(there.id) is there: \(there.shownState)")
-            while there.shownState == "running" {
-                if attempt.isStopped() { return attempt.stopped }
-                if let deadline = attempt.deadline, ContinuousClock.now >= deadline { return attempt.timedOut }
+        var lastReason = ""
+        while true {
+            if let end = attempt.forcedEnd { return end }
+            let there = try interval.map { try history.run(of: spec.name, $0) } ?? left(by: parent, attempt, history)
+            do {
+                let result: WorkflowRunner.Result
+                switch there {
+                case nil: result = try runner.run(interval, trigger: .manual, params: values, parent: parent)
+                case let run? where run.shownState == "success":
+                    return AttemptEnd(state: .success, outputs: ["run_id": run.id])
+                case let run?:
+                    // Nobody but this step drives what it began: where this very process has it, an attempt was abandoned.
+                    let isLost = run.parent == parent && run.process == .current
+                    result = try runner.resume(run, isLost: isLost)
+                }
+                return end(result, attempt)
+            } catch let problem as Problem where problem.code == .tryAgain {
+                // Somebody else has it, or others are under way: it is looked at again.
+                if problem.message != lastReason { attempt.log.add(line: problem.message) }
+                lastReason = problem.message
                 usleep(200_000)
-                there = try history.run(there.id)
             }
-            if there.shownState == "success" {
-                return AttemptEnd(state: .success, outputs: ["run_id": there.id])
-            }
-            result = try runner.resume(there)
-        } else {
-            result = try runner.run(interval, trigger: .manual, params: values, parent: parent)
         }
-        if result.state == "success" { return AttemptEnd(state: .success, outputs: ["run_id": result.run.id]) }
-        if attempt.isStopped() { return attempt.stopped }
-        return AttemptEnd(
-            state: .failed, error: "run \(result.run.id) of workflow \"\(name)\": \(result.state)",
-            outputs: ["run_id": result.run.id])
+    }
+
+    /// What an earlier attempt of this step has begun and not told the end of; a run without an interval is known by that alone.
+    private func left(by parent: String, _ attempt: StepAttempt, _ history: RunHistory) throws -> StoredRun? {
+        guard let run = try history.child(of: parent) else { return nil }
+        // Where the step has succeeded with it and runs all the same, somebody wants all of it anew.
+        let earlier = try history.attempts(of: attempt.values.runID ?? "")
+        let isTold = earlier.contains {
+            $0.step == attempt.step.name && $0.state == .success && $0.outputs["run_id"] == run.id
+        }
+        return isTold ? nil : run
+    }
+
+    private func end(_ result: WorkflowRunner.Result, _ attempt: StepAttempt) -> AttemptEnd {
+        let outputs = ["run_id": result.run.id]
+        if result.state == "success" { return AttemptEnd(state: .success, outputs: outputs) }
+        return attempt.forcedEnd
+            ?? AttemptEnd(
+                state: .failed, error: "run \(result.run.id) of workflow \"\(name)\": \(result.state)",
+                outputs: outputs)
     }
 }
 

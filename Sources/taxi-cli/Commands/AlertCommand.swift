@@ -96,14 +96,7 @@ enum AlertCommand {
 
     /// nil where there are no results yet.
     private static func history(_ globals: GlobalOptions) throws -> AlertHistory? {
-        do {
-            return AlertHistory(try ResultsDatabase.openReadOnly(path: globals.resultsPath).connection)
-        } catch let problem as Problem where problem.code == .noInput {
-            guard globals.tenants.exists(globals.tenant) || globals.tenant == GlobalOptions.defaultTenant else {
-                throw globals.tenants.missing(globals.tenant)
-            }
-            return nil
-        }
+        try globals.openResultsIfAny().map { AlertHistory($0.connection) }
     }
 
     private static func write(_ entries: [AlertHistory.Entry], _ arguments: ParsedArguments, _ zone: ZoneClock) throws {

@@ -1,5 +1,3 @@
-internal import Foundation
-internal import Problems
 public import Trips
 
 /// What steps need of the world around them.
@@ -33,40 +31,5 @@ public struct StepSurroundings: Sendable {
         batch: @escaping Batch
     ) {
         (self.resultsPath, self.environment, self.now, self.batch) = (resultsPath, environment, now, batch)
-    }
-}
-
-/// How one attempt of a step ended.
-struct AttemptEnd: Sendable {
-    var state: RunPlan.StepState
-    /// One line.
-    var error: String?
-    var outputs: [String: String] = [:]
-}
-
-/// Runs one attempt of one step; on a thread of its own, which it blocks.
-struct StepExecutor {
-    let step: StepSpec
-    let values: TemplateValues
-    let surroundings: StepSurroundings
-    /// The workflow's own folder, in which its programs run.
-    let folder: String
-    let log: StepLog
-    let isStopped: @Sendable () -> Bool
-    let started: (Int32) throws -> Void
-
-    func run() -> AttemptEnd {
-        let attempt = StepAttempt(
-            step: step, values: values, surroundings: surroundings, folder: folder, log: log, isStopped: isStopped,
-            started: started, deadline: step.timeoutMs.map { ContinuousClock.now + .milliseconds($0) })
-        do {
-            return try step.action.run(attempt)
-        } catch {
-            let message = (error as? Problem).map { $0.message + ($0.hint.map { " (\($0))" } ?? "") } ?? "\(error)"
-            // The message goes to the database as well, where a secret has no more business than in the log.
-            let shown = log.masked(message)
-            log.add(line: shown)
-            return AttemptEnd(state: .failed, error: shown)
-        }
     }
 }
