@@ -121,7 +121,7 @@ extension Cohort {
         noteProgress(nowMs: start)
         let limits = (0..<input.partitionCount).map { tracker.limit(besides: $0, nowMs: start) }
         if workers.count == 1 {
-            while recordsInEpoch < options.epochRecords {
+            while !isFull(since: start, clock) {
                 guard let (partition, piece) = try input.next() else {
                     let isFinished = input.finished.allSatisfy { $0 }
                     let left = Int(start) + options.epochMs - Int(clock())
@@ -131,12 +131,18 @@ extension Cohort {
                 }
                 try take(piece, of: partition, with: workers[0], floor: floor, limit: limits[partition], nowMs: start)
                 try absorb(workers[0])
-                if clock() - start >= Int64(options.epochMs) { return false }
             }
             return false
         }
         return try readInParallel(
             isBounded: isBounded, floor: floor, limits: limits, nowMs: start, clock: clock)
+    }
+
+    /// Whether the epoch has its size or its time. While the committer is behind nobody would take it, so that it goes on growing for some
+    /// time: a commit costs about the same for more records.
+    private func isFull(since start: Int64, _ clock: () -> Int64) -> Bool {
+        guard recordsInEpoch >= options.epochRecords || clock() - start >= Int64(options.epochMs) else { return false }
+        return committer.hasRoom || recordsInEpoch >= options.epochRecordsWhileBehind
     }
 
     /// Tells the tracker which partitions wait for us, and which have been read to their end.
@@ -152,11 +158,14 @@ extension Cohort {
         isBounded: Bool, floor: EventTime, limits: [EventTime], nowMs: Int64, clock: () -> Int64
     ) throws -> Bool {
         var isAtEnd = false
-        while !isAtEnd, recordsInEpoch < options.epochRecords, clock() - nowMs < Int64(options.epochMs) {
+        while !isAtEnd, !isFull(since: nowMs, clock) {
             var pieces: [(partition: Int, piece: InputPiece)] = []
             var (gathered, bytes) = (recordsInEpoch, 0)
+            // What is left of the epoch, or a share of it where it goes on growing.
+            let wanted = max(options.epochRecords, gathered + options.epochRecords / 4)
+            let until = max(nowMs + Int64(options.epochMs), clock() + Int64(options.epochMs / 4))
             // Records of JSON are large: a whole epoch of them at once would take 100 MB.
-            while gathered < options.epochRecords, bytes < Self.bytesAtOnce, clock() - nowMs < Int64(options.epochMs) {
+            while gathered < wanted, bytes < Self.bytesAtOnce, clock() < until {
                 guard let next = try input.next() else {
                     isAtEnd = true
                     break

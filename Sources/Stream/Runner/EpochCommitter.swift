@@ -36,7 +36,9 @@ final class EpochCommitter: @unchecked Sendable {
     /// Shared by all committers of a run: they use one connection, which has one transaction at a time.
     private let queue: DispatchQueue
     /// How many epochs may wait: the one that is committed and the next.
-    private let slots = DispatchSemaphore(value: 2)
+    private let slots = DispatchSemaphore(value: slotCount)
+    private static let slotCount = 2
+    private let underWay = Mutex(0)
     private let failure = Mutex<(any Error)?>(nil)
 
     init(
@@ -122,6 +124,9 @@ final class EpochCommitter: @unchecked Sendable {
         }
     }
 
+    /// Whether `submit` would return at once.
+    var hasRoom: Bool { underWay.withLock { $0 < Self.slotCount } || failure.withLock { $0 != nil } }
+
     /// Hands an epoch over; waits while two are under way.
     ///
     /// - Throws: what an earlier epoch failed with; nothing is committed after a failure.
@@ -131,8 +136,12 @@ final class EpochCommitter: @unchecked Sendable {
             slots.signal()
             throw error
         }
+        underWay.withLock { $0 += 1 }
         queue.async { [self] in
-            defer { slots.signal() }
+            defer {
+                underWay.withLock { $0 -= 1 }
+                slots.signal()
+            }
             guard failure.withLock({ $0 == nil }) else { return }
             do { try commit(epoch) } catch { failure.withLock { $0 = error } }
         }

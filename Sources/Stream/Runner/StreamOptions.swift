@@ -21,6 +21,8 @@ public struct StreamOptions: Sendable {
     /// commit when the input has ended.
     public var epochMs = 50
     public var epochRecords = 25_000
+    /// While the commits before it are under way nobody would take an epoch: it may grow to so many records, in whatever time.
+    public var epochRecordsWhileBehind = 0
     public var untilEnd = false
     /// Removes the queries' results and reads from the source's beginning.
     public var fromBeginning = false

@@ -62,7 +62,7 @@ enum StreamCommand {
             Option(
                 "epoch-records", value: .value("N"), kind: .positive, default: "25000",
                 configKey: "stream.epoch-records",
-                help: "commit at least every so many records", group: "Work"),
+                help: "commit every so many records; by default more while commits are behind", group: "Work"),
             Option(
                 "workers", value: .value("N"), kind: .integer(1...256), configKey: "stream.workers",
                 help: "threads, at most one a partition; the number of processors unless said", group: "Work"),
@@ -175,6 +175,7 @@ enum StreamCommand {
         options.idleCloseMs = arguments.durationMs("idle-close")
         options.epochMs = arguments.durationMs("epoch").map(Int.init) ?? options.epochMs
         options.epochRecords = arguments.integer("epoch-records").map(Int.init) ?? options.epochRecords
+        if arguments.origin("epoch-records") == .defaultValue { options.epochRecordsWhileBehind = 100_000 }
         options.untilEnd = arguments.isOn("until-end")
         options.fromBeginning = arguments.isOn("from-beginning")
         options.fromTime = arguments.time("from-time")?.utcMs { zone.utcMs(localSeconds: $0) }
