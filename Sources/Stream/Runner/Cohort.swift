@@ -118,10 +118,11 @@ extension Cohort {
     func read(isBounded: Bool, clock: () -> Int64) throws -> Bool {
         let floor = tracker.watermark
         let start = clock()
+        let size = nextSize()
         noteProgress(nowMs: start)
         let limits = (0..<input.partitionCount).map { tracker.limit(besides: $0, nowMs: start) }
         if workers.count == 1 {
-            while !isFull(since: start, clock) {
+            while !isFull(size, since: start, clock) {
                 guard let (partition, piece) = try input.next() else {
                     let isFinished = input.finished.allSatisfy { $0 }
                     let left = Int(start) + options.epochMs - Int(clock())
@@ -135,13 +136,29 @@ extension Cohort {
             return false
         }
         return try readInParallel(
-            isBounded: isBounded, floor: floor, limits: limits, nowMs: start, clock: clock)
+            isBounded: isBounded, size: size, floor: floor, limits: limits, nowMs: start, clock: clock)
     }
 
-    /// Whether the epoch has its size or its time. While the committer is behind nobody would take it, so that it goes on growing for some
-    /// time: a commit costs about the same for more records.
-    private func isFull(since start: Int64, _ clock: () -> Int64) -> Bool {
-        guard recordsInEpoch >= options.epochRecords || clock() - start >= Int64(options.epochMs) else { return false }
+    /// When an epoch ends, whichever comes first.
+    private struct EpochSize {
+        var records: Int
+        var ms: Int64
+    }
+
+    /// Who is far behind the source has nobody who waits for the next result, and does with fewer commits where they are dear.
+    private func nextSize() -> EpochSize {
+        let usual = EpochSize(records: options.epochRecords, ms: Int64(options.epochMs))
+        let large = EpochSize(records: options.epochRecordsWhileBehind, ms: usual.ms * 4)
+        guard !committer.isCheap, large.records > usual.records, let lag = try? input.lag(), lag >= large.records else {
+            return usual
+        }
+        return large
+    }
+
+    /// Whether the epoch has its size. While the committer is behind nobody would take it, so that it goes on growing for some time: a
+    /// commit costs about the same for more records.
+    private func isFull(_ size: EpochSize, since start: Int64, _ clock: () -> Int64) -> Bool {
+        guard recordsInEpoch >= size.records || clock() - start >= size.ms else { return false }
         return committer.hasRoom || recordsInEpoch >= options.epochRecordsWhileBehind
     }
 
@@ -155,15 +172,15 @@ extension Cohort {
 
     /// Several workers: pieces are gathered, then each worker takes those of its partitions, and again; at the end their states merge.
     private func readInParallel(
-        isBounded: Bool, floor: EventTime, limits: [EventTime], nowMs: Int64, clock: () -> Int64
+        isBounded: Bool, size: EpochSize, floor: EventTime, limits: [EventTime], nowMs: Int64, clock: () -> Int64
     ) throws -> Bool {
         var isAtEnd = false
-        while !isAtEnd, !isFull(since: nowMs, clock) {
+        while !isAtEnd, !isFull(size, since: nowMs, clock) {
             var pieces: [(partition: Int, piece: InputPiece)] = []
             var (gathered, bytes) = (recordsInEpoch, 0)
             // What is left of the epoch, or a share of it where it goes on growing.
-            let wanted = max(options.epochRecords, gathered + options.epochRecords / 4)
-            let until = max(nowMs + Int64(options.epochMs), clock() + Int64(options.epochMs / 4))
+            let wanted = max(size.records, gathered + size.records / 4)
+            let until = max(nowMs + size.ms, clock() + size.ms / 4)
             // Records of JSON are large: a whole epoch of them at once would take 100 MB.
             while gathered < wanted, bytes < Self.bytesAtOnce, clock() < until {
                 guard let next = try input.next() else {

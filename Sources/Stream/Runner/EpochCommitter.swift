@@ -31,6 +31,8 @@ final class EpochCommitter: @unchecked Sendable {
     private let insertDay: Statement
     private let insertOutbox: Statement
     private let clearOutbox: Statement
+    /// Whether a commit costs little beside the rows that it stores: it makes no transaction of a cluster.
+    let isCheap: Bool
     /// Whether somebody may watch the source's offsets where the messages go.
     private let movesGroups: Bool
     /// Shared by all committers of a run: they use one connection, which has one transaction at a time.
@@ -43,7 +45,7 @@ final class EpochCommitter: @unchecked Sendable {
 
     init(
         database: ResultsDatabase, writer: any TopicWriter, plans: [QueryPlan], tenant: String, runID: String,
-        source: String, readsTopic: Bool, keepsGroups: Bool, queue: DispatchQueue
+        source: String, readsTopic: Bool, store: any TopicStore, queue: DispatchQueue
     ) throws {
         connection = database.connection
         self.queue = queue
@@ -55,7 +57,8 @@ final class EpochCommitter: @unchecked Sendable {
         producerEpoch = try writer.takeOver(producer: producer).epoch
         run = (runID, source)
         self.readsTopic = readsTopic
-        movesGroups = readsTopic && keepsGroups
+        isCheap = store.keepsMarksForFree
+        movesGroups = readsTopic && !store.keepsColumns
         ledger = try Ledger(connection)
         let connection = connection
         upserts = try plans.map { plan in

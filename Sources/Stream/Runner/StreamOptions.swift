@@ -21,7 +21,8 @@ public struct StreamOptions: Sendable {
     /// commit when the input has ended.
     public var epochMs = 50
     public var epochRecords = 25_000
-    /// While the commits before it are under way nobody would take an epoch: it may grow to so many records, in whatever time.
+    /// While the commits before it are under way nobody would take an epoch: it may grow to so many records, in whatever time. Where commits
+    /// are dear, epochs are as large, in four times `epochMs`, as long as at least so many records wait to be read.
     public var epochRecordsWhileBehind = 0
     public var untilEnd = false
     /// Removes the queries' results and reads from the source's beginning.

@@ -114,7 +114,7 @@ extension StreamRunner {
             let states = try plans.map { try loader.load($0, zone: options.zone) }
             let committer = try EpochCommitter(
                 database: database, writer: store.makeWriter(), plans: plans, tenant: options.tenant, runID: runID,
-                source: name, readsTopic: readsTopic, keepsGroups: !store.keepsColumns, queue: queue)
+                source: name, readsTopic: readsTopic, store: store, queue: queue)
             let input = try makeInput(for: cohorts.count)
             if let position = group.key.positions[name] {
                 try input.seek(to: position)
