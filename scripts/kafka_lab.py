@@ -4,6 +4,8 @@ TAXI_KAFKA_SH=FILE names another kafka.sh, TAXI_CLI=FILE another program than th
 """
 import collections, json, os, random, shutil, socket, subprocess, tempfile, time
 
+from taxi_program import taxi_program
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -19,15 +21,6 @@ def kafka_script():
     if "TAXI_KAFKA_SH" in os.environ: return os.environ["TAXI_KAFKA_SH"]
     found = os.path.join(os.path.dirname(ROOT), "shared/kafka/kafka.sh")
     return found if os.path.exists(found) else None
-
-
-def taxi_program(build=True):
-    """The program under test: TAXI_CLI, or the release build, which is made first."""
-    if "TAXI_CLI" in os.environ: return os.path.abspath(os.environ["TAXI_CLI"])
-    words = ["swift", "build", "-c", "release", "--package-path", ROOT]
-    if build: subprocess.run(words + ["--product", "taxi-cli"], check=True, stdout=subprocess.DEVNULL)
-    folder = subprocess.run(words + ["--show-bin-path"], check=True, capture_output=True, text=True).stdout.strip()
-    return os.path.join(folder, "taxi-cli")
 
 
 def free_ports(brokers):
