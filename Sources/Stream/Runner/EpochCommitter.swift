@@ -38,9 +38,7 @@ final class EpochCommitter: @unchecked Sendable {
     /// Shared by all committers of a run: they use one connection, which has one transaction at a time.
     private let queue: DispatchQueue
     /// How many epochs may wait: the one that is committed and the next.
-    private let slots = DispatchSemaphore(value: slotCount)
-    private static let slotCount = 2
-    private let underWay = Mutex(0)
+    private let slots = DispatchSemaphore(value: 2)
     private let failure = Mutex<(any Error)?>(nil)
 
     init(
@@ -127,8 +125,12 @@ final class EpochCommitter: @unchecked Sendable {
         }
     }
 
-    /// Whether `submit` would return at once.
-    var hasRoom: Bool { underWay.withLock { $0 < Self.slotCount } || failure.withLock { $0 != nil } }
+    /// Whether `submit` would return at once. To be asked by the thread that submits.
+    var hasRoom: Bool {
+        guard slots.wait(timeout: .now()) == .success else { return false }
+        slots.signal()
+        return true
+    }
 
     /// Hands an epoch over; waits while two are under way.
     ///
@@ -139,12 +141,8 @@ final class EpochCommitter: @unchecked Sendable {
             slots.signal()
             throw error
         }
-        underWay.withLock { $0 += 1 }
         queue.async { [self] in
-            defer {
-                underWay.withLock { $0 -= 1 }
-                slots.signal()
-            }
+            defer { slots.signal() }
             guard failure.withLock({ $0 == nil }) else { return }
             do { try commit(epoch) } catch { failure.withLock { $0 = error } }
         }
