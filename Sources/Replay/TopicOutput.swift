@@ -10,7 +10,8 @@ final class TopicOutput: ReplayOutput {
 
     private let store: any TopicStore
     private let options: ReplayOptions
-    private let encode: (_ partition: Int, _ batch: TripBatch, _ rows: UnsafeBufferPointer<Int32>) -> PendingBatch
+    /// Columns, or records where the store keeps no columns.
+    private let encode: (TripBatch, UnsafeBufferPointer<Int32>) -> (columns: [UInt8], records: TripRecords?)
     /// Whether positions are kept: always where that is free, else only for a replay that is to be resumed.
     private let keepsPositions: Bool
     private let log = Logger("replay")
@@ -30,18 +31,15 @@ final class TopicOutput: ReplayOutput {
     init(store: any TopicStore, options: ReplayOptions, encode: TripEncoder? = nil) {
         (self.store, self.options) = (store, options)
         keepsPositions = store.keepsMarksForFree || options.isResuming
-        let topic = options.ingestTopic
         if store.keepsColumns || encode != nil {
             let encode = encode ?? ColumnsEncoder().encode
-            self.encode = { partition, batch, rows in
-                PendingBatch(topic: topic, partition: partition, columns: encode(batch, rows), of: batch, rows)
-            }
+            self.encode = { (encode($0, $1), nil) }
         } else {
             var pool = TripRecordsPool()
-            self.encode = { partition, batch, rows in
+            self.encode = { batch, rows in
                 let records = pool.take()
                 records.encode(batch, rows: rows, key: options.key.field)
-                return PendingBatch(topic: topic, partition: partition, records: records)
+                return ([], records)
             }
         }
     }
@@ -73,7 +71,16 @@ final class TopicOutput: ReplayOutput {
 
     func add(_ batch: TripBatch, rows: Range<Int>, firstTrip: Int) {
         split.forEach(of: batch, rows: rows, firstTrip: firstTrip) { partition, rows in
-            append(encode(partition, batch, rows))
+            var (least, greatest) = (EventTime.max, EventTime.min)
+            for row in rows {
+                let time = batch.eventTimes[Int(row)]
+                (least, greatest) = (min(least, time), max(greatest, time))
+            }
+            let (columns, records) = encode(batch, rows)
+            append(
+                PendingBatch(
+                    topic: options.ingestTopic, partition: partition, count: rows.count, times: least...greatest,
+                    encoding: records == nil ? .trips : .records, payload: columns, records: records))
             if partition == 0 { end += Int64(rows.count) }
         }
     }
@@ -125,19 +132,4 @@ typealias TripEncoder = (_ batch: TripBatch, _ rows: UnsafeBufferPointer<Int32>)
 final class ColumnsEncoder {
     private var encoder = TripColumnsEncoder()
     func encode(_ batch: TripBatch, rows: UnsafeBufferPointer<Int32>) -> [UInt8] { encoder.encode(batch, rows: rows) }
-}
-
-extension PendingBatch {
-    fileprivate init(
-        topic: String, partition: Int, columns: [UInt8], of batch: TripBatch, _ rows: UnsafeBufferPointer<Int32>
-    ) {
-        var (least, greatest) = (EventTime.max, EventTime.min)
-        for row in rows {
-            let time = batch.eventTimes[Int(row)]
-            (least, greatest) = (min(least, time), max(greatest, time))
-        }
-        self.init(
-            topic: topic, partition: partition, count: rows.count, times: least...greatest, encoding: .trips,
-            payload: columns)
-    }
 }

@@ -41,14 +41,14 @@ public struct PendingBatch: Sendable {
     /// Empty where there are `records`.
     public var payload: [UInt8]
     /// Instead of the payload of a batch of records, for a store that keeps no columns.
-    public internal(set) var records: TripRecords?
+    public var records: TripRecords?
 
     public init(
         topic: String, partition: Int, count: Int, times: ClosedRange<EventTime>, encoding: BatchEncoding,
-        payload: [UInt8]
+        payload: [UInt8], records: TripRecords? = nil
     ) {
         (self.topic, self.partition, self.count, self.times) = (topic, partition, count, times)
-        (self.encoding, self.payload) = (encoding, payload)
+        (self.encoding, self.payload, self.records) = (encoding, payload, records)
     }
 
     public var byteCount: Int { records?.byteCount ?? payload.count }

@@ -63,14 +63,3 @@ public struct TripRecordsPool {
 
     private static let most = 64
 }
-
-extension PendingBatch {
-    /// Trips on their way into one partition, for a store that keeps records; at least one.
-    public init(topic: String, partition: Int, records: TripRecords) {
-        let (least, greatest) = records.times.reduce((EventTime.max, EventTime.min)) { (min($0.0, $1), max($0.1, $1)) }
-        self.init(
-            topic: topic, partition: partition, count: records.count, times: least...greatest, encoding: .records,
-            payload: [])
-        self.records = records
-    }
-}
