@@ -75,8 +75,16 @@ import Testing
         #expect(without.lines.count == 10)
     }
 
-    @Test(.enabled(if: TestServer.hasAWS)) func anAlertIsAnalysedUploadedAndTold() throws {
-        let taxi = try taxi()
+    /// Also in the tenant's first month, which is not over.
+    @Test(.enabled(if: TestServer.hasAWS), arguments: [false, true])
+    func anAlertIsAnalysedUploadedAndTold(inTheFirstDays: Bool) throws {
+        let taxi = try taxi(streams: !inTheFirstDays)
+        if inTheFirstDays {
+            try taxi.succeed(
+                "data", "generate", "--rows", "20000", "--seed", "3", "--from", "2024-01-05", "--to", "2024-01-06",
+                "two-days.csv")
+            try taxi.succeed("stream", "--input", taxi("two-days.csv"))
+        }
         let server = try TestServer.aws(key: "AKIDEXAMPLE", secret: "s3cr3t/s3cr3t")
         _ = try server.ask("PUT", "/taxi-alerts", service: "s3")
         _ = try server.ask("POST", "/?Action=CreateTopic&Name=taxi-alerts", service: "sns")
