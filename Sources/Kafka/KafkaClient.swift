@@ -73,9 +73,9 @@ public final class KafkaClient: @unchecked Sendable {
     public var servers: String { configuration.servers }
 
     private static let base = [
-        "client.id": "taxi-cli", "socket.keepalive.enable": "true", "reconnect.backoff.ms": "50",
-        "reconnect.backoff.max.ms": "1000", "topic.metadata.refresh.fast.interval.ms": "50",
-        "broker.address.family": "any",
+        "client.id": "taxi-cli", "socket.keepalive.enable": "true", "socket.nagle.disable": "true",
+        "reconnect.backoff.ms": "50", "reconnect.backoff.max.ms": "1000",
+        "topic.metadata.refresh.fast.interval.ms": "50", "broker.address.family": "any",
     ]
 
     private static func set(

@@ -22,11 +22,13 @@ public final class KafkaProducer {
     /// - Parameters:
     ///   - transactionalID: nil sends without transactions.
     ///   - isIdempotent: false may send a record twice where an acknowledgement is lost.
+    ///   - lingerMs: how long a record waits for a fuller request, unless somebody waits in `finish` or `commit`.
     public init(
-        _ configuration: KafkaConfiguration, transactionalID: String? = nil, isIdempotent: Bool = true
+        _ configuration: KafkaConfiguration, transactionalID: String? = nil, isIdempotent: Bool = true,
+        lingerMs: Int = KafkaProducer.patientLingerMs
     ) throws(Problem) {
         var settings = [
-            "acks": "all", "compression.codec": "lz4", "linger.ms": "5", "batch.num.messages": "50000",
+            "acks": "all", "compression.codec": "lz4", "linger.ms": "\(lingerMs)", "batch.num.messages": "50000",
             "queue.buffering.max.kbytes": "65536", "statistics.interval.ms": "0",
             // Nothing is given up while a broker is away; a transaction has its own limit.
             "message.timeout.ms": "0",
@@ -44,6 +46,13 @@ public final class KafkaProducer {
             .producer, configuration, settings: settings, fixed: fixed, reportsDeliveries: true)
         poller = Poller(client)
     }
+
+    /// Longer than a busy broker takes to answer. An idempotent client of librdkafka has one request of a partition under way, and while
+    /// records that have lingered long enough wait for its answer, the client's thread asks the socket again and again without a pause:
+    /// up to 2 million times for a million records, at the cost of the processor that parses, compresses and is the broker.
+    public static let patientLingerMs = 200
+    /// For records that somebody waits for.
+    public static let promptLingerMs = 5
 
     /// Long enough for a broker that is away for a minute; not so long that readers wait for ever behind a producer that was killed.
     public static let defaultTransactionTimeoutMs: Int64 = 120_000

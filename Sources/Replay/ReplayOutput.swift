@@ -24,6 +24,8 @@ protocol ReplayOutput: AnyObject {
     func add(_ rejects: ArraySlice<Reject>, atMs: EventTime)
     /// Size of what was added since the last `seal`.
     var pendingBytes: Int { get }
+    /// Size that makes a commit due. JSON of `ReplayRun.recordsPerCommit` trips would take 90 MB, and several commits are under way at once.
+    var bytesPerCommit: Int { get }
     /// All that was added since the last call, with the position that belongs to it.
     func seal(position: [UInt8]) -> SealedCommit
     /// At return the records are on the disk, or passed on; those of a commit without a mark perhaps only after `finish`.
@@ -33,6 +35,7 @@ protocol ReplayOutput: AnyObject {
 }
 
 extension ReplayOutput {
+    var bytesPerCommit: Int { 8 << 20 }
     func finish() {}
 }
 

@@ -11,8 +11,6 @@ final class ReplayRun {
     /// Trips read ahead. Part of what makes a replay repeatable: with a limit, which rejects are met depends on it.
     static let batchCapacity = 8192
     static let recordsPerCommit = 12 * batchCapacity
-    /// JSON lines of so many trips would take 90 MB, and several commits are under way at once.
-    static let bytesPerCommit = 16 << 20
     static let commitIntervalNs: Int64 = 20_000_000
     /// Without a pace a commit is full long before; a slow pipe's records do not wait for that.
     static let unpacedCommitIntervalNs: Int64 = 500_000_000
@@ -225,7 +223,7 @@ extension ReplayRun {
 
     private func isCommitDue(atNs now: Int64) -> Bool {
         guard pending.trips + pending.rejects > 0 else { return false }
-        if pending.trips + pending.rejects >= Self.recordsPerCommit || output.pendingBytes >= Self.bytesPerCommit {
+        if pending.trips + pending.rejects >= Self.recordsPerCommit || output.pendingBytes >= output.bytesPerCommit {
             return true
         }
         guard options.pace.isPaced || pacer?.pace.isPaced == true else {

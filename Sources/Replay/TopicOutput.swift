@@ -26,11 +26,14 @@ final class TopicOutput: ReplayOutput {
     private var end: Int64 = 0
     private var batches: [PendingBatch] = []
     private(set) var pendingBytes = 0
+    /// A transaction waits for its answers alone, so that fewer of them are worth more memory.
+    let bytesPerCommit: Int
 
     /// - Parameter encode: makes columns of trips; nil encodes as the store keeps them.
     init(store: any TopicStore, options: ReplayOptions, encode: TripEncoder? = nil) {
         (self.store, self.options) = (store, options)
         keepsPositions = store.keepsMarksForFree || options.isResuming
+        bytesPerCommit = (keepsPositions ? 16 : 8) << 20
         if store.keepsColumns || encode != nil {
             let encode = encode ?? ColumnsEncoder().encode
             self.encode = { (encode($0, $1), nil) }
@@ -113,7 +116,9 @@ final class TopicOutput: ReplayOutput {
 
     func commit(_ commit: SealedCommit) throws {
         // Nobody can go on from here, so that nothing depends on when it is stored.
-        if commit.mark == nil, let writer { return try writer.submit(commit.batches) }
+        if commit.mark == nil, let writer {
+            return try writer.submit(commit.batches, promptly: commit.firstDueNs != nil)
+        }
         guard try writer?.append(commit.batches, mark: commit.mark) == true else {
             // Epoch and sequence are ours alone and only grow.
             throw Problem(.software, "the topics took a commit of producer \"\(options.producer)\" for a repetition")

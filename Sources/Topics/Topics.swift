@@ -216,13 +216,15 @@ public protocol TopicWriter: AnyObject {
     func append(_ batches: [PendingBatch], mark: ProducerMark?) throws -> Bool
     /// Appends without a mark, and without waiting where a backend can do so: the batches are on the disk when `flush` has returned.
     ///
+    /// - Parameter promptly: whether readers get the records at once; else a backend may keep them for a fifth of a second, for fuller
+    ///   requests.
     /// - Throws: also what an earlier call could not append.
-    func submit(_ batches: [PendingBatch]) throws
+    func submit(_ batches: [PendingBatch], promptly: Bool) throws
     func flush() throws
 }
 
 extension TopicWriter {
-    public func submit(_ batches: [PendingBatch]) throws { try append(batches, mark: nil) }
+    public func submit(_ batches: [PendingBatch], promptly: Bool) throws { try append(batches, mark: nil) }
     public func flush() {}
 }
 

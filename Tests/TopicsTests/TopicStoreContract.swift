@@ -70,6 +70,24 @@ let topicStoreContract: [ContractCheck] = [
         #expect(try readAll(store, first, 0).count == 1)
         #expect(try readAll(store, second, 0).count == 1)
     },
+    ContractCheck(testDescription: "keeps the order of what is submitted, in a hurry or not") { backend in
+        let store = backend.topics
+        let topic = try newTopic(in: store, partitions: 3)
+        let writer = try store.makeWriter()
+        for time: Int64 in 1...6 {
+            let batches = (0..<3).map { batch(topic, $0, [time, time]) }
+            if time == 5 {
+                try writer.append(batches, mark: nil)
+            } else {
+                try writer.submit(batches, promptly: time == 3 || time == 4)
+            }
+        }
+        try writer.flush()
+        for partition in 0..<3 {
+            let times = try readAll(store, topic, partition).map(\.record.timestamp)
+            #expect(times == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6])
+        }
+    },
     ContractCheck(testDescription: "appends what has a mark once", needs: [.marks]) { backend in
         let store = backend.topics
         let topic = try newTopic(in: store, partitions: 1)

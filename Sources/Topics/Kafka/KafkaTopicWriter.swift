@@ -13,13 +13,17 @@ final class KafkaTopicWriter: TopicWriter {
     /// Larger ones no topic takes; trips are smaller by far.
     static let largestRecordBytes = 32 << 20
 
+    /// Each has a thread for each broker, which compresses and is busy all the time; two of them keep up with the one that encodes.
+    static let clientsInParallel = 2
+
     private let configuration: KafkaConfiguration
     private let namespace: String
     private let delivery: Delivery
     private let log = Logger("kafka")
     private var admin: KafkaAdmin?
-    /// For appends without a mark, and for all where records may come twice.
-    private var plain: KafkaProducer?
+    /// For appends without a mark, and for all where records may come twice: each sends its share of a topic's partitions.
+    private var plain: [KafkaProducer] = []
+    private var isPrompt = false
     private var sessions: [String: Session] = [:]
     /// Memory of records that were given up: see `KafkaProducer.giveUp`.
     private var abandoned: [Any] = []
@@ -63,7 +67,7 @@ final class KafkaTopicWriter: TopicWriter {
         return try explained(action) {
             for batch in batches { precondition(batch.count > 0, "an empty batch has no place in a partition") }
             guard let mark else {
-                try append(batches, with: plainProducer())
+                try append(batches)
                 return true
             }
             if sessions[mark.producer] == nil {
@@ -79,44 +83,47 @@ final class KafkaTopicWriter: TopicWriter {
 // MARK: - Appending
 
 extension KafkaTopicWriter {
-    func submit(_ batches: [PendingBatch]) throws {
+    func submit(_ batches: [PendingBatch], promptly: Bool) throws {
         try explained(batches.first.map { "appending to topic \"\($0.topic)\"" } ?? "appending") {
-            let producer = try plainProducer()
-            try check(batches, on: producer)
-            guard batches.allSatisfy({ $0.encoding == .records }) else {
-                try flush()
-                return try append(batches, with: producer)
-            }
+            guard batches.allSatisfy({ $0.encoding == .records }) else { return try append(batches) }
+            if plain.isEmpty || isPrompt != promptly { try makePlain(promptly: promptly) }
+            for producer in plain { try check(batches, on: producer) }
             do {
-                try givingUp(producer) {
-                    try producer.turn(onWaiting: noteWaiting)
-                    if lent.count > 1 { lent.removeFirst() }
-                    noteProgress()
-                    lent.append(batches)
-                    // The arrays stay where they are as long as `lent` has them, since nobody changes them.
-                    for batch in batches {
-                        if let records = batch.records {
-                            try send(records, of: batch, with: producer)
-                        } else {
-                            try batch.payload.withUnsafeBytes { try send($0, of: batch, with: producer) }
-                        }
+                for producer in plain { try producer.turn(onWaiting: noteWaiting) }
+                if lent.count > 1 { lent.removeFirst() }
+                noteProgress()
+                lent.append(batches)
+                // The arrays stay where they are as long as `lent` has them, since nobody changes them.
+                for batch in batches {
+                    let producer = plain[batch.partition % plain.count]
+                    if let records = batch.records {
+                        try send(records, of: batch, with: producer)
+                    } else {
+                        try batch.payload.withUnsafeBytes { try send($0, of: batch, with: producer) }
                     }
                 }
             } catch {
                 abandoned += lent as [Any]
+                for producer in plain { producer.giveUp() }
                 throw error
             }
         }
     }
 
     func flush() throws {
-        guard let plain else { return }
-        try explained("appending") { try plain.finish(onWaiting: noteWaiting) }
+        try explained("appending") {
+            for producer in plain { try producer.finish(onWaiting: noteWaiting) }
+        }
         lent.removeAll()
         noteProgress()
     }
 
-    private func append(_ batches: [PendingBatch], with producer: KafkaProducer) throws {
+    /// Without a mark; all of it is stored at return.
+    private func append(_ batches: [PendingBatch]) throws {
+        // Two clients send to a partition in no order.
+        try flush()
+        if plain.isEmpty { try makePlain(promptly: true) }
+        let producer = plain[0]
         try check(batches, on: producer)
         try send(batches[...], with: producer) { try producer.finish(onWaiting: noteWaiting) }
         noteProgress()
@@ -129,7 +136,7 @@ extension KafkaTopicWriter {
         }
         let offsets = KafkaMark.offsets(mark, progress: progress)
         if delivery == .atLeastOnce {
-            try append(batches, with: plainProducer())
+            try append(batches)
             try adminClient().commit(offsets, group: group(of: mark.producer))
         } else {
             guard try commit(batches, offsets, mark) else { return false }
@@ -298,12 +305,18 @@ extension KafkaTopicWriter {
 // MARK: - Clients
 
 extension KafkaTopicWriter {
-    private func plainProducer() throws -> KafkaProducer {
-        if let plain { return plain }
-        let made = try KafkaProducer(configuration, isIdempotent: delivery == .exactlyOnce)
-        try made.client.connect()
-        plain = made
-        return made
+    /// Makes the clients for appends without a mark, in place of those that there are.
+    private func makePlain(promptly: Bool) throws {
+        try flush()
+        plain.removeAll()
+        isPrompt = promptly
+        for _ in 0..<(promptly ? 1 : Self.clientsInParallel) {
+            let made = try KafkaProducer(
+                configuration, isIdempotent: delivery == .exactlyOnce,
+                lingerMs: promptly ? KafkaProducer.promptLingerMs : KafkaProducer.patientLingerMs)
+            try made.client.connect()
+            plain.append(made)
+        }
     }
 
     private func adminClient() throws -> KafkaAdmin {
