@@ -18,7 +18,7 @@ extension HTTPRequest {
 /// One request under way: a handle of libcurl and what its callbacks read and write, all on one thread.
 private final class Transfer {
     /// Once, before the first handle; libcurl has no lock of its own for it.
-    private static let isReady = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
+    private static let fault: String? = taxi_curl_load().map { String(cString: $0) }
 
     private let request: HTTPRequest
     private let isStopped: () -> Bool
@@ -33,7 +33,11 @@ private final class Transfer {
     private var bodyBytes: Int64 = 0
 
     init(_ request: HTTPRequest, isStopped: @escaping () -> Bool) throws(Problem) {
-        guard Self.isReady, let handle = curl_easy_init() else {
+        if let fault = Self.fault {
+            throw Problem(
+                .unavailable, "libcurl cannot be used: \(fault)", hint: "Install it: apt-get install libcurl4.")
+        }
+        guard let handle = taxi_curl_easy_init() else {
             throw Problem(.unavailable, "libcurl does not start: out of memory")
         }
         (self.request, self.isStopped, self.handle) = (request, isStopped, handle)
@@ -50,8 +54,8 @@ private final class Transfer {
     }
 
     deinit {
-        curl_easy_cleanup(handle)
-        curl_slist_free_all(list)
+        taxi_curl_easy_cleanup(handle)
+        taxi_curl_slist_free_all(list)
         if source >= 0 { close(source) }
     }
 
@@ -92,15 +96,15 @@ private final class Transfer {
                     taxi_curl_set_size(handle, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(bytes.count))
                     taxi_curl_set_pointer(
                         handle, CURLOPT_POSTFIELDS, UnsafeMutableRawPointer(mutating: padded.baseAddress))
-                    return curl_easy_perform(handle)
+                    return taxi_curl_easy_perform(handle)
                 }
             }
-            return curl_easy_perform(handle)
+            return taxi_curl_easy_perform(handle)
         }
         if let failure { throw failure }
         guard code == CURLE_OK else {
             let detail = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-            throw problem(code, detail.isEmpty ? String(cString: curl_easy_strerror(code)) : detail)
+            throw problem(code, detail.isEmpty ? String(cString: taxi_curl_easy_strerror(code)) : detail)
         }
         let status = taxi_curl_status(handle)
         if (200..<300).contains(status) { try destination?.finish() }
@@ -114,7 +118,7 @@ private final class Transfer {
 
     private func add(_ name: String, _ value: String) {
         // libcurl sends a header without a value only where a semicolon stands for the colon.
-        list = curl_slist_append(list, value.isEmpty ? "\(name);" : "\(name): \(value)") ?? list
+        list = taxi_curl_slist_append(list, value.isEmpty ? "\(name);" : "\(name): \(value)") ?? list
     }
 
     /// The body where it is in memory; an empty one where the method makes a server expect its length.

@@ -35,15 +35,19 @@ struct MachineChecks {
         #endif
     }
 
-    /// Versions of the C libraries that this process has loaded, asked of the libraries themselves: headers would only say
-    /// what was there when it was built.
+    /// Versions of the C libraries, asked of the libraries themselves: headers would only say what was there when it was built.
     private func libraries() -> [Finding] {
         let functions = [
             ("SQLite", "sqlite3_libversion"), ("libyaml", "yaml_get_version_string"), ("zstd", "ZSTD_versionString"),
             ("zlib", "zlibVersion"), ("librdkafka", "rd_kafka_version_str"), ("libcurl", "curl_version"),
         ]
-        return functions.compactMap { name, function in
-            guard let symbol = dlsym(nil, function) else { return nil }
+        // It alone is loaded only when it is used.
+        _ = dlopen("libcurl.so.4", RTLD_LAZY | RTLD_GLOBAL)
+        return functions.map { name, function in
+            guard let symbol = dlsym(nil, function) else {
+                return Finding(
+                    name, .warn, "cannot be loaded", advice: "Requests over HTTP need it: apt-get install libcurl4.")
+            }
             typealias Version = @convention(c) () -> UnsafePointer<CChar>?
             let version = unsafeBitCast(symbol, to: Version.self)().map { String(cString: $0) } ?? "unknown"
             let isOld = name == "SQLite" && Self.isVersion(version, before: [3, 38])
