@@ -2,15 +2,15 @@
 
 #include <string.h>
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
 #endif
 
 typedef struct {
     uint64_t separators, newlines, quotes, upper;
 } block_masks;
 
-#if defined(__SSE2__)
+#if defined(__x86_64__)
 static inline uint64_t equal_mask(__m128i a, __m128i b, __m128i c, __m128i d, __m128i wanted) {
     uint64_t w = (uint16_t)_mm_movemask_epi8(_mm_cmpeq_epi8(a, wanted));
     uint64_t x = (uint16_t)_mm_movemask_epi8(_mm_cmpeq_epi8(b, wanted));
@@ -53,9 +53,19 @@ static inline uint64_t prefix_xor(uint64_t x) {
     return x;
 }
 
-taxi_scan_result taxi_scan(
+/// Writes the places of the bits that are set, counted from `at`.
+static inline void write_positions(uint64_t bits, uint32_t at, uint32_t *out) {
+    while (bits) {
+        *out++ = at + (uint32_t)__builtin_ctzll(bits);
+        bits &= bits - 1;
+    }
+}
+
+/// `taxi_scan`, for what the processor has: compiled once for each set of instructions.
+static inline __attribute__((always_inline)) taxi_scan_result scan(
     const uint8_t *bytes, size_t length, uint8_t delimiter, uint8_t newline, uint32_t *positions, uint32_t first_index,
-    uint32_t *row_ends, size_t row_limit) {
+    uint32_t *row_ends, size_t row_limit, block_masks (*masks)(const uint8_t *, uint8_t, uint8_t),
+    void (*write)(uint64_t, uint32_t, uint32_t *)) {
     taxi_scan_result result = {0, 0, 0};
     uint64_t in_quotes = 0;  // all ones while a quoted field goes on from the block before
     uint8_t tail[64];
@@ -67,7 +77,7 @@ taxi_scan_result taxi_scan(
             memcpy(tail, block, length - at);
             block = tail;
         }
-        block_masks m = masks_of(block, delimiter, newline);
+        block_masks m = masks(block, delimiter, newline);
         if (m.quotes | in_quotes) {
             uint64_t quoted = prefix_xor(m.quotes) ^ in_quotes;
             in_quotes = (uint64_t)((int64_t)quoted >> 63);
@@ -87,16 +97,65 @@ taxi_scan_result taxi_scan(
                 break;
             }
         }
-        uint32_t *out = positions + result.separators;
-        uint32_t count = (uint32_t)__builtin_popcountll(m.separators);
-        uint64_t separators = m.separators;
-        while (separators) {
-            *out++ = (uint32_t)at + (uint32_t)__builtin_ctzll(separators);
-            separators &= separators - 1;
-        }
-        result.separators += count;
+        // Places may be written beyond the last one, and there is room for one a byte.
+        (block == tail ? write_positions : write)(m.separators, (uint32_t)at, positions + result.separators);
+        result.separators += (uint32_t)__builtin_popcountll(m.separators);
         if (length == 0) break;
     }
     result.non_ascii = upper != 0;
     return result;
+}
+
+taxi_scan_result taxi_scan_portable(
+    const uint8_t *bytes, size_t length, uint8_t delimiter, uint8_t newline, uint32_t *positions, uint32_t first_index,
+    uint32_t *row_ends, size_t row_limit) {
+    return scan(bytes, length, delimiter, newline, positions, first_index, row_ends, row_limit, masks_of, write_positions);
+}
+
+#if defined(__x86_64__)
+#define WITH_AVX2 __attribute__((target("avx2,bmi,popcnt")))
+
+WITH_AVX2 static inline uint64_t equal_mask_avx2(__m256i a, __m256i b, __m256i wanted) {
+    uint64_t w = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(a, wanted));
+    uint64_t x = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(b, wanted));
+    return w | x << 32;
+}
+
+WITH_AVX2 static inline block_masks masks_avx2(const uint8_t *bytes, uint8_t delimiter, uint8_t newline) {
+    __m256i a = _mm256_loadu_si256((const __m256i *)bytes), b = _mm256_loadu_si256((const __m256i *)(bytes + 32));
+    block_masks m;
+    m.newlines = equal_mask_avx2(a, b, _mm256_set1_epi8((char)newline));
+    m.separators = m.newlines | equal_mask_avx2(a, b, _mm256_set1_epi8((char)delimiter));
+    m.quotes = equal_mask_avx2(a, b, _mm256_set1_epi8('"'));
+    m.upper = (uint32_t)_mm256_movemask_epi8(_mm256_or_si256(a, b));
+    return m;
+}
+
+/// Four at a time: how many there are in a block is hard to foretell, whether there are more than four or eight is less so.
+WITH_AVX2 static inline void write_positions_bmi(uint64_t bits, uint32_t at, uint32_t *out) {
+    while (bits) {
+        for (int i = 0; i < 4; i++) {
+            out[i] = at + (uint32_t)_tzcnt_u64(bits);
+            bits = _blsr_u64(bits);
+        }
+        out += 4;
+    }
+}
+
+WITH_AVX2 static taxi_scan_result scan_avx2(
+    const uint8_t *bytes, size_t length, uint8_t delimiter, uint8_t newline, uint32_t *positions, uint32_t first_index,
+    uint32_t *row_ends, size_t row_limit) {
+    return scan(
+        bytes, length, delimiter, newline, positions, first_index, row_ends, row_limit, masks_avx2, write_positions_bmi);
+}
+#endif
+
+taxi_scan_result taxi_scan(
+    const uint8_t *bytes, size_t length, uint8_t delimiter, uint8_t newline, uint32_t *positions, uint32_t first_index,
+    uint32_t *row_ends, size_t row_limit) {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi"))
+        return scan_avx2(bytes, length, delimiter, newline, positions, first_index, row_ends, row_limit);
+#endif
+    return taxi_scan_portable(bytes, length, delimiter, newline, positions, first_index, row_ends, row_limit);
 }

@@ -1,7 +1,7 @@
 // Finds the separators of delimited text, 64 bytes at a time.
 //
-// Swift's own SIMD types do not become a movemask, so this one loop is C: SSE2 where the processor has it (each x86-64 does),
-// the compiler's plain code elsewhere.
+// Swift's own SIMD types do not become a movemask, so this one loop is C: AVX2 where the processor has it, else SSE2, which each
+// x86-64 has, the compiler's plain code elsewhere.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -22,6 +22,11 @@ typedef struct {
 /// Stops after `row_limit` rows or at `length`. `positions` has room for `length` entries, `row_ends` for `row_limit`.
 /// The text starts outside quotes.
 taxi_scan_result taxi_scan(
+    const uint8_t *bytes, size_t length, uint8_t delimiter, uint8_t newline, uint32_t *positions, uint32_t first_index,
+    uint32_t *row_ends, size_t row_limit);
+
+/// The same with what each processor has: what `taxi_scan` does where there is no AVX2.
+taxi_scan_result taxi_scan_portable(
     const uint8_t *bytes, size_t length, uint8_t delimiter, uint8_t newline, uint32_t *positions, uint32_t first_index,
     uint32_t *row_ends, size_t row_limit);
 
