@@ -13,7 +13,7 @@ import Trips
 /// go to their topics, idempotently by (producer, sequence), and the next epoch's transaction empties the outbox. A crash between
 /// the two leaves the outbox, which the next start sends (`recover`).
 ///
-/// `@unchecked Sendable`: all but `failure` is used on `queue` only.
+/// `@unchecked Sendable`: what changes is used on `queue` only, but for `failure`.
 final class EpochCommitter: @unchecked Sendable {
     private let connection: Connection
     private let checkpoints: CheckpointStore
@@ -136,6 +136,8 @@ final class EpochCommitter: @unchecked Sendable {
     ///
     /// - Throws: what an earlier epoch failed with; nothing is committed after a failure.
     func submit(_ epoch: Epoch) throws {
+        // Who would only wait encodes: the committing thread has enough to do.
+        let encoded = hasRoom ? nil : batches(of: epoch)
         slots.wait()
         if let error = failure.withLock({ $0 }) {
             slots.signal()
@@ -144,7 +146,7 @@ final class EpochCommitter: @unchecked Sendable {
         queue.async { [self] in
             defer { slots.signal() }
             guard failure.withLock({ $0 == nil }) else { return }
-            do { try commit(epoch) } catch { failure.withLock { $0 = error } }
+            do { try commit(epoch, encoded ?? batches(of: epoch)) } catch { failure.withLock { $0 = error } }
         }
     }
 
@@ -154,11 +156,11 @@ final class EpochCommitter: @unchecked Sendable {
         if let error = failure.withLock({ $0 }) { throw error }
     }
 
-    private func commit(_ epoch: Epoch) throws {
-        var batches = epoch.sideBatches
-        for output in epoch.outputs where output.messages.count > 0 {
-            batches.append(batch(of: output))
-        }
+    private func batches(of epoch: Epoch) -> [PendingBatch] {
+        epoch.sideBatches + epoch.outputs.filter { $0.messages.count > 0 }.map(batch)
+    }
+
+    private func commit(_ epoch: Epoch, _ batches: [PendingBatch]) throws {
         do {
             try connection.transaction {
                 for (query, checkpoint) in epoch.checkpoints {
