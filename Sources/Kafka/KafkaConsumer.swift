@@ -97,13 +97,16 @@ public final class KafkaConsumer {
     /// Prefetched records of all partitions together.
     private static let prefetchKiB = 48 << 10
 
-    public init(_ configuration: KafkaConfiguration, topic: String, partitionCount: Int) throws(Problem) {
+    /// - Parameter waitMs: how long a broker keeps a question for records when it has none. Other questions wait behind it.
+    public init(
+        _ configuration: KafkaConfiguration, topic: String, partitionCount: Int, waitMs: Int = 100
+    ) throws(Problem) {
         let perPartition = max(1024, Self.prefetchKiB / max(1, partitionCount))
         wakeBytes = perPartition << 9
         client = try KafkaClient(
             .consumer, configuration,
             settings: [
-                "fetch.wait.max.ms": "100", "queued.max.messages.kbytes": "\(perPartition)",
+                "fetch.wait.max.ms": "\(waitMs)", "queued.max.messages.kbytes": "\(perPartition)",
                 "queued.min.messages": "50000", "fetch.message.max.bytes": "2097152", "fetch.error.backoff.ms": "100",
                 "statistics.interval.ms": "0",
             ],

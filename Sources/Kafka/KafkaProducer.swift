@@ -291,6 +291,10 @@ private final class Poller: @unchecked Sendable {
     /// Returns when the thread has ended.
     func stop() {
         isStopped.store(true, ordering: .releasing)
+        // Else the thread would look at the flag when its call has waited to the end.
+        let queue = rd_kafka_queue_get_main(client.raw)
+        rd_kafka_queue_yield(queue)
+        rd_kafka_queue_destroy(queue)
         hasEnded.wait()
     }
 }

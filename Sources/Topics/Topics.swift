@@ -176,12 +176,16 @@ public protocol TopicStore: AnyObject, Sendable {
     func describe(_ topic: String) throws -> TopicDescription
     func makeWriter() throws -> any TopicWriter
     func makeReader(topic: String) throws -> any TopicReader
+    /// - Parameter untilEnd: whether nobody waits for records that are still to come.
+    func makeReader(topic: String, untilEnd: Bool) throws -> any TopicReader
 }
 
 extension TopicStore {
     public func createTopic(_ name: String, partitions: Int, retentionMs: Int64? = nil) throws {
         try createTopic(name, partitions: partitions, replication: nil, retentionMs: retentionMs)
     }
+
+    public func makeReader(topic: String, untilEnd: Bool) throws -> any TopicReader { try makeReader(topic: topic) }
 
     public func hasTopic(_ name: String) throws -> Bool { try partitionCount(of: name) != nil }
 

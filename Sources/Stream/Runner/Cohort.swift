@@ -118,7 +118,7 @@ extension Cohort {
     func read(isBounded: Bool, clock: () -> Int64) throws -> Bool {
         let floor = tracker.watermark
         let start = clock()
-        let size = nextSize()
+        let size = nextSize(isBounded: isBounded)
         noteProgress(nowMs: start)
         let limits = (0..<input.partitionCount).map { tracker.limit(besides: $0, nowMs: start) }
         if workers.count == 1 {
@@ -133,7 +133,7 @@ extension Cohort {
                 try take(piece, of: partition, with: workers[0], floor: floor, limit: limits[partition], nowMs: start)
                 try absorb(workers[0])
             }
-            return false
+            return isBounded && input.finished.allSatisfy { $0 }
         }
         return try readInParallel(
             isBounded: isBounded, size: size, floor: floor, limits: limits, nowMs: start, clock: clock)
@@ -145,14 +145,15 @@ extension Cohort {
         var ms: Int64
     }
 
-    /// Who is far behind the source has nobody who waits for the next result, and does with fewer commits where they are dear.
-    private func nextSize() -> EpochSize {
+    /// Who is far behind the source, or stops at its end, has nobody who waits for the next result, and does with fewer commits where they
+    /// are dear.
+    private func nextSize(isBounded: Bool) -> EpochSize {
         let usual = EpochSize(records: options.epochRecords, ms: Int64(options.epochMs))
         let large = EpochSize(records: options.epochRecordsWhileBehind, ms: usual.ms * 4)
-        guard !committer.isCheap, large.records > usual.records, let lag = try? input.lag(), lag >= large.records else {
-            return usual
-        }
-        return large
+        guard !committer.isCheap, large.records > usual.records else { return usual }
+        if isBounded { return large }
+        guard let lag = try? input.lag() else { return usual }
+        return lag >= large.records ? large : usual
     }
 
     /// Whether the epoch has its size. While the committer is behind nobody would take it, so that it goes on growing for some time: a
@@ -198,7 +199,7 @@ extension Cohort {
         for worker in workers.dropFirst() {
             for (state, partial) in zip(states, worker.states) { state.merge(partial) }
         }
-        return isAtEnd && (!isBounded || input.finished.allSatisfy { $0 })
+        return isBounded ? input.finished.allSatisfy { $0 } : isAtEnd
     }
 
     private static let bytesAtOnce = 16 << 20

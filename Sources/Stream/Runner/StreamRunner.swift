@@ -200,7 +200,8 @@ extension StreamRunner {
     private func makeInput(for cohort: Int) throws -> any StreamInput {
         switch source {
         case .topic(let topic):
-            return try TopicInput(reader: store.makeReader(topic: topic), untilEnd: options.untilEnd)
+            return try TopicInput(
+                reader: store.makeReader(topic: topic, untilEnd: options.untilEnd), untilEnd: options.untilEnd)
         case .files(let identity, let open):
             return FileInput(name: identity, open: open) { [unowned self] rejects in
                 cohorts[cohort].addFileRejects(rejects)

@@ -12,6 +12,8 @@ final class KafkaTopicReader: TopicReader {
     private let consumer: KafkaConsumer
     private var feeds: [Feed]
     private var readsValuesOnly = false
+    /// What is kept, as last heard, and when.
+    private var kept: (offsets: [Range<Int64>], at: ContinuousClock.Instant)?
 
     /// One partition.
     private struct Feed {
@@ -44,19 +46,21 @@ final class KafkaTopicReader: TopicReader {
     /// How long records that are there may take to come.
     private static let patience = Duration.seconds(10)
 
+    /// - Parameter untilEnd: whether nobody waits for records that are still to come: a broker is not asked to wait for them.
     init(
-        _ configuration: KafkaConfiguration, topic: String, partitionCount: Int, identity: String
+        _ configuration: KafkaConfiguration, topic: String, partitionCount: Int, identity: String, untilEnd: Bool
     ) throws(Problem) {
         (self.topic, self.partitionCount, self.identity) = (topic, partitionCount, identity)
         self.configuration = configuration
-        consumer = try KafkaConsumer(configuration, topic: topic, partitionCount: partitionCount)
+        consumer = try KafkaConsumer(
+            configuration, topic: topic, partitionCount: partitionCount, waitMs: untilEnd ? 5 : 100)
         feeds = Array(repeating: Feed(), count: partitionCount)
     }
 
     func readValuesOnly() { readsValuesOnly = true }
 
     /// A partition that waits at its end would keep the client's next question for the others' records: one answer is waited for at a
-    /// time, up to 100 ms where all partitions asked for have nothing.
+    /// time, up to 100 ms where all partitions asked for have nothing and more is waited for.
     func stop(partition: Int) {
         guard feeds[partition].isStarted else { return }
         consumer.stop(partition: partition)
@@ -86,7 +90,9 @@ final class KafkaTopicReader: TopicReader {
         try explained("reading the offsets of topic \"\(topic)\"") {
             let starts = try consumer.client.offsets(topic: topic, partitions: partitionCount, time: -2)
             let ends = try consumer.client.offsets(topic: topic, partitions: partitionCount, time: -1)
-            return zip(starts, ends).map { $0..<max($0, $1) }
+            let found = zip(starts, ends).map { $0..<max($0, $1) }
+            kept = (found, .now)
+            return found
         }
     }
 
@@ -135,7 +141,7 @@ final class KafkaTopicReader: TopicReader {
 extension KafkaTopicReader {
     /// Goes to an offset; false where nothing is there and nothing will be at it before somebody appends.
     private func start(_ partition: Int, at offset: Int64) throws -> Bool {
-        let kept = try offsets()[partition]
+        let kept = try keptOffsets(of: partition, at: offset)
         let first = max(offset, kept.lowerBound)
         feeds[partition] = Feed()
         // Far behind the end there is nothing to wait for.
@@ -145,6 +151,14 @@ extension KafkaTopicReader {
         (feeds[partition].fetched, feeds[partition].given) = (first, min(offset, first))
         feeds[partition].knownEnd = kept.upperBound
         return true
+    }
+
+    /// Not asked anew for each partition when all are started: the answer would wait behind the first one's records.
+    private func keptOffsets(of partition: Int, at offset: Int64) throws -> Range<Int64> {
+        if let kept, kept.at.duration(to: .now) < .seconds(1), offset <= kept.offsets[partition].upperBound {
+            return kept.offsets[partition]
+        }
+        return try offsets()[partition]
     }
 
     private func next(_ partition: Int, from offset: Int64) throws -> StoredBatch? {

@@ -104,12 +104,15 @@ public final class KafkaTopicStore: TopicStore {
         try KafkaTopicWriter(configuration, namespace: tenant, delivery: delivery)
     }
 
-    public func makeReader(topic: String) throws -> any TopicReader {
+    public func makeReader(topic: String) throws -> any TopicReader { try makeReader(topic: topic, untilEnd: false) }
+
+    public func makeReader(topic: String, untilEnd: Bool) throws -> any TopicReader {
         let partitions = try withAdmin("opening topic \"\(topic)\"") { admin in
             try requireTopic(topic, admin).partitionCount
         }
         return try KafkaTopicReader(
-            configuration, topic: topic, partitionCount: partitions, identity: "kafka \(clusterID)")
+            configuration, topic: topic, partitionCount: partitions, identity: "kafka \(clusterID)",
+            untilEnd: untilEnd)
     }
 }
 
