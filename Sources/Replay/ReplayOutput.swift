@@ -24,7 +24,7 @@ protocol ReplayOutput: AnyObject {
     func add(_ rejects: ArraySlice<Reject>, atMs: EventTime)
     /// Size of what was added since the last `seal`.
     var pendingBytes: Int { get }
-    /// Size that makes a commit due. JSON of `ReplayRun.recordsPerCommit` trips would take 90 MB, and several commits are under way at once.
+    /// Size that makes a commit due: JSON of `ReplayRun.recordsPerCommit` trips would take 90 MB, and several commits are under way.
     var bytesPerCommit: Int { get }
     /// All that was added since the last call, with the position that belongs to it.
     func seal(position: [UInt8]) -> SealedCommit
@@ -35,7 +35,6 @@ protocol ReplayOutput: AnyObject {
 }
 
 extension ReplayOutput {
-    var bytesPerCommit: Int { 8 << 20 }
     func finish() {}
 }
 
@@ -44,6 +43,8 @@ final class LineOutput: ReplayOutput {
     private let render: LineRenderer
     private let write: (UnsafeRawBufferPointer) throws -> Void
     private var text: [UInt8] = []
+    /// Fewer would save nothing: a commit is a write.
+    let bytesPerCommit = 1 << 20
 
     init(render: @escaping LineRenderer, write: @escaping (UnsafeRawBufferPointer) throws -> Void) {
         (self.render, self.write) = (render, write)
