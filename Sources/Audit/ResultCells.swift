@@ -59,15 +59,16 @@ enum ResultCells {
 
     private static func quantile(_ aggregate: AggregatePlan, _ share: Double, _ buckets: [StoredState.Bucket]) -> Int64?
     {
+        let exact = DecimalShare(share)
         // Stored counts may be anything.
         let total = buckets.reduce(Int64(0)) { $0.addingSaturated($1.count) }
         var seen: Int64 = 0
         for (bucket, count) in buckets {
             seen = seen.addingSaturated(count)
-            guard Double(seen) > share * (Double(total) - 1) else { continue }
+            guard exact.isReached(by: seen, of: total) else { continue }
             let scale = Double(power(aggregate.decimals)) / Double(power(aggregate.unit.decimals))
             // A stored bucket may be one that there is not.
-            let value = (FareBucket.estimateCents(of: bucket) * scale).rounded()
+            let value = (FareBucket.middle(of: bucket) * scale).rounded()
             return abs(value) < 9e18 ? Int64(value) : .max
         }
         return nil
