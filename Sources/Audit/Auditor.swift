@@ -95,7 +95,7 @@ public final class Auditor {
                 findings.append(try leftOut(name, checkpoint, reason))
             }
         }
-        let reader = try makeReader()
+        let reader = try makeReader(checkpoints.map(\.checkpoint))
         for (name, plan, checkpoint) in checkpoints {
             guard let plan, checkpoint.epoch > 0 else { continue }
             try prepare(plan, checkpoint, QueryHistory(of: name, counts: .init(checkpoint.counts), in: history), reader)

@@ -50,7 +50,8 @@ final class QueryAudit {
     /// Begins anew with what is known of lateness by now.
     func restart(_ lateness: Recount.Lateness) {
         recount = Recount(
-            plan: plan, zone: zone, lateness: lateness, ends: recount.ends, closings: recount.closings)
+            plan: plan, zone: zone, lateness: lateness, ends: recount.ends, closings: recount.closings,
+            ahead: recount.ahead)
     }
 
     func isClosed(_ window: EventTime) -> Bool {

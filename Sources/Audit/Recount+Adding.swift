@@ -22,6 +22,11 @@ extension Recount {
         }
     }
 
+    /// Counts records that the query left out as too far ahead.
+    func addAhead(_ count: Int) {
+        if isFirstPass, count > 0 { rejected[.outOfRange, default: 0] += Int64(count) }
+    }
+
     /// Counts the rows that files set aside, where the query has consumed all of their trips.
     func addFileRejects(_ rejects: [RejectReason: Int64], trips: Int64) {
         guard isFirstPass, ends[0] >= trips else { return }

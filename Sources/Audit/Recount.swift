@@ -22,6 +22,8 @@ final class Recount {
     let lateness: Lateness
     /// The offset at which the query stands in each partition.
     let ends: [Int64]
+    /// Offsets that the query has left out as too far ahead of its clock, by partition.
+    let ahead: [Int: [Range<Int64>]]
     /// For each run that closed all windows at its end: how many trips of each partition the query had consumed by then.
     let closings: [[Int64]]
 
@@ -70,7 +72,11 @@ final class Recount {
         var word: Int
     }
 
-    init(plan: QueryPlan, zone: ZoneClock, lateness: Lateness, ends: [Int64], closings: [[Int64]]) {
+    init(
+        plan: QueryPlan, zone: ZoneClock, lateness: Lateness, ends: [Int64], closings: [[Int64]],
+        ahead: [Int: [Range<Int64>]] = [:]
+    ) {
+        self.ahead = ahead
         (self.plan, self.zone, self.lateness, self.ends, self.closings) = (plan, zone, lateness, ends, closings)
         var initial: [Int64] = []
         var histograms = 0

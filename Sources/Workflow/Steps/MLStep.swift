@@ -17,17 +17,17 @@ public struct MLStep: Sendable {
 
     let model: String
     let url: Template
-    let sql: Template
+    let sql: SQLTemplate
     let headers: StepHeaders
 
     init(_ node: YAMLNode, of step: YAMLNode) throws(Problem) {
         model = try SpecReader.identifier(node, of: "model")
         url = try step.required("url").template()
-        sql = try step.required("sql").template()
+        sql = try SQLTemplate(try step.required("sql"))
         headers = try StepHeaders(step["headers"])
     }
 
-    var templates: [Template] { [url, sql] + headers.templates }
+    var templates: [Template] { [url, sql.template] + headers.templates }
 
     func run(_ attempt: StepAttempt) throws -> AttemptEnd {
         let rows = try rows(attempt)
@@ -42,7 +42,7 @@ public struct MLStep: Sendable {
             guard response.isSuccess else {
                 return AttemptEnd(state: .failed, error: HTTPStep.unexpected(response, attempt.log))
             }
-            let results = try Self.results(in: response, from: request.place)
+            let results = try Self.results(in: response, from: request.place).map(attempt.log.mask.maskedJSON)
             try store(results, attempt)
             return attempt.rows(results.count)
         }
@@ -50,23 +50,15 @@ public struct MLStep: Sendable {
 
     /// The query's rows, each by column.
     private func rows(_ attempt: StepAttempt) throws -> [[String: Any]] {
-        let sql = try attempt.fill(sql)
-        let connection = try Connection(path: attempt.surroundings.resultsPath, access: .readOnly)
-        do {
-            let rows = try connection.rows("SELECT * FROM (\(sql)) LIMIT \(Self.rowLimit + 1)") {
-                row throws(SQLiteError) in
-                var object: [String: Any] = [:]
-                for column in 0..<row.columnCount {
-                    let value: Any =
-                        switch row.value(column) {
-                        case .integer(let number): number
-                        case .real(let number): number
-                        case .text(let text): text
-                        default: NSNull()
-                        }
-                    object[row.columnName(column)] = value
-                }
-                return object
+        try attempt.interruptible { interruption in
+            let connection = try Connection(path: attempt.surroundings.resultsPath, access: .readOnly)
+            interruption.watch(connection)
+            let statement = try sql.statement(on: connection, attempt)
+            var rows: [[String: Any]] = []
+            do {
+                while rows.count <= Self.rowLimit, try statement.step() { rows.append(Self.object(statement)) }
+            } catch let error as SQLiteError where error.code == .statement {
+                throw Problem(.badData, "\(sql.template.source): \(error.message)")
             }
             guard rows.count <= Self.rowLimit else {
                 throw Problem(
@@ -74,9 +66,22 @@ public struct MLStep: Sendable {
                     hint: "Select fewer, or add them up first.")
             }
             return rows
-        } catch let error as SQLiteError where error.code == .statement {
-            throw Problem(.badData, "\(sql): \(error.message)")
         }
+    }
+
+    private static func object(_ row: Statement) -> [String: Any] {
+        var object: [String: Any] = [:]
+        for column in 0..<row.columnCount {
+            let value: Any =
+                switch row.value(column) {
+                case .integer(let number): number
+                case .real(let number): number
+                case .text(let text): text
+                default: NSNull()
+                }
+            object[row.columnName(column)] = value
+        }
+        return object
     }
 
     /// Each result as JSON of one line.

@@ -3,6 +3,7 @@ import CommandLine
 import Database
 import Glibc
 import Problems
+import Replay
 import Stream
 import Topics
 import Trips
@@ -123,7 +124,7 @@ enum AuditCommand {
         let files = arguments.texts("from") + arguments.positionals
         let from = arguments.time("from-time")?.utcMs { zone.utcMs(localSeconds: $0) }
         guard files != ["topic"], !files.isEmpty else { return .topic("\(globals.tenant)_ingestData", from: from) }
-        for path in files where !isRegular(path) {
+        for path in files where !InputIdentity.canBeReadAgain(path) {
             throw arguments.problem(
                 "from", "\"\(path)\" can be read once only, and an audit may have to read its source again",
                 hint: "Write the trips to a file first.")
@@ -137,20 +138,17 @@ enum AuditCommand {
         }
         read.purpose = "the audit"
         let options = read
-        return .files(identity: try TripFileOptions.identity(of: files, options)) { fields in
+        let maxAheadMs = TripFileOptions.maxAheadMs(arguments)
+        let nowMs = SystemClock().nowMs
+        return .files(identity: try TripFileOptions.identity(of: files, options)) { fields, startedMs in
             var options = options
             (options.fields, options.required) = (fields, fields)
+            options.ahead = MaxAhead(nowMs: startedMs ?? nowMs, aheadMs: maxAheadMs)
             defer { line.clear() }
             return try TripSource(paths: files, options: options) { done, total in
                 line.update { "putting trips in order of time: \(byteText(Int64(done))) of \(byteText(Int64(total)))" }
             }
         }
-    }
-
-    /// Whether a path leads to something that can be read twice; one that leads nowhere, or to a folder, is told of where it is opened.
-    private static func isRegular(_ path: String) -> Bool {
-        var status = stat()
-        return path != "-" && (stat(path, &status) != 0 || [S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT))
     }
 
     private static func write(_ report: AuditReport, _ arguments: ParsedArguments) throws {
