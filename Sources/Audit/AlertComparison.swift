@@ -10,6 +10,8 @@ struct AlertComparison {
     let audits: [QueryAudit]
     /// By query.
     let recounts: [String: AlertRecount]
+    /// The topic of alerts, and whether it may have more or less than the database; nil where there is none to be compared.
+    let topic: (name: String, records: [[UInt8]], isUnderWay: Bool)?
 
     /// One row of the view.
     private struct Row {
@@ -34,7 +36,7 @@ struct AlertComparison {
         }
         let runs = Set(try connection.rows("SELECT run_id FROM stored_workflow_runs") { $0.value(0) })
         var stored = try read()
-        var findings: [Finding] = []
+        var findings = [compareTopic(stored)].compactMap { $0 }
         for audit in audits {
             for (index, alert) in audit.plan.alerts.enumerated() {
                 let finding = Finding("alert", alert.name)
@@ -125,6 +127,39 @@ struct AlertComparison {
         for (cells, count) in left {
             for _ in 0..<count { finding.differ("there is no alert \(text(cells)), and should be") }
         }
+    }
+
+    /// Each alert that is stored is in the topic once.
+    private func compareTopic(_ stored: [SQLValue: [Row]]) -> Finding? {
+        guard let topic else { return nil }
+        let finding = Finding("topic", topic.name)
+        var left: [[SQLValue]: Int] = [:]
+        for (name, rows) in stored {
+            for row in rows { left[[name, row.query, row.start, row.raised, row.value], default: 0] += 1 }
+        }
+        func text(_ cells: [SQLValue]) -> String { cells.map(SQLText.of).joined(separator: ", ") }
+        var others: [[SQLValue]] = []
+        for record in topic.records {
+            let object = (try? JSONSerialization.jsonObject(with: Data(record))) as? [String: Any] ?? [:]
+            let window = object["window"] as? [String: Any] ?? [:]
+            let texts = [object["name"], object["query"], window["start"], window["end"]]
+            let value = (object["value"] as? NSNumber)?.doubleValue
+            let cells =
+                texts.map { ($0 as? String).map(SQLValue.text) ?? .null } + [value.map(SQLValue.real) ?? .null]
+            finding.cells += Int64(cells.count)
+            if let count = left[cells] { left[cells] = count > 1 ? count - 1 : nil } else { others.append(cells) }
+        }
+        // What was computed anew has left its first alerts in the topic; they are before the present ones.
+        let older = max(0, topic.records.count - stored.values.reduce(0) { $0 + $1.count })
+        if !others.isEmpty, left.isEmpty, others.count == older {
+            finding.leaveOut(Int64(older), "they are of earlier results, or newer than what was compared")
+        } else {
+            for cells in others { finding.differ("there should be no alert \(text(cells))") }
+        }
+        for (cells, _) in left where !topic.isUnderWay {
+            finding.differ("there is no alert \(text(cells)), and should be")
+        }
+        return finding
     }
 
     private func key(_ row: Row) -> String {

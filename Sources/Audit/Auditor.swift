@@ -141,13 +141,16 @@ public final class Auditor {
         let analyses = try batch.run() + VintageComparison(batch: batch).run()
         let raised = try AlertComparison(
             connection: connection, zone: options.zone, audits: audits,
-            recounts: Dictionary(uniqueKeysWithValues: zip(audits.map(\.plan.name), alerts))
+            recounts: Dictionary(uniqueKeysWithValues: zip(audits.map(\.plan.name), alerts)),
+            topic: alertRecords().map { ("\(options.tenant)_alerts", $0, isUnderWay) }
         ).run()
         findings = audits.map(\.view) + findings + audits.map(\.topic) + audits.map(\.ledger) + [runs] + analyses
         findings += raised
         findings += [try records.compareWorkflows()].compactMap { $0 }
         findings += try LookupComparison(connection: connection, zone: options.zone).run()
         if options.notesOthers {
+            let others = checkpoints.filter { $0.plan == nil }.map(\.name)
+            findings += try topicsLeftOut(others)
             findings += try StoredInventory(
                 connection: connection, queries: checkpoints.map { ($0.plan, Self.table(of: $0.checkpoint)) },
                 analyses: batch.views().map(\.name)

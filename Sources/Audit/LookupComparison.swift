@@ -20,10 +20,10 @@ struct LookupComparison {
     }
 
     static let fareBuckets = Table(
-        name: "fare_buckets", columns: ["bucket", "fare_from", "fare_to"],
-        rows: (FareBucket.negative...FareBucket.last).map { bucket in
+        name: "fare_buckets", columns: ["bucket", "fare_from", "fare_to", "middle_cents"],
+        rows: FareBucket.all.map { bucket in
             let (from, to) = FareBucket.dollars(of: bucket)
-            return [.integer(bucket), from.map(SQLValue.real) ?? .null, .real(to)]
+            return [.integer(bucket), .real(from), .real(to), .real(FareBucket.middle(of: bucket))]
         })
 
     func run() throws -> [Finding] {
@@ -42,31 +42,34 @@ struct LookupComparison {
 
     private func compare(_ table: Table) throws -> Finding {
         let finding = Finding("view", table.name)
-        var found: [SQLValue: [SQLValue]] = [:]
         let columns = table.columns.joined(separator: ", ")
         do throws(SQLiteError) {
-            let rows = try connection.rows("SELECT \(columns) FROM \(table.name)") { row throws(SQLiteError) in
-                table.columns.indices.map(row.value)
+            let statement = try connection.prepare("SELECT \(columns) FROM \(table.name) ORDER BY 1")
+            func name(_ key: SQLValue) -> String { "\(table.columns[0]) \(SQLText.of(key))" }
+            // Both are in the order of the key, which is an integer.
+            var next = 0
+            while try statement.step() {
+                let key = statement.value(0)
+                while next < table.rows.count, table.rows[next][0].integer ?? .min < key.integer ?? .min {
+                    finding.differ("\(name(table.rows[next][0])): the row is missing")
+                    next += 1
+                }
+                guard next < table.rows.count, table.rows[next][0] == key else {
+                    finding.differ("\(name(key)): there should be no such row")
+                    continue
+                }
+                let right = table.rows[next]
+                next += 1
+                for column in right.indices where statement.value(column) != right[column] {
+                    finding.differ(
+                        "\(name(key)): \(table.columns[column]) is \(SQLText.of(statement.value(column))), should be \(SQLText.of(right[column]))"
+                    )
+                }
             }
-            for row in rows { found[row[0]] = row }
+            for row in table.rows[next...] { finding.differ("\(name(row[0])): the row is missing") }
         } catch {
             guard error.code == .statement else { throw error }
             finding.differ("cannot be read: \(error.message)")
-            return finding
-        }
-        for row in table.rows {
-            let name = "\(table.columns[0]) \(SQLText.of(row[0]))"
-            guard let stored = found.removeValue(forKey: row[0]) else {
-                finding.differ("\(name): the row is missing")
-                continue
-            }
-            for (index, column) in table.columns.enumerated() where stored[index] != row[index] {
-                finding.differ(
-                    "\(name): \(column) is \(SQLText.of(stored[index])), should be \(SQLText.of(row[index]))")
-            }
-        }
-        for key in found.keys.map(SQLText.of).sorted() {
-            finding.differ("\(table.columns[0]) \(key): there should be no such row")
         }
         return finding
     }

@@ -44,7 +44,15 @@ final class RecomputedDatabase {
             declared.append(try examined(Declared(analysis: analysis), zone))
         }
         guard !declared.isEmpty else { return }
-        for table in try Self.installLookups(zone, in: connection) {
+        // Most statements need no bucket.
+        let needsBuckets =
+            needed.contains { view in
+                self.plans[view].map {
+                    $0.groups.contains(.fareBucket) || $0.aggregates.contains(where: \.hasHistogram)
+                }
+                    ?? false
+            } || declared.contains { $0.analysis.sql.lowercased().contains("fare_buckets") }
+        for table in try Self.installLookups(zone, in: connection) where table.name != "fare_buckets" || needsBuckets {
             try Self.insert(table.rows, into: table.name, connection)
         }
         for view in needed { try install(self.plans[view]) }

@@ -12,14 +12,17 @@ struct StoredInventory {
     /// What is stored for the program's own use. Nobody reads it as a result; what is computed from it is compared, or says so itself.
     ///
     ///     settings, zone_offsets, fare_buckets    compared: LookupComparison
-    ///     checkpoints, ledger, outbox             compared with the source and with each other: LedgerComparison, TopicComparison
+    ///     checkpoints, ahead_records, ledger, outbox
+    ///                                             compared with the source and with each other: LedgerComparison, TopicComparison
     ///     run_records, stored_workflow_…          compared with each other: RecordComparison
     ///     changed_days, rolled_…, day_…           what the next batch has to do, and sums that it need not do again: a mistake in
     ///                                             them shows in the rows that it computes
     ///     query_windows, pruned_windows           how long windows are, and which are gone
     ///     alert_states, workflow_schedules        how far alerts and schedules are
     private static let ownUse: Set<String> = [
-        "settings", "zone_offsets", "fare_buckets", "checkpoints", "ledger", "outbox", "run_records", "runs",
+        "settings", "zone_offsets", "fare_buckets", "wide_fare_buckets", "checkpoints", "ahead_records", "ledger",
+        "outbox",
+        "run_records", "runs",
         "changed_days",
         "query_windows", "rolled_days", "rolled_months", "rolled_locations", "day_fare", "day_area", "day_location",
         "pruned_windows",

@@ -162,12 +162,7 @@ struct ViewComparison {
     private func isStoredRight(_ entry: Int) -> Bool { !audit.recount.table.marks[entry].contains(.wrong) }
 
     private func isSame(_ row: Statement, _ column: Int, _ value: Int64?, _ aggregate: AggregatePlan) -> Bool {
-        let (found, expected) = (row.value(column), ResultCells.sql(value, decimals: aggregate.decimals))
-        // SQLite works a quantile out in another order of operations; all else is the double nearest to the amount.
-        guard aggregate.hasHistogram, case .real(let a) = found, case .real(let b) = expected else {
-            return found == expected
-        }
-        return abs(a - b) <= 1.01 / Double(ResultCells.power(aggregate.decimals))
+        row.value(column) == ResultCells.sql(value, decimals: aggregate.decimals)
     }
 
     private func differ(_ window: EventTime, _ group: Int64, _ column: String, _ found: String, _ expected: String) {
