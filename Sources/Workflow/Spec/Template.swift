@@ -110,14 +110,21 @@ public struct TemplateValues: Sendable {
 
     /// - Throws: `Unfilled` for what has no value: an unset variable, or a step that was skipped and left nothing behind.
     func fill(_ template: Template) throws(Unfilled) -> String {
-        var text = ""
+        try parts(of: template).reduce(into: "") { $0 += $1.text }
+    }
+
+    /// What `fill` joins: the pieces of the template's own text, and the values between them.
+    ///
+    /// - Throws: as `fill`.
+    func parts(of template: Template) throws(Unfilled) -> [(text: String, isValue: Bool)] {
+        var parts: [(text: String, isValue: Bool)] = []
         for piece in template.pieces {
             switch piece {
-            case .text(let part): text += part
-            case .reference(let reference, _): text += try value(of: reference)
+            case .text(let part): parts.append((part, false))
+            case .reference(let reference, _): parts.append((try value(of: reference), true))
             }
         }
-        return text
+        return parts
     }
 
     /// The text with what has no value left as it is written.

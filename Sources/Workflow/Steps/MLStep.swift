@@ -50,32 +50,44 @@ public struct MLStep: Sendable {
 
     /// The query's rows, each by column.
     private func rows(_ attempt: StepAttempt) throws -> [[String: Any]] {
-        let sql = try attempt.fill(sql)
+        let sql = try attempt.fillSQL(sql)
         let connection = try Connection(path: attempt.surroundings.resultsPath, access: .readOnly)
         do {
-            let rows = try connection.rows("SELECT * FROM (\(sql)) LIMIT \(Self.rowLimit + 1)") {
-                row throws(SQLiteError) in
-                var object: [String: Any] = [:]
-                for column in 0..<row.columnCount {
-                    let value: Any =
-                        switch row.value(column) {
-                        case .integer(let number): number
-                        case .real(let number): number
-                        case .text(let text): text
-                        default: NSNull()
-                        }
-                    object[row.columnName(column)] = value
-                }
-                return object
+            let statement = try connection.query(sql.text, parameters: sql.parameters)
+            if let name = statement.repeatedColumn {
+                throw SQLMistake(message: "two columns are named \"\(name)\", which an object cannot hold: use AS")
             }
-            guard rows.count <= Self.rowLimit else {
-                throw Problem(
-                    .badData, "the step's sql gives more than \(Self.rowLimit) rows",
-                    hint: "Select fewer, or add them up first.")
+            let names = (0..<statement.columnCount).map(statement.columnName)
+            var rows: [[String: Any]] = []
+            while try statement.step() {
+                guard rows.count < Self.rowLimit else {
+                    throw Problem(
+                        .badData, "the step's sql gives more than \(Self.rowLimit) rows",
+                        hint: "Select fewer, or add them up first.")
+                }
+                rows.append(
+                    Dictionary(
+                        uniqueKeysWithValues: try names.enumerated().map { column, name in
+                            (name, try Self.json(statement.value(column), of: name))
+                        }))
             }
             return rows
+        } catch let mistake as SQLMistake {
+            throw Problem(.badData, "\(sql.text): \(mistake.message)")
         } catch let error as SQLiteError where error.code == .statement {
-            throw Problem(.badData, "\(sql): \(error.message)")
+            throw Problem(.badData, "\(sql.text): \(error.message)")
+        }
+    }
+
+    /// A value as JSON has it; what it has nothing for is a mistake, not a null.
+    private static func json(_ value: SQLValue, of column: String) throws(SQLMistake) -> Any {
+        switch value {
+        case .integer(let number): return number
+        case .real(let number) where number.isFinite: return number
+        case .real: throw SQLMistake(message: "JSON has no number for an infinite \"\(column)\"")
+        case .text(let text): return text
+        case .blob: throw SQLMistake(message: "JSON has nothing for the blob in \"\(column)\": use hex(…)")
+        case .null: return NSNull()
         }
     }
 

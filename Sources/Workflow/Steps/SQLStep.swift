@@ -11,11 +11,13 @@ extension StepAttempt {
             return rows(
                 try connection.transaction {
                     let before = try connection.value("SELECT total_changes()")?.integer ?? 0
-                    try connection.execute(text)
+                    try connection.run(script: text)
                     return Int((try connection.value("SELECT total_changes()")?.integer ?? 0) - before)
                 })
-        } catch let error as SQLiteError where error.code == .statement || error.code == .constraint {
-            throw Problem(.badData, "\"\(path)\": \(error.message)")
+        } catch let mistake as SQLMistake {
+            let lines = text.utf8.prefix(mistake.offset ?? 0).split(separator: 0x0a, omittingEmptySubsequences: false)
+            let place = mistake.offset == nil ? "" : ":\(max(1, lines.count)):\((lines.last?.count ?? 0) + 1)"
+            throw Problem(.badData, "\"\(path)\"\(place): \(mistake.message)")
         }
     }
 }

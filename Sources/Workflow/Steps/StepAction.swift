@@ -78,7 +78,7 @@ public enum StepAction: Sendable {
         case .batch(let analysis, let by, let period):
             attempt.rows(try attempt.surroundings.batch(analysis, by, period.map(attempt.fill)))
         case .waitForFile(let name): try attempt.waitForFile(attempt.fill(name))
-        case .waitForRow(let sql): try attempt.waitForRow(attempt.fill(sql))
+        case .waitForRow(let sql): try attempt.waitForRow(sql)
         case .waitForRecords(let topic, let offset): try attempt.waitForRecords(attempt.fill(topic), offset)
         case .http(let step): try step.run(attempt)
         case .s3(let step): try step.run(attempt)

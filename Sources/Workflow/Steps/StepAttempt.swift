@@ -43,14 +43,21 @@ struct StepAttempt {
     /// The template's text. What a secret file holds is kept out of the log from here on.
     ///
     /// - Throws: `Unfilled`, and `Problem` for a file that is no place for a secret.
-    func fill(_ template: Template) throws -> String {
+    func fill(_ template: Template) throws -> String { try values(for: template).fill(template) }
+
+    /// The template's SQL, its values bound: none of them can be read as SQL.
+    ///
+    /// - Throws: as `fill`.
+    func fillSQL(_ template: Template) throws -> BoundSQL { BoundSQL(try values(for: template).parts(of: template)) }
+
+    private func values(for template: Template) throws -> TemplateValues {
         var values = values
         for case (.file(let path), _) in template.references {
             let secret = try SecretFile.read(self.path(path))
             log.hide(secret)
             values.files[path] = secret
         }
-        return try values.fill(template)
+        return values
     }
 
     func path(_ name: String) -> String { name.hasPrefix("/") || folder.isEmpty ? name : "\(folder)/\(name)" }

@@ -8,12 +8,18 @@ extension StepAttempt {
         return try wait(for: "file \"\(path)\"") { access(path, F_OK) == 0 }
     }
 
-    func waitForRow(_ sql: String) throws -> AttemptEnd {
+    func waitForRow(_ template: Template) throws -> AttemptEnd {
+        let sql = try fillSQL(template)
         let connection = try Connection(path: surroundings.resultsPath, access: .readOnly)
-        return try wait(for: "a row of \(sql)") {
-            do throws(SQLiteError) { return try connection.value(sql) != nil } catch {
-                if error.code == .busy { return false }
-                throw Problem(.badData, "\(sql): \(error.message)")
+        return try wait(for: "a row of \(sql.text)") {
+            do {
+                return try connection.query(sql.text, parameters: sql.parameters).step()
+            } catch let mistake as SQLMistake {
+                throw Problem(.badData, "\(sql.text): \(mistake.message)")
+            } catch let error as SQLiteError where error.code == .busy {
+                return false
+            } catch let error as SQLiteError {
+                throw Problem(.badData, "\(sql.text): \(error.message)")
             }
         }
     }
