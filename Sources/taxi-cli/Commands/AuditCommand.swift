@@ -70,7 +70,7 @@ enum AuditCommand {
         defer { line.clear() }
         let auditor = Auditor(
             plans: plans, options: options(arguments, globals, zone), database: database,
-            store: try globals.openTopicsIfAny(), source: try source(arguments, globals, zone, line))
+            store: try globals.openTopicsIfAny(), source: try source(arguments, globals, plans, zone, line))
         auditor.onProgress = { trips, pass in
             line.update { "\(grouped(trips)) trips read again" + (pass > 1 ? ", pass \(pass)" : "") }
         }
@@ -101,7 +101,8 @@ enum AuditCommand {
     }
 
     private static func source(
-        _ arguments: ParsedArguments, _ globals: GlobalOptions, _ zone: ZoneClock, _ line: ProgressLine
+        _ arguments: ParsedArguments, _ globals: GlobalOptions, _ plans: [QueryPlan], _ zone: ZoneClock,
+        _ line: ProgressLine
     ) throws -> AuditSource {
         let files = arguments.texts("from") + arguments.positionals
         let from = arguments.time("from-time")?.utcMs { zone.utcMs(localSeconds: $0) }
@@ -120,9 +121,10 @@ enum AuditCommand {
         }
         read.purpose = "the audit"
         let options = read
+        let required = try TripFileOptions.required(plans, files)
         return .files(identity: try TripFileOptions.identity(of: files, options)) { fields in
             var options = options
-            (options.fields, options.required) = (fields, fields)
+            (options.fields, options.required) = (fields, required.intersection(fields))
             defer { line.clear() }
             return try TripSource(paths: files, options: options) { done, total in
                 line.update { "putting trips in order of time: \(byteText(Int64(done))) of \(byteText(Int64(total)))" }
