@@ -43,7 +43,7 @@ extension BatchRunner {
         try explaining("rolling days up") {
             let lock =
                 connection.path == ":memory:"
-                ? nil : try BatchLock(databasePath: connection.path, waitSeconds: lockWaitSeconds)
+                ? nil : try BatchLock(databasePath: connection.path, waitSeconds: lockWaitSeconds, isStopped: isStopped)
             defer { withExtendedLifetime(lock) {} }
             let windows = try StoredWindows.Source.allCases.compactMap { try StoredWindows($0, on: connection) }
             guard !windows.isEmpty else {

@@ -15,24 +15,29 @@ public struct BatchRunner: Sendable {
     let zone: ZoneClock
     private let watermarkMs: EventTime?
     let lockWaitSeconds: Double
+    let isStopped: @Sendable () -> Bool
 
     /// - Parameters:
     ///   - database: the tenant's results, open for writing.
     ///   - zone: the tenant's zone, in which days and periods are meant.
     ///   - watermarkMs: the stream's watermark (ms UTC), where known: see `Reach`.
     ///   - lockWaitSeconds: how long to wait for another batch run to end.
+    ///   - isStopped: ends that wait.
     public init(
-        _ database: ResultsDatabase, zone: ZoneClock, watermarkMs: EventTime? = nil, lockWaitSeconds: Double = 60
+        _ database: ResultsDatabase, zone: ZoneClock, watermarkMs: EventTime? = nil, lockWaitSeconds: Double = 60,
+        isStopped: @escaping @Sendable () -> Bool = { false }
     ) {
         self.init(
-            connection: database.connection, zone: zone, watermarkMs: watermarkMs, lockWaitSeconds: lockWaitSeconds)
+            connection: database.connection, zone: zone, watermarkMs: watermarkMs, lockWaitSeconds: lockWaitSeconds,
+            isStopped: isStopped)
     }
 
     init(
-        connection: Connection, zone: ZoneClock, watermarkMs: EventTime? = nil, lockWaitSeconds: Double = 60
+        connection: Connection, zone: ZoneClock, watermarkMs: EventTime? = nil, lockWaitSeconds: Double = 60,
+        isStopped: @escaping @Sendable () -> Bool = { false }
     ) {
         (self.connection, self.zone, self.watermarkMs) = (connection, zone, watermarkMs)
-        self.lockWaitSeconds = lockWaitSeconds
+        (self.lockWaitSeconds, self.isStopped) = (lockWaitSeconds, isStopped)
     }
 
     /// Computes `analyses` for the selected periods of each kind.
@@ -69,7 +74,7 @@ public struct BatchRunner: Sendable {
         try checkKinds(analyses, kinds)
         let lock =
             connection.path == ":memory:"
-            ? nil : try BatchLock(databasePath: connection.path, waitSeconds: lockWaitSeconds)
+            ? nil : try BatchLock(databasePath: connection.path, waitSeconds: lockWaitSeconds, isStopped: isStopped)
         defer { withExtendedLifetime(lock) {} }
 
         var summary = BatchSummary()
@@ -120,7 +125,7 @@ public struct BatchRunner: Sendable {
         }
         if let name = options.vintage {
             try Vintages(connection: connection).keep(name, views: try vintageViews(), nowMs: options.nowMs)
-            summary.vintage = name
+            (summary.vintage, summary.vintageMadeMs) = (name, options.nowMs)
         }
         summary.seconds = (clock.now - start) / .seconds(1)
         return summary

@@ -60,6 +60,13 @@ public final class TripBatch: @unchecked Sendable {
         return text.isEmpty ? nil : String(decoding: bytes(text), as: UTF8.self)
     }
 
+    /// Whether some trip is later than `time`.
+    public func hasEvent(after time: EventTime) -> Bool {
+        var latest = EventTime.min
+        for row in 0..<count { latest = max(latest, eventTimes[row]) }
+        return latest > time
+    }
+
     /// Keeps text that is no piece of `source`; returns its cell.
     public func keep(_ bytes: some Collection<UInt8>) -> TextCell {
         let (text, target) = keepSpace(bytes.count)

@@ -31,6 +31,11 @@ enum TripFileOptions {
                 group: group),
             Option("from", value: .value("TIME"), kind: .time, help: "only trips at or after this time", group: group),
             Option("to", value: .value("TIME"), kind: .time, help: "only trips before this time", group: group),
+            Option(
+                "max-ahead", value: .value("TIME"), kind: .duration, default: "1d",
+                configKey: "\(configPrefix).max-ahead",
+                help: "how far ahead of the clock an event time may be; later ones are rejected as out_of_range",
+                group: group),
             Option("limit", value: .value("N"), kind: .positive, help: "stop after so many trips", group: group),
         ]
     }
@@ -87,6 +92,11 @@ enum TripFileOptions {
     private static func isRegular(_ path: String) -> Bool {
         var status = stat()
         return path != "-" && stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+    }
+
+    /// How far ahead of the clock an event time may be.
+    static func maxAheadMs(_ arguments: ParsedArguments) -> Int64 {
+        arguments.durationMs("max-ahead") ?? MaxAhead.defaultMs
     }
 
     /// Names the trips of some files in checkpoints: the same for the same files, read in the same way.

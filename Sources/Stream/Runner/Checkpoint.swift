@@ -30,6 +30,8 @@ package struct QueryCheckpoint: Codable, Sendable, Equatable {
         package var rejects: Int64?
         /// Of the topic that the offsets count in; nil where it cannot tell.
         package var identity: String?
+        /// Of files: the clock when they were first read, by which event times are too far ahead or not; nil for a topic.
+        package var startedMs: EventTime?
     }
 
     package struct StoredCounts: Codable, Sendable, Equatable {

@@ -7,7 +7,8 @@ final class CSVDecoder {
     let header: CSVHeader
     /// The fields that are decoded; others of the file are not looked at.
     let fields: TripFieldSet
-    private let eventTime: TripField?
+    /// The column that gives the event time.
+    let eventTime: TripField?
     private let columns: [(index: Int, field: TripField)]
     /// 0 where a row is good, else 1 + the column of its first fault; with the reason beside it.
     private var faultColumns: [UInt16]
@@ -217,8 +218,17 @@ extension CSVDecoder {
         faultCount = 0
     }
 
+    /// The reject of a row whose event time lies too far ahead, `excess` says how far.
+    func rejectAhead(
+        _ rows: CSVRows, _ row: Int, _ field: TripField, _ excess: String, _ source: UnsafePointer<UInt8>
+    ) -> Reject {
+        let column = columns.first { $0.field == field }?.index ?? 0
+        return reject(rows, row, column, .outOfRange, source, wanted: excess)
+    }
+
     private func reject(
-        _ rows: CSVRows, _ row: Int, _ column: Int, _ reason: RejectReason, _ source: UnsafePointer<UInt8>
+        _ rows: CSVRows, _ row: Int, _ column: Int, _ reason: RejectReason, _ source: UnsafePointer<UInt8>,
+        wanted words: String? = nil
     ) -> Reject {
         let (start, length) = field(rows, row, column, source)
         let bytes = rows.bytes(of: row, columns: header.names.count, in: source)
@@ -236,7 +246,7 @@ extension CSVDecoder {
             }
         let columnInLine = bytes.baseAddress.map { start - $0 + 1 } ?? 1
         return Reject(
-            reason: reason, detail: "\(name) \"\(found)\" \(wanted)",
+            reason: reason, detail: "\(name) \"\(found)\" \(words ?? wanted)",
             location: InputLocation(file: header.file, line: Int(rows.line[row]), column: columnInLine),
             bytes: Array(bytes), offset: bytes.baseAddress.map { $0 - source } ?? 0)
     }
@@ -244,7 +254,7 @@ extension CSVDecoder {
 
 extension TripBatch {
     /// Copies a row over another one: all cells of `fields`, its event time and its place.
-    func moveRow(_ row: Int, to target: Int, fields: TripFieldSet) {
+    public func moveRow(_ row: Int, to target: Int, fields: TripFieldSet) {
         for field in TripField.allCases where fields.contains(field) {
             let cells = column(field)
             cells[target] = cells[row]

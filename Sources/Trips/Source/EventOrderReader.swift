@@ -9,6 +9,7 @@ final class EventOrderReader: RowReader {
     let fields: TripFieldSet
     private let files: MappedFiles
     private let headers: [CSVHeader]
+    var header: CSVHeader { headers[0] }
     private let decoders: [CSVDecoder]
     private var order: EventTimeOrder
     private var next = 0
@@ -21,6 +22,12 @@ final class EventOrderReader: RowReader {
     private let rows = CSVRows(capacity: 4096)
     /// For each file, each 4096th row's start and line: the line of a rejected row is counted from the nearest.
     private var lineMarks: [[(offset: Int, line: Int64)]]
+    /// Knows from the pass that built the index how many records there are; what is rejected later counts where it stands in the files.
+    private var guards: RejectGuard
+    /// Where each block of records that are judged together starts, counted from the base of the mapped files.
+    private var blockStarts: [Int]
+    private let ahead: MaxAhead?
+    private var clock: RowClock
 
     init(
         paths: [String], options: TripSourceOptions, guards: RejectGuard, warnings: inout [String],
@@ -43,13 +50,16 @@ final class EventOrderReader: RowReader {
             CSVDecoder(header: $0, fields: fields, eventTime: options.clockField, capacity: capacity)
         }
         lineMarks = headers.map { _ in [] }
+        (ahead, clock) = (options.ahead, RowClock(options))
+        (self.guards, blockStarts) = (guards, [])
         let bytes = opened.reduce(0) { $0 + $1.size }
         order = EventTimeOrder(capacity: bytes / 380)
-        var indexer = Indexer(options: options, guards: guards)
+        var indexer = Indexer(options: options, guards: guards.keepingBlocks())
         for file in headers.indices {
             try index(file, &indexer) { progress?($0, bytes) }
         }
         try indexer.guards.finish()
+        (self.guards, blockStarts) = (indexer.guards, indexer.blockStarts)
         filteredByRange = indexer.filtered
         order.sort()
     }
@@ -68,8 +78,9 @@ final class EventOrderReader: RowReader {
         let mappedEnd = files.ranges.last?.upperBound ?? 0
         while batch.count < batch.capacity, next < order.count {
             let file = self.file(at: Int(order.entries[next].offset))
-            // Rows without a usable time come first; the pass that built the index has judged them.
-            let isUnusable = order.entries[next].time == EventTimeOrder.Entry.unusable
+            // Rows without a usable time come first, then those too far ahead; the pass that built the index has judged them.
+            let kind = order.entries[next].time
+            let isJudged = kind <= EventTimeOrder.Entry.ahead
             let end = min(order.count, next + min(batch.capacity - batch.count, Self.pieceRows))
             let (countBefore, rejectsBefore) = (batch.count, rejects.count)
             rows.removeAll()
@@ -77,7 +88,7 @@ final class EventOrderReader: RowReader {
             while next < end {
                 let entry = order.entries[next]
                 guard files.ranges[file].contains(Int(entry.offset)),
-                    (entry.time == EventTimeOrder.Entry.unusable) == isUnusable
+                    isJudged ? entry.time == kind : entry.time > EventTimeOrder.Entry.ahead
                 else { break }
                 if next + Self.prefetchDistance < order.count {
                     let ahead = Int(order.entries[next + Self.prefetchDistance].offset)
@@ -101,12 +112,14 @@ final class EventOrderReader: RowReader {
             }
             batch.source = gathered.start
             decoder.decode(rows, into: batch, rejects: &rejects)
+            if let ahead, kind == EventTimeOrder.Entry.ahead {
+                decoder.removeAhead(of: ahead, rows, batch, from: countBefore, clock: &clock, rejects: &rejects)
+            }
             // Until here a row's line was its place in the files.
             for index in rejectsBefore..<rejects.count {
-                rejects[index].location.line = line(at: rejects[index].location.line, in: file)
-            }
-            if !isUnusable {
-                try guards.observe(accepted: batch.count - countBefore, rejects: rejects[rejectsBefore...])
+                let place = rejects[index].location.line
+                rejects[index].location.line = line(at: place, in: file)
+                if !isJudged { try self.guards.reject(rejects[index], ofRecord: record(at: place)) }
             }
         }
         return true
@@ -147,8 +160,36 @@ extension EventOrderReader {
         var guards: RejectGuard
         var clock: RowClock
         var filtered = 0
+        var blockStarts: [Int] = []
         init(options: TripSourceOptions, guards: RejectGuard) {
             (self.options, self.guards, clock) = (options, guards, RowClock(options))
+        }
+
+        /// Judges what was framed in one go, and notes where blocks begin.
+        mutating func observe(_ rows: CSVRows, _ rejects: [Reject]) throws(Problem) {
+            // Framing rejects are no rows; the others are.
+            let odd = rejects.filter { $0.offset >= 0 }
+            let count = rows.count + odd.count
+            let first = guards.records
+            let blockSize = RejectGuard.blockSize
+            var next = (first + blockSize - 1) / blockSize * blockSize - first
+            if next < count {
+                var starts = (0..<rows.count).map { rows.base[$0] + Int(rows.separators[Int(rows.first[$0])] &+ 1) }
+                if !odd.isEmpty { starts = (starts + odd.map(\.offset)).sorted() }
+                while next < count {
+                    blockStarts.append(starts[next])
+                    next += blockSize
+                }
+            }
+            if rejects.isEmpty { return try guards.accept(rows.count) }
+            var lines = UnsafeBufferPointer(start: rows.line, count: rows.count).map { $0 }
+            if rejects.count > odd.count {
+                let rejected = Set(rejects.lazy.filter { $0.offset < 0 }.map { Int64($0.location.line) })
+                lines.removeAll { rejected.contains($0) }
+            }
+            try lines.withUnsafeBufferPointer { lines throws(Problem) in
+                try guards.observe(accepted: lines, rejects: rejects)
+            }
         }
     }
 
@@ -161,6 +202,7 @@ extension EventOrderReader {
             header: header, source: files.base, offset: range.lowerBound + header.length, line: 2)
         var rejects: [Reject] = []
         let (from, to) = (indexer.options.from ?? .min, indexer.options.to ?? .max)
+        let latest = indexer.options.ahead?.latest ?? .max
         let withSeconds = indexer.options.spread == .byDuration
         var markedLine: Int64 = -4096
         while true {
@@ -173,7 +215,6 @@ extension EventOrderReader {
             let outcome = framer.fill(
                 rows, limit: rows.capacity, until: range.upperBound, isLast: true, rejects: &rejects)
             guard case .advanced = outcome else { break }
-            var good = 0
             decoder.forEachTime(rows, files.base, withSeconds: withSeconds) { row, cell, seconds in
                 let offset = Int64(rows.base[row] + Int(rows.separators[Int(rows.first[row])] &+ 1))
                 guard cell > WallTime.outOfRange else {
@@ -187,8 +228,20 @@ extension EventOrderReader {
                             bytes: [], offset: -1))
                     return
                 }
-                good += 1
                 let time = indexer.clock.eventTime(WallTime(cell: cell), seconds: seconds, line: rows.line[row])
+                if time > latest, let ahead = indexer.options.ahead {
+                    let mark = indexer.clock.mark(WallTime(cell: cell))
+                    if mark > latest {
+                        order.append(.init(time: EventTimeOrder.Entry.ahead, offset: offset))
+                        let field = indexer.options.clockField
+                        rejects.append(
+                            decoder.rejectAhead(rows, row, field, ahead.excess(of: mark), files.base))
+                        // It is put away when its turn comes.
+                        rejects[rejects.count - 1].bytes = []
+                        rejects[rejects.count - 1].offset = -1
+                        return
+                    }
+                }
                 if time >= from, time < to {
                     order.append(.init(time: time, offset: offset))
                 } else {
@@ -198,9 +251,19 @@ extension EventOrderReader {
             for reject in rejects where reject.offset >= 0 {
                 order.append(.init(time: EventTimeOrder.Entry.unusable, offset: Int64(reject.offset)))
             }
-            try indexer.guards.observe(accepted: good, rejects: rejects)
+            try indexer.observe(rows, rejects)
             progress(framer.offset)
         }
+    }
+
+    /// The number of the record at a place, to the block.
+    private func record(at offset: Int) -> Int {
+        var (low, high) = (0, blockStarts.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if blockStarts[middle] <= offset { low = middle + 1 } else { high = middle }
+        }
+        return max(0, low - 1) * RejectGuard.blockSize
     }
 
     private func file(at offset: Int) -> Int {

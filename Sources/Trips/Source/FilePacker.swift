@@ -144,15 +144,16 @@ struct FilePacker: ~Copyable {
             }
             order.append(.init(time: time, offset: Int64(piece: number, row: row)))
         }
-        let before = rejects.count
         for var reject in piece.rejects {
             reject.location.line += Int(firstLine)
             rejects.append(reject)
         }
-        var judged = before
-        for look in piece.looks {
-            try guards.observe(accepted: look.accepted, rejects: rejects[judged..<judged + look.rejected])
-            judged += look.rejected
+        for step in piece.steps {
+            try guards.accept(step.accepted)
+            if var reject = step.reject {
+                reject.location.line += Int(firstLine)
+                try guards.reject(reject)
+            }
         }
     }
 }
@@ -179,8 +180,8 @@ final class PieceWorker {
         var rowLines: [UInt32] = []
         /// Their lines are counted from the piece's first, which is 0.
         var rejects: [Reject] = []
-        /// How many rows were used and rejected, some hundred rows at a time.
-        var looks: [(accepted: Int, rejected: Int)] = []
+        /// How its accepted and rejected rows follow each other.
+        var steps: [(accepted: Int, reject: Reject?)] = []
         var failure: Problem?
     }
 
@@ -210,7 +211,7 @@ final class PieceWorker {
         piece.times.removeAll()
         piece.rowLines.removeAll()
         piece.rejects.removeAll()
-        piece.looks.removeAll()
+        piece.steps.removeAll()
         guard !hasTooManyTexts else { return }
         let decoder = CSVDecoder(
             header: piece.header, fields: options.decodedFields, eventTime: options.clockField,
@@ -236,13 +237,18 @@ final class PieceWorker {
                 return
             }
             clock.stamp(batch)
+            if let ahead = options.ahead, batch.hasEvent(after: ahead.latest) {
+                decoder.removeAhead(of: ahead, rows, batch, from: 0, clock: &clock, rejects: &piece.rejects)
+            }
             append(to: count)
             count += batch.count
             piece.times.append(contentsOf: UnsafeBufferPointer(start: batch.eventTimes, count: batch.count))
             if options.spread == .uniform {
                 for row in 0..<batch.count { piece.rowLines.append(UInt32(batch.positions[row])) }
             }
-            piece.looks.append((batch.count, piece.rejects.count - before))
+            piece.steps += RejectGuard.steps(
+                accepted: UnsafeBufferPointer(start: batch.positions, count: batch.count),
+                rejects: piece.rejects[before...])
         }
         (piece.end, piece.lines) = (framer.offset, framer.line)
         do {

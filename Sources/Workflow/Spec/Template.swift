@@ -17,6 +17,14 @@ public struct Template: Sendable, Hashable {
         case text(String)
         /// With the byte of the template's text at which the name stands.
         case reference(Reference, offset: Int)
+
+        /// Whether somebody else than the author of the workflow and of its environment says what stands there.
+        var isGiven: Bool {
+            switch self {
+            case .reference(.param, _), .reference(.step, _), .reference(.failure, _): true
+            default: false
+            }
+        }
     }
 
     public struct Mistake: Error, Sendable, Hashable {
@@ -49,6 +57,9 @@ public struct Template: Sendable, Hashable {
         if !rest.isEmpty { pieces.append(.text(String(rest))) }
         (self.source, self.pieces) = (source, pieces)
     }
+
+    /// One of a single piece.
+    init(_ piece: Piece) { (source, pieces) = ("", [piece]) }
 
     /// One without places to fill in, whatever stands in the text.
     init(text: String) { (source, pieces) = (text, text.isEmpty ? [] : [.text(text)]) }
@@ -110,21 +121,14 @@ public struct TemplateValues: Sendable {
 
     /// - Throws: `Unfilled` for what has no value: an unset variable, or a step that was skipped and left nothing behind.
     func fill(_ template: Template) throws(Unfilled) -> String {
-        try parts(of: template).reduce(into: "") { $0 += $1.text }
-    }
-
-    /// What `fill` joins: the pieces of the template's own text, and the values between them.
-    ///
-    /// - Throws: as `fill`.
-    func parts(of template: Template) throws(Unfilled) -> [(text: String, isValue: Bool)] {
-        var parts: [(text: String, isValue: Bool)] = []
+        var text = ""
         for piece in template.pieces {
             switch piece {
-            case .text(let part): parts.append((part, false))
-            case .reference(let reference, _): parts.append((try value(of: reference), true))
+            case .text(let part): text += part
+            case .reference(let reference, _): text += try value(of: reference)
             }
         }
-        return parts
+        return text
     }
 
     /// The text with what has no value left as it is written.

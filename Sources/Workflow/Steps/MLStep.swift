@@ -17,17 +17,17 @@ public struct MLStep: Sendable {
 
     let model: String
     let url: Template
-    let sql: Template
+    let sql: SQLTemplate
     let headers: StepHeaders
 
     init(_ node: YAMLNode, of step: YAMLNode) throws(Problem) {
         model = try SpecReader.identifier(node, of: "model")
         url = try step.required("url").template()
-        sql = try step.required("sql").template()
+        sql = try SQLTemplate(try step.required("sql"))
         headers = try StepHeaders(step["headers"])
     }
 
-    var templates: [Template] { [url, sql] + headers.templates }
+    var templates: [Template] { [url, sql.template] + headers.templates }
 
     func run(_ attempt: StepAttempt) throws -> AttemptEnd {
         let rows = try rows(attempt)
@@ -42,7 +42,7 @@ public struct MLStep: Sendable {
             guard response.isSuccess else {
                 return AttemptEnd(state: .failed, error: HTTPStep.unexpected(response, attempt.log))
             }
-            let results = try Self.results(in: response, from: request.place)
+            let results = try Self.results(in: response, from: request.place).map(attempt.log.mask.maskedJSON)
             try store(results, attempt)
             return attempt.rows(results.count)
         }
@@ -50,45 +50,47 @@ public struct MLStep: Sendable {
 
     /// The query's rows, each by column.
     private func rows(_ attempt: StepAttempt) throws -> [[String: Any]] {
-        let sql = try attempt.fillSQL(sql)
-        let connection = try Connection(path: attempt.surroundings.resultsPath, access: .readOnly)
-        do {
-            let statement = try connection.query(sql.text, parameters: sql.parameters)
+        try attempt.interruptible { interruption in
+            let connection = try Connection(path: attempt.surroundings.resultsPath, access: .readOnly)
+            interruption.watch(connection)
+            let statement = try sql.statement(on: connection, attempt)
             if let name = statement.repeatedColumn {
-                throw SQLMistake(message: "two columns are named \"\(name)\", which an object cannot hold: use AS")
+                throw Problem(
+                    .badData, "\(sql.template.source): two columns are named \"\(name)\", which an object cannot hold",
+                    hint: "Give one of them another name with AS.")
             }
-            let names = (0..<statement.columnCount).map(statement.columnName)
             var rows: [[String: Any]] = []
-            while try statement.step() {
-                guard rows.count < Self.rowLimit else {
-                    throw Problem(
-                        .badData, "the step's sql gives more than \(Self.rowLimit) rows",
-                        hint: "Select fewer, or add them up first.")
-                }
-                rows.append(
-                    Dictionary(
-                        uniqueKeysWithValues: try names.enumerated().map { column, name in
-                            (name, try Self.json(statement.value(column), of: name))
-                        }))
+            do {
+                while rows.count <= Self.rowLimit, try statement.step() { rows.append(try object(statement)) }
+            } catch let error as SQLiteError where error.code == .statement {
+                throw Problem(.badData, "\(sql.template.source): \(error.message)")
+            }
+            guard rows.count <= Self.rowLimit else {
+                throw Problem(
+                    .badData, "the step's sql gives more than \(Self.rowLimit) rows",
+                    hint: "Select fewer, or add them up first.")
             }
             return rows
-        } catch let mistake as SQLMistake {
-            throw Problem(.badData, "\(sql.text): \(mistake.message)")
-        } catch let error as SQLiteError where error.code == .statement {
-            throw Problem(.badData, "\(sql.text): \(error.message)")
         }
     }
 
-    /// A value as JSON has it; what it has nothing for is a mistake, not a null.
-    private static func json(_ value: SQLValue, of column: String) throws(SQLMistake) -> Any {
-        switch value {
-        case .integer(let number): return number
-        case .real(let number) where number.isFinite: return number
-        case .real: throw SQLMistake(message: "JSON has no number for an infinite \"\(column)\"")
-        case .text(let text): return text
-        case .blob: throw SQLMistake(message: "JSON has nothing for the blob in \"\(column)\": use hex(…)")
-        case .null: return NSNull()
+    /// What JSON has nothing for is a mistake, not a null.
+    private func object(_ row: Statement) throws(Problem) -> [String: Any] {
+        var object: [String: Any] = [:]
+        for column in 0..<row.columnCount {
+            switch row.value(column) {
+            case .integer(let number): object[row.columnName(column)] = number
+            case .real(let number) where number.isFinite: object[row.columnName(column)] = number
+            case .text(let text): object[row.columnName(column)] = text
+            case .null: object[row.columnName(column)] = NSNull()
+            case .real, .blob:
+                throw Problem(
+                    .badData,
+                    "\(sql.template.source): JSON has nothing for the blob or infinite number in \"\(row.columnName(column))\"",
+                    hint: "Give a text or a number, such as hex(…) of a blob.")
+            }
         }
+        return object
     }
 
     /// Each result as JSON of one line.

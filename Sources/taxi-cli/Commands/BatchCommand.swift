@@ -65,18 +65,14 @@ enum BatchCommand {
         if let name = arguments.text("print") { return try printDeclared(name, catalog, arguments) }
         if arguments.isOn("list") { return try list(catalog, queries, home, arguments) }
         let names = arguments.positionals
-        try check(names, catalog)
-        let analyses = analyses(names)
-        var options = BatchOptions()
-        options.declared = names.isEmpty || names.contains("all") ? catalog : catalog.filter { names.contains($0.name) }
-        options.queryViews = queries
+        let (analyses, planned) = try plan(names, globals, catalog, queries)
+        var options = planned
         options.retainMs = arguments.durationMs("retain-windows")
         if let retainMs = options.retainMs, retainMs < 86_400_000 {
             throw arguments.problem(
                 "retain-windows", "windows of the newest day cannot be let go", hint: "Retain at least 1d.")
         }
         options.vintage = arguments.text("vintage")
-        options.nowMs = systemTime()
         let batchOptions = options
         let selection = try PeriodSelection(arguments.text("period") ?? "all")
         let kinds = arguments.texts("by").compactMap { PeriodKind(rawValue: $0) }
@@ -96,6 +92,25 @@ enum BatchCommand {
         try writeSummary(summary.json, arguments)
         if arguments.text("summary-json") != "-" { try report(summary, of: analyses, options.declared, arguments) }
         return .success
+    }
+
+    /// What names mean, for the command and for steps of workflows: which analyses of the four, and the declared ones.
+    ///
+    /// - Parameters:
+    ///   - names: none, or "all" among them, for all.
+    ///   - catalog: the declared analyses, where they have been read, and `queries`, the known queries by view.
+    static func plan(
+        _ names: [String], _ globals: GlobalOptions, _ catalog: [DeclaredAnalysis]? = nil,
+        _ queries: [String: String]? = nil
+    ) throws -> (analyses: [Analysis], options: BatchOptions) {
+        let queries = try queries ?? globals.knownQueries()
+        let catalog = try catalog ?? AnalysisCatalog.load(folder: globals.analysesPath, queries: queries)
+        try check(names, catalog)
+        var options = BatchOptions()
+        options.declared = names.isEmpty || names.contains("all") ? catalog : catalog.filter { names.contains($0.name) }
+        options.queryViews = queries
+        options.nowMs = systemTime()
+        return (analyses(names), options)
     }
 
     /// Each analysis once, in the program's order; all where none is named.

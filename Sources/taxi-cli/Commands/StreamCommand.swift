@@ -181,6 +181,7 @@ enum StreamCommand {
         options.fromTime = arguments.time("from-time")?.utcMs { zone.utcMs(localSeconds: $0) }
         options.createsTopics = !arguments.isOn("no-create")
         options.late = arguments.text("late").flatMap(StreamOptions.LatePolicy.init) ?? .drop
+        options.maxAheadMs = TripFileOptions.maxAheadMs(arguments)
         options.workers = arguments.integer("workers").map(Int.init) ?? ProcessInfo.processInfo.activeProcessorCount
         return options
     }
@@ -203,14 +204,16 @@ enum StreamCommand {
         read.required = try TripFileOptions.required(plans, files) { try arguments.say($0) }
         read.purpose =
             plans.count == 1 ? "query \(plans[0].name)" : "the queries \(plans.map(\.name).joined(separator: ", "))"
+        // Before the first look at a file: from here on all must stay as they are.
+        let watch = InputWatch(paths: files)
         let identity = try TripFileOptions.identity(of: files, read)
         let options = read
         let line = arguments.progressLine()
-        return .files(identity: identity) { skip in
+        return .files(identity: identity) { skip, ahead in
             var options = options
-            options.skip = skip
+            (options.skip, options.ahead) = (skip, ahead)
             defer { line.clear() }
-            let source = try TripSource(paths: files, options: options) { done, total in
+            let source = try TripSource(paths: files, options: options, watch: watch) { done, total in
                 line.update { "putting trips in order of time: \(byteText(Int64(done))) of \(byteText(Int64(total)))" }
             }
             line.clear()
