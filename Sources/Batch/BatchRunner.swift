@@ -94,21 +94,27 @@ public struct BatchRunner: Sendable {
         let reach = context.reach
         let rollups = DayRollups(on: connection, windows: windows, zone: zone)
 
-        let due = try periods(selection, kinds, analyses: runnable, context, rolledDays: rollups.span())
+        let due = try periods(selection, kinds, context, windows)
         if runnable.contains(where: \.usesRollups) {
-            summary.daysRolledUp = try rollups.refresh(Period.dayRanges(of: due), progress: progress)
+            let days = Period.dayRanges(of: due)
+            summary.daysRolledUp = try rollups.refresh(days, progress: progress)
+            try rollups.forgetEmptyNotes(before: days)
         }
         for analysis in Analysis.allCases where runnable.contains(analysis) {
+            // Rows of periods whose trips are gone go too: replaced by none.
+            let table = context.table(of: analysis)
+            let gone = try Set(table.periods(among: kinds)).subtracting(due).filter(selection.covers)
             let own = due.filter { analysis.kinds.contains($0.kind) }
             summary.rows[analysis.view] =
                 switch analysis {
-                case .fareTrend: try FareTrend(context: context).run(own)
-                case .accumulated: try AccumulatedMetrics(context: context).run(own)
+                case .fareTrend: try FareTrend(context: context).run(own + gone)
+                case .accumulated: try AccumulatedMetrics(context: context).run(own + gone)
                 case .areaHotspots: try AreaHotspots(context: context).run(own)
                 case .locationHotspots: try LocationHotspots(context: context).run(own)
                 }
+            _ = try table.replace(Array(gone)) { _ in [] }
         }
-        try runDeclared(options, due, context, &summary)
+        try runDeclared(options, due, kinds, selection, context, &summary)
         for kind in kinds { summary.periods[kind.rawValue] = due.filter { $0.kind == kind }.map(\.description) }
         summary.partial = due.filter { period in
             runnable.contains { reach.isPartial(period, of: $0, zone: zone) }
@@ -146,7 +152,8 @@ public struct BatchRunner: Sendable {
     }
 
     private func runDeclared(
-        _ options: BatchOptions, _ due: [Period], _ context: BatchContext, _ summary: inout BatchSummary
+        _ options: BatchOptions, _ due: [Period], _ kinds: [PeriodKind], _ selection: PeriodSelection,
+        _ context: BatchContext, _ summary: inout BatchSummary
     ) throws {
         for analysis in options.declared {
             let results = DeclaredResults(analysis: analysis, connection: connection)
@@ -158,6 +165,9 @@ public struct BatchRunner: Sendable {
                 summary.rows[analysis.name] = try results.run(own, statement: statement) { period in
                     context.partial(period, of: .accumulated)
                 }
+                let table = ResultTable(name: analysis.table, connection: connection)
+                let gone = try Set(table.periods(among: kinds)).subtracting(due).filter(selection.covers)
+                _ = try table.replace(Array(gone)) { _ in [] }
             }
         }
     }
@@ -168,7 +178,10 @@ public struct BatchRunner: Sendable {
             ($0.text(0), $0.text(1))
         }
         return Analysis.allCases.map { ($0.view, $0.rowKeys) }
-            + (try declared.map { name, sql in (name, try DeclaredAnalysis.parse(sql, file: name).keys) })
+            // One of an older taxi-cli may have a name that is taken by now.
+            + declared.compactMap { name, sql in
+                (try? DeclaredAnalysis.parse(sql, file: name)).map { (name, $0.keys) }
+            }
     }
 
     /// Checks declared analyses against what is stored, and runs none.
@@ -201,18 +214,14 @@ public struct BatchRunner: Sendable {
         }
     }
 
+    /// The selected periods that exist, by kind and then in order of time.
     func periods(
-        _ selection: PeriodSelection, _ kinds: [PeriodKind], analyses: [Analysis], _ context: BatchContext,
-        rolledDays: ClosedRange<Int>?
+        _ selection: PeriodSelection, _ kinds: [PeriodKind], _ context: BatchContext, _ windows: [StoredWindows]
     ) throws -> [Period] {
-        let ends = [
-            context.totals.first, context.totals.last, rolledDays?.lowerBound, rolledDays?.upperBound,
-        ].compactMap { $0 }
-        let days = ends.min().flatMap { first in ends.max().map { first...$0 } }
+        let months = try MonthsWithTrips(context.totals, windows, on: connection, zone: zone)
         let reachedDay = context.reach.latestMs.map { zone.localDay(ofMs: $0) }
         return try PeriodKind.allCases.filter(kinds.contains).flatMap { kind in
-            let stored = selection == .all ? try analyses.flatMap { try context.table(of: $0).periods(kind) } : []
-            return try selection.periods(kind, days: days, reachedDay: reachedDay, stored: stored)
+            try selection.periods(kind, existing: months.periods(kind), reachedDay: reachedDay)
         }
     }
 

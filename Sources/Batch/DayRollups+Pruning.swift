@@ -29,18 +29,21 @@ extension DayRollups {
     /// Deletes the windows of days before `day` whose rollups are up to date and whose windows are all closed.
     func prune(before day: Int) throws -> Pruned {
         var pruned = Pruned()
-        guard let first = try storedSpan()?.lowerBound, first < day else { return pruned }
-        let fresh = Set(
-            try connection.rows(
-                "SELECT day FROM rolled_days WHERE day >= ? AND day < ? AND fresh = 1", .integer(Int64(first)),
-                .integer(Int64(day))
-            ) { Int($0.integer(0)) })
-        let noted =
-            try hasChangedDays ? Set(connection.rows("SELECT day FROM changed_days") { Int($0.integer(0)) }) : []
-        let due = (first..<day).filter { fresh.contains($0) && !noted.contains($0) }
-        pruned.daysKept = day - first - due.count
         let views = try Self.prunable.filter { try BatchSchema.exists("stored_\($0)", on: connection) }
             .map { (name: $0, closedBefore: try dayOfNewestClosed(in: $0)) }
+        let old = try views.reduce(into: Set<Int>()) { $0.formUnion(try storedDays(of: $1.name, before: day)) }
+        guard let first = old.min() else { return pruned }
+        let rolled = try connection.rows(
+            "SELECT day, fresh FROM rolled_days WHERE day >= ? AND day < ?", .integer(Int64(first)),
+            .integer(Int64(day))
+        ) { (Int($0.integer(0)), $0.integer(1) == 1) }
+        let isFresh = Dictionary(rolled) { first, _ in first }
+        let noted =
+            try hasChangedDays ? Set(connection.rows("SELECT day FROM changed_days") { Int($0.integer(0)) }) : []
+        // A day without windows that count needs no rollup.
+        let counting = try days(in: first..<day)
+        let due = old.sorted().filter { (isFresh[$0] ?? !counting.contains($0)) && !noted.contains($0) }
+        pruned.daysKept = old.count - due.count
         var rest = due[...]
         while !rest.isEmpty {
             let some = rest.prefix(Self.daysADeletion)
@@ -73,8 +76,26 @@ extension DayRollups {
         return newest?.integer.map { zone.localDay(ofMs: $0) } ?? .min
     }
 
+    /// The local days before `day` on which a window of the view starts.
+    private func storedDays(of view: String, before day: Int) throws -> [Int] {
+        let next = try connection.prepare(
+            "SELECT window_start_ms FROM stored_\(view) WHERE window_start_ms >= ? ORDER BY window_start_ms LIMIT 1")
+        var days: [Int] = []
+        var from = Period.supportedDays.lowerBound
+        while from < day {
+            next.bind(0, zone.startMs(ofLocalDay: from))
+            defer { next.reset() }
+            guard try next.step() else { break }
+            let found = zone.localDay(ofMs: next.integer(0))
+            guard found < day else { break }
+            days.append(found)
+            from = found + 1
+        }
+        return days
+    }
+
     /// A stream may have noted the day since it was looked at.
-    private func isNoted(_ day: Int) throws -> Bool {
+    func isNoted(_ day: Int) throws -> Bool {
         try hasChangedDays
             && connection.value("SELECT 1 FROM changed_days WHERE day = ?", .integer(Int64(day))) != nil
     }

@@ -10,7 +10,7 @@ import Workflow
 extension GlobalOptions {
     /// The tenant's workflows, whose steps may name its declared analyses.
     var workflowFolder: WorkflowFolder {
-        let analyses = "\(tenantFolder)/analyses"
+        let analyses = analysesPath
         return WorkflowFolder(
             path: workflowsFolder, zone: zoneIdentifier,
             analyses: DeclaredAnalyses(folder: analyses) { () throws(Problem) in

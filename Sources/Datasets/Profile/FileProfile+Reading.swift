@@ -22,7 +22,7 @@ extension FileProfile {
         let source = try TripSource(paths: [path], options: options)
         let header = source.header
         let batch = TripBatch(capacity: 4096)
-        var tally = FileTally(fields: header.present.fields)
+        var tally = FileTally(fields: header.present.fields, kind: header.kind)
         var examples: [RejectReason: [String]] = [:]
         func collectRejects() {
             for reject in source.takeRejects() where examples[reject.reason, default: []].count < Self.exampleCount {
@@ -70,9 +70,11 @@ extension FileProfile.Layout {
         self.quotedShare = quotedShare
         recognised = header.present.fields.map(\.header)
         let candidates = header.unknown
-        missing = TripFieldSet.all.subtracting(header.present).fields.map {
+        missing = header.missing.fields.map {
             FileProfile.Missing(header: $0.header, nearest: header.nearestHeader(to: $0, among: candidates))
         }
         unknown = header.unknown
+        leftOut = header.leftOut
+        kind = header.kind
     }
 }

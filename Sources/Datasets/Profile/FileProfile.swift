@@ -24,6 +24,8 @@ public struct FileProfile: Sendable, Codable, Equatable {
 
     /// How the text is written.
     public struct Layout: Sendable, Codable, Equatable {
+        /// Which of the City's data sets it is of.
+        public var kind = TripFileKind.taxi
         /// comma, semicolon, tab or bar
         public var delimiter = ""
         /// LF, CRLF or CR
@@ -35,6 +37,8 @@ public struct FileProfile: Sendable, Codable, Equatable {
         public var recognised: [String] = []
         public var missing: [Missing] = []
         public var unknown: [String] = []
+        /// Columns of its kind that are known and left out.
+        public var leftOut: [String] = []
     }
 
     public struct Missing: Sendable, Codable, Equatable {

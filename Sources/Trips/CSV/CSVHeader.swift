@@ -57,8 +57,8 @@ public struct CSVHeader: Sendable {
 
     /// Which fields the file has a column for.
     public var present: TripFieldSet { TripFieldSet(fields.compactMap { $0 }) }
-    /// Columns that hold no field of a trip.
-    public var unknown: [String] { zip(names, fields).compactMap { $1 == nil ? $0 : nil } }
+    /// Columns that nothing is known of.
+    public var unknown: [String] { zip(names, fields).compactMap { $1 == nil && !Self.isKnown(other: $0) ? $0 : nil } }
 
     /// - Throws: `Problem(.badData)` that names the first column that is needed and missing, and the nearest header.
     public func require(_ needed: TripFieldSet, for purpose: String) throws(Problem) {
@@ -101,7 +101,7 @@ extension CSVHeader {
         return words.filter { !$0.isEmpty }
     }
 
-    private static func normalized(_ name: String) -> String {
+    static func normalized(_ name: String) -> String {
         String(name.lowercased().unicodeScalars.filter { $0 != " " && $0 != "_" && $0 != "\t" })
     }
 
@@ -113,7 +113,7 @@ extension CSVHeader {
     ]
 
     private static func match(_ names: [String]) -> [TripField?] {
-        var byName = aliases
+        var byName = aliases.merging(rideshareFields) { $1 }
         for field in TripField.allCases { byName[normalized(field.header)] = field }
         var taken: TripFieldSet = []
         return names.map { name in

@@ -177,7 +177,7 @@ struct Cleaner {
 /// What a user should know about a file's columns, one sentence each.
 func columnWarnings(_ header: CSVHeader) -> [String] {
     var warnings: [String] = []
-    let missing = TripFieldSet.all.subtracting(header.present).fields
+    let missing = header.missing.fields
     if !missing.isEmpty {
         let names = missing.map { field in
             "\"\(field.header)\""

@@ -54,9 +54,14 @@ public struct MLStep: Sendable {
             let connection = try Connection(path: attempt.surroundings.resultsPath, access: .readOnly)
             interruption.watch(connection)
             let statement = try sql.statement(on: connection, attempt)
+            if let name = statement.repeatedColumn {
+                throw Problem(
+                    .badData, "\(sql.template.source): two columns are named \"\(name)\", which an object cannot hold",
+                    hint: "Give one of them another name with AS.")
+            }
             var rows: [[String: Any]] = []
             do {
-                while rows.count <= Self.rowLimit, try statement.step() { rows.append(Self.object(statement)) }
+                while rows.count <= Self.rowLimit, try statement.step() { rows.append(try object(statement)) }
             } catch let error as SQLiteError where error.code == .statement {
                 throw Problem(.badData, "\(sql.template.source): \(error.message)")
             }
@@ -69,17 +74,21 @@ public struct MLStep: Sendable {
         }
     }
 
-    private static func object(_ row: Statement) -> [String: Any] {
+    /// What JSON has nothing for is a mistake, not a null.
+    private func object(_ row: Statement) throws(Problem) -> [String: Any] {
         var object: [String: Any] = [:]
         for column in 0..<row.columnCount {
-            let value: Any =
-                switch row.value(column) {
-                case .integer(let number): number
-                case .real(let number): number
-                case .text(let text): text
-                default: NSNull()
-                }
-            object[row.columnName(column)] = value
+            switch row.value(column) {
+            case .integer(let number): object[row.columnName(column)] = number
+            case .real(let number) where number.isFinite: object[row.columnName(column)] = number
+            case .text(let text): object[row.columnName(column)] = text
+            case .null: object[row.columnName(column)] = NSNull()
+            case .real, .blob:
+                throw Problem(
+                    .badData,
+                    "\(sql.template.source): JSON has nothing for the blob or infinite number in \"\(row.columnName(column))\"",
+                    hint: "Give a text or a number, such as hex(…) of a blob.")
+            }
         }
         return object
     }

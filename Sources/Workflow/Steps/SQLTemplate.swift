@@ -41,16 +41,15 @@ public struct SQLTemplate: Sendable {
     /// The query, prepared, with the values of this attempt.
     func statement(on connection: Connection, _ attempt: StepAttempt) throws -> Statement {
         do {
-            let statement = try connection.prepare(sql)
-            try statement.bind(
-                places.map { place in
-                    let text = try attempt.fill(Template(place.piece))
-                    return place.isText ? .text(text) : Self.value(text)
-                })
-            return statement
-        } catch let error as SQLiteError where error.code == .statement {
+            var parameters: [String: SQLValue] = [:]
+            for (index, place) in places.enumerated() {
+                let text = try attempt.fill(Template(place.piece))
+                parameters["?\(index + 1)"] = place.isText ? .text(text) : Self.value(text)
+            }
+            return try connection.query(sql, parameters: parameters)
+        } catch let mistake as SQLMistake {
             throw Problem(
-                .badData, "\(template.source): \(error.message)",
+                .badData, "\(template.source): \(mistake.message)",
                 hint: places.isEmpty ? nil : "What is filled in stands for a value, never for a name or other SQL.")
         }
     }

@@ -77,7 +77,7 @@ enum AuditCommand {
         defer { line.clear() }
         let auditor = Auditor(
             plans: plans, options: options(arguments, globals, zone), database: database,
-            store: try globals.openTopicsIfAny(), source: try source(arguments, globals, zone, line))
+            store: try globals.openTopicsIfAny(), source: try source(arguments, globals, plans, zone, line))
         auditor.onProgress = { trips, pass in
             line.update { "\(grouped(trips)) trips read again" + (pass > 1 ? ", pass \(pass)" : "") }
         }
@@ -119,7 +119,8 @@ enum AuditCommand {
     }
 
     private static func source(
-        _ arguments: ParsedArguments, _ globals: GlobalOptions, _ zone: ZoneClock, _ line: ProgressLine
+        _ arguments: ParsedArguments, _ globals: GlobalOptions, _ plans: [QueryPlan], _ zone: ZoneClock,
+        _ line: ProgressLine
     ) throws -> AuditSource {
         let files = arguments.texts("from") + arguments.positionals
         let from = arguments.time("from-time")?.utcMs { zone.utcMs(localSeconds: $0) }
@@ -138,11 +139,12 @@ enum AuditCommand {
         }
         read.purpose = "the audit"
         let options = read
+        let required = try TripFileOptions.required(plans, files)
         let maxAheadMs = TripFileOptions.maxAheadMs(arguments)
         let nowMs = SystemClock().nowMs
         return .files(identity: try TripFileOptions.identity(of: files, options)) { fields, startedMs in
             var options = options
-            (options.fields, options.required) = (fields, fields)
+            (options.fields, options.required) = (fields, required.intersection(fields))
             options.ahead = MaxAhead(nowMs: startedMs ?? nowMs, aheadMs: maxAheadMs)
             defer { line.clear() }
             return try TripSource(paths: files, options: options) { done, total in
