@@ -8,8 +8,8 @@ import Problems
 final class EventOrderReader: RowReader {
     let fields: TripFieldSet
     private let files: MappedFiles
-    private let headers: [CSVHeader]
-    private let decoders: [CSVDecoder]
+    /// Stretches of the files that one header says the columns of, in their order: a file each, or more where headers stand further down.
+    private var stretches: [Stretch] = []
     private var order: EventTimeOrder
     private var next = 0
     private var gathered = GatheredRows()
@@ -37,17 +37,12 @@ final class EventOrderReader: RowReader {
             warnings += columnWarnings(header)
             headers.append(header)
         }
-        self.headers = headers
-        let (fields, capacity) = (fields, rows.capacity)
-        decoders = headers.map {
-            CSVDecoder(header: $0, fields: fields, eventTime: options.clockField, capacity: capacity)
-        }
         lineMarks = headers.map { _ in [] }
         let bytes = opened.reduce(0) { $0 + $1.size }
         order = EventTimeOrder(capacity: bytes / 380)
         var indexer = Indexer(options: options, guards: guards)
-        for file in headers.indices {
-            try index(file, &indexer) { progress?($0, bytes) }
+        for (file, header) in headers.enumerated() {
+            try index(file, header, &indexer) { progress?($0, bytes) }
         }
         try indexer.guards.finish()
         filteredByRange = indexer.filtered
@@ -67,16 +62,18 @@ final class EventOrderReader: RowReader {
         batch.fields = fields
         let mappedEnd = files.ranges.last?.upperBound ?? 0
         while batch.count < batch.capacity, next < order.count {
-            let file = self.file(at: Int(order.entries[next].offset))
+            let stretch = stretch(at: Int(order.entries[next].offset))
+            let (file, decoder) = (stretch.file, stretch.decoder)
+            let columns = decoder.header.names.count
             // Rows without a usable time come first; the pass that built the index has judged them.
             let isUnusable = order.entries[next].time == EventTimeOrder.Entry.unusable
             let end = min(order.count, next + min(batch.capacity - batch.count, Self.pieceRows))
             let (countBefore, rejectsBefore) = (batch.count, rejects.count)
             rows.removeAll()
-            var framer = CSVFramer(header: headers[file], source: files.base, offset: 0, line: 0)
+            var framer = CSVFramer(header: decoder.header, source: files.base, offset: 0, line: 0)
             while next < end {
                 let entry = order.entries[next]
-                guard files.ranges[file].contains(Int(entry.offset)),
+                guard stretch.bytes.contains(Int(entry.offset)),
                     (entry.time == EventTimeOrder.Entry.unusable) == isUnusable
                 else { break }
                 if next + Self.prefetchDistance < order.count {
@@ -85,26 +82,25 @@ final class EventOrderReader: RowReader {
                 }
                 let row = rows.count
                 framer.fillOne(
-                    rows, at: Int(entry.offset), line: entry.offset, end: files.ranges[file].upperBound,
+                    rows, at: Int(entry.offset), line: entry.offset, end: stretch.bytes.upperBound,
                     rejects: &rejects)
                 if rows.count > row {
-                    let length = rows.length(of: row, columns: headers[file].names.count)
+                    let length = rows.length(of: row, columns: columns)
                     rows.base[row] = gathered.append(
                         UnsafeBufferPointer(start: files.base + Int(entry.offset), count: length))
                     batch.eventTimes[batch.count + row] = entry.time
                 }
                 next += 1
             }
-            let decoder = decoders[file]
-            for field in fields.subtracting(decoder.fields).fields {
-                (batch.column(field) + batch.count).update(repeating: nullCell, count: rows.count)
-            }
-            batch.source = gathered.start
-            decoder.decode(rows, into: batch, rejects: &rejects)
             // Until here a row's line was its place in the files.
             for index in rejectsBefore..<rejects.count {
                 rejects[index].location.line = line(at: rejects[index].location.line, in: file)
             }
+            for field in fields.subtracting(decoder.fields).fields {
+                (batch.column(field) + batch.count).update(repeating: nullCell, count: rows.count)
+            }
+            batch.source = gathered.start
+            decoder.decode(rows, into: batch, rejects: &rejects) { line(at: Int($0), in: file) }
             if !isUnusable {
                 try guards.observe(accepted: batch.count - countBefore, rejects: rejects[rejectsBefore...])
             }
@@ -152,13 +148,31 @@ extension EventOrderReader {
         }
     }
 
+    private struct Stretch {
+        let file: Int
+        var bytes: Range<Int>
+        let decoder: CSVDecoder
+    }
+
+    /// From a place to the end of a file all rows are read by the header.
+    private func begin(_ file: Int, at start: Int, _ header: CSVHeader, _ options: TripSourceOptions) -> CSVDecoder {
+        let decoder = CSVDecoder(header: header, fields: fields, eventTime: options.clockField, capacity: rows.capacity)
+        if let last = stretches.indices.last, stretches[last].file == file {
+            stretches[last].bytes = stretches[last].bytes.lowerBound..<start
+        }
+        stretches.append(Stretch(file: file, bytes: start..<files.ranges[file].upperBound, decoder: decoder))
+        return decoder
+    }
+
     /// One pass over a file: an entry for each row, also for those that are to be rejected when their turn comes.
-    private func index(_ file: Int, _ indexer: inout Indexer, progress: (Int) -> Void) throws(Problem) {
+    private func index(
+        _ file: Int, _ header: CSVHeader, _ indexer: inout Indexer, progress: (Int) -> Void
+    ) throws(Problem) {
         let range = files.ranges[file]
-        let header = headers[file]
-        let decoder = decoders[file]
+        var decoder = begin(file, at: range.lowerBound, header, indexer.options)
         var framer = CSVFramer(
-            header: header, source: files.base, offset: range.lowerBound + header.length, line: 2)
+            header: header, source: files.base, offset: range.lowerBound + header.length,
+            line: Int64(header.firstRowLine))
         var rejects: [Reject] = []
         let (from, to) = (indexer.options.from ?? .min, indexer.options.to ?? .max)
         let withSeconds = indexer.options.spread == .byDuration
@@ -172,6 +186,12 @@ extension EventOrderReader {
             }
             let outcome = framer.fill(
                 rows, limit: rows.capacity, until: range.upperBound, isLast: true, rejects: &rejects)
+            if case .header(let header) = outcome {
+                try header.require(indexer.options.requiredFields, for: indexer.options.purpose)
+                decoder = begin(file, at: framer.offset, header, indexer.options)
+                framer = framer.goingOn(under: header)
+                continue
+            }
             guard case .advanced = outcome else { break }
             var good = 0
             decoder.forEachTime(rows, files.base, withSeconds: withSeconds) { row, cell, seconds in
@@ -203,8 +223,8 @@ extension EventOrderReader {
         }
     }
 
-    private func file(at offset: Int) -> Int {
-        files.ranges.lastIndex { $0.lowerBound <= offset } ?? 0
+    private func stretch(at offset: Int) -> Stretch {
+        stretches[stretches.lastIndex { $0.bytes.lowerBound <= offset } ?? 0]
     }
 
     private func line(at offset: Int, in file: Int) -> Int {
@@ -215,7 +235,7 @@ extension EventOrderReader {
             if marks[middle].offset <= offset { low = middle } else { high = middle }
         }
         guard low < marks.count else { return 0 }
-        let newline = Int32(headers[file].newline)
+        let newline = Int32(stretches.first { $0.file == file }?.decoder.header.newline ?? 0x0a)
         var line = Int(marks[low].line)
         var place = files.base + marks[low].offset
         let end = files.base + offset
