@@ -131,7 +131,9 @@ final class TopicTripReader: TripReader {
 
     /// For each closing the trips that had been consumed of each partition, by the query that was furthest.
     private static func stops(_ recounts: [Recount], _ partitionCount: Int) -> [[Int64]] {
-        Set(recounts.flatMap(\.closings)).sorted { $0.reduce(0, +) < $1.reduce(0, +) }
+        Set(recounts.flatMap(\.closings)).sorted { a, b in
+            a.reduce(0) { $0.addingSaturated($1) } < b.reduce(0) { $0.addingSaturated($1) }
+        }
     }
 
     /// Takes the next stored batch, or the first `limit` trips of it; false where there is none.

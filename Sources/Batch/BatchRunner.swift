@@ -119,7 +119,7 @@ public struct BatchRunner: Sendable {
         }
         if let name = options.vintage {
             try Vintages(connection: connection).keep(name, views: try vintageViews(), nowMs: options.nowMs)
-            summary.vintage = name
+            (summary.vintage, summary.vintageMadeMs) = (name, options.nowMs)
         }
         summary.seconds = (clock.now - start) / .seconds(1)
         return summary

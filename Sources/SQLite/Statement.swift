@@ -1,7 +1,7 @@
 internal import CSQLite
 
 /// A value that a statement binds or a row holds.
-public enum SQLValue: Sendable, Equatable {
+public enum SQLValue: Sendable, Hashable {
     case null
     case integer(Int64)
     case real(Double)
@@ -123,6 +123,8 @@ public final class Statement {
     public var isReadOnly: Bool { sqlite3_stmt_readonly(raw) != 0 }
 
     public func isNull(_ column: Int) -> Bool { sqlite3_column_type(raw, Int32(column)) == SQLITE_NULL }
+    public func isInteger(_ column: Int) -> Bool { sqlite3_column_type(raw, Int32(column)) == SQLITE_INTEGER }
+    public func isText(_ column: Int) -> Bool { sqlite3_column_type(raw, Int32(column)) == SQLITE_TEXT }
     public func integer(_ column: Int) -> Int64 { sqlite3_column_int64(raw, Int32(column)) }
     public func real(_ column: Int) -> Double { sqlite3_column_double(raw, Int32(column)) }
     public func text(_ column: Int) -> String {
