@@ -145,10 +145,15 @@ public struct BatchRunner: Sendable {
     /// All views of answers that there are, with what tells a period's rows apart.
     private func vintageViews() throws -> [(name: String, keys: [String])] {
         let declared = try connection.rows("SELECT name, sql FROM batch_analyses ORDER BY name") {
-            ($0.text(0), $0.text(1))
+            row throws(SQLiteError) in
+            let (name, sql) = (try row.storedText(0), try row.storedText(1))
+            guard let analysis = try? DeclaredAnalysis.parse(sql, file: name) else {
+                throw row.damage(1, wanted: "an analysis")
+            }
+            return (name, analysis.keys)
         }
         return Analysis.allCases.map { ($0.view, $0.rowKeys) }
-            + (try declared.map { name, sql in (name, try DeclaredAnalysis.parse(sql, file: name).keys) })
+            + declared
     }
 
     /// Checks declared analyses against what is stored, and runs none.

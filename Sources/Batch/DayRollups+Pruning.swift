@@ -20,8 +20,8 @@ extension DayRollups {
 
     /// The day before which a view's windows were pruned, by view.
     static func prunedBefore(on connection: Connection) throws -> [String: Int] {
-        let rows = try connection.rows("SELECT view, before_day FROM pruned_windows") {
-            ($0.text(0), Int($0.integer(1)))
+        let rows = try connection.rows("SELECT view, before_day FROM pruned_windows") { row throws(SQLiteError) in
+            (try row.storedText(0), Int(try row.integer(1, in: .days)))
         }
         return Dictionary(rows) { $1 }
     }
@@ -34,9 +34,13 @@ extension DayRollups {
             try connection.rows(
                 "SELECT day FROM rolled_days WHERE day >= ? AND day < ? AND fresh = 1", .integer(Int64(first)),
                 .integer(Int64(day))
-            ) { Int($0.integer(0)) })
+            ) { row throws(SQLiteError) in Int(try row.integer(0, in: .days)) })
         let noted =
-            try hasChangedDays ? Set(connection.rows("SELECT day FROM changed_days") { Int($0.integer(0)) }) : []
+            try hasChangedDays
+            ? Set(
+                connection.rows("SELECT day FROM changed_days") { row throws(SQLiteError) in
+                    Int(try row.integer(0, in: .days))
+                }) : []
         let due = (first..<day).filter { fresh.contains($0) && !noted.contains($0) }
         pruned.daysKept = day - first - due.count
         let views = try Self.prunable.filter { try BatchSchema.exists("stored_\($0)", on: connection) }
@@ -68,9 +72,10 @@ extension DayRollups {
 
     /// The local day of the newest closed window: no window of an earlier day is open or yet to come, however far other queries are.
     private func dayOfNewestClosed(in view: String) throws -> Int {
-        let newest = try connection.value(
-            "SELECT window_start_ms FROM stored_\(view) WHERE closed = 1 ORDER BY window_start_ms DESC LIMIT 1")
-        return newest?.integer.map { zone.localDay(ofMs: $0) } ?? .min
+        let newest = try connection.integer(
+            "SELECT window_start_ms FROM stored_\(view) WHERE closed = 1 ORDER BY window_start_ms DESC LIMIT 1",
+            in: .times)
+        return newest.map { zone.localDay(ofMs: $0) } ?? .min
     }
 
     /// A stream may have noted the day since it was looked at.

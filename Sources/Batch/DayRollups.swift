@@ -21,10 +21,12 @@ struct DayRollups {
     /// From the first local day with a stored window or a rollup to the last.
     func span() throws -> ClosedRange<Int>? {
         var days = try storedSpan()
-        let rolled = try connection.rows("SELECT min(day), max(day) FROM rolled_days") {
-            $0.isNull(0) ? nil : clamped(Int($0.integer(0)))...clamped(Int($0.integer(1)))
+        func bound(_ function: String) throws -> Int? {
+            try connection.integer("SELECT \(function)(day) AS day FROM rolled_days", in: .days).map {
+                clamped(Int($0))
+            }
         }
-        for case let range? in rolled {
+        if let first = try bound("min"), let last = try bound("max"), case let range = first...last {
             days = min(days?.lowerBound ?? .max, range.lowerBound)...max(days?.upperBound ?? .min, range.upperBound)
         }
         return days
@@ -76,7 +78,9 @@ struct DayRollups {
         for range in ranges {
             let bounds: (SQLValue, SQLValue) = (.integer(Int64(range.lowerBound)), .integer(Int64(range.upperBound)))
             func days(_ sql: String) throws -> [Int] {
-                try connection.rows(sql, bounds.0, bounds.1) { Int($0.integer(0)) }
+                try connection.rows(sql, bounds.0, bounds.1) { row throws(SQLiteError) in
+                    Int(try row.integer(0, in: .days))
+                }
             }
             if try hasChangedDays { due.formUnion(try days("SELECT day FROM changed_days WHERE day >= ? AND day < ?")) }
             due.formUnion(try days("SELECT day FROM rolled_days WHERE day >= ? AND day < ? AND fresh = 0"))

@@ -1,3 +1,4 @@
+import SQLite
 import Trips
 
 /// Trips by fare bucket, merged from the windows of `fareDistribution`: `FareBucket` says what a bucket holds.
@@ -6,8 +7,7 @@ struct FareHistogram: PeriodSum, Equatable {
     private var trips = [Int64](repeating: 0, count: Int(FareBucket.last - FareBucket.negative) + 1)
     private(set) var count: Int64 = 0
 
-    /// Whether a number names a bucket.
-    static func isBucket(_ bucket: Int64) -> Bool { FareBucket.negative...FareBucket.last ~= bucket }
+    static let buckets = FareBucket.negative...FareBucket.last
 
     mutating func add(_ n: Int64, to bucket: Int64) {
         trips[Int(bucket - FareBucket.negative)] &+= n
@@ -28,7 +28,9 @@ struct FareHistogram: PeriodSum, Equatable {
     mutating func restore(_ words: [Int64]) -> Bool {
         guard words.count % 2 == 0 else { return false }
         for index in stride(from: 0, to: words.count, by: 2) {
-            guard let bucket = Int(exactly: words[index]), trips.indices.contains(bucket) else { return false }
+            guard let bucket = Int(exactly: words[index]), trips.indices.contains(bucket),
+                ClosedRange.counts.contains(words[index + 1])
+            else { return false }
             trips[bucket] &+= words[index + 1]
             count &+= words[index + 1]
         }

@@ -1,3 +1,5 @@
+import SQLite
+
 /// Pickups by place, and on how many days a place was among the day's ten busiest.
 ///
 /// Places are small dense ids. Ties go to the place that comes first in the analysis's own order: `precedence`.
@@ -72,10 +74,17 @@ struct HotspotTally: PeriodSum {
 
     mutating func restore(_ words: [Int64]) -> Bool {
         let largest = stride(from: 1, to: words.count, by: 3).reduce(0) { max($0, words[$1]) }
-        guard words.count % 3 == 1, largest < 4_000_000 else { return false }
+        guard words.count % 3 == 1, LocationIDs.range.contains(largest), (0...31).contains(words[0]),
+            precedence.positions.map({ largest < $0.count }) ?? true || words.count == 1
+        else { return false }
+        for index in stride(from: 1, to: words.count, by: 3) {
+            let isSound =
+                words[index] >= 0 && ClosedRange.counts.contains(words[index + 1])
+                && (0...words[0]).contains(words[index + 2])
+            guard isSound else { return false }
+        }
         grow(to: Int(largest) + 1)
         for index in stride(from: 1, to: words.count, by: 3) {
-            guard words[index] >= 0 else { return false }
             pickups[Int(words[index])] &+= words[index + 1]
             total &+= words[index + 1]
             top10Days[Int(words[index])] += words[index + 2]

@@ -34,8 +34,8 @@ struct StoredWindows {
         var (sizeMs, everyMs) = (source.defaultSizeMs, source.defaultEveryMs)
         if try BatchSchema.exists("query_windows", on: connection) {
             let declared = try connection.rows(
-                "SELECT size_ms, every_ms FROM query_windows WHERE view = ?", .text(source.rawValue)
-            ) { ($0.integer(0), $0.integer(1)) }
+                "SELECT size_ms, every_ms, view FROM query_windows WHERE view = ?", .text(source.rawValue)
+            ) { row throws(SQLiteError) in (try row.integer(0, in: .counts), try row.integer(1, in: .counts)) }
             if let declared = declared.first { (sizeMs, everyMs) = declared }
         }
         guard sizeMs > 0, everyMs > 0, sizeMs % everyMs == 0 else {
@@ -55,8 +55,11 @@ struct StoredWindows {
 
     /// The starts of the first and the last stored window, closed or open.
     func span() throws -> (firstMs: EventTime, lastMs: EventTime)? {
-        let first = try connection.value("SELECT min(window_start_ms) FROM \(source.table)")?.integer
-        let last = try connection.value("SELECT max(window_start_ms) FROM \(source.table)")?.integer
+        func bound(_ function: String) throws -> EventTime? {
+            try connection.integer(
+                "SELECT \(function)(window_start_ms) AS window_start_ms FROM \(source.table)", in: .times)
+        }
+        let (first, last) = (try bound("min"), try bound("max"))
         guard let first, let last else { return nil }
         return (first, last)
     }

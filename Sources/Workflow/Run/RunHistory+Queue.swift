@@ -30,7 +30,8 @@ extension RunHistory {
     /// The time up to which the due intervals of a workflow have been entered; nil where it was never looked at.
     func enteredUntil(_ workflow: String) throws -> EventTime? {
         try explaining("looking at a schedule") {
-            try connection.value("SELECT until_ms FROM workflow_schedules WHERE workflow = ?", .text(workflow))?.integer
+            try connection.integer(
+                "SELECT until_ms FROM workflow_schedules WHERE workflow = ?", .text(workflow), in: .times)
         }
     }
 
@@ -53,7 +54,9 @@ extension RunHistory {
                 ORDER BY alert_id
                 """
             ) { row throws(SQLiteError) in
-                WaitingAlert(id: row.integer(0), workflow: row.text(1), params: Self.object(row.text(2)))
+                WaitingAlert(
+                    id: try row.integer(0, in: .anything), workflow: try row.storedText(1),
+                    params: try Self.object(row, 2))
             }
         }
     }
