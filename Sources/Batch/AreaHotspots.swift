@@ -10,7 +10,9 @@ struct AreaHotspots {
         let tallies = try context.byPeriod(
             periods, of: "areas", empty: HotspotTally(precedence: .init(positions: nil)),
             sql: "SELECT day, area, pickups FROM day_area WHERE day >= ? AND day < ? ORDER BY day, area"
-        ) { tally, row in tally.add(row.integer(2), at: Int(row.integer(1))) }
+        ) { tally, row in
+            tally.add(try row.integer(2, in: .counts), at: Int(try row.integer(1, in: DayRollup.areas)))
+        }
 
         return try context.table(of: .areaHotspots).replace(periods) { period in
             guard let tally = tallies[period] else { return [] }

@@ -47,7 +47,7 @@ struct BatchContext {
                 var (day, monthEnd) = (range.lowerBound, month.days.upperBound)
                 var sum = empty
                 while try statement.step() {
-                    let rowDay = Int(statement.integer(0))
+                    let rowDay = Int(try statement.integer(0, in: .days))
                     if rowDay != day {
                         sum.endDay()
                         if rowDay >= monthEnd {

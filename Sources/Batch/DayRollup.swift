@@ -5,13 +5,16 @@ import Trips
 struct DayRollup {
     let day: Int
     var fares = GroupSums<FareWords>(ids: FareBucket.all)
-    var areas = GroupSums<Int64>(ids: 0...999)
+    var areas = GroupSums<Int64>(ids: Self.areas)
     var locations = GroupSums<Int64>(ids: 0...Int64(Int32.max))
 
     /// Results whose windows were pruned: what was rolled up of them stands.
     var pruned: Set<StoredWindows.Source> = []
     /// A location that a window names and the stream's keys do not.
     var unknownLocation: Int64?
+
+    /// Numbers that a community area may have.
+    static let areas: ClosedRange<Int64> = 0...999
 
     init(day: Int) { self.day = day }
 

@@ -20,8 +20,8 @@ extension DayRollups {
 
     /// The day before which a view's windows were pruned, by view.
     static func prunedBefore(on connection: Connection) throws -> [String: Int] {
-        let rows = try connection.rows("SELECT view, before_day FROM pruned_windows") {
-            ($0.text(0), Int($0.integer(1)))
+        let rows = try connection.rows("SELECT view, before_day FROM pruned_windows") { row throws(SQLiteError) in
+            (try row.storedText(0), Int(try row.integer(1, in: .days)))
         }
         return Dictionary(rows) { $1 }
     }
@@ -36,10 +36,14 @@ extension DayRollups {
         let rolled = try connection.rows(
             "SELECT day, fresh FROM rolled_days WHERE day >= ? AND day < ?", .integer(Int64(first)),
             .integer(Int64(day))
-        ) { (Int($0.integer(0)), $0.integer(1) == 1) }
+        ) { row throws(SQLiteError) in (Int(try row.integer(0, in: .days)), row.integer(1) == 1) }
         let isFresh = Dictionary(rolled) { first, _ in first }
         let noted =
-            try hasChangedDays ? Set(connection.rows("SELECT day FROM changed_days") { Int($0.integer(0)) }) : []
+            try hasChangedDays
+            ? Set(
+                connection.rows("SELECT day FROM changed_days") { row throws(SQLiteError) in
+                    Int(try row.integer(0, in: .days))
+                }) : []
         // A day without windows that count needs no rollup.
         let counting = try days(in: first..<day)
         let due = old.sorted().filter { (isFresh[$0] ?? !counting.contains($0)) && !noted.contains($0) }
@@ -71,9 +75,10 @@ extension DayRollups {
 
     /// The local day of the newest closed window: no window of an earlier day is open or yet to come, however far other queries are.
     private func dayOfNewestClosed(in view: String) throws -> Int {
-        let newest = try connection.value(
-            "SELECT window_start_ms FROM stored_\(view) WHERE closed = 1 ORDER BY window_start_ms DESC LIMIT 1")
-        return newest?.integer.map { zone.localDay(ofMs: $0) } ?? .min
+        let newest = try connection.integer(
+            "SELECT window_start_ms FROM stored_\(view) WHERE closed = 1 ORDER BY window_start_ms DESC LIMIT 1",
+            in: .times)
+        return newest.map { zone.localDay(ofMs: $0) } ?? .min
     }
 
     /// The local days before `day` on which a window of the view starts.
@@ -86,7 +91,7 @@ extension DayRollups {
             next.bind(0, zone.startMs(ofLocalDay: from))
             defer { next.reset() }
             guard try next.step() else { break }
-            let found = zone.localDay(ofMs: next.integer(0))
+            let found = zone.localDay(ofMs: try next.integer(0, in: .times))
             guard found < day else { break }
             days.append(found)
             from = found + 1

@@ -70,7 +70,9 @@ struct DayRollups {
         for range in ranges {
             let bounds: (SQLValue, SQLValue) = (.integer(Int64(range.lowerBound)), .integer(Int64(range.upperBound)))
             func days(_ sql: String) throws -> [Int] {
-                try connection.rows(sql, bounds.0, bounds.1) { Int($0.integer(0)) }
+                try connection.rows(sql, bounds.0, bounds.1) { row throws(SQLiteError) in
+                    Int(try row.integer(0, in: .days))
+                }
             }
             let rolled = Set(try days("SELECT day FROM rolled_days WHERE day >= ? AND day < ?"))
             due.formUnion(try days("SELECT day FROM rolled_days WHERE day >= ? AND day < ? AND fresh = 0"))

@@ -56,12 +56,10 @@ struct DayTotals {
         statement.bind(0, Int64(Period.supportedDays.lowerBound))
         statement.bind(1, Int64(Period.supportedDays.upperBound))
         while try statement.step() {
-            let day = Int(statement.integer(0))
-            let words = (1...7).map(statement.integer)
-            guard words.allSatisfy({ $0.magnitude < Self.limit.magnitude }) else {
-                throw Problem(
-                    .badData, "stored_tripstotal holds an amount on \(Calendar.text(ofDay: day)) that no day can have",
-                    hint: "Run taxi-cli audit to see whether the stored results match their source.")
+            let day = Int(try statement.integer(0, in: .days))
+            // Trips and the counts of values are not negative; sums may be.
+            let words = try (1...7).map { column in
+                try statement.integer(column, in: (column % 2 == 0 ? -Self.limit : 0)...Self.limit)
             }
             days.append(day)
             before.append(

@@ -1,3 +1,4 @@
+import SQLite
 import Trips
 
 /// Trips by fare bucket, merged from the windows of `fareDistribution`: `FareBucket` says what a bucket holds.

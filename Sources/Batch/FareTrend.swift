@@ -1,4 +1,3 @@
-import Problems
 import SQLite
 import Trips
 
@@ -17,10 +16,8 @@ struct FareTrend {
             periods, of: "fares", empty: FareHistogram(),
             sql: "SELECT day, bucket, trips FROM day_fare WHERE day >= ? AND day < ? ORDER BY day, bucket"
         ) { histogram, row in
-            guard FareHistogram.isBucket(row.integer(1)) else {
-                throw Problem(.badData, "day_fare holds a bucket \(row.integer(1)) that no fare has")
-            }
-            histogram.add(row.integer(2), to: row.integer(1))
+            histogram.add(
+                try row.integer(2, in: .counts), to: try row.integer(1, in: FareBucket.all))
         }
         let nextChange = try context.connection.prepare(
             "UPDATE batch_fare_trend SET fare_sum_before = ? WHERE period_kind = ? AND period = ?")

@@ -1,3 +1,5 @@
+import SQLite
+
 /// Pickups by place, and on how many days a place was among the day's ten busiest.
 ///
 /// Places are small dense ids. Ties go to the place that comes first in the analysis's own order: `precedence`.

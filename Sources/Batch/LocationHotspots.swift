@@ -14,9 +14,9 @@ struct LocationHotspots {
             periods, of: "locations", empty: HotspotTally(precedence: .init(positions: locations.positions)),
             sql: "SELECT day, location, pickups FROM day_location WHERE day >= ? AND day < ? ORDER BY day, location"
         ) { tally, row in
-            let id = Int(row.integer(1))
+            let id = Int(try row.integer(1, in: .counts))
             guard locations.texts.indices.contains(id) else { throw Locations.unknown(id) }
-            tally.add(row.integer(2), at: id)
+            tally.add(try row.integer(2, in: .counts), at: id)
         }
         return try context.table(of: .locationHotspots).replace(periods) { period in
             guard let tally = tallies[period] else { return [] }
@@ -43,9 +43,8 @@ private struct Locations {
         // The text order is SQLite's BINARY, which compares bytes.
         let keys = try connection.rows(
             "SELECT id, location FROM rolled_locations WHERE id >= 0 ORDER BY location"
-        ) { (Int($0.integer(0)), $0.text(1)) }
+        ) { row throws(SQLiteError) in (Int(try row.integer(0, in: LocationIDs.range)), try row.storedText(1)) }
         let count = (keys.map(\.0).max() ?? -1) + 1
-        guard count <= keys.count + 4_000_000 else { throw Self.unknown(count - 1) }
         texts = Array(repeating: nil, count: count)
         positions = Array(repeating: .max, count: count)
         for (position, key) in keys.enumerated() { (texts[key.0], positions[key.0]) = (key.1, Int32(position)) }

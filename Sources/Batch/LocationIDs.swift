@@ -3,6 +3,9 @@ import SQLite
 /// The ids of `day_location`, which outlive those of the stream: a stream that reads everything again numbers its keys anew,
 /// while days whose windows were pruned stay as they are.
 struct LocationIDs {
+    /// Ids are given out one after the other, and Chicago has some hundred pickup points.
+    static let range: ClosedRange<Int64> = 0...4_000_000
+
     private var ids: [String: Int64] = [:]
     private var next: Int64 = 0
     /// Texts that `rolled_locations` lacks, with the ids that they are to have.
@@ -12,7 +15,8 @@ struct LocationIDs {
 
     init(on connection: Connection) throws {
         for (id, text) in try connection.rows(
-            "SELECT id, location FROM rolled_locations", map: { ($0.integer(0), $0.text(1)) })
+            "SELECT id, location FROM rolled_locations",
+            map: { row throws(SQLiteError) in (try row.integer(0, in: Self.range), try row.storedText(1)) })
         {
             ids[text] = id
             next = max(next, id + 1)
@@ -25,7 +29,7 @@ struct LocationIDs {
         guard try BatchSchema.exists("keys_hotspotwindow", on: connection) else { return }
         let keys = try connection.rows(
             "SELECT id, pickup_centroid_location FROM keys_hotspotwindow WHERE id BETWEEN 0 AND 4000000 ORDER BY id"
-        ) { (Int($0.integer(0)), $0.text(1)) }
+        ) { row throws(SQLiteError) in (Int(try row.integer(0, in: Self.range)), try row.storedText(1)) }
         byKey = Array(repeating: -1, count: (keys.last?.0 ?? -1) + 1)
         for (key, text) in keys { byKey[key] = id(of: text) }
     }

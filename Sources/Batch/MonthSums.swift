@@ -8,10 +8,11 @@ struct MonthSums {
 
     /// The kept sum of a month (its ordinal), or nil.
     func words(_ source: String, month: Int) throws -> [Int64]? {
-        let statement = try connection.prepare("SELECT words FROM rolled_months WHERE source = ? AND month = ?")
+        let statement = try connection.prepare(
+            "SELECT words, source, month FROM rolled_months WHERE source = ? AND month = ?")
         try statement.bind([.text(source), .integer(Int64(month))])
         guard try statement.step() else { return nil }
-        return statement.withBytes(0) { bytes in
+        return try statement.blob(0).withUnsafeBytes { bytes in
             (0..<bytes.count / 8).map {
                 Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: $0 * 8, as: Int64.self))
             }

@@ -34,9 +34,9 @@ struct Reach {
     private static func newestClosed(in table: String, before end: EventTime, on connection: Connection) throws
         -> EventTime?
     {
-        try connection.value(
+        try connection.integer(
             "SELECT window_start_ms FROM \(table) WHERE closed = 1 AND window_start_ms < ? ORDER BY window_start_ms DESC LIMIT 1",
-            .integer(end))?.integer
+            .integer(end), in: .times)
     }
 
     /// Whether figures of the period may still change in the ordinary course of things.

@@ -10,9 +10,12 @@ struct ResultTable {
     /// The periods of a kind that have rows, ascending.
     func periods(_ kind: PeriodKind) throws -> [Period] {
         try connection.rows("SELECT DISTINCT period FROM \(name) WHERE period_kind = ?", .text(kind.rawValue)) {
-            $0.text(0)
+            row throws(SQLiteError) in
+            guard let period = try? Period(try row.storedText(0)), period.kind == kind else {
+                throw row.damage(0, wanted: "a \(kind.rawValue)")
+            }
+            return period
         }
-        .map { try Period($0) }
     }
 
     /// The periods of some kinds that have rows.

@@ -43,8 +43,8 @@ struct StoredWindows {
         var (sizeMs, everyMs) = (source.defaultSizeMs, source.defaultEveryMs)
         if try BatchSchema.exists("query_windows", on: connection) {
             let declared = try connection.rows(
-                "SELECT size_ms, every_ms FROM query_windows WHERE view = ?", .text(source.rawValue)
-            ) { ($0.integer(0), $0.integer(1)) }
+                "SELECT size_ms, every_ms, view FROM query_windows WHERE view = ?", .text(source.rawValue)
+            ) { row throws(SQLiteError) in (try row.integer(0, in: .counts), try row.integer(1, in: .counts)) }
             if let declared = declared.first { (sizeMs, everyMs) = declared }
         }
         guard sizeMs > 0, everyMs > 0, sizeMs % everyMs == 0 else {
@@ -71,7 +71,7 @@ struct StoredWindows {
     func firstTile(fromMs: EventTime) throws -> EventTime? {
         nextTile.bind(0, fromMs)
         defer { nextTile.reset() }
-        return try nextTile.step() ? nextTile.integer(0) : nil
+        return try nextTile.step() ? nextTile.integer(0, in: .times) : nil
     }
 
     /// Whether any window, closed or open, starts in `[fromMs, untilMs)`.

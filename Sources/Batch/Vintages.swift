@@ -41,7 +41,10 @@ public enum VintageDiff {
     /// The vintages that there are, oldest first.
     public static func names(on connection: Connection) throws -> [String] {
         guard try BatchSchema.exists("batch_vintages", on: connection) else { return [] }
-        return try connection.rows("SELECT vintage FROM batch_vintages ORDER BY made_ms, vintage") { $0.text(0) }
+        return try connection.rows("SELECT vintage FROM batch_vintages ORDER BY made_ms, vintage") {
+            row throws(SQLiteError) in
+            try row.storedText(0)
+        }
     }
 
     /// The columns of `forEachChange`.
@@ -58,7 +61,9 @@ public enum VintageDiff {
     ) throws {
         let views = try connection.rows(
             "SELECT view, keys, object FROM batch_vintage_views WHERE vintage = ? ORDER BY view", .text(vintage)
-        ) { (view: $0.text(0), keys: $0.text(1), object: $0.text(2)) }
+        ) { row throws(SQLiteError) in
+            (view: try row.storedText(0), keys: try row.storedText(1), object: try row.storedText(2))
+        }
         for held in views where view == nil || view == held.view {
             guard try BatchSchema.exists(held.view, on: connection) else { continue }
             try connection.execute(

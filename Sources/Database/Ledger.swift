@@ -57,10 +57,11 @@ public final class Ledger {
         ) { row throws(SQLiteError) in
             (
                 Key(
-                    runID: runID, kind: row.text(0), source: row.text(1), partition: Int(row.integer(2)),
-                    query: row.text(3), counter: row.text(4)), row.integer(5)
+                    runID: runID, kind: try row.storedText(0), source: try row.storedText(1),
+                    partition: Int(try row.integer(2, in: -1...9_999)), query: try row.storedText(3),
+                    counter: try row.storedText(4)), try row.integer(5, in: .counts)
             )
         }
-        return Dictionary(uniqueKeysWithValues: rows)
+        return Dictionary(rows, uniquingKeysWith: +)
     }
 }

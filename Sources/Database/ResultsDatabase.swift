@@ -1,4 +1,4 @@
-import Glibc
+import Foundation
 import Problems
 public import SQLite
 import Trips
@@ -30,8 +30,9 @@ public final class ResultsDatabase: Sendable {
             if !isReady {
                 try connection.transaction {
                     // Looked up again: another process may have been first while we waited for the lock.
-                    try ResultsSchema.migrate(connection, from: ResultsSchema.found(in: connection))
-                    try Self.change(to: zone, in: connection)
+                    let found = try ResultsSchema.found(in: connection)
+                    try ResultsSchema.migrate(connection, from: found)
+                    try Self.change(to: zone, in: connection, isNew: found == 0)
                 }
             }
             return connection
@@ -63,18 +64,32 @@ public final class ResultsDatabase: Sendable {
     private init(_ connection: Connection) { self.connection = connection }
 
     /// The tenant's time zone.
-    public var zone: String { get throws { try Self.zone(in: connection) ?? Self.defaultZone } }
-
-    private static func zone(in connection: Connection) throws -> String? {
-        try connection.value("SELECT value FROM settings WHERE name = 'zone'")?.text
+    public var zone: String {
+        get throws {
+            if let zone = try Self.zone(in: connection) { return zone }
+            throw Self.withoutZone(connection)
+        }
     }
 
-    private static func change(to zone: String, in connection: Connection) throws {
+    private static func zone(in connection: Connection) throws -> String? {
+        let statement = try connection.prepare("SELECT value, name FROM settings WHERE name = 'zone'")
+        guard try statement.step() else { return nil }
+        let zone = try statement.storedText(0)
+        guard TimeZone(identifier: zone) != nil else { throw statement.damage(0, wanted: "a time zone") }
+        return zone
+    }
+
+    private static func withoutZone(_ connection: Connection) -> SQLiteError {
+        connection.damage("table settings has no zone")
+    }
+
+    private static func change(to zone: String, in connection: Connection, isNew: Bool) throws {
         let present = try Self.zone(in: connection)
         if present == zone { return }
+        if present == nil, !isNew { throw withoutZone(connection) }
         // First, so that a mistyped name says so.
         let clock = try ZoneClock(identifier: zone)
-        if let present, try connection.value("SELECT count(*) FROM checkpoints")?.integer ?? 0 > 0 {
+        if let present, try connection.integer("SELECT count(*) FROM checkpoints", in: .counts) ?? 0 > 0 {
             throw Problem(
                 .configuration, "the results in \"\(connection.path)\" are in the time zone \(present), not \(zone)",
                 hint: "Keep \(present), or use another tenant for \(zone).")

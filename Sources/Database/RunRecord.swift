@@ -21,6 +21,16 @@ public struct RunRecord: Sendable, Equatable {
     public var summary: String?
 }
 
+extension RunRecord {
+    /// Of a row with its columns first: id, command, started_ms, ended_ms, outcome, summary.
+    fileprivate init(_ row: Statement) throws(SQLiteError) {
+        guard let outcome = Outcome(rawValue: try row.storedText(4)) else { throw row.damage(4, wanted: "an outcome") }
+        self.init(
+            id: try row.storedText(0), command: try row.storedText(1), started: try row.integer(2, in: .times),
+            ended: try row.optionalInteger(3, in: .times), outcome: outcome, summary: try row.optionalText(5))
+    }
+}
+
 /// Writes the records of runs into `run_records`.
 public struct RunLog {
     private let connection: Connection
@@ -70,11 +80,7 @@ public struct RunLog {
                 ORDER BY id DESC LIMIT ?
                 """, .integer(Int64(limit))
             ) { row throws(SQLiteError) in
-                RunRecord(
-                    id: row.text(0), command: row.text(1), started: row.integer(2),
-                    ended: row.isNull(3) ? nil : row.integer(3),
-                    outcome: RunRecord.Outcome(rawValue: row.text(4)) ?? .interrupted,
-                    summary: row.isNull(5) ? nil : row.text(5))
+                try RunRecord(row)
             }
         }
     }
@@ -85,17 +91,14 @@ public struct RunLog {
             // SQLite takes the other columns of a row with max() from the row that has it.
             try connection.rows(
                 """
-                SELECT max(id), command, started_ms, ended_ms, outcome, summary, pid, process_start FROM run_records
+                SELECT max(id) AS id, command, started_ms, ended_ms, outcome, summary, pid, process_start FROM run_records
                 GROUP BY command ORDER BY command
                 """
             ) { row throws(SQLiteError) in
-                let process = RunningProcess(pid: Int32(truncatingIfNeeded: row.integer(6)), start: row.text(7))
-                var outcome = RunRecord.Outcome(rawValue: row.text(4)) ?? .interrupted
-                if outcome == .running, !process.isAlive { outcome = .interrupted }
-                return RunRecord(
-                    id: row.text(0), command: row.text(1), started: row.integer(2),
-                    ended: row.isNull(3) ? nil : row.integer(3), outcome: outcome,
-                    summary: row.isNull(5) ? nil : row.text(5))
+                let process = try RunningProcess(row, pid: 6, start: 7)
+                var record = try RunRecord(row)
+                if record.outcome == .running, !process.isAlive { record.outcome = .interrupted }
+                return record
             }
         }
     }
@@ -105,8 +108,7 @@ public struct RunLog {
             "SELECT id, pid, process_start FROM run_records WHERE outcome = 'running' AND command = ?", .text(command)
         ) { row throws(SQLiteError) in
             (
-                id: row.text(0),
-                process: RunningProcess(pid: Int32(truncatingIfNeeded: row.integer(1)), start: row.text(2))
+                id: try row.storedText(0), process: try RunningProcess(row, pid: 1, start: 2)
             )
         }
         for run in running where !run.process.isAlive {

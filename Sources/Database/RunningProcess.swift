@@ -1,4 +1,5 @@
 import Glibc
+public import SQLite
 
 /// A process that cannot be taken for a later one with the same number.
 public struct RunningProcess: Sendable, Equatable {
@@ -7,6 +8,12 @@ public struct RunningProcess: Sendable, Equatable {
     public var start: String
 
     public init(pid: Int32, start: String) { (self.pid, self.start) = (pid, start) }
+
+    /// A process as two columns of a table have it.
+    public init(_ row: Statement, pid: Int, start: Int) throws(SQLiteError) {
+        self.init(
+            pid: Int32(try row.integer(pid, in: 0...Int64(Int32.max))), start: try row.storedText(start))
+    }
 
     /// The process of this number as it is now; nil where there is none.
     public init?(pid: Int32) {

@@ -26,7 +26,9 @@ struct ReportReader {
             : try connection.rows(
                 "SELECT period, partial FROM fare_trend WHERE period_kind = ? ORDER BY period",
                 .text(selection.kind.rawValue)
-            ) { row throws(SQLiteError) in (period: row.text(0), isPartial: row.integer(1) != 0) }
+            ) { row throws(SQLiteError) in
+                (period: try row.storedText(0), isPartial: try row.integer(1, in: .flags) != 0)
+            }
         guard !stored.isEmpty else {
             throw Problem(
                 .noInput, "there are no analytics by \(selection.kind.rawValue) to report on yet",
@@ -89,11 +91,11 @@ struct ReportReader {
         {
             return period
         }
-        return try connection.value(
+        return try connection.text(
             """
             SELECT period FROM area_hotspots WHERE period_kind = ? AND period <= ? AND period >= ?
             ORDER BY partial, period DESC LIMIT 1
-            """, .text(selection.kind.rawValue), .text(periods[periods.count - 1]), .text(periods[0]))?.text
+            """, .text(selection.kind.rawValue), .text(periods[periods.count - 1]), .text(periods[0]))
     }
 
     func areas(of period: String) throws -> ReportTable? {
@@ -176,8 +178,9 @@ struct ReportReader {
     /// Days since 1970 of which all windows of a view were let go of: rolled up, and without a closed window.
     private func prunedDays(of view: String) throws -> [Int] {
         guard has("pruned_windows") else { return [] }
-        let before = try connection.value("SELECT before_day FROM pruned_windows WHERE view = ?", .text(view))
-        guard let before = before?.integer else { return [] }
+        let before = try connection.integer(
+            "SELECT before_day FROM pruned_windows WHERE view = ?", .text(view), in: .days)
+        guard let before else { return [] }
         return try connection.rows(
             """
             SELECT day FROM rolled_days WHERE day < ?1 AND day NOT IN (
@@ -185,7 +188,7 @@ struct ReportReader {
                 ORDER BY from_ms DESC LIMIT 1)) / 86400
               FROM stored_\(view) WHERE window_start_ms < (?1 + 1) * 86400000 AND closed = 1)
             """, .integer(before)
-        ) { row throws(SQLiteError) in Int(row.integer(0)) }
+        ) { row throws(SQLiteError) in Int(try row.integer(0, in: .days)) }
     }
 
     /// Trips by local hour of the week.
@@ -218,16 +221,17 @@ struct ReportReader {
             GROUP BY weekday, hour ORDER BY weekday, hour
             """)
         try statement.bind(days.isEmpty ? values : values + values)
+        let columns: [ReportTable.Column] = [
+            .init("weekday", .text), .init("hour", .number), .init("trips", .count), .init("days", .count),
+            .init("trips_per_hour", .number),
+        ]
         var rows: [[SQLValue]] = []
         while try statement.step() {
+            let weekday = Int(try statement.integer(0, in: 0...6))
             rows.append(
-                [.text(Figure.weekdays[Int(statement.integer(0)) % 7])] + (1..<5).map { statement.value($0) })
+                [.text(Figure.weekdays[weekday])] + (try (1..<5).map { try Self.value(statement, $0, columns[$0]) }))
         }
-        return ReportTable(
-            columns: [
-                .init("weekday", .text), .init("hour", .number), .init("trips", .count), .init("days", .count),
-                .init("trips_per_hour", .number),
-            ], rows: rows)
+        return ReportTable(columns: columns, rows: rows)
     }
 
     /// A condition on `window_start`, whose local times sort as texts; none for a report of everything.
@@ -285,7 +289,28 @@ struct ReportReader {
         let statement = try connection.prepare(sql)
         try statement.bind(values)
         var rows: [[SQLValue]] = []
-        while try statement.step() { rows.append(columns.indices.map(statement.value)) }
+        while try statement.step() {
+            rows.append(try columns.indices.map { try Self.value(statement, $0, columns[$0]) })
+        }
         return ReportTable(columns: columns, rows: rows)
+    }
+
+    /// A value that the figures can compute with: what a damaged table gives instead says so here.
+    private static func value(
+        _ row: Statement, _ index: Int, _ column: ReportTable.Column
+    ) throws(SQLiteError) -> SQLValue {
+        let value = row.value(index)
+        if value == .null { return value }
+        switch column.kind {
+        case .text: return .text(try row.storedText(index))
+        case .flag: return .integer(try row.integer(index, in: .flags))
+        case .count: return .integer(try row.integer(index, in: .counts))
+        case .number, .money, .share:
+            // Beyond it a double has no digits behind the point.
+            guard try abs(row.finiteReal(index)) <= 1e15 else {
+                throw row.damage(index, wanted: "a number that can be drawn")
+            }
+            return value
+        }
     }
 }

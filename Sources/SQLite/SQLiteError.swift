@@ -47,6 +47,16 @@ public struct SQLiteError: Error, Sendable, CustomStringConvertible {
             }
     }
 
+    /// Whether a statement met tables or values other than those it was written for, rather than being none.
+    var contradictsTables: Bool {
+        switch number & 0xff {
+        case SQLITE_ERROR, SQLITE_INTERNAL, SQLITE_TOOBIG, SQLITE_MISMATCH, SQLITE_CONSTRAINT, SQLITE_FORMAT,
+            SQLITE_NOTFOUND:
+            true
+        default: false
+        }
+    }
+
     public var description: String {
         "database \"\(path)\": \(message) (SQLite \(number))" + (sql.map { "\n  in: \($0)" } ?? "")
     }

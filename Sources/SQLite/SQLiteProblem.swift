@@ -11,10 +11,7 @@ extension Problem {
             self.init(
                 .inputOutput, "the disk is full while \(action); nothing that was committed is lost",
                 hint: "Make room where \(file) lies, then run the command again.")
-        case .corrupt:
-            self.init(
-                .badData, "database \(file) is damaged, found while \(action): \(error.message)",
-                hint: "Move it away together with its -wal and -shm files, and fill a new one from the source.")
+        case .corrupt: self.init(damage: error, doing: action)
         case .cannotOpen:
             self.init(
                 .cannotCreate, "cannot open or create database \(file) while \(action): \(error.message)",
@@ -31,14 +28,21 @@ extension Problem {
             self.init(
                 .inputOutput, "the system failed to read or write \(file) while \(action): \(error.message)",
                 hint: "See the system's log for the disk; nothing that was committed is lost.")
-        case .statement where error.message == "malformed JSON":
-            // Groups of a window are JSON that views unpack; only damage makes it anything else.
-            self.init(
-                .badData, "database \(file) is damaged, found while \(action): \(error.message)",
-                hint: "Move it away together with its -wal and -shm files, and fill a new one from the source.")
         case .constraint, .statement:
-            self.init(.software, "\(action) failed: \(error)")
+            // What taxi-cli asks fits the tables that it made: where it does not, the file is not what was written.
+            if error.contradictsTables {
+                self.init(damage: error, doing: action)
+            } else {
+                self.init(.software, "\(action) failed: \(error)")
+            }
         }
+    }
+
+    private init(damage error: SQLiteError, doing action: String) {
+        let check = IntegrityCheck.firstFinding(in: error.path).map { "; PRAGMA integrity_check says: \($0)" } ?? ""
+        self.init(
+            .badData, "database \"\(error.path)\" is damaged, found while \(action): \(error.message)\(check)",
+            hint: "Move it away together with its -wal and -shm files, and fill a new one from the source.")
     }
 }
 

@@ -35,8 +35,8 @@ public final class Statement {
     public let sql: String
     /// How many bytes of `sql` the statement is; what follows was not looked at.
     public let byteCount: Int
-    private let raw: OpaquePointer
-    private let connection: Connection
+    let raw: OpaquePointer
+    let connection: Connection
 
     init(_ sql: String, on connection: Connection) throws(SQLiteError) {
         var prepared: OpaquePointer?
@@ -128,6 +128,7 @@ public final class Statement {
     /// Whether the statement leaves the database as it is.
     public var isReadOnly: Bool { sqlite3_stmt_readonly(raw) != 0 }
 
+    // As SQLite converts whatever is stored; what is computed with is read through `integer(_:in:)` and its like.
     public func isNull(_ column: Int) -> Bool { sqlite3_column_type(raw, Int32(column)) == SQLITE_NULL }
     public func isInteger(_ column: Int) -> Bool { sqlite3_column_type(raw, Int32(column)) == SQLITE_INTEGER }
     public func isText(_ column: Int) -> Bool { sqlite3_column_type(raw, Int32(column)) == SQLITE_TEXT }

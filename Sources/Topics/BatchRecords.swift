@@ -1,4 +1,4 @@
-import Problems
+package import Problems
 public import Trips
 
 /// The records of one stored batch, whatever its encoding: each with its key, its headers, its event time and its value as JSON text.
@@ -23,9 +23,6 @@ public final class BatchRecords {
     private var trips = TripBatch(capacity: 1)
     private var firstTrip = 0
     private var decoder = TripColumnsDecoder()
-
-    /// How many trips a batch may hold: what writers make has some ten thousand.
-    private static let maximumTrips = 1 << 20
 
     public init() {}
 
@@ -128,7 +125,7 @@ extension BatchRecords {
     }
 
     private func decodeTrips(_ batch: StoredBatch, fields: TripFieldSet) throws {
-        guard batch.count <= Self.maximumTrips else { throw damaged(batch) }
+        guard batch.count <= TripColumnsDecoder.maximumTrips else { throw batch.damage }
         if trips.capacity < batch.count { trips = TripBatch(capacity: batch.count) }
         try batch.payload.withUnsafeBytes { bytes in
             try decoder.decode(bytes, fields: fields, into: trips)
@@ -156,12 +153,15 @@ extension BatchRecords {
     }
 
     private func check(_ count: Int, of batch: StoredBatch) throws(Problem) {
-        guard count == batch.count else { throw damaged(batch) }
+        guard count == batch.count else { throw batch.damage }
     }
+}
 
-    private func damaged(_ batch: StoredBatch) -> Problem {
+extension StoredBatch {
+    /// That its payload is not what its row says.
+    package var damage: Problem {
         Problem(
-            .badData, "the stored batch at offset \(batch.baseOffset) of partition \(batch.partition) is damaged",
+            .badData, "the stored batch at offset \(baseOffset) of partition \(partition) is damaged",
             hint: "Fill the topic again from its source, or go on behind the damage with a later offset.")
     }
 }

@@ -84,38 +84,89 @@ extension ResultColumns {
         var reader = ByteReader(payload)
         guard try reader.next(UInt8.self) == 1 else { throw ByteReader.Truncated() }
         let count = Int(try reader.next(UInt32.self))
-        guard count <= payload.count << 16 else { throw ByteReader.Truncated() }
+        let columnCount = Int(try reader.next(UInt8.self))
+        // No two messages of an epoch are alike, so that some column takes a byte at least of each; the others may be constant.
+        guard count <= max(1, payload.count), count * columnCount <= max(1, payload.count) * 64 else {
+            throw ByteReader.Truncated()
+        }
         var columns: [Column] = []
-        for _ in 0..<(try reader.next(UInt8.self)) {
+        for _ in 0..<columnCount {
             guard let kind = Kind(rawValue: try reader.next(UInt8.self)) else { throw ByteReader.Truncated() }
             var column = Column(kind: kind, decimals: Int(try reader.next(UInt8.self)))
-            column.name = String(decoding: try reader.take(Int(try reader.next(UInt8.self))), as: UTF8.self)
+            let name = try reader.take(Int(try reader.next(UInt8.self)))
+            guard column.decimals <= 18, let text = String(validating: name, as: UTF8.self),
+                text.utf8.allSatisfy({ $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") })
+            else { throw ByteReader.Truncated() }
+            column.name = text
             let encoding = try reader.next(UInt8.self)
             var body = ByteReader(try reader.take(Int(try reader.next(UInt32.self))))
-            if kind == .text {
-                let lengths = try body.take(Int(try body.next(UInt32.self)) * 4)
-                for i in 0..<lengths.count / 4 {
-                    let length = lengths.loadUnaligned(fromByteOffset: i * 4, as: UInt32.self)
-                    column.texts.append(Array(try body.take(Int(UInt32(littleEndian: length)))))
-                }
-            }
-            if count > 0 {
-                column.cells = Array(repeating: 0, count: count)
-                let bytes = try body.rest()
-                var failure: ByteReader.Truncated?
-                column.cells.withUnsafeMutableBufferPointer { cells in
-                    do throws(ByteReader.Truncated) {
-                        try NumberColumn.decode(encoding, bytes, count: count, into: cells.baseAddress!)
-                    } catch { failure = error }
-                }
-                if let failure { throw failure }
-            }
-            if kind == .text, !column.cells.allSatisfy({ column.texts.indices.contains(Int($0)) || $0 == nullCell }) {
-                throw ByteReader.Truncated()
-            }
+            if kind == .text { column.texts = try decodeTexts(&body) }
+            try decodeCells(of: &column, count, encoding, body.rest())
             columns.append(column)
         }
+        guard reader.isAtEnd, hasWholeWindow(columns) else { throw ByteReader.Truncated() }
         return columns
+    }
+
+    private static func decodeTexts(_ body: inout ByteReader) throws(ByteReader.Truncated) -> [[UInt8]] {
+        let lengths = try body.take(Int(try body.next(UInt32.self)) * 4)
+        var texts: [[UInt8]] = []
+        for i in 0..<lengths.count / 4 {
+            let length = lengths.loadUnaligned(fromByteOffset: i * 4, as: UInt32.self)
+            let text = Array(try body.take(Int(UInt32(littleEndian: length))))
+            guard String(validating: text, as: UTF8.self) != nil else { throw ByteReader.Truncated() }
+            texts.append(text)
+        }
+        return texts
+    }
+
+    private static func decodeCells(
+        of column: inout Column, _ count: Int, _ encoding: UInt8, _ bytes: UnsafeRawBufferPointer
+    ) throws(ByteReader.Truncated) {
+        guard count > 0 else {
+            guard bytes.isEmpty else { throw ByteReader.Truncated() }
+            return
+        }
+        let domain =
+            switch column.kind {
+            case .windowStart, .windowEnd: NumberColumn.Domain(RFC3339.range, isNullable: false)
+            case .startOffset, .endOffset: NumberColumn.Domain(-86_399...86_399, isNullable: false)
+            case .number: NumberColumn.Domain.anything
+            // Without texts there is only null, which is never in the range.
+            case .text: NumberColumn.Domain(0...Int64(max(0, column.texts.count - 1)))
+            case .day: NumberColumn.Domain(RFC3339.days)
+            }
+        column.cells = Array(repeating: 0, count: count)
+        var failure: ByteReader.Truncated?
+        column.cells.withUnsafeMutableBufferPointer { cells in
+            do throws(ByteReader.Truncated) {
+                try NumberColumn.decode(
+                    encoding, bytes, count: count, domain: domain, into: cells.baseAddress.unsafelyUnwrapped)
+            } catch { failure = error }
+        }
+        if let failure { throw failure }
+        guard column.kind == .text else { return }
+        // Without texts index 0 is none. Written out, a long text in each row must still fit into memory.
+        let isEmpty = column.texts.isEmpty && column.cells.contains { $0 != nullCell }
+        let longest = column.texts.reduce(0) { max($0, $1.count) }
+        guard !isEmpty, longest * count <= maximumLength || textLength(column) <= maximumLength else {
+            throw ByteReader.Truncated()
+        }
+    }
+
+    /// Bytes that the texts of all rows have together.
+    private static let maximumLength = 1 << 29
+
+    private static func textLength(_ column: Column) -> Int {
+        column.cells.reduce(0) { $0 + ($1 == nullCell ? 0 : column.texts[Int($1)].count) }
+    }
+
+    /// A window has a start, an end and their offsets, or there is none of these.
+    private static func hasWholeWindow(_ columns: [Column]) -> Bool {
+        let parts = [Kind.windowStart, .windowEnd, .startOffset, .endOffset].map { kind in
+            columns.count { $0.kind == kind }
+        }
+        return parts == [0, 0, 0, 0] || parts == [1, 1, 1, 1]
     }
 }
 

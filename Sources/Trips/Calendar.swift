@@ -26,8 +26,9 @@ public enum Calendar {
         return era * 146_097 + dayOfEra - 719_468
     }
 
+    /// The date of a day; beyond some millions of millions of years, the nearest that there is.
     public static func date(ofDay number: Int) -> (year: Int, month: Int, day: Int) {
-        let z = number + 719_468
+        let z = min(max(number, -1 << 50), 1 << 50) + 719_468
         let era = (z >= 0 ? z : z - 146_096) / 146_097
         let dayOfEra = z - era * 146_097
         let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36524 - dayOfEra / 146_096) / 365

@@ -49,19 +49,26 @@ public final class ZoneClock: Sendable {
     ///
     ///     Chicago 2024-11-03 01:30 -> 06:30Z (daylight time)    2024-03-10 02:30 -> 08:30Z, shown as 03:30
     public func utcMs(localSeconds: Int64) -> EventTime {
-        (localSeconds - Int64(stretches[wallStretch(of: localSeconds)].offsetSeconds)) * 1000
+        let seconds = localSeconds.subtractingReportingOverflow(
+            Int64(stretches[wallStretch(of: localSeconds)].offsetSeconds))
+        let ms = seconds.partialValue.multipliedReportingOverflow(by: 1000)
+        // Beyond all time there is no clock: its end is the nearest.
+        return seconds.overflow || ms.overflow ? (localSeconds < 0 ? .min : .max) : ms.partialValue
     }
 
     public func offsetSeconds(atMs ms: EventTime) -> Int { stretches[stretch(of: ms)].offsetSeconds }
 
     /// Days since 1970-01-01 on the zone's wall clock.
     public func localDay(ofMs ms: EventTime) -> Int {
-        let local = ms + Int64(offsetSeconds(atMs: ms)) * 1000
-        return Int(local >= 0 ? local / 86_400_000 : (local - 86_399_999) / 86_400_000)
+        let (local, overflow) = ms.addingReportingOverflow(Int64(offsetSeconds(atMs: ms)) * 1000)
+        return Int(floorDivide(overflow ? ms : local, 86_400_000))
     }
 
     /// The first instant of a local day.
-    public func startMs(ofLocalDay day: Int) -> EventTime { utcMs(localSeconds: Int64(day) * 86400) }
+    public func startMs(ofLocalDay day: Int) -> EventTime {
+        let (seconds, overflow) = Int64(day).multipliedReportingOverflow(by: 86400)
+        return overflow ? (day < 0 ? .min : .max) : utcMs(localSeconds: seconds)
+    }
 
     /// `2024-01-22T13:45:00.000-06:00`
     public func iso(ms: EventTime) -> String { ZonedTime.text(ms: ms, offsetSeconds: offsetSeconds(atMs: ms)) }

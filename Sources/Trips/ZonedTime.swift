@@ -10,9 +10,13 @@ public enum ZonedTime {
         }
     }
 
-    /// Writes the `length` bytes of the text.
+    /// Writes the `length` bytes of the text; a time outside the years 0000 to 9999 is written as the nearest in them.
     public static func write(ms: EventTime, offsetSeconds offset: Int, to out: UnsafeMutablePointer<UInt8>) {
-        let local = ms + Int64(offset) * 1000
+        let offset = min(max(offset, -86_399), 86_399)
+        let range = RFC3339.range
+        let local = min(
+            max(min(max(ms, range.lowerBound), range.upperBound) + Int64(offset) * 1000, range.lowerBound),
+            range.upperBound)
         let day = floorDivide(local, 86_400_000)
         let inDay = Int(local - day * 86_400_000)
         let (year, month, dayOfMonth) = Calendar.date(ofDay: Int(day))

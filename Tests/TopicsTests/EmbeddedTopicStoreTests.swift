@@ -102,6 +102,38 @@ import Testing
         #expect(throws: Problem.self) { try reader.read(partition: 1, from: 4) }
     }
 
+    /// Three batches of two records: each offset is in one batch, and the last batch ends with the partition.
+    @Test(arguments: [
+        "UPDATE batches SET count = 3 WHERE base_offset = 2", "UPDATE batches SET count = 1 WHERE base_offset = 2",
+        "UPDATE batches SET count = 1000000000 WHERE base_offset = 4", "UPDATE batches SET count = 'x'",
+        "UPDATE batches SET base_offset = 3 WHERE base_offset = 2", "DELETE FROM batches WHERE base_offset = 0",
+        "DELETE FROM batches WHERE base_offset = 2", "DELETE FROM batches WHERE base_offset = 4",
+        "UPDATE partitions SET end_offset = 5", "UPDATE partitions SET end_offset = 7",
+        "UPDATE partitions SET start_offset = -1", "UPDATE partitions SET start_offset = 7",
+        "UPDATE partitions SET end_offset = 9223372036854775807", "UPDATE partitions SET partition = 3",
+        "UPDATE batches SET first_time = 9223372036854775807", "UPDATE batches SET last_time = -9223372036854775808",
+    ]) func noOffsetIsMissingUnseen(_ sql: String) throws {
+        try store.createTopic("t", partitions: 1)
+        let writer = try store.makeWriter()
+        for time in 0..<Int64(3) { try writer.append([batch("t", 0, [time, time])], mark: nil) }
+        #expect(try count() == 6)
+        try Connection(path: path).execute(sql)
+        let problem = #expect(throws: Problem.self) { try count() }
+        #expect(problem?.code == .badData)
+    }
+
+    /// Records of partition 0 of topic "t", as whoever reads on behind each batch meets them.
+    private func count() throws -> Int {
+        let reader = try store.makeReader(topic: "t")
+        let kept = try reader.offsets()[0]
+        var (count, offset) = (0, kept.lowerBound)
+        while offset < kept.upperBound, let batch = try reader.read(partition: 0, from: offset) {
+            count += try batch.records().count
+            offset = batch.baseOffset + Int64(batch.count)
+        }
+        return count
+    }
+
     /// Bytes flipped anywhere in the file: every record read is one that was written, or there is a `Problem`.
     @Test(arguments: [1, 2, 3, 4] as [UInt64]) func neverGivesOutFlippedBytes(seed: UInt64) throws {
         try fill(20)

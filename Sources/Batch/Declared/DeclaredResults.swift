@@ -133,7 +133,7 @@ struct DeclaredResults {
 
     /// Makes table and view, unless those that are there were made by the same text.
     private func install() throws {
-        let present = try connection.value("SELECT sql FROM batch_analyses WHERE name = ?", .text(analysis.name))?.text
+        let present = try connection.text("SELECT sql FROM batch_analyses WHERE name = ?", .text(analysis.name))
         if present == analysis.sql { return }
         if present == nil, try BatchSchema.exists(analysis.name, on: connection) {
             throw analysis.problem(

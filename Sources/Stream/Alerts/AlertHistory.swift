@@ -27,26 +27,32 @@ public struct AlertHistory {
     public func entries(of name: String? = nil, limit: Int = .max) throws -> [Entry] {
         try connection.rows(
             """
-            SELECT raised_ms, name, query, window_start_ms, value, params, workflow, run_id FROM stored_alerts
+            SELECT raised_ms, name, query, window_start_ms, value, params, workflow, run_id, alert_id FROM stored_alerts
             WHERE ?1 IS NULL OR name = ?1 ORDER BY raised_ms DESC, alert_id DESC LIMIT ?2
             """, name.map(SQLValue.text) ?? .null, .integer(Int64(limit))
         ) { row throws(SQLiteError) in
             Entry(
-                raised: row.integer(0), name: row.text(1), query: row.text(2), windowStart: row.integer(3),
-                value: row.real(4), params: Self.object(row.text(5)), workflow: row.isNull(6) ? nil : row.text(6),
-                runID: row.isNull(7) ? nil : row.text(7))
+                raised: try row.integer(0, in: .times), name: try row.storedText(1), query: try row.storedText(2),
+                windowStart: try row.integer(3, in: .times), value: try row.finiteReal(4),
+                params: try Self.params(row, 5), workflow: try row.optionalText(6), runID: try row.optionalText(7))
         }
     }
 
     /// How often each alert was raised, and the last time, by name.
     public func counts() throws -> [String: (count: Int64, last: EventTime)] {
         let rows = try connection.rows(
-            "SELECT name, count(*), max(raised_ms) FROM stored_alerts GROUP BY name"
-        ) { row throws(SQLiteError) in (row.text(0), (count: row.integer(1), last: row.integer(2))) }
+            "SELECT name, count(*), max(raised_ms) AS raised_ms FROM stored_alerts GROUP BY name"
+        ) { row throws(SQLiteError) in
+            (try row.storedText(0), (count: try row.integer(1, in: .counts), last: try row.integer(2, in: .times)))
+        }
         return Dictionary(uniqueKeysWithValues: rows)
     }
 
-    private static func object(_ text: String) -> [String: String] {
-        (try? JSONDecoder().decode([String: String].self, from: Data(text.utf8))) ?? [:]
+    private static func params(_ row: Statement, _ column: Int) throws(SQLiteError) -> [String: String] {
+        let text = try row.storedText(column)
+        guard let params = try? JSONDecoder().decode([String: String].self, from: Data(text.utf8)) else {
+            throw row.damage(column, wanted: "a JSON object of texts")
+        }
+        return params
     }
 }

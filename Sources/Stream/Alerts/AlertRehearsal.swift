@@ -56,7 +56,7 @@ public struct AlertRehearsal {
             "SELECT * FROM \(plan.storageTable) WHERE closed = 1 ORDER BY window_start_ms")
         while try statement.step() {
             try loader.restore(from: statement, into: state)
-            let start = statement.integer(0)
+            let start = try statement.integer(0, in: .times)
             let window = state.windows.window(start: start, end: state.end(ofWindowFrom: start))
             let order = (0..<window.pointee.count).map { Int32($0) }
             evaluator.close(window, order, WindowHistograms(window), keys: state.keys)

@@ -11,16 +11,17 @@ struct AlertStore {
         var found: [String: [Int64: AlertProgress]] = [:]
         for alert in alerts {
             let rows = try connection.rows(
-                "SELECT group_id, matching, next_start_ms, quiet_until_ms FROM alert_states WHERE name = ?",
+                "SELECT group_id, matching, next_start_ms, quiet_until_ms, name FROM alert_states WHERE name = ?",
                 .text(alert.name)
             ) { row throws(SQLiteError) in
                 (
-                    row.integer(0),
+                    try row.integer(0, in: .anything),
                     AlertProgress(
-                        matching: row.integer(1), nextStartMs: row.integer(2), quietUntilMs: row.integer(3))
+                        matching: try row.integer(1, in: .counts), nextStartMs: try row.integer(2, in: .anything),
+                        quietUntilMs: try row.integer(3, in: .anything))
                 )
             }
-            found[alert.name] = Dictionary(uniqueKeysWithValues: rows)
+            found[alert.name] = Dictionary(rows) { $1 }
         }
         return found
     }

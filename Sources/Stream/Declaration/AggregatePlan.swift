@@ -63,13 +63,16 @@ public struct AggregatePlan: Sendable, Hashable {
         public enum Kind: Sendable { case word, nullableWord, histogram }
         public var name: String
         public var kind: Kind
+        /// Whether it counts something, and so cannot be negative.
+        public var isCount = false
     }
 
     /// The state's columns, in order.
     public var columns: [Column] {
         switch function {
-        case .count, .countField: [Column(name: name, kind: .word)]
-        case .sum, .avg: [Column(name: "\(name)_sum", kind: .word), Column(name: "\(name)_n", kind: .word)]
+        case .count, .countField: [Column(name: name, kind: .word, isCount: true)]
+        case .sum, .avg:
+            [Column(name: "\(name)_sum", kind: .word), Column(name: "\(name)_n", kind: .word, isCount: true)]
         case .min, .max: [Column(name: name, kind: .nullableWord)]
         case .quantile: [Column(name: name, kind: .histogram)]
         }

@@ -43,6 +43,29 @@ package struct QueryCheckpoint: Codable, Sendable, Equatable {
     }
 }
 
+extension QueryCheckpoint {
+    /// The first number that no stream has written, by its name; nil where all may stand. Whoever has a checkpoint may compute with it.
+    fileprivate var firstWrong: String? {
+        func isWrong(_ range: ClosedRange<Int64>, _ numbers: Int64?...) -> Bool {
+            numbers.contains { $0.map { !range.contains($0) } ?? false }
+        }
+        if isWrong(.counts, generation) { return "generation" }
+        if isWrong(.counts, epoch) { return "epoch" }
+        if isWrong(.instants, watermark) { return "watermark" }
+        if isWrong(.instants, closedUntil) { return "closedUntil" }
+        if isWrong(.counts, counts.aggregated, counts.late, counts.skipped, counts.filtered, counts.results) {
+            return "counts"
+        }
+        for (source, position) in positions.sorted(by: { $0.key < $1.key }) {
+            if position.offsets.contains(where: { isWrong(.counts, $0) }) { return "positions of \(source): offsets" }
+            if position.newest.contains(where: { isWrong(.times, $0) }) { return "positions of \(source): newest" }
+            if isWrong(.counts, position.rejects) { return "positions of \(source): rejects" }
+            if max(position.offsets.count, position.newest.count) > 10_000 { return "positions of \(source)" }
+        }
+        return nil
+    }
+}
+
 /// The checkpoints in a tenant's database, by query name.
 package struct CheckpointStore {
     let connection: Connection
@@ -50,23 +73,23 @@ package struct CheckpointStore {
     package init(connection: Connection) { self.connection = connection }
 
     func load(_ query: String) throws -> QueryCheckpoint? {
-        guard
-            let value = try connection.value("SELECT state FROM checkpoints WHERE stream = ?", .text(query)),
-            let text = value.text
-        else { return nil }
-        do {
-            return try JSONDecoder().decode(QueryCheckpoint.self, from: Data(text.utf8))
-        } catch {
-            throw Problem(
-                .badData, "the checkpoint of query \"\(query)\" in \"\(connection.path)\" is damaged",
-                hint: "Run taxi-cli stream --from-beginning to compute its results anew.")
+        let statement = try connection.prepare("SELECT state, stream FROM checkpoints WHERE stream = ?")
+        statement.bind(0, query)
+        guard try statement.step() else { return nil }
+        let text = try statement.storedText(0)
+        guard let checkpoint = try? JSONDecoder().decode(QueryCheckpoint.self, from: Data(text.utf8)) else {
+            throw statement.damage(0, wanted: "the JSON of a checkpoint")
         }
+        if let wrong = checkpoint.firstWrong {
+            throw connection.damage("table checkpoints, column state (stream \"\(query)\"): \(wrong) is out of range")
+        }
+        return checkpoint
     }
 
     /// All checkpoints, the queries of `plans` first and in their order; a query that is not declared any more has no plan.
     package func all(_ plans: [QueryPlan]) throws -> [(name: String, plan: QueryPlan?, checkpoint: QueryCheckpoint)] {
         let stored = try connection.rows("SELECT stream FROM checkpoints ORDER BY stream") {
-            row throws(SQLiteError) in row.text(0)
+            row throws(SQLiteError) in try row.storedText(0)
         }
         let declared = plans.map(\.name)
         let names = declared.filter(stored.contains) + stored.filter { !declared.contains($0) }

@@ -87,7 +87,8 @@ final class EpochCommitter: @unchecked Sendable {
         _ connection: Connection, writer: any TopicWriter, plans: [QueryPlan], topic: String?
     ) throws {
         let names = Set(plans.map(\.name))
-        let streams = try connection.rows("SELECT DISTINCT stream FROM outbox") { row throws(SQLiteError) in row.text(0)
+        let streams = try connection.rows("SELECT DISTINCT stream FROM outbox") { row throws(SQLiteError) in
+            try row.storedText(0)
         }
         for stream in streams {
             // Behind the last colon: earlier versions had the tenant between.
@@ -96,7 +97,7 @@ final class EpochCommitter: @unchecked Sendable {
             let (epoch, last) = try writer.takeOver(producer: stream)
             let sequences = try connection.rows(
                 "SELECT DISTINCT sequence FROM outbox WHERE stream = ? ORDER BY sequence", .text(stream)
-            ) { row throws(SQLiteError) in row.integer(0) }
+            ) { row throws(SQLiteError) in try row.integer(0, in: .counts) }
             // An outbox is of the newest epoch, where the checkpoints stand.
             let checkpoint = try queries.first.flatMap { try CheckpointStore(connection: connection).load($0) }
             let offsets = topic.flatMap { checkpoint?.positions[$0]?.offsets }
@@ -104,15 +105,10 @@ final class EpochCommitter: @unchecked Sendable {
             let unsent = sequences.filter { $0 > last?.sequence ?? .min }
             for sequence in unsent {
                 let batches = try connection.rows(
-                    "SELECT topic, partition, count, first_time, last_time, encoding, payload FROM outbox WHERE stream = ? AND sequence = ? ORDER BY rowid",
-                    .text(stream), .integer(sequence)
-                ) { row throws(SQLiteError) in
-                    PendingBatch(
-                        topic: row.text(0), partition: Int(row.integer(1)), count: Int(row.integer(2)),
-                        times: row.integer(3)...row.integer(4),
-                        encoding: BatchEncoding(rawValue: UInt8(truncatingIfNeeded: row.integer(5))) ?? .records,
-                        payload: row.withBytes(6) { Array($0) })
-                }
+                    """
+                    SELECT topic, partition, count, first_time, last_time, encoding, payload, sequence FROM outbox
+                    WHERE stream = ? AND sequence = ? ORDER BY rowid
+                    """, .text(stream), .integer(sequence), map: outboxBatch)
                 try writer.append(
                     batches,
                     mark: ProducerMark(producer: stream, epoch: epoch, sequence: sequence, progress: progress))
@@ -123,6 +119,26 @@ final class EpochCommitter: @unchecked Sendable {
             }
             try connection.execute("DELETE FROM outbox WHERE stream = ?", .text(stream))
         }
+    }
+
+    /// A batch as the outbox has it: looked through before it goes to a topic, which nobody could read otherwise.
+    private static func outboxBatch(_ row: Statement) throws(SQLiteError) -> PendingBatch {
+        let count = Int(try row.integer(2, in: 1...1 << 28))
+        let last = try row.integer(4, in: .times)
+        let times = try row.integer(3, in: ClosedRange.times.lowerBound...last)...last
+        guard let encoding = BatchEncoding(rawValue: UInt8(try row.integer(5, in: 0...255))) else {
+            throw row.damage(5, wanted: "an encoding")
+        }
+        let batch = PendingBatch(
+            topic: try row.storedText(0), partition: Int(try row.integer(1, in: 0...9_999)), count: count, times: times,
+            encoding: encoding, payload: try row.blob(6))
+        let stored = StoredBatch(
+            partition: batch.partition, baseOffset: 0, count: count, times: times, encoding: encoding,
+            payload: batch.payload)
+        guard (try? BatchRecords().times(of: stored))?.count == count else {
+            throw row.damage(6, wanted: "the payload of \(count) records")
+        }
+        return batch
     }
 
     /// Whether `submit` would return at once. To be asked by the thread that submits.

@@ -22,13 +22,14 @@ final class PieceDecoder {
         switch piece {
         case .trips(let batch): return (batch, 0)
         case .stored(let stored, let firstOffset):
-            let skip = Int(firstOffset - stored.baseOffset)
+            let skip = Int(min(max(0, firstOffset - stored.baseOffset), Int64(stored.count)))
             switch stored.encoding {
             case .trips:
                 try stored.payload.withUnsafeBytes { bytes in
                     try columns.decode(bytes, fields: fields, into: batch)
                 }
-                return (batch, min(skip, batch.count))
+                guard batch.count == stored.count else { throw stored.damage }
+                return (batch, skip)
             case .records:
                 try decodeRecords(stored, skip, topic, &rejects)
                 return (batch, 0)
@@ -112,6 +113,7 @@ final class PieceDecoder {
                 RecordSlice(
                     offset: offset, length: record.value?.count ?? 0, position: stored.baseOffset + Int64(index)))
         }
+        guard index == stored.count else { throw stored.damage }
         if batch.capacity < slices.count { batch = TripBatch(capacity: slices.count) }
         _ = json.decode(
             slices[...], base: block.start.assumingMemoryBound(to: UInt8.self), owner: block,

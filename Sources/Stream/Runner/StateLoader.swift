@@ -8,91 +8,176 @@ struct StateLoader {
     let connection: Connection
 
     func load(_ plan: QueryPlan, zone: ZoneClock) throws -> QueryState {
-        let state = QueryState(plan: plan, zone: zone)
-        try loadKeys(into: state)
-        state.alertProgress = try AlertStore(connection: connection).progress(of: plan.alerts)
-        let condition = plan.window.isWindowed ? " WHERE closed = 0" : ""
-        let rows = try connection.prepare("SELECT * FROM \(plan.storageTable)\(condition)")
-        while try rows.step() { try restore(from: rows, into: state) }
-        return state
+        try explaining("loading the open windows of query \"\(plan.name)\"") {
+            let state = QueryState(plan: plan, zone: zone)
+            try loadKeys(into: state)
+            state.alertProgress = try AlertStore(connection: connection).progress(of: plan.alerts)
+            let condition = plan.window.isWindowed ? " WHERE closed = 0" : ""
+            let rows = try connection.prepare("SELECT * FROM \(plan.storageTable)\(condition)")
+            while try rows.step() { try restore(from: rows, into: state) }
+            return state
+        }
     }
 
     /// Puts back what one row of a query's storage table holds: a window, or a group where there are no windows.
     func restore(from row: Statement, into state: QueryState) throws {
         let plan = state.plan
-        let id = row.integer(0)
-        if plan.packsGroups { return try unpack(row.text(2), id, into: state) }
-        let values = ((plan.window.isWindowed ? 2 : 1)..<row.columnCount).map { column -> Any in
-            switch row.value(column) {
-            case .integer(let number): number
-            case .text(let text): (try? JSONSerialization.jsonObject(with: Data(text.utf8))) ?? NSNull()
-            default: NSNull()
+        guard plan.window.isWindowed else {
+            let group = try row.integer(0, in: .anything)
+            guard state.mayHave(group: group) else { throw row.damage(0, wanted: "the id of a group") }
+            return try state.restore(group: group, windowStart: .min, values: values(row, from: 1, plan)) {
+                row.damage(1 + $0, wanted: $1)
             }
         }
-        try state.restore(
-            group: plan.window.isWindowed ? 0 : id, windowStart: plan.window.isWindowed ? id : .min, values: values)
+        let start = try row.integer(0, in: .times)
+        guard plan.window.isStart(start, zone: state.zone) else { throw row.damage(0, wanted: "the start of a window") }
+        guard plan.packsGroups else {
+            return try state.restore(group: 0, windowStart: start, values: values(row, from: 2, plan)) {
+                row.damage(2 + $0, wanted: $1)
+            }
+        }
+        for (id, values) in try groups(row, plan) {
+            guard state.mayHave(group: id) else { throw row.damage(2, wanted: "groups that the query has: \(id)") }
+            try state.restore(group: id, windowStart: start, values: values) {
+                row.damage(2, wanted: "\($1) in group \(id)")
+            }
+        }
+    }
+
+    /// The state of one row of a table that has a column for each word.
+    private func values(_ row: Statement, from first: Int, _ plan: QueryPlan) throws -> [StoredValue] {
+        guard row.columnCount == first + plan.stateColumns.count else {
+            throw connection.damage("table \(plan.storageTable) has \(row.columnCount) columns")
+        }
+        return try plan.stateColumns.enumerated().map { index, column in
+            guard column.kind == .histogram else {
+                return try row.optionalInteger(first + index, in: .anything).map { .integer($0) } ?? .null
+            }
+            let text = try row.storedText(first + index)
+            guard let buckets = try? JSONDecoder().decode([String: Int64].self, from: Data(text.utf8)) else {
+                throw row.damage(first + index, wanted: "a histogram")
+            }
+            return .histogram(buckets)
+        }
+    }
+
+    /// The packed groups of a window, by their ids.
+    private func groups(_ row: Statement, _ plan: QueryPlan) throws -> [(id: Int64, values: [StoredValue])] {
+        let text = Data(try row.storedText(2).utf8)
+        let found =
+            plan.packsBareWords
+            ? (try? JSONDecoder().decode([String: StoredValue].self, from: text))?.mapValues { [$0] }
+            : try? JSONDecoder().decode([String: [StoredValue]].self, from: text)
+        let groups = found?.map { (id: Int64($0), values: $1) }
+        guard let groups, groups.allSatisfy({ $0.id != nil }) else {
+            throw row.damage(2, wanted: "the groups of a window")
+        }
+        return groups.map { ($0.id ?? 0, $0.values) }.sorted { $0.id < $1.id }
     }
 
     func loadKeys(into state: QueryState) throws {
         guard let table = state.plan.keysTable else { return }
         let isText = state.plan.groups.map(\.isString)
-        let keys = try connection.rows("SELECT * FROM \(table) ORDER BY id") { row throws(SQLiteError) in
-            isText.enumerated().map { index, isText in
-                isText
-                    ? GroupKeys.Part.text(row.withBytes(index + 1) { Array($0) }) : .integer(row.integer(index + 1))
+        let row = try connection.prepare("SELECT * FROM \(table) ORDER BY id")
+        guard row.columnCount == isText.count + 1 else {
+            throw connection.damage("table \(table) has \(row.columnCount) columns")
+        }
+        var next: Int64 = 0
+        while try row.step() {
+            // A key's id is its place, so none may be missing, and none there twice.
+            _ = try row.integer(0, in: next...next)
+            let parts = try isText.enumerated().map { index, isText -> GroupKeys.Part in
+                isText ? .text(try row.textBytes(index + 1)) : .integer(try row.integer(index + 1, in: .anything))
             }
+            let id = state.keys.id(of: GroupKeys.key(parts: parts))
+            guard id == next else { throw row.damage(0, wanted: "another key than id \(id)") }
+            next += 1
         }
-        for parts in keys { _ = state.keys.id(of: GroupKeys.key(parts: parts)) }
     }
+}
 
-    private func unpack(_ groups: String, _ start: Int64, into state: QueryState) throws {
-        guard let object = try? JSONSerialization.jsonObject(with: Data(groups.utf8)) as? [String: Any] else {
-            throw Problem(
-                .badData, "an open window of \"\(state.plan.storageTable)\" is damaged",
-                hint: "Run taxi-cli stream --from-beginning to compute the results anew.")
-        }
-        let groups = object.compactMap { key, value in Int64(key).map { (id: $0, value: value) } }
-        for (id, value) in groups.sorted(by: { $0.id < $1.id }) {
-            try state.restore(
-                group: id, windowStart: start, values: state.plan.packsBareWords ? [value] : value as? [Any] ?? [])
+/// One element of a stored state.
+private enum StoredValue: Decodable {
+    case null
+    case integer(Int64)
+    case histogram([String: Int64])
+
+    init(from decoder: any Decoder) throws {
+        let value = try decoder.singleValueContainer()
+        if value.decodeNil() {
+            self = .null
+        } else if let number = try? value.decode(Int64.self) {
+            self = .integer(number)
+        } else {
+            self = .histogram(try value.decode([String: Int64].self))
         }
     }
 }
 
 extension QueryState {
-    /// Puts back one group of one open window, from the values of its state columns in their order.
-    func restore(group: Int64, windowStart: Int64, values: [Any]) throws {
-        let kinds = plan.stateColumns.map(\.kind)
-        guard values.count == kinds.count else {
-            throw Problem(
-                .badData,
-                "a stored state of query \"\(plan.name)\" has \(values.count) values instead of \(kinds.count)",
-                hint: "Run taxi-cli stream --from-beginning to compute the results anew.")
+    /// Whether the query can have a group of this id.
+    fileprivate func mayHave(group: Int64) -> Bool {
+        if plan.groups.isEmpty { return group == 0 }
+        if plan.keysTable != nil { return group >= 0 && group < Int64(keys.keys.count) }
+        return switch plan.groups[0] {
+        case .day: ClosedRange.days.contains(group)
+        case .hour, .hourOfWeek: (0..<168).contains(group)
+        default: group != nullCell
         }
+    }
+
+    /// Puts back one group of one open window, from the values of its state columns in their order.
+    ///
+    /// - Parameter damage: makes the error for the column at an index that holds something else than it should.
+    fileprivate func restore(
+        group: Int64, windowStart: Int64, values: [StoredValue],
+        damage: (_ column: Int, _ wanted: String) -> SQLiteError
+    ) throws {
+        let columns = plan.stateColumns
+        guard values.count == columns.count else { throw damage(0, "\(columns.count) values") }
         let window = windows.window(start: windowStart, end: end(ofWindowFrom: windowStart))
         let entry = window.pointee.entry(of: group, stride: windows.stride, initial: initialState)
         let words = window.pointee.words + entry * windows.stride
         var word = 0
         var histogram: Int32 = 0
-        for (kind, value) in zip(kinds, values) {
-            if kind == .histogram {
-                for (bucket, count) in value as? [String: Any] ?? [:] {
-                    window.pointee.histograms[
-                        .init(entry: Int32(entry), histogram: histogram, bucket: Int64(bucket) ?? 0)] =
-                        (count as? NSNumber)?.int64Value ?? 0
+        for (index, (column, value)) in zip(columns, values).enumerated() {
+            switch (column.kind, value) {
+            case (.histogram, .histogram(let buckets)):
+                for (name, count) in buckets {
+                    guard let bucket = Int64(name), Self.buckets.contains(bucket), ClosedRange.counts.contains(count)
+                    else { throw damage(index, "a histogram") }
+                    window.pointee.histograms[.init(entry: Int32(entry), histogram: histogram, bucket: bucket)] = count
                 }
                 histogram += 1
-            } else {
-                words[word] = (value as? Int64) ?? (value as? NSNumber)?.int64Value ?? nullCell
+            case (.nullableWord, .null):
+                words[word] = nullCell
                 word += 1
+            case (.word, .integer(let number)), (.nullableWord, .integer(let number)):
+                guard number != nullCell, !column.isCount || ClosedRange.counts.contains(number) else {
+                    throw damage(index, column.isCount ? "a count" : "a sum")
+                }
+                words[word] = number
+                word += 1
+            default: throw damage(index, column.kind == .histogram ? "a histogram" : "an integer")
             }
         }
     }
+
+    private static let buckets = FareBucket.all
 
     func end(ofWindowFrom start: Int64) -> Int64 { plan.window.end(ofWindowFrom: start, zone: zone) }
 }
 
 extension WindowSpec {
+    /// Whether some window starts at `time`, ms UTC.
+    fileprivate func isStart(_ time: EventTime, zone: ZoneClock) -> Bool {
+        switch self {
+        case .tumbling(let everyMs), .sliding(_, let everyMs): time % everyMs == 0
+        case .localDay: zone.startMs(ofLocalDay: zone.localDay(ofMs: time)) == time
+        case .none: false
+        }
+    }
+
     /// Where the window that starts at `start` ends, ms UTC; never, where there are no windows.
     func end(ofWindowFrom start: EventTime, zone: ZoneClock) -> EventTime {
         switch self {

@@ -136,11 +136,11 @@ extension StreamExplanation.Query {
             "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?", .text(plan.storageTable))
         guard isThere?.integer == 1 else { return }
         openCount =
-            try connection.value("SELECT count(*) FROM \(plan.storageTable) WHERE closed = 0")?.integer ?? 0
+            try connection.integer("SELECT count(*) FROM \(plan.storageTable) WHERE closed = 0", in: .counts) ?? 0
         let starts = try connection.rows(
             "SELECT window_start_ms FROM \(plan.storageTable) WHERE closed = 0 ORDER BY window_start_ms LIMIT ?",
             .integer(Int64(options.windows))
-        ) { row throws(SQLiteError) in row.integer(0) }
+        ) { row throws(SQLiteError) in try row.integer(0, in: .times) }
         openWindows = starts.map { start in
             let end = plan.window.end(ofWindowFrom: start, zone: zone)
             return StreamExplanation.Window(start: start, end: end, closesAt: end + options.delayMs)

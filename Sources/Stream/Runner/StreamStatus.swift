@@ -150,7 +150,8 @@ extension StreamStatus {
     ) throws -> (records: Int64, rejected: [String: Int64]) {
         let summary = run.summary.flatMap { try? JSONSerialization.jsonObject(with: Data($0.utf8)) } as? [String: Any]
         if let rejected = summary?["rejected"] as? [String: Int64],
-            let records = (summary?["read"] ?? summary?["records"]) as? Int64
+            let records = (summary?["read"] ?? summary?["records"]) as? Int64,
+            ([records] + rejected.values).allSatisfy(ClosedRange.counts.contains)
         {
             return (records, rejected)
         }
@@ -158,9 +159,11 @@ extension StreamStatus {
         var used: [String: Int64] = [:]
         var rejected: [String: Int64] = [:]
         let rows = try connection.rows(
-            "SELECT query, counter, sum(value) FROM ledger WHERE run_id = ? AND kind = ? GROUP BY query, counter",
+            "SELECT query, counter, sum(value) AS value FROM ledger WHERE run_id = ? AND kind = ? GROUP BY query, counter",
             .text(run.id), .text(run.command)
-        ) { row throws(SQLiteError) in (query: row.text(0), counter: row.text(1), value: row.integer(2)) }
+        ) { row throws(SQLiteError) in
+            (query: try row.storedText(0), counter: try row.storedText(1), value: try row.integer(2, in: .counts))
+        }
         for row in rows {
             if row.counter.hasPrefix("rejected:") {
                 rejected[String(row.counter.dropFirst(9)), default: 0] += row.value
@@ -191,12 +194,12 @@ extension StreamStatus {
         guard isThere?.integer == 1 else { return nil }
         if plan.window.isWindowed {
             let condition = plan.emit == .append ? "WHERE closed = 1 " : ""
-            return try connection.value(
-                "SELECT window_start_ms FROM \(plan.storageTable) \(condition)ORDER BY window_start_ms DESC LIMIT 1")?
-                .integer
+            return try connection.integer(
+                "SELECT window_start_ms FROM \(plan.storageTable) \(condition)ORDER BY window_start_ms DESC LIMIT 1",
+                in: .times)
         }
         guard plan.groups == [.day] else { return nil }
-        let day = try connection.value("SELECT max(group_id) FROM \(plan.storageTable)")?.integer
+        let day = try connection.integer("SELECT max(group_id) AS group_id FROM \(plan.storageTable)", in: .days)
         return day.map { zone.startMs(ofLocalDay: Int($0)) }
     }
 }

@@ -16,10 +16,16 @@ enum EmbeddedRetention {
     static func apply(to connection: Connection, batchLimit: Int64) throws -> Int64 {
         let limited = try connection.rows(
             """
-            SELECT slot, max(newest_time) OVER (PARTITION BY topic_id) - retention_ms
+            SELECT slot, max(newest_time) OVER (PARTITION BY topic_id) AS newest_time, retention_ms
             FROM topics JOIN partitions ON topic_id = topics.id WHERE retention_ms IS NOT NULL
             """
-        ) { row throws(SQLiteError) in row.isNull(1) ? nil : (slot: row.integer(0), keepFrom: row.integer(1)) }
+        ) { row throws(SQLiteError) -> (slot: Int64, keepFrom: Int64)? in
+            let slot = try row.integer(0, in: .ids)
+            let retention = try row.integer(2, in: EmbeddedSchema.retentions)
+            guard let newest = try row.optionalInteger(1, in: .times) else { return nil }
+            let (keepFrom, overflow) = newest.subtractingReportingOverflow(retention)
+            return overflow ? nil : (slot, keepFrom)
+        }
 
         var (records, batches): (Int64, Int64) = (0, 0)
         for case (let slot, let keepFrom)? in limited {
@@ -37,20 +43,21 @@ enum EmbeddedRetention {
     ) throws -> (records: Int64, batches: Int64) {
         // The first batch to keep, or the end of the piece, or of the partition. Seen without the write lock first.
         func findEnd() throws -> Int64? {
-            try connection.value(
+            try connection.integer(
                 """
                 SELECT min(
                     coalesce((SELECT base_offset FROM batches WHERE slot = ?1 AND last_time >= ?2
                         ORDER BY base_offset LIMIT 1), 9223372036854775807),
                     coalesce((SELECT base_offset FROM batches WHERE slot = ?1 ORDER BY base_offset LIMIT 1 OFFSET ?3),
-                        end_offset))
+                        end_offset)) AS base_offset
                 FROM partitions WHERE slot = ?1
-                """, .integer(slot), .integer(keepFrom), .integer(pieceSize))?.integer
+                """, .integer(slot), .integer(keepFrom), .integer(pieceSize), in: .counts)
         }
         guard let end = try findEnd(), try hasBatches(slot, before: end, connection) else { return (0, 0) }
         return try connection.transaction {
             guard let end = try findEnd() else { return (0, 0) }
-            let start = try connection.value("SELECT start_offset FROM partitions WHERE slot = ?", .integer(slot))
+            let start = try connection.integer(
+                "SELECT start_offset FROM partitions WHERE slot = ?", .integer(slot), in: .counts)
             try connection.execute(
                 "DELETE FROM payloads WHERE id IN (SELECT payload_id FROM batches WHERE slot = ? AND base_offset < ?)",
                 .integer(slot), .integer(end))
@@ -59,7 +66,7 @@ enum EmbeddedRetention {
             let removed = Int64(connection.changedRows)
             try connection.execute(
                 "UPDATE partitions SET start_offset = ? WHERE slot = ?", .integer(end), .integer(slot))
-            return (end - (start?.integer ?? end), removed)
+            return (end - (start ?? end), removed)
         }
     }
 

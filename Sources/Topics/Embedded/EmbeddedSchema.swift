@@ -29,6 +29,9 @@ enum EmbeddedSchema {
     /// small, writes a handful of whole pages.
     static let pageSizeBytes = 32 << 10
 
+    static let recordsOfBatch: ClosedRange<Int64> = 1...1 << 28
+    static let retentions: ClosedRange<Int64> = 1...Int64.max
+
     /// Opens the database and brings it to the present version.
     static func open(_ path: String) throws -> Connection {
         let connection = try Connection(path: path, durability: .full, pageSizeBytes: pageSizeBytes)

@@ -13,27 +13,33 @@ final class EmbeddedTopicReader: TopicReader {
     private let topicID: Int64
     /// Key of each partition's batches.
     private let slots: [Int64]
-    private let findAtOrBefore: Statement
-    private let findAtOrAfter: Statement
+    private let findBatch: Statement
+    private let findKept: Statement
     private let findEnds: Statement
     private let findVersion: Statement
     /// The database's version and the sum of the topic's end offsets, both from before the last read.
     private var seen: (version: Int64, total: Int64) = (-1, -1)
 
     init(topic: String, id: Int64, on connection: Connection) throws {
-        identity = try connection.value("SELECT identity FROM topics WHERE id = ?", .integer(id))?.text
+        identity = try connection.text("SELECT identity FROM topics WHERE id = ?", .integer(id))
         (self.topic, topicID, self.connection) = (topic, id, connection)
+        var next: Int64 = 0
         slots = try connection.rows(
-            "SELECT slot FROM partitions WHERE topic_id = ? ORDER BY partition", .integer(id)
-        ) { row throws(SQLiteError) in row.integer(0) }
+            "SELECT slot, partition FROM partitions WHERE topic_id = ? ORDER BY partition", .integer(id)
+        ) { row throws(SQLiteError) in
+            defer { next += 1 }
+            _ = try row.integer(1, in: next...next)
+            return try row.integer(0, in: .ids)
+        }
         partitionCount = slots.count
-        let batch = "SELECT base_offset, count, first_time, last_time, encoding, checksum, payload_id FROM batches"
-        findAtOrBefore = try connection.prepare(
-            "\(batch) WHERE slot = ? AND base_offset <= ? ORDER BY base_offset DESC LIMIT 1")
-        findAtOrAfter = try connection.prepare(
-            "\(batch) WHERE slot = ? AND base_offset >= ? ORDER BY base_offset LIMIT 1")
+        findBatch = try connection.prepare(
+            """
+            SELECT base_offset, count, first_time, last_time, encoding, checksum, payload_id, slot FROM batches
+            WHERE slot = ? AND base_offset <= ? ORDER BY base_offset DESC LIMIT 1
+            """)
+        findKept = try connection.prepare("SELECT start_offset, end_offset, slot FROM partitions WHERE slot = ?")
         findEnds = try connection.prepare(
-            "SELECT start_offset, end_offset FROM partitions WHERE topic_id = ? ORDER BY partition")
+            "SELECT start_offset, end_offset, slot FROM partitions WHERE topic_id = ? ORDER BY partition")
         findVersion = try connection.prepare("PRAGMA data_version")
     }
 
@@ -41,13 +47,14 @@ final class EmbeddedTopicReader: TopicReader {
         try explaining("reading topic \"\(topic)\"") {
             let slot = try slot(of: partition)
             try look()
-            if let batch = try batch(by: findAtOrBefore, slot: slot, partition, offset),
-                batch.baseOffset + Int64(batch.count) > offset
-            {
-                return batch
+            return try connection.snapshot {
+                // Appends leave no gaps, and retention takes batches from the front only: between the partition's ends each offset is in
+                // some batch, and nothing lies beyond them.
+                let kept = try kept(slot)
+                let offset = max(offset, kept.lowerBound)
+                guard offset < kept.upperBound else { return nil }
+                return try batch(at: offset, in: kept, slot: slot, partition)
             }
-            // At or after, not after: an append may have come between the two looks.
-            return try batch(by: findAtOrAfter, slot: slot, partition, offset)
         }
     }
 
@@ -62,10 +69,10 @@ final class EmbeddedTopicReader: TopicReader {
         try explaining("looking for a time in topic \"\(topic)\"") {
             try connection.snapshot {
                 try zip(slots, ends()).map { slot, kept in
-                    let found = try connection.value(
+                    let found = try connection.integer(
                         "SELECT base_offset FROM batches WHERE slot = ? AND last_time >= ? ORDER BY base_offset LIMIT 1",
-                        .integer(slot), .integer(time))
-                    return found?.integer ?? kept.upperBound
+                        .integer(slot), .integer(time), in: .counts)
+                    return found ?? kept.upperBound
                 }
             }
         }
@@ -110,10 +117,7 @@ extension EmbeddedTopicReader {
         findEnds.bind(0, topicID)
         defer { findEnds.reset() }
         var ends: [Range<Int64>] = []
-        while try findEnds.step() {
-            let end = findEnds.integer(1)
-            ends.append(min(findEnds.integer(0), end)..<end)
-        }
+        while try findEnds.step() { ends.append(try Self.kept(findEnds)) }
         guard ends.count == partitionCount else {
             throw Problem(
                 .noInput, "topic \"\(topic)\" was deleted while it was read",
@@ -129,23 +133,47 @@ extension EmbeddedTopicReader {
         return slots[partition]
     }
 
-    /// The batch that `statement` finds; nil where it finds none.
-    private func batch(by statement: Statement, slot: Int64, _ partition: Int, _ offset: Int64) throws -> StoredBatch? {
-        statement.bind(0, slot)
-        statement.bind(1, offset)
-        // Until the reset the statement holds its snapshot, in which the payload cannot go away.
-        defer { statement.reset() }
-        guard try statement.step() else { return nil }
-        let base = statement.integer(0)
+    /// The offsets that a partition keeps; none where it is gone.
+    private func kept(_ slot: Int64) throws -> Range<Int64> {
+        findKept.bind(0, slot)
+        defer { findKept.reset() }
+        return try findKept.step() ? try Self.kept(findKept) : 0..<0
+    }
+
+    private static func kept(_ row: Statement) throws -> Range<Int64> {
+        let end = try row.integer(1, in: .counts)
+        return try row.integer(0, in: 0...end)..<end
+    }
+
+    /// The batch that holds `offset`, one of those that are kept.
+    private func batch(at offset: Int64, in kept: Range<Int64>, slot: Int64, _ partition: Int) throws -> StoredBatch {
+        findBatch.bind(0, slot)
+        findBatch.bind(1, offset)
+        defer { findBatch.reset() }
+        guard try findBatch.step() else { throw missing(offset, partition) }
+        let base = try findBatch.integer(0, in: .counts)
+        let count = try findBatch.integer(1, in: EmbeddedSchema.recordsOfBatch)
+        guard base + count > offset else { throw missing(offset, partition) }
+        guard base + count <= kept.upperBound else {
+            throw findBatch.damage(1, wanted: "a batch that ends with its partition, at offset \(kept.upperBound)")
+        }
+        let first = try findBatch.integer(2, in: .times)
+        let last = try findBatch.integer(3, in: .times)
+        guard first <= last else { throw findBatch.damage(2, wanted: "a time before last_time \(last)") }
+        guard let encoding = BatchEncoding(rawValue: UInt8(try findBatch.integer(4, in: 0...255))) else {
+            throw findBatch.damage(4, wanted: "an encoding")
+        }
         let place = "topic \"\(topic)\", partition \(partition), offset \(base)"
-        let payload = try payload(statement.integer(6), at: place)
-        let (first, last) = (statement.integer(2), statement.integer(3))
-        guard checksum(of: payload) == statement.integer(5), first <= last, statement.integer(1) > 0,
-            let encoding = UInt8(exactly: statement.integer(4)).flatMap(BatchEncoding.init)
-        else { throw damaged(place) }
+        let payload = try payload(findBatch.integer(6, in: .anything), at: place)
+        guard try checksum(of: payload) == findBatch.integer(5, in: .anything) else { throw damaged(place) }
         return StoredBatch(
-            partition: partition, baseOffset: base, count: Int(statement.integer(1)), times: first...last,
-            encoding: encoding, payload: payload)
+            partition: partition, baseOffset: base, count: Int(count), times: first...last, encoding: encoding,
+            payload: payload)
+    }
+
+    private func missing(_ offset: Int64, _ partition: Int) -> SQLiteError {
+        connection.damage(
+            "table batches has no batch with offset \(offset) of topic \"\(topic)\", partition \(partition)")
     }
 
     private func payload(_ id: Int64, at place: String) throws -> [UInt8] {

@@ -118,11 +118,13 @@ public final class EmbeddedTopicStore: TopicStore {
 
 extension EmbeddedTopicStore {
     static func names(in connection: Connection) throws -> [String] {
-        try connection.rows("SELECT name FROM topics ORDER BY name") { row throws(SQLiteError) in row.text(0) }
+        try connection.rows("SELECT name FROM topics ORDER BY name") { row throws(SQLiteError) in
+            try row.storedText(0)
+        }
     }
 
     static func id(of name: String, in connection: Connection) throws -> Int64 {
-        if let id = try connection.value("SELECT id FROM topics WHERE name = ?", .text(name))?.integer { return id }
+        if let id = try connection.integer("SELECT id FROM topics WHERE name = ?", .text(name), in: .ids) { return id }
         throw TopicName.unknown(name, among: try names(in: connection))
     }
 
@@ -141,21 +143,29 @@ extension EmbeddedTopicStore {
 
     private static func describe(_ name: String, in connection: Connection) throws -> TopicDescription {
         let id = try id(of: name, in: connection)
-        let retention = try connection.value("SELECT retention_ms FROM topics WHERE id = ?", .integer(id))
+        let retention = try connection.integer(
+            "SELECT retention_ms FROM topics WHERE id = ?", .integer(id), in: EmbeddedSchema.retentions)
+        var next: Int64 = 0
         let partitions = try connection.rows(
             """
-            SELECT partition, start_offset, end_offset, total(size_bytes), min(first_time), max(last_time),
-                max(append_time)
+            SELECT partition, start_offset, end_offset, coalesce(sum(size_bytes), 0) AS size_bytes,
+                min(first_time) AS first_time, max(last_time) AS last_time, max(append_time) AS append_time, slot
             FROM partitions LEFT JOIN batches USING (slot) WHERE topic_id = ? GROUP BY slot ORDER BY partition
             """, .integer(id)
         ) { row throws(SQLiteError) in
-            // A damaged row must not trap: the times are put in order.
-            let times = row.isNull(4) ? nil : min(row.integer(4), row.integer(5))...max(row.integer(4), row.integer(5))
+            defer { next += 1 }
+            let end = try row.integer(2, in: .counts)
+            var times: ClosedRange<EventTime>?
+            if let first = try row.optionalInteger(4, in: .times), let last = try row.optionalInteger(5, in: .times) {
+                guard first <= last else { throw row.damage(4, wanted: "a time before last_time \(last)") }
+                times = first...last
+            }
             return TopicDescription.Partition(
-                id: Int(row.integer(0)), startOffset: row.integer(1), endOffset: row.integer(2),
-                bytes: row.integer(3), times: times, lastAppend: row.isNull(6) ? nil : row.integer(6))
+                id: Int(try row.integer(0, in: next...next)), startOffset: try row.integer(1, in: 0...end),
+                endOffset: end, bytes: try row.integer(3, in: .counts), times: times,
+                lastAppend: try row.optionalInteger(6, in: .times))
         }
-        return TopicDescription(name: name, partitions: partitions, retentionMs: retention?.integer)
+        return TopicDescription(name: name, partitions: partitions, retentionMs: retention)
     }
 }
 

@@ -21,14 +21,14 @@ final class EmbeddedTopicWriter: TopicWriter {
         (self.connection, self.now) = (connection, now)
         findPartition = try connection.prepare(
             """
-            SELECT slot, end_offset FROM partitions
+            SELECT slot, end_offset, partition FROM partitions
             WHERE topic_id = (SELECT id FROM topics WHERE name = ?) AND partition = ?
             """)
         insertPayload = try connection.prepare("INSERT INTO payloads (bytes) VALUES (?)")
         insertBatch = try connection.prepare("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
         moveEnd = try connection.prepare(
             "UPDATE partitions SET end_offset = ?2, newest_time = max(coalesce(newest_time, ?3), ?3) WHERE slot = ?1")
-        findProducer = try connection.prepare("SELECT fence_epoch, epoch, sequence FROM producers WHERE name = ?")
+        findProducer = try connection.prepare("SELECT fence_epoch, epoch, sequence, name FROM producers WHERE name = ?")
         saveProducer = try connection.prepare(
             """
             INSERT INTO producers (name, fence_epoch, epoch, sequence, position) VALUES (?1, ?2, ?2, ?3, ?4)
@@ -45,11 +45,14 @@ final class EmbeddedTopicWriter: TopicWriter {
                     ON CONFLICT (name) DO UPDATE SET fence_epoch = fence_epoch + 1
                     RETURNING fence_epoch, epoch, sequence, position
                     """, .text(producer)
-                ) { row throws(SQLiteError) in
-                    let last = row.isNull(1) ? nil : (row.integer(1), row.integer(2), row.withBytes(3) { Array($0) })
+                ) { row throws(SQLiteError) -> (epoch: Int64, last: ProducerMark?) in
+                    let epoch = try row.integer(0, in: .counts)
+                    guard let last = try row.optionalInteger(1, in: .counts) else { return (epoch, nil) }
                     return (
-                        row.integer(0),
-                        last.map { ProducerMark(producer: producer, epoch: $0.0, sequence: $0.1, position: $0.2) }
+                        epoch,
+                        ProducerMark(
+                            producer: producer, epoch: last, sequence: try row.integer(2, in: .counts),
+                            position: try row.blob(3))
                     )
                 }
                 return rows[0]
@@ -99,10 +102,19 @@ final class EmbeddedTopicWriter: TopicWriter {
         findPartition.bind(0, batch.topic)
         findPartition.bind(1, Int64(batch.partition))
         defer { findPartition.reset() }
-        if try findPartition.step() { return (findPartition.integer(0), findPartition.integer(1)) }
+        if try findPartition.step() {
+            // Room for the batch is left in the range.
+            return (
+                try findPartition.integer(0, in: .ids),
+                try findPartition.integer(1, in: 0...(ClosedRange.counts.upperBound - Int64(batch.count)))
+            )
+        }
         let id = try EmbeddedTopicStore.id(of: batch.topic, in: connection)
         let count =
-            try connection.value("SELECT count(*) FROM partitions WHERE topic_id = ?", .integer(id))?.integer ?? 0
+            try connection.integer("SELECT count(*) FROM partitions WHERE topic_id = ?", .integer(id), in: .counts) ?? 0
+        guard batch.partition >= count else {
+            throw connection.damage("table partitions has no partition \(batch.partition) of topic \"\(batch.topic)\"")
+        }
         throw Problem.noPartition(batch.partition, topic: batch.topic, partitionCount: Int(count))
     }
 
@@ -111,15 +123,15 @@ final class EmbeddedTopicWriter: TopicWriter {
         findProducer.bind(0, mark.producer)
         defer { findProducer.reset() }
         guard try findProducer.step() else { return true }
-        guard mark.epoch >= findProducer.integer(0) else {
+        guard mark.epoch >= (try findProducer.integer(0, in: .counts)) else {
             throw Problem(
                 .unavailable, "a newer process has taken over as producer \"\(mark.producer)\"; this one stops",
                 hint:
                     "Run one at a time. What this process had appended is stored, and the newer one goes on from there."
             )
         }
-        return findProducer.isNull(1)
-            || (mark.epoch, mark.sequence) > (findProducer.integer(1), findProducer.integer(2))
+        guard let epoch = try findProducer.optionalInteger(1, in: .counts) else { return true }
+        return (mark.epoch, mark.sequence) > (epoch, try findProducer.integer(2, in: .counts))
     }
 
     private func save(_ mark: ProducerMark) throws {

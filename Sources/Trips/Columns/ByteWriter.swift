@@ -54,7 +54,7 @@ package struct ByteReader {
     private let bytes: UnsafeRawBufferPointer
     package private(set) var offset = 0
 
-    /// What does not fit into the bytes that are there.
+    /// What does not fit into the bytes that are there, or does not mean anything.
     package struct Truncated: Error { package init() {} }
 
     package init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
@@ -69,6 +69,8 @@ package struct ByteReader {
         defer { offset += count }
         return UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + count])
     }
+
+    package var isAtEnd: Bool { offset == bytes.count }
 
     /// Everything that is left.
     package mutating func rest() throws(Truncated) -> UnsafeRawBufferPointer { try take(bytes.count - offset) }

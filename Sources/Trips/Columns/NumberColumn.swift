@@ -106,31 +106,73 @@ package enum NumberColumn {
         return true
     }
 
-    /// Fills `count` cells; throws where the bytes do not hold them.
+    /// What a column's cells may be: everything else is damage.
+    package struct Domain: Sendable {
+        /// Without nulls.
+        package var range: ClosedRange<Int64>
+        package var isNullable = true
+        /// Whether a cell of the range is one, where the range alone cannot say.
+        package var isValid: (@Sendable (Int64) -> Bool)?
+        /// Cells of the range that need not be asked about.
+        package var plain: ClosedRange<Int64>?
+        /// Cells that differ by a multiple of it are all valid, or none is; 0 for none such.
+        package var stride: Int64 = 0
+
+        package init(_ range: ClosedRange<Int64>, isNullable: Bool = true) {
+            (self.range, self.isNullable) = (range, isNullable)
+        }
+
+        package static let anything = Domain(.min + 1 ... .max)
+
+        @inline(__always)
+        func contains(_ cell: Int64) -> Bool {
+            if cell == nullCell { return isNullable }
+            return range.contains(cell) && (isValid?(cell) ?? true)
+        }
+
+        /// Whether cells from `base` to `top`, in steps, still have to be looked at one by one.
+        func asksEach(_ base: Int64, _ top: Int64, _ step: Int64) -> Bool {
+            guard let isValid else { return false }
+            if let plain, plain.contains(base), plain.contains(top) { return false }
+            return stride == 0 || step % stride != 0 || !isValid(base)
+        }
+    }
+
+    /// Fills `count` cells; throws where the bytes do not hold them, hold more, or hold cells outside `domain`.
+    ///
+    /// Complexity: O(count). Offsets are checked through the least and greatest of them, dictionaries through their entries.
     package static func decode(
-        _ encoding: UInt8, _ bytes: UnsafeRawBufferPointer, count: Int, into cells: UnsafeMutablePointer<Int64>
+        _ encoding: UInt8, _ bytes: UnsafeRawBufferPointer, count: Int, domain: Domain = .anything,
+        into cells: UnsafeMutablePointer<Int64>
     ) throws(ByteReader.Truncated) {
         var reader = ByteReader(bytes)
         switch encoding {
         case constant:
-            cells.update(repeating: try reader.next(Int64.self), count: count)
+            let cell = try reader.next(Int64.self)
+            guard count == 0 || domain.contains(cell) else { throw ByteReader.Truncated() }
+            cells.update(repeating: cell, count: count)
         case offsets:
             let base = try reader.next(Int64.self)
             let step = try reader.next(Int64.self)
             switch try reader.next(UInt8.self) {
-            case 1: read(try reader.take(count), count, base, step, cells, UInt8.self)
-            case 2: read(try reader.take(count * 2), count, base, step, cells, UInt16.self)
-            case 4: read(try reader.take(count * 4), count, base, step, cells, UInt32.self)
+            case 1: try read(reader.take(count), count, base, step, domain, cells, UInt8.self)
+            case 2: try read(reader.take(count * 2), count, base, step, domain, cells, UInt16.self)
+            case 4: try read(reader.take(count * 4), count, base, step, domain, cells, UInt32.self)
             case 8:
                 let source = try reader.take(count * 8)
                 for i in 0..<count {
                     cells[i] = Int64(littleEndian: source.loadUnaligned(fromByteOffset: i * 8, as: Int64.self))
                 }
+                try check(cells, count, domain)
             default: throw ByteReader.Truncated()
             }
         case dictionary:
             let size = Int(try reader.next(UInt16.self))
             let entries = try reader.take(size * 8)
+            for i in 0..<size {
+                let entry = Int64(littleEndian: entries.loadUnaligned(fromByteOffset: i * 8, as: Int64.self))
+                guard domain.contains(entry) else { throw ByteReader.Truncated() }
+            }
             let width = Int(try reader.next(UInt8.self))
             guard width == 1 || width == 2 else { throw ByteReader.Truncated() }
             let indexes = try reader.take(count * width)
@@ -144,18 +186,47 @@ package enum NumberColumn {
             }
         default: throw ByteReader.Truncated()
         }
+        guard reader.isAtEnd else { throw ByteReader.Truncated() }
+    }
+
+    private static func check(
+        _ cells: UnsafePointer<Int64>, _ count: Int, _ domain: Domain
+    ) throws(ByteReader.Truncated) {
+        for i in 0..<count {
+            guard domain.contains(cells[i]) else { throw ByteReader.Truncated() }
+        }
     }
 
     @inline(__always)
     private static func read<Value: FixedWidthInteger & UnsignedInteger>(
-        _ source: UnsafeRawBufferPointer, _ count: Int, _ base: Int64, _ step: Int64,
+        _ source: UnsafeRawBufferPointer, _ count: Int, _ base: Int64, _ step: Int64, _ domain: Domain,
         _ cells: UnsafeMutablePointer<Int64>, _: Value.Type
-    ) {
+    ) throws(ByteReader.Truncated) {
+        guard count > 0, let start = source.baseAddress else { return }
+        guard step > 0 else { throw ByteReader.Truncated() }
         let size = MemoryLayout<Value>.size
+        // All ones, a null, becomes 0 and everything else one more: so the greatest of all is that of the values, and the least tells nulls.
+        var (least, greatest) = (Value.max, Value.min)
         for i in 0..<count {
-            let value = Value(littleEndian: source.loadUnaligned(fromByteOffset: i &* size, as: Value.self))
+            let value = Value(littleEndian: start.loadUnaligned(fromByteOffset: i &* size, as: Value.self)) &+ 1
+            least = min(least, value)
+            greatest = max(greatest, value)
+        }
+        guard domain.isNullable || least > 0 else { throw ByteReader.Truncated() }
+        var asksEach = false
+        if greatest > 0 {
+            let (span, tooFar) = Int64(greatest &- 1).multipliedReportingOverflow(by: step)
+            let (top, overflow) = base.addingReportingOverflow(span)
+            guard !tooFar, !overflow, domain.range.contains(base), domain.range.contains(top) else {
+                throw ByteReader.Truncated()
+            }
+            asksEach = domain.asksEach(base, top, step)
+        }
+        for i in 0..<count {
+            let value = Value(littleEndian: start.loadUnaligned(fromByteOffset: i &* size, as: Value.self))
             cells[i] = value == Value.max ? nullCell : base &+ Int64(truncatingIfNeeded: value) &* step
         }
+        if asksEach { try check(cells, count, domain) }
     }
 }
 

@@ -70,9 +70,9 @@ enum TextColumn {
         of batch: TripBatch, pool: inout [Int64]
     ) throws(ByteReader.Truncated) {
         var reader = ByteReader(bytes)
-        try readPool(&reader, batch, &pool)
+        let longest = try readPool(&reader, batch, &pool)
         if encoding == plain {
-            guard pool.count == count else { throw ByteReader.Truncated() }
+            guard pool.count == count, reader.isAtEnd else { throw ByteReader.Truncated() }
             for i in 0..<count { cells[i] = pool[i] }
             return
         }
@@ -80,6 +80,7 @@ enum TextColumn {
         let width = Int(try reader.next(UInt8.self))
         guard width == 1 || width == 2 else { throw ByteReader.Truncated() }
         let indexes = try reader.take(count * width)
+        guard reader.isAtEnd else { throw ByteReader.Truncated() }
         for i in 0..<count {
             let index =
                 width == 1
@@ -88,17 +89,31 @@ enum TextColumn {
             guard index < pool.count else { throw ByteReader.Truncated() }
             cells[i] = pool[index]
         }
+        // A few bytes may say that one long text stands in each row; written out it must still fit into memory.
+        if longest * count > maximumLength {
+            let length = (0..<count).reduce(0) { $0 + TextCell(cell: cells[$1]).length }
+            guard length <= maximumLength else { throw ByteReader.Truncated() }
+        }
     }
 
+    /// Bytes that the texts of all rows have together.
+    private static let maximumLength = 1 << 29
+
+    /// Returns the length of the longest text.
     private static func readPool(
         _ reader: inout ByteReader, _ batch: TripBatch, _ pool: inout [Int64]
-    ) throws(ByteReader.Truncated) {
+    ) throws(ByteReader.Truncated) -> Int {
         pool.removeAll(keepingCapacity: true)
         let count = Int(try reader.next(UInt32.self))
-        let packed = try reader.next(UInt8.self) == 1
+        let form = try reader.next(UInt8.self)
+        guard form <= 1 else { throw ByteReader.Truncated() }
+        let packed = form == 1
         let lengths = try reader.take(count * 2)
+        var (longest, bits) = (0, UInt8(0))
         for i in 0..<count {
             let length = Int(UInt16(littleEndian: lengths.loadUnaligned(fromByteOffset: i * 2, as: UInt16.self)))
+            guard !packed || length % 2 == 0 else { throw ByteReader.Truncated() }
+            longest = max(longest, length)
             let source = try reader.take(packed ? length / 2 : length)
             let (text, target) = batch.keepSpace(length)
             if packed {
@@ -108,9 +123,16 @@ enum TextColumn {
                 }
             } else {
                 _ = target.initialize(fromContentsOf: source)
+                for byte in source { bits |= byte }
             }
             pool.append(text.cell)
         }
+        if bits >= 0x80 {
+            for cell in pool where String(validating: batch.bytes(TextCell(cell: cell)), as: UTF8.self) == nil {
+                throw ByteReader.Truncated()
+            }
+        }
+        return longest
     }
 
     private static let hexDigits: [UInt8] = Array("0123456789abcdef".utf8)

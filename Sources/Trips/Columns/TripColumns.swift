@@ -78,10 +78,14 @@ public struct TripColumnsEncoder: ~Copyable {
 
 /// Reads what `TripColumnsEncoder` wrote.
 public struct TripColumnsDecoder {
+    /// How many trips a batch may hold: what writers make has some ten thousand.
+    public static let maximumTrips = 1 << 16
     private var pool: [Int64] = []
     public init() {}
 
     /// Replaces what the batch holds by the payload's trips: event times and the wanted columns; others of the wanted are null.
+    ///
+    /// Each cell is one that a trip may have (`TripField.domain`), so that whoever reads them need not look again.
     ///
     /// - Throws: `Problem(.badData)` for bytes that are no such payload; never traps on any bytes.
     public mutating func decode(
@@ -105,29 +109,57 @@ public struct TripColumnsDecoder {
         guard count <= batch.capacity else { throw ByteReader.Truncated() }
         let columns = Int(try reader.next(UInt8.self))
         var directory = ByteReader(try reader.take(columns * 6))
-        var seen: TripFieldSet = []
+        var (seen, hasTimes): (TripFieldSet, Bool) = ([], false)
         for _ in 0..<columns {
             let id = try directory.next(UInt8.self)
             let encoding = try directory.next(UInt8.self)
             let bytes = try reader.take(Int(try directory.next(UInt32.self)))
             guard let field = TripField(rawValue: id) else {
-                guard id == 255 else { throw ByteReader.Truncated() }
-                try NumberColumn.decode(encoding, bytes, count: count, into: batch.eventTimes)
+                guard id == 255, !hasTimes else { throw ByteReader.Truncated() }
+                hasTimes = true
+                try NumberColumn.decode(
+                    encoding, bytes, count: count, domain: Self.eventTimes, into: batch.eventTimes)
                 continue
             }
-            guard fields.contains(field) else { continue }
+            guard !seen.contains(field) else { throw ByteReader.Truncated() }
             seen.formUnion(TripFieldSet(field))
+            guard fields.contains(field) else { continue }
             if field.kind == .string {
                 try TextColumn.decode(
                     encoding, bytes, count: count, into: batch.column(field), of: batch, pool: &pool)
             } else {
-                try NumberColumn.decode(encoding, bytes, count: count, into: batch.column(field))
+                try NumberColumn.decode(
+                    encoding, bytes, count: count, domain: field.domain, into: batch.column(field))
             }
         }
+        guard hasTimes || count == 0, reader.isAtEnd else { throw ByteReader.Truncated() }
         for field in fields.subtracting(seen).fields {
             batch.column(field).update(repeating: nullCell, count: count)
         }
         batch.count = count
         batch.fields = fields
+    }
+
+    private static let eventTimes = NumberColumn.Domain(RFC3339.range, isNullable: false)
+}
+
+extension TripField {
+    /// What the cells of a column of numbers or times may be.
+    fileprivate var domain: NumberColumn.Domain {
+        switch kind {
+        case .timestamp:
+            var domain = NumberColumn.Domain(WallTime.cells)
+            domain.isValid = { WallTime(cell: $0).hasKnownForm }
+            // The form is the lowest byte.
+            domain.stride = 256
+            return domain
+        case .decimal:
+            var domain = NumberColumn.Domain.anything
+            domain.isValid = { PackedDecimal(cell: $0).hasMillionths }
+            let plain = PackedDecimal.greatestWhole << 4
+            domain.plain = -plain...plain
+            return domain
+        default: return .anything
+        }
     }
 }

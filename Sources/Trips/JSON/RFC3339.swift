@@ -9,6 +9,9 @@ public enum RFC3339 {
     /// The times that have a text: 0000-01-01T00:00:00.000Z to 9999-12-31T23:59:59.999Z.
     public static let range: ClosedRange<EventTime> = -62_167_219_200_000...253_402_300_799_999
 
+    /// The days of these times, since 1970.
+    public static let days: ClosedRange<Int64> = -719_528...2_932_896
+
     private static let dayMs: EventTime = 86_400_000
 
     /// Writes `length` bytes; a time outside `range` is written as the range's end.

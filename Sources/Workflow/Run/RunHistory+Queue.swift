@@ -33,7 +33,9 @@ extension RunHistory {
         try explaining("looking at a schedule") {
             try connection.rows(
                 "SELECT until_ms, start_ms FROM workflow_schedules WHERE workflow = ?", .text(workflow)
-            ) { row throws(SQLiteError) in (row.integer(0), row.isNull(1) ? nil : row.integer(1)) }.first
+            ) { row throws(SQLiteError) in
+                (try row.integer(0, in: .times), row.isNull(1) ? nil : try row.integer(1, in: .times))
+            }.first
         }
     }
 
@@ -59,7 +61,9 @@ extension RunHistory {
                 ORDER BY alert_id
                 """
             ) { row throws(SQLiteError) in
-                WaitingAlert(id: row.integer(0), workflow: row.text(1), params: Self.object(row.text(2)))
+                WaitingAlert(
+                    id: try row.integer(0, in: .anything), workflow: try row.storedText(1),
+                    params: try Self.object(row, 2))
             }
         }
     }

@@ -187,7 +187,7 @@ extension RunHistory {
     func cancelRequests() throws -> [String] {
         try explaining("looking for cancelled runs") {
             try connection.rows("SELECT run_id FROM stored_workflow_runs WHERE state = 'running' AND cancel = 1") {
-                row throws(SQLiteError) in row.text(0)
+                row throws(SQLiteError) in try row.storedText(0)
             }
         }
     }

@@ -53,8 +53,8 @@ extension RunHistory {
                 WHERE s.pool = ? AND s.state = 'running' GROUP BY r.pid, r.process_start
                 """, .text(pool)
             ) { row throws(SQLiteError) in
-                let process = RunningProcess(pid: Int32(truncatingIfNeeded: row.integer(0)), start: row.text(1))
-                return process.isAlive ? Int(row.integer(2)) : 0
+                let process = try RunningProcess(row, pid: 0, start: 1)
+                return process.isAlive ? Int(try row.integer(2, in: .counts)) : 0
             }.reduce(0, +)
         }
     }

@@ -111,18 +111,18 @@ public final class RunHistory {
         try explaining("reading the steps of a run") {
             try connection.rows(
                 """
-                SELECT step, attempt, state, started_ms, ended_ms, error, outputs, pid, process_start
+                SELECT step, attempt, state, started_ms, ended_ms, error, outputs, pid, process_start, run_id
                 FROM stored_workflow_steps WHERE run_id = ? ORDER BY started_ms, step, attempt
                 """, .text(runID)
             ) { row throws(SQLiteError) in
-                StoredAttempt(
-                    step: row.text(0), attempt: Int(row.integer(1)),
-                    state: RunPlan.StepState(rawValue: row.text(2)) ?? .interrupted,
-                    started: row.isNull(3) ? nil : row.integer(3), ended: row.isNull(4) ? nil : row.integer(4),
-                    error: row.isNull(5) ? nil : row.text(5), outputs: Self.object(row.text(6)),
-                    process: row.isNull(7)
-                        ? nil
-                        : RunningProcess(pid: Int32(truncatingIfNeeded: row.integer(7)), start: row.text(8)))
+                guard let state = RunPlan.StepState(rawValue: try row.storedText(2)) else {
+                    throw row.damage(2, wanted: "the state of a step")
+                }
+                return StoredAttempt(
+                    step: try row.storedText(0), attempt: Int(try row.integer(1, in: 0...1 << 31)), state: state,
+                    started: try row.optionalInteger(3, in: .times), ended: try row.optionalInteger(4, in: .times),
+                    error: try row.optionalText(5), outputs: try Self.object(row, 6),
+                    process: row.isNull(7) ? nil : try RunningProcess(row, pid: 7, start: 8))
             }
         }
     }
@@ -140,17 +140,13 @@ public final class RunHistory {
             while try statement.step() {
                 runs.append(
                     StoredRun(
-                        id: statement.text(0), workflow: statement.text(1),
-                        interval: statement.isNull(2)
-                            ? nil : DataInterval(start: statement.integer(2), end: statement.integer(3)),
-                        trigger: statement.text(4), state: statement.text(5),
-                        queued: statement.isNull(12) ? nil : statement.integer(12),
-                        started: statement.isNull(6) ? nil : statement.integer(6),
-                        ended: statement.isNull(7) ? nil : statement.integer(7),
-                        params: Self.object(statement.text(8)), file: statement.text(9),
-                        parent: statement.isNull(13) ? nil : statement.text(13),
-                        process: RunningProcess(
-                            pid: Int32(truncatingIfNeeded: statement.integer(10)), start: statement.text(11))))
+                        id: try statement.storedText(0), workflow: try statement.storedText(1),
+                        interval: try Self.interval(statement, 2), trigger: try statement.storedText(4),
+                        state: try statement.storedText(5), queued: try statement.optionalInteger(12, in: .times),
+                        started: try statement.optionalInteger(6, in: .times),
+                        ended: try statement.optionalInteger(7, in: .times), params: try Self.object(statement, 8),
+                        file: try statement.storedText(9), parent: try statement.optionalText(13),
+                        process: try RunningProcess(statement, pid: 10, start: 11)))
             }
             return runs
         }
@@ -164,7 +160,17 @@ public final class RunHistory {
         return (try? encoder.encode(object)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
     }
 
-    static func object(_ text: String) -> [String: String] {
-        (try? JSONDecoder().decode([String: String].self, from: Data(text.utf8))) ?? [:]
+    static func object(_ row: Statement, _ column: Int) throws(SQLiteError) -> [String: String] {
+        let text = try row.storedText(column)
+        guard let object = try? JSONDecoder().decode([String: String].self, from: Data(text.utf8)) else {
+            throw row.damage(column, wanted: "a JSON object of texts")
+        }
+        return object
+    }
+
+    /// The interval that a column and the next one hold; nil for NULL.
+    private static func interval(_ row: Statement, _ column: Int) throws(SQLiteError) -> DataInterval? {
+        guard let start = try row.optionalInteger(column, in: .times) else { return nil }
+        return DataInterval(start: start, end: try row.integer(column + 1, in: start...ClosedRange.times.upperBound))
     }
 }

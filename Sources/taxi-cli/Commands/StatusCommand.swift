@@ -14,7 +14,7 @@ enum StatusCommand {
             ok: something runs; idle: nothing runs; empty: nothing came in yet; failing: records came in and no result goes out, or \
             the last run of a command failed, or more than half of a run's records were rejected, or too late for their windows. \
             The exit code is 0 for the \
-            first three, 1 where a tenant is failing, and 69 where its databases cannot be opened.
+            first three, 1 where a tenant is failing, 65 where what is stored is damaged, and 69 where its databases cannot be opened.
             """,
         examples: [
             Example("taxi-cli status", "runs, input, and each query with its watermark, lag and results"),
@@ -35,7 +35,7 @@ enum StatusCommand {
             } catch let problem as Problem where problem.code != .usage {
                 // A usage problem, such as an unknown tenant, is no tenant's state.
                 var named = problem
-                named.code = .unavailable
+                if problem.code != .badData { named.code = .unavailable }
                 if arguments.isOn("all") { named.message = "tenant \"\(tenant)\": " + named.message }
                 problems.append(named)
             }

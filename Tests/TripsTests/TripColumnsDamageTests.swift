@@ -1,0 +1,117 @@
+import Foundation
+import Problems
+import Testing
+
+@testable import Trips
+
+/// Whatever the bytes of stored columns are, they are refused, or are trips that can be written out.
+@Suite struct TripColumnsDamageTests {
+    static let inputs = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .appendingPathComponent("Inputs/columns").path
+
+    /// Found by a fuzzer: lengths, indexes and cells beyond what a trip may have.
+    @Test(arguments: 1...4) func refusesWhatCrashedOnce(_ number: Int) throws {
+        let bytes = try Data(contentsOf: URL(fileURLWithPath: "\(Self.inputs)/damaged-trips-\(number).bin"))
+        #expect(throws: Problem.self) { try Self.decode([UInt8](bytes)) }
+    }
+
+    @Test(arguments: [UInt64](1...40)) func changedBytesAreRefusedOrAreTrips(_ seed: UInt64) throws {
+        var numbers = SeededNumbers(seed: seed)
+        var encoder = TripColumnsEncoder()
+        let whole = encoder.encode(randomBatch(rows: Int.random(in: 1...40, using: &numbers), &numbers))
+        for _ in 0..<60 {
+            var bytes = whole
+            for _ in 0..<Int.random(in: 1...3, using: &numbers) {
+                let place = bytes.indices.randomElement(using: &numbers) ?? 0
+                switch Int.random(in: 0...3, using: &numbers) {
+                case 0: bytes[place] = UInt8.random(in: 0...255, using: &numbers)
+                case 1: bytes[place] = [0, 1, 127, 128, 255].randomElement(using: &numbers) ?? 0
+                case 2:
+                    // The ends of the range of a number of eight bytes.
+                    let end: [UInt8] = Array(repeating: Bool.random(using: &numbers) ? 255 : 0, count: 8)
+                    for (index, byte) in end.enumerated() where place + index < bytes.count {
+                        bytes[place + index] = byte
+                    }
+                default: bytes.removeSubrange(place..<min(bytes.count, place + 1))
+                }
+                if bytes.isEmpty { bytes = [0] }
+            }
+            guard let batch = try? Self.decode(bytes) else { continue }
+            for line in encoded(batch) {
+                let object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+                #expect(object?.count == TripField.count + 1, "seed \(seed): \(line)")
+            }
+        }
+    }
+
+    @Test func aColumnOfTimesIsNeverMissing() {
+        // Version, two rows, no column.
+        #expect(throws: Problem.self) { try Self.decode([1, 2, 0, 0, 0, 0]) }
+    }
+
+    @Test func aFewBytesCannotClaimMoreTripsThanABatchHas() {
+        let claim: [UInt8] = [1, 0, 0, 0, 64, 1, 255, 0, 8, 0, 0, 0] + Array(repeating: 0, count: 8)
+        #expect(throws: Problem.self) { try Self.decode(claim) }
+    }
+
+    @Test func aLongTextInEachRowHasToFitIntoMemory() throws {
+        func payload(rows: UInt32, length: UInt16) -> [UInt8] {
+            var out = ByteWriter()
+            out.append(UInt8(1))
+            out.append(rows)
+            out.append(UInt8(2))
+            let index = Int(rows)
+            for (field, encoding, size) in [
+                (TripField.company.rawValue, TextColumn.dictionary, 8 + Int(length) + index),
+                (255, NumberColumn.constant, 8),
+            ] {
+                out.append(field)
+                out.append(encoding)
+                out.append(UInt32(size))
+            }
+            out.append(UInt32(1))
+            out.append(UInt8(0))
+            out.append(length)
+            for _ in 0..<length { out.append(UInt8(ascii: "x")) }
+            out.append(UInt8(1))
+            for _ in 0..<rows { out.append(UInt8(0)) }
+            out.append(Int64(1_700_000_000_000))
+            return out.bytes
+        }
+        let usual = try Self.decode(payload(rows: 100, length: 60_000))
+        #expect(usual.string(.company, 99)?.count == 60_000)
+        #expect(throws: Problem.self) { try Self.decode(payload(rows: 65_000, length: 60_000)) }
+    }
+
+    /// Each cell that the fields allow comes back as it was, those at the ends of their ranges too.
+    @Test func cellsAtTheEndsOfTheirRangesComeBack() throws {
+        let batch = TripBatch(capacity: 3)
+        let times = [WallTime.cells.lowerBound | 0x0f, WallTime.cells.upperBound, nullCell]
+        let miles = [
+            PackedDecimal(mantissa: PackedDecimal.greatestWhole, scale: 0).cell,
+            PackedDecimal(mantissa: -1, scale: 15).cell,
+        ]
+        for row in 0..<3 {
+            batch.column(.startTimestamp)[row] = times[row]
+            batch.column(.miles)[row] = row < 2 ? miles[row] : nullCell
+            batch.column(.fare)[row] = [.max, .min + 1, 0][row]
+            batch.eventTimes[row] = [RFC3339.range.lowerBound, 0, RFC3339.range.upperBound][row]
+        }
+        (batch.count, batch.fields) = (3, [.init(.startTimestamp), .init(.miles), .init(.fare)])
+        var encoder = TripColumnsEncoder()
+        let decoded = try Self.decode(encoder.encode(batch))
+        for field in [TripField.startTimestamp, .miles, .fare] {
+            #expect((0..<3).map { decoded.column(field)[$0] } == (0..<3).map { batch.column(field)[$0] })
+        }
+        batch.eventTimes[0] -= 1
+        #expect(throws: Problem.self) { try Self.decode(encoder.encode(batch)) }
+    }
+
+    @discardableResult
+    private static func decode(_ bytes: [UInt8]) throws -> TripBatch {
+        let batch = TripBatch(capacity: TripColumnsDecoder.maximumTrips)
+        var decoder = TripColumnsDecoder()
+        try bytes.withUnsafeBytes { try decoder.decode($0, fields: .all, into: batch) }
+        return batch
+    }
+}
