@@ -17,7 +17,7 @@ struct FareTrend {
             sql: "SELECT day, bucket, trips FROM day_fare WHERE day >= ? AND day < ? ORDER BY day, bucket"
         ) { histogram, row in
             histogram.add(
-                try row.integer(2, in: .counts), to: try row.integer(1, in: FareHistogram.buckets))
+                try row.integer(2, in: .counts), to: try row.integer(1, in: FareBucket.all))
         }
         let nextChange = try context.connection.prepare(
             "UPDATE batch_fare_trend SET fare_sum_before = ? WHERE period_kind = ? AND period = ?")
