@@ -52,6 +52,8 @@ extension DayRollups {
         while !rest.isEmpty {
             let some = rest.prefix(Self.daysADeletion)
             rest = rest.dropFirst(some.count)
+            // Years without any window cost no transaction; the last days note how far it went.
+            if !rest.isEmpty, try !views.contains(where: { try hasWindows(in: $0.name, some) }) { continue }
             try connection.transaction {
                 for (view, closedBefore) in views {
                     let gone = some.filter { $0 < closedBefore }
@@ -71,6 +73,13 @@ extension DayRollups {
             }
         }
         return pruned
+    }
+
+    private func hasWindows(in view: String, _ days: ArraySlice<Int>) throws -> Bool {
+        guard let first = days.first, let last = days.last else { return false }
+        return try connection.value(
+            "SELECT 1 FROM stored_\(view) WHERE window_start_ms >= ? AND window_start_ms < ? LIMIT 1",
+            .integer(zone.startMs(ofLocalDay: first)), .integer(zone.startMs(ofLocalDay: last + 1))) != nil
     }
 
     /// The local day of the newest closed window: no window of an earlier day is open or yet to come, however far other queries are.
