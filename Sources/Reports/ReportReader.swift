@@ -221,7 +221,7 @@ struct ReportReader {
         var rows: [[SQLValue]] = []
         while try statement.step() {
             rows.append(
-                [.text(Figure.weekdays[Int(statement.integer(0)) % 7])] + (1..<5).map { statement.value($0) })
+                [.text(Figure.weekdays[Int(statement.integer(0).magnitude % 7)])] + (1..<5).map { statement.value($0) })
         }
         return ReportTable(
             columns: [

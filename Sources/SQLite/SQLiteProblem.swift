@@ -36,6 +36,10 @@ extension Problem {
             self.init(
                 .badData, "database \(file) is damaged, found while \(action): \(error.message)",
                 hint: "Move it away together with its -wal and -shm files, and fill a new one from the source.")
+        case .statement where error.message == "integer overflow":
+            self.init(
+                .badData, "a sum of stored numbers leaves 64 bits, found while \(action)",
+                hint: "Run taxi-cli audit to see which results do not match their source.")
         case .constraint, .statement:
             self.init(.software, "\(action) failed: \(error)")
         }
