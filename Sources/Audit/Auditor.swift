@@ -212,7 +212,9 @@ public final class Auditor {
 
     private func collect(_ findings: [Finding]) {
         report.checks = findings.filter { $0.cells > 0 || $0.differences > 0 || $0.check.note != nil }.map(\.check)
-        report.leftOut = findings.flatMap(\.leftOut)
+        // Whoever names queries has asked for no more than these.
+        let own = ["view", "topic", "ledger"]
+        report.leftOut = findings.flatMap(\.leftOut).filter { options.notesOthers || own.contains($0.kind) }
         report.first = Array(findings.flatMap { $0.first(options.limit) }.prefix(options.limit))
         report.trips = audits.map { $0.recount.total.consumed }.max() ?? 0
     }

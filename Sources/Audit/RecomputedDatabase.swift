@@ -196,9 +196,7 @@ extension RecomputedDatabase {
         let stored = try results.prepare("SELECT groups FROM \(audit.plan.storageTable) WHERE window_start_ms = ?")
         let insert = try connection.prepare("INSERT INTO \(audit.plan.storageTable) VALUES (?, ?, ?)")
         let entries = (0..<table.count).filter { !table.marks[$0].contains(.absent) }
-            .sorted {
-                (table.windows[$0], rows.id(of: table.groups[$0])) < (table.windows[$1], rows.id(of: table.groups[$1]))
-            }
+            .sorted { table.windows[$0] < table.windows[$1] }
         var next = 0
         while next < entries.count {
             let window = table.windows[entries[next]]
@@ -210,6 +208,7 @@ extension RecomputedDatabase {
                 own[id] = entries[next]
                 next += 1
             }
+            ids.sort()
             stored.bind(0, window)
             if try stored.step() {
                 let order = stored.withBytes(0) { RecomputedRows.ids(in: $0, audit.plan) }.filter { own[$0] != nil }

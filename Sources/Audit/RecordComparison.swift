@@ -22,7 +22,10 @@ struct RecordComparison {
             // An id begins with the time at which the run began.
             let started = row[2].integer.flatMap { QueryAudit.times.contains($0) ? $0 : nil }
             let time = started.map { RunLog.makeID(at: $0).prefix(20) }
-            if time.map({ id.hasPrefix($0) }) != true {
+            let number = id.utf8.dropFirst(20)
+            if number.count != 8 || !number.allSatisfy({ 48...57 ~= $0 || 97...102 ~= $0 }) {
+                finding.differ("\(id): is no id of a run")
+            } else if time.map({ id.hasPrefix($0) }) != true {
                 finding.differ("\(id): started_ms is \(SQLText.of(row[2])), which is not when it began")
             }
             if !["produce", "stream", "batch"].contains(row[1].text) {

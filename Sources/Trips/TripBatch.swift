@@ -18,6 +18,8 @@ public final class TripBatch: @unchecked Sendable {
     /// What text cells point into; whoever fills the batch keeps it alive through `owner`.
     public var source: UnsafePointer<UInt8>
     public var owner: AnyObject?
+    /// How many numbers of a file's rows had more decimals than their columns have and were rounded.
+    public internal(set) var rounded: [TripField: Int] = [:]
     /// Text that could not be a piece of the source: fields with doubled quotes, the texts of a stored batch.
     @usableFromInline private(set) var kept: UnsafeMutablePointer<UInt8>
     private var keptCount = 0
@@ -93,6 +95,7 @@ public final class TripBatch: @unchecked Sendable {
         count = 0
         owner = nil
         keptCount = 0
+        if !rounded.isEmpty { rounded = [:] }
         source = UnsafePointer(Self.nothing)
     }
 

@@ -16,8 +16,12 @@ import Trips
     private static let onlyWitnesses: Set<String> = [
         // When a run ended, by the clock of the machine.
         "run_records.ended_ms",
+        // What a run says of itself besides the records that it counted, such as how many days a batch had to read.
+        "run_records.summary",
+        // Whether an alert has begun a run; one that it names has to be there.
+        "stored_alerts.run_id",
         // Who ran which workflow when, for which interval, and how it went.
-        "stored_workflow_runs.run_id", "stored_workflow_runs.workflow", "stored_workflow_runs.interval_start_ms",
+        "stored_workflow_runs.workflow", "stored_workflow_runs.interval_start_ms",
         "stored_workflow_runs.interval_end_ms", "stored_workflow_runs.started_ms", "stored_workflow_runs.ended_ms",
         "stored_workflow_steps.step", "stored_workflow_steps.attempt", "stored_workflow_steps.started_ms",
         "stored_workflow_steps.ended_ms", "stored_workflow_steps.error",
@@ -58,7 +62,7 @@ import Trips
             }
         }
         // Of each table that people see something.
-        #expect(changed > 300)
+        #expect(changed > 200)
         #expect(unseen == Self.onlyWitnesses)
     }
 
@@ -79,7 +83,7 @@ import Trips
             aggregates: {trips: count(), p10: quantile(fare, 0.1), known: count(tips)}
             emit: update
         alerts:
-          - {name: busy, on: sumFareWindow, if: trips > 1 and total_fare > 20, for: 1 windows, cooldown: 1m, run: look}
+          - {name: busy, on: sumFareWindow, if: total_fare > 20, for: 1 windows, cooldown: 20s, run: look}
         """.write(toFile: file, atomically: true, encoding: .utf8)
         let plans = try QueryCatalog.load(userFile: file, analytics: true)
         let own = try DeclaredAnalysis.parse(
@@ -95,8 +99,8 @@ import Trips
         var declared = [own]
         for text in ShippedAnalyses.texts { declared.append(try DeclaredAnalysis.parse(text, file: "shipped")) }
         try tenant.produce(
-            Trip.random(60, spanMs: 600_000, seed: 40)
-                + Trip.random(60, from: origin + 86_400_000, spanMs: 600_000, seed: 41))
+            Trip.random(30, spanMs: 150_000, seed: 40)
+                + Trip.random(30, from: origin + 86_400_000, spanMs: 150_000, seed: 41))
         try tenant.stream(plans)
         try tenant.batch(declared, vintage: "first")
         let instants = "\(origin), \(origin + 1000)"

@@ -98,9 +98,11 @@ extension FileProfile {
             ("Trip Total is not the sum", findings.totalIsNotSum), ("fare above 1,000 dollars", findings.fareAbove1000),
             ("negative amounts", findings.negativeAmounts),
         ]
-        let found = all.filter { $0.1 > 0 }
-        return found.isEmpty
-            ? [] : ["", "Odd, but usable"] + found.map { "  \(count($0.1)) \($0.0) (\(percent($0.1)))" }
+        var found = all.filter { $0.1 > 0 }.map { "  \(count($0.1)) \($0.0) (\(percent($0.1)))" }
+        if findings.rounded > 0 {
+            found.append("  \(count(findings.rounded)) numbers rounded to the decimals of their column")
+        }
+        return found.isEmpty ? [] : ["", "Odd, but usable"] + found
     }
 
     private var rejectLines: [String] {

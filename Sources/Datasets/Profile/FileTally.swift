@@ -141,6 +141,7 @@ extension FileTally {
     /// The findings with those that only the end of the file shows.
     var allFindings: FileProfile.Findings {
         var findings = findings
+        findings.rounded = columns.reduce(0) { $0 + $1.rounded }
         if let identifiers = columns.first(where: { $0.field == .tripID })?.distinct {
             findings.repeatedTripIDs = identifiers.surplus
             findings.isRepeatedExact = identifiers.isExact

@@ -8,9 +8,9 @@ import Problems
 final class EventOrderReader: RowReader {
     let fields: TripFieldSet
     private let files: MappedFiles
-    private let headers: [CSVHeader]
-    var header: CSVHeader { headers[0] }
-    private let decoders: [CSVDecoder]
+    let header: CSVHeader
+    /// Stretches of the files that one header says the columns of, in their order: a file each, or more where headers stand further down.
+    private var stretches: [Stretch] = []
     private var order: EventTimeOrder
     private var next = 0
     private var gathered = GatheredRows()
@@ -44,19 +44,15 @@ final class EventOrderReader: RowReader {
             warnings += columnWarnings(header)
             headers.append(header)
         }
-        self.headers = headers
-        let (fields, capacity) = (fields, rows.capacity)
-        decoders = headers.map {
-            CSVDecoder(header: $0, fields: fields, eventTime: options.clockField, capacity: capacity)
-        }
+        header = headers[0]
         lineMarks = headers.map { _ in [] }
         (ahead, clock) = (options.ahead, RowClock(options))
         (self.guards, blockStarts) = (guards, [])
         let bytes = opened.reduce(0) { $0 + $1.size }
         order = EventTimeOrder(capacity: bytes / 380)
         var indexer = Indexer(options: options, guards: guards.keepingBlocks())
-        for file in headers.indices {
-            try index(file, &indexer) { progress?($0, bytes) }
+        for (file, header) in headers.enumerated() {
+            try index(file, header, &indexer) { progress?($0, bytes) }
         }
         try indexer.guards.finish()
         (self.guards, blockStarts) = (indexer.guards, indexer.blockStarts)
@@ -77,17 +73,19 @@ final class EventOrderReader: RowReader {
         batch.fields = fields
         let mappedEnd = files.ranges.last?.upperBound ?? 0
         while batch.count < batch.capacity, next < order.count {
-            let file = self.file(at: Int(order.entries[next].offset))
+            let stretch = stretch(at: Int(order.entries[next].offset))
+            let (file, decoder) = (stretch.file, stretch.decoder)
+            let columns = decoder.header.names.count
             // Rows without a usable time come first, then those too far ahead; the pass that built the index has judged them.
             let kind = order.entries[next].time
             let isJudged = kind <= EventTimeOrder.Entry.ahead
             let end = min(order.count, next + min(batch.capacity - batch.count, Self.pieceRows))
             let (countBefore, rejectsBefore) = (batch.count, rejects.count)
             rows.removeAll()
-            var framer = CSVFramer(header: headers[file], source: files.base, offset: 0, line: 0)
+            var framer = CSVFramer(header: decoder.header, source: files.base, offset: 0, line: 0)
             while next < end {
                 let entry = order.entries[next]
-                guard files.ranges[file].contains(Int(entry.offset)),
+                guard stretch.bytes.contains(Int(entry.offset)),
                     isJudged ? entry.time == kind : entry.time > EventTimeOrder.Entry.ahead
                 else { break }
                 if next + Self.prefetchDistance < order.count {
@@ -96,30 +94,38 @@ final class EventOrderReader: RowReader {
                 }
                 let row = rows.count
                 framer.fillOne(
-                    rows, at: Int(entry.offset), line: entry.offset, end: files.ranges[file].upperBound,
+                    rows, at: Int(entry.offset), line: entry.offset, end: stretch.bytes.upperBound,
                     rejects: &rejects)
                 if rows.count > row {
-                    let length = rows.length(of: row, columns: headers[file].names.count)
+                    let length = rows.length(of: row, columns: columns)
                     rows.base[row] = gathered.append(
                         UnsafeBufferPointer(start: files.base + Int(entry.offset), count: length))
                     batch.eventTimes[batch.count + row] = entry.time
                 }
                 next += 1
             }
-            let decoder = decoders[file]
             for field in fields.subtracting(decoder.fields).fields {
                 (batch.column(field) + batch.count).update(repeating: nullCell, count: rows.count)
             }
             batch.source = gathered.start
-            decoder.decode(rows, into: batch, rejects: &rejects)
-            if let ahead, kind == EventTimeOrder.Entry.ahead {
-                decoder.removeAhead(of: ahead, rows, batch, from: countBefore, clock: &clock, rejects: &rejects)
-            }
-            // Until here a row's line was its place in the files.
+            // Until here a row's line is its place in the files, in the order of the rejects.
+            var places = rejects[rejectsBefore...].map(\.location.line)
             for index in rejectsBefore..<rejects.count {
-                let place = rejects[index].location.line
-                rejects[index].location.line = line(at: place, in: file)
-                if !isJudged { try self.guards.reject(rejects[index], ofRecord: record(at: place)) }
+                rejects[index].location.line = line(at: rejects[index].location.line, in: file)
+            }
+            func lineOf(_ place: Int64) -> Int {
+                places.append(Int(place))
+                return line(at: Int(place), in: file)
+            }
+            decoder.decode(rows, into: batch, rejects: &rejects, lineOf: lineOf)
+            if let ahead, kind == EventTimeOrder.Entry.ahead {
+                decoder.removeAhead(
+                    of: ahead, rows, batch, from: countBefore, clock: &clock, rejects: &rejects, lineOf: lineOf)
+            }
+            if !isJudged {
+                for (place, reject) in zip(places, rejects[rejectsBefore...]) {
+                    try self.guards.reject(reject, ofRecord: record(at: place))
+                }
             }
         }
         return true
@@ -193,13 +199,31 @@ extension EventOrderReader {
         }
     }
 
+    private struct Stretch {
+        let file: Int
+        var bytes: Range<Int>
+        let decoder: CSVDecoder
+    }
+
+    /// From a place to the end of a file all rows are read by the header.
+    private func begin(_ file: Int, at start: Int, _ header: CSVHeader, _ options: TripSourceOptions) -> CSVDecoder {
+        let decoder = CSVDecoder(header: header, fields: fields, eventTime: options.clockField, capacity: rows.capacity)
+        if let last = stretches.indices.last, stretches[last].file == file {
+            stretches[last].bytes = stretches[last].bytes.lowerBound..<start
+        }
+        stretches.append(Stretch(file: file, bytes: start..<files.ranges[file].upperBound, decoder: decoder))
+        return decoder
+    }
+
     /// One pass over a file: an entry for each row, also for those that are to be rejected when their turn comes.
-    private func index(_ file: Int, _ indexer: inout Indexer, progress: (Int) -> Void) throws(Problem) {
+    private func index(
+        _ file: Int, _ header: CSVHeader, _ indexer: inout Indexer, progress: (Int) -> Void
+    ) throws(Problem) {
         let range = files.ranges[file]
-        let header = headers[file]
-        let decoder = decoders[file]
+        var decoder = begin(file, at: range.lowerBound, header, indexer.options)
         var framer = CSVFramer(
-            header: header, source: files.base, offset: range.lowerBound + header.length, line: 2)
+            header: header, source: files.base, offset: range.lowerBound + header.length,
+            line: Int64(header.firstRowLine))
         var rejects: [Reject] = []
         let (from, to) = (indexer.options.from ?? .min, indexer.options.to ?? .max)
         let latest = indexer.options.ahead?.latest ?? .max
@@ -214,6 +238,12 @@ extension EventOrderReader {
             }
             let outcome = framer.fill(
                 rows, limit: rows.capacity, until: range.upperBound, isLast: true, rejects: &rejects)
+            if case .header(let header) = outcome {
+                try header.require(indexer.options.requiredFields, for: indexer.options.purpose)
+                decoder = begin(file, at: framer.offset, header, indexer.options)
+                framer = framer.goingOn(under: header)
+                continue
+            }
             guard case .advanced = outcome else { break }
             decoder.forEachTime(rows, files.base, withSeconds: withSeconds) { row, cell, seconds in
                 let offset = Int64(rows.base[row] + Int(rows.separators[Int(rows.first[row])] &+ 1))
@@ -235,8 +265,9 @@ extension EventOrderReader {
                         order.append(.init(time: EventTimeOrder.Entry.ahead, offset: offset))
                         let field = indexer.options.clockField
                         rejects.append(
-                            decoder.rejectAhead(rows, row, field, ahead.excess(of: mark), files.base))
-                        // It is put away when its turn comes.
+                            decoder.rejectAhead(rows, row, field, ahead.excess(of: mark), files.base) { Int($0) })
+                        // It is put away when its turn comes; until then its row's first line says which row it is.
+                        rejects[rejects.count - 1].location.line = Int(rows.line[row])
                         rejects[rejects.count - 1].bytes = []
                         rejects[rejects.count - 1].offset = -1
                         return
@@ -266,8 +297,8 @@ extension EventOrderReader {
         return max(0, low - 1) * RejectGuard.blockSize
     }
 
-    private func file(at offset: Int) -> Int {
-        files.ranges.lastIndex { $0.lowerBound <= offset } ?? 0
+    private func stretch(at offset: Int) -> Stretch {
+        stretches[stretches.lastIndex { $0.bytes.lowerBound <= offset } ?? 0]
     }
 
     private func line(at offset: Int, in file: Int) -> Int {
@@ -278,7 +309,7 @@ extension EventOrderReader {
             if marks[middle].offset <= offset { low = middle } else { high = middle }
         }
         guard low < marks.count else { return 0 }
-        let newline = Int32(headers[file].newline)
+        let newline = Int32(stretches.first { $0.file == file }?.decoder.header.newline ?? 0x0a)
         var line = Int(marks[low].line)
         var place = files.base + marks[low].offset
         let end = files.base + offset

@@ -64,7 +64,9 @@ final class FileOrderReader: RowReader {
                         start: batch.positions + countBefore, count: batch.count - countBefore),
                     rejects: rejects[rejectedBefore...])
             }
+            if case .header(let header) = outcome { try goOn(under: header) }
             if batch.count > 0 || rejects.count > rejectsBefore { return true }
+            if case .header = outcome { continue }
             if current!.isLast { current = try openNext() } else { try readOn() }
         }
         return false
@@ -97,9 +99,17 @@ final class FileOrderReader: RowReader {
         try header.require(options.requiredFields, for: options.purpose)
         return Input(
             owner: owner, stream: stream,
-            framer: CSVFramer(header: header, source: source, offset: header.length, line: 2),
+            framer: CSVFramer(
+                header: header, source: source, offset: header.length, line: Int64(header.firstRowLine)),
             decoder: CSVDecoder(header: header, fields: fields, eventTime: nil, capacity: rows.capacity),
             end: count, isLast: isLast)
+    }
+
+    /// Rows below a header that stands further down are read by that one.
+    private func goOn(under header: CSVHeader) throws(Problem) {
+        try header.require(options.requiredFields, for: options.purpose)
+        current!.framer = current!.framer.goingOn(under: header)
+        current!.decoder = CSVDecoder(header: header, fields: fields, eventTime: nil, capacity: rows.capacity)
     }
 
     private static let pieceSize = 8 << 20

@@ -37,10 +37,11 @@ struct FilePacker: ~Copyable {
     /// Adds the rows of a file.
     ///
     /// - Returns: false where there are too many different texts.
-    mutating func pack(_ file: Int, _ header: CSVHeader, progress: (Int) -> Void) throws(Problem) -> Bool {
+    mutating func pack(_ file: Int, _ first: CSVHeader, progress: (Int) -> Void) throws(Problem) -> Bool {
         let range = files.ranges[file]
+        var header = first
         var start = range.lowerBound + header.length
-        var line: Int64 = 2
+        var line = Int64(header.firstRowLine)
         // Where the next piece is thought to begin: behind a line end.
         var guess = start
         while start < range.upperBound {
@@ -55,12 +56,18 @@ struct FilePacker: ~Copyable {
             for (packer, piece) in pack(wave) {
                 if piece.bytes.upperBound <= start, !piece.bytes.isEmpty { continue }
                 var (packer, piece) = (packer, piece)
-                if piece.bytes.lowerBound != start {
+                if piece.bytes.lowerBound != start || !piece.header.hasColumns(of: header) {
                     piece.bytes = start..<piece.bytes.upperBound
+                    piece.header = header
                     packer = 0
                     workers[0].pack(&piece)
                 }
                 guard !workers[packer].hasTooManyTexts else { return false }
+                for var next in piece.headers {
+                    next.line += Int(line)
+                    try next.require(options.requiredFields, for: options.purpose)
+                    header = next
+                }
                 try take(piece, by: packer, line)
                 start = piece.end
                 line += piece.lines
@@ -162,7 +169,8 @@ struct FilePacker: ~Copyable {
 final class PieceWorker {
     /// A piece of a file, and what became of it.
     struct Piece {
-        let header: CSVHeader
+        /// What its first row is read by.
+        var header: CSVHeader
         /// The bytes' numbers count from here.
         let source: UnsafePointer<UInt8>
         var bytes: Range<Int>
@@ -182,6 +190,8 @@ final class PieceWorker {
         var rejects: [Reject] = []
         /// How its accepted and rejected rows follow each other.
         var steps: [(accepted: Int, reject: Reject?)] = []
+        /// Headers that stand in it; their lines are counted as those of rejects.
+        var headers: [CSVHeader] = []
         var failure: Problem?
     }
 
@@ -212,12 +222,9 @@ final class PieceWorker {
         piece.rowLines.removeAll()
         piece.rejects.removeAll()
         piece.steps.removeAll()
+        piece.headers.removeAll()
         guard !hasTooManyTexts else { return }
-        let decoder = CSVDecoder(
-            header: piece.header, fields: options.decodedFields, eventTime: options.clockField,
-            capacity: rows.capacity)
-        let missing = options.decodedFields.subtracting(decoder.fields).fields
-        for field in missing { batch.column(field).update(repeating: nullCell, count: batch.capacity) }
+        var decoder = decoder(of: piece.header)
         var framer = CSVFramer(
             header: piece.header, source: piece.source, offset: piece.bytes.lowerBound, line: 0)
         var count = 0
@@ -230,6 +237,12 @@ final class PieceWorker {
             let outcome = framer.fill(
                 rows, limit: rows.capacity, until: piece.bytes.upperBound, isLast: piece.isLast,
                 rejects: &piece.rejects)
+            if case .header(let header) = outcome {
+                piece.headers.append(header)
+                framer = framer.goingOn(under: header)
+                decoder = self.decoder(of: header)
+                continue
+            }
             guard case .advanced = outcome else { break }
             decoder.decode(rows, into: batch, rejects: &piece.rejects)
             guard texts.intern(batch, fields: columns) else {
@@ -254,6 +267,16 @@ final class PieceWorker {
         do {
             piece.start = try file.append(UnsafeBufferPointer(rebasing: packed[..<(count * (columns.count + 1))]))
         } catch { piece.failure = error }
+    }
+
+    /// A decoder of the wanted columns; those that the header lacks are made null.
+    private func decoder(of header: CSVHeader) -> CSVDecoder {
+        let decoder = CSVDecoder(
+            header: header, fields: options.decodedFields, eventTime: options.clockField, capacity: rows.capacity)
+        for field in options.decodedFields.subtracting(decoder.fields).fields {
+            batch.column(field).update(repeating: nullCell, count: batch.capacity)
+        }
+        return decoder
     }
 
     /// Puts the batch's rows behind `count` others.

@@ -41,7 +41,7 @@ extension CSVDecoder {
     /// - Parameter rows: where the batch's rows come from, in the same order, those that were rejected before included.
     func removeAhead(
         of limit: MaxAhead, _ rows: CSVRows, _ batch: TripBatch, from start: Int, clock: inout RowClock,
-        rejects: inout [Reject]
+        rejects: inout [Reject], lineOf: (Int64) -> Int = { Int($0) }
     ) {
         guard let field = eventTime else { return }
         let cells = batch.column(field)
@@ -54,7 +54,7 @@ extension CSVDecoder {
                 continue
             }
             while rows.line[place] < batch.positions[row] { place += 1 }
-            rejects.append(rejectAhead(rows, place, field, limit.excess(of: mark), batch.source))
+            rejects.append(rejectAhead(rows, place, field, limit.excess(of: mark), batch.source, lineOf: lineOf))
         }
         batch.count = kept
     }
