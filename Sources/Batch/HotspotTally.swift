@@ -26,8 +26,12 @@ struct HotspotTally: PeriodSum {
 
         @inline(__always)
         func isBefore(_ a: Int, _ b: Int) -> Bool {
-            if let positions { positions[a] < positions[b] } else { a < b }
+            if let positions { position(a, positions) < position(b, positions) } else { a < b }
         }
+
+        /// A damaged month may name a place that there is not; it comes last, and is told of when its name is looked for.
+        @inline(__always)
+        private func position(_ id: Int, _ positions: [Int32]) -> Int32 { id < positions.count ? positions[id] : .max }
     }
 
     /// A place's figures in its period.
