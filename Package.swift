@@ -44,7 +44,7 @@ let package = Package(
 
         module("Problems"),
         module("CommandLine", ["Problems", "YAML", "CGetopt"]),
-        module("Trips", ["Problems", "CByteScan", "Compression", "CXXHash"]),
+        module("Trips", ["Problems", "CByteScan", "CMappedFault", "Compression", "CXXHash"]),
         module("Topics", ["Problems", "Trips", "Telemetry", "SQLite", "Kafka", "CXXHash"]),
         module("Database", ["Problems", "Trips", "Telemetry", "SQLite"]),
         module("Telemetry"),
@@ -62,6 +62,7 @@ let package = Package(
         module("HTTP", ["Problems", "CCurl"]),
         module("Compression", ["Problems", "CZstd", "CZlib"]),
         .target(name: "CByteScan"),
+        .target(name: "CMappedFault"),
         .target(name: "CCurl"),
         .systemLibrary(name: "CGetopt"),
         system("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),

@@ -2,7 +2,7 @@
 public struct AuditReport: Sendable {
     /// One thing that was compared as a whole.
     public struct Check: Sendable {
-        /// `view`, `topic`, `ledger` or `batch`.
+        /// `view`, `topic`, `ledger`, `batch`, `alert` or `vintage`.
         public var kind: String
         /// The view, topic, query or run.
         public var name: String
@@ -13,7 +13,18 @@ public struct AuditReport: Sendable {
         public var note: String?
     }
 
+    /// Something that is stored and was not compared.
+    public struct LeftOut: Sendable, Equatable {
+        public var kind: String
+        public var name: String
+        /// How many rows, or messages.
+        public var rows: Int64
+        public var reason: String
+    }
+
     public var checks: [Check] = []
+    /// All that is stored and was not compared.
+    public var leftOut: [LeftOut] = []
     /// The first differences, a line each: where, what is there, what should be.
     public var first: [String] = []
     /// Trips that were read again.
@@ -34,6 +45,7 @@ final class Finding {
     var cells: Int64 = 0
     private(set) var differences: Int64 = 0
     private var notes: [String] = []
+    private(set) var leftOut: [AuditReport.LeftOut] = []
     private var kept: [(order: Int64, text: String)] = []
     /// Differences come in no strict order; so many are held to find the first among them.
     private static let most = 4096
@@ -50,6 +62,16 @@ final class Finding {
     func differ(_ text: @autoclosure () -> String) { differ(0, text()) }
 
     func note(_ text: String) { if !notes.contains(text) { notes.append(text) } }
+
+    /// Notes that rows which are stored are not compared.
+    func leaveOut(_ rows: Int64, _ reason: String, remark: String? = nil) {
+        note(remark ?? "not compared: \(reason)")
+        if let index = leftOut.firstIndex(where: { $0.reason == reason }) {
+            leftOut[index].rows = max(leftOut[index].rows, rows)
+        } else {
+            leftOut.append(.init(kind: kind, name: name, rows: rows, reason: reason))
+        }
+    }
 
     /// The first differences in their order, each behind the name of the check.
     func first(_ limit: Int) -> [String] {

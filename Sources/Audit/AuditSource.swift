@@ -7,8 +7,9 @@ public import Trips
 public enum AuditSource {
     /// A topic of `store`; where a stream was started with `--from-time`, the same time.
     case topic(String, from: EventTime?)
-    /// Trip files, by the identity that a stream which read them straight has noted; `open` gives them with the columns that are asked for.
-    case files(identity: String, open: (_ fields: TripFieldSet) throws -> TripSource)
+    /// Trip files, by the identity that a stream which read them straight has noted; `open` gives them with the columns that are asked for,
+    /// without trips that were too far ahead at a time: that of the stream's first look, nil where it is not known.
+    case files(identity: String, open: (_ fields: TripFieldSet, _ startedMs: EventTime?) throws -> TripSource)
 }
 
 /// Reads a source's trips in an order that every query can be judged by, once a pass.
@@ -27,14 +28,22 @@ struct NewestTimes {
     mutating func follow(
         _ batch: TripBatch, _ rows: Range<Int>, newest: inout EventTime
     ) -> UnsafePointer<EventTime> {
+        follow(batch, [rows], newest: &newest)
+    }
+
+    mutating func follow(
+        _ batch: TripBatch, _ stretches: [Range<Int>], newest: inout EventTime
+    ) -> UnsafePointer<EventTime> {
         if batch.capacity > capacity {
             before.deallocate()
             before = .allocate(capacity: batch.capacity)
             capacity = batch.capacity
         }
-        for row in rows {
-            before[row] = newest
-            newest = max(newest, batch.eventTimes[row])
+        for rows in stretches {
+            for row in rows {
+                before[row] = newest
+                newest = max(newest, batch.eventTimes[row])
+            }
         }
         return UnsafePointer(before)
     }
@@ -48,8 +57,38 @@ final class TopicTripReader: TripReader {
     private let starts: [Int64]
     private let trips: TopicTrips
     private let topic: String
-    private var times = NewestTimes()
+    /// By what their queries have left out as too far ahead; one for all queries, unless they have read at different times.
+    private var views: [View] = []
     private var isFirstPass = true
+
+    /// The topic as some queries have taken it.
+    private struct View {
+        /// Offsets that they have left out, by partition.
+        var ahead: [Int: [Range<Int64>]]
+        /// The greatest event time so far, by partition.
+        var newest: [EventTime]
+        var times = NewestTimes()
+
+        /// The stretches of a batch's rows that they have taken.
+        func taken(_ rows: Range<Int>, partition: Int, _ offset: (Int) -> Int64) -> [Range<Int>] {
+            guard !rows.isEmpty, let ahead = ahead[partition] else { return [rows] }
+            let (first, last) = (offset(rows.lowerBound), offset(rows.upperBound - 1))
+            guard ahead.contains(where: { $0.lowerBound <= last && $0.upperBound > first }) else { return [rows] }
+            var stretches: [Range<Int>] = []
+            for row in rows where !ahead.contains(where: { $0.contains(offset(row)) }) {
+                if stretches.last?.upperBound == row {
+                    stretches[stretches.count - 1] = stretches[stretches.count - 1].lowerBound..<row + 1
+                } else {
+                    stretches.append(row..<row + 1)
+                }
+            }
+            return stretches
+        }
+
+        func leavesOut(of offsets: Range<Int64>, partition: Int) -> Bool {
+            ahead[partition]?.contains { $0.overlaps(offsets) } ?? false
+        }
+    }
 
     init(_ reader: any TopicReader, fields: TripFieldSet, from time: EventTime?) throws {
         topic = reader.topic
@@ -59,16 +98,20 @@ final class TopicTripReader: TripReader {
         starts = try time.map { try reader.offsets(from: $0) } ?? kept
     }
 
-    deinit { times.deallocate() }
+    deinit { for view in views { view.times.deallocate() } }
 
     /// Where each partition stands in a pass.
     private struct Place {
         var offset: Int64
         var trips: Int64 = 0
-        var newest = EventTime.min
     }
 
     func pass(over recounts: [Recount], progress: (Int64) -> Void, narrowing: () -> Void) throws {
+        for view in views { view.times.deallocate() }
+        views = []
+        for recount in recounts where !views.contains(where: { $0.ahead == recount.ahead }) {
+            views.append(View(ahead: recount.ahead, newest: Array(repeating: .min, count: partitionCount)))
+        }
         var places = starts.map { Place(offset: $0) }
         let ends = places.indices.map { partition in recounts.map { $0.ends[partition] }.max() ?? 0 }
         // What a bounded run had closed at its end holds for the trips of all partitions that came later: those before it are read first.
@@ -88,7 +131,9 @@ final class TopicTripReader: TripReader {
 
     /// For each closing the trips that had been consumed of each partition, by the query that was furthest.
     private static func stops(_ recounts: [Recount], _ partitionCount: Int) -> [[Int64]] {
-        Set(recounts.flatMap(\.closings)).sorted { $0.reduce(0, +) < $1.reduce(0, +) }
+        Set(recounts.flatMap(\.closings)).sorted { a, b in
+            a.reduce(0) { $0.addingSaturated($1) } < b.reduce(0) { $0.addingSaturated($1) }
+        }
     }
 
     /// Takes the next stored batch, or the first `limit` trips of it; false where there is none.
@@ -101,13 +146,16 @@ final class TopicTripReader: TripReader {
         }
         let after = TopicTrips.offset(after: stored)
         if !isFirstPass, stored.encoding == .trips, after <= end, place.offset <= stored.baseOffset,
-            stored.count <= limit, recounts.allSatisfy({ !$0.mayHold(stored.times) })
+            stored.count <= limit, recounts.allSatisfy({ !$0.mayHold(stored.times) }),
+            views.allSatisfy({ !$0.leavesOut(of: stored.baseOffset..<after, partition: partition) })
         {
             for recount in recounts where after <= recount.ends[partition] {
                 recount.pass(Int64(stored.count), partition: partition)
             }
             place.trips += Int64(stored.count)
-            place.newest = max(place.newest, stored.times.upperBound)
+            for index in views.indices {
+                views[index].newest[partition] = max(views[index].newest[partition], stored.times.upperBound)
+            }
             place.offset = after
             return true
         }
@@ -123,16 +171,29 @@ final class TopicTripReader: TripReader {
         var next = min(after, end)
         if last < batch.count, last < rows(before: end) { next = offset(last) }
         last = max(last, first)
-        let newestBefore = times.follow(batch, first..<last, newest: &place.newest)
+        let taken = views.map { $0.taken(first..<last, partition: partition, offset) }
+        var newestBefore: [UnsafePointer<EventTime>] = []
+        for index in views.indices {
+            var newest = views[index].newest[partition]
+            newestBefore.append(views[index].times.follow(batch, taken[index], newest: &newest))
+            views[index].newest[partition] = newest
+        }
         let met = rejects.filter { Int64($0.location.line) < next }
+        let aheads = views.map(\.ahead)
         forEachAtOnce(recounts, trips: last - first) { recount in
             recount.add(met, partition: partition)
             let own = min(last, rows(before: recount.ends[partition]))
-            guard own > first else { return }
-            recount.add(
-                .init(batch: batch, rows: first..<own, partition: partition, newestBefore: newestBefore))
+            guard own > first, let view = aheads.firstIndex(of: recount.ahead) else { return }
+            var count = 0
+            for stretch in taken[view] where stretch.lowerBound < own {
+                let rows = stretch.clamped(to: first..<own)
+                count += rows.count
+                recount.add(
+                    .init(batch: batch, rows: rows, partition: partition, newestBefore: newestBefore[view]))
+            }
+            recount.addAhead(own - first - count)
         }
-        place.trips += Int64(last - first)
+        place.trips += Int64(taken.map { $0.reduce(0) { $0 + $1.count } }.max() ?? 0)
         place.offset = next
         return true
     }

@@ -62,7 +62,8 @@ extension Auditor {
             let mine = audit.recount.total
             switch audit.recount.lateness {
             case .none: break
-            case .unknown: audit.allClosedMayLack = stored.late - mine.late > audit.recount.possiblyLate
+            case .unknown:
+                audit.allClosedMayLack = stored.late.subtractingSaturated(mine.late) > audit.recount.possiblyLate
             case .replayed:
                 // Other counts that differ are no matter of lateness.
                 if stored != mine, stored.consumed == mine.consumed, stored.skipped == mine.skipped {
@@ -95,10 +96,10 @@ extension Auditor {
         for audit in audits {
             guard audit.recount.ends.count == 1, audit.checkpoint.positions.count == 1,
                 let newest = audit.checkpoint.positions.values.first?.newest.first ?? nil,
-                let watermark = audit.checkpoint.watermark, newest >= watermark, newest - watermark != asked
+                let watermark = audit.checkpoint.watermark, newest >= watermark,
+                case let found = newest.subtractingSaturated(watermark), found != asked
             else { continue }
             let wasClosed = histories[audit.plan.name]?.runs.last?.closed(audit.plan.name) ?? true
-            let found = newest - watermark
             return !wasClosed || found < asked ? [found, asked] : [asked, found]
         }
         return [asked]

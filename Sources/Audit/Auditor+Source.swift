@@ -18,7 +18,7 @@ extension Auditor {
         }
     }
 
-    func makeReader() throws -> any TripReader {
+    func makeReader(_ checkpoints: [QueryCheckpoint]) throws -> any TripReader {
         switch source {
         case .topic(let topic, let time):
             guard let store else {
@@ -26,9 +26,10 @@ extension Auditor {
                     .noInput, "there is no topic \"\(topic)\"", hint: "Name the trip files with --from instead.")
             }
             return try TopicTripReader(store.makeReader(topic: topic), fields: fields, from: time)
-        case .files(_, let open):
+        case .files(let identity, let open):
             let fields = fields
-            return FileTripReader { try open(fields) }
+            let startedMs = checkpoints.compactMap { $0.positions[identity]?.startedMs }.first
+            return FileTripReader { try open(fields, startedMs) }
         }
     }
 
@@ -49,12 +50,19 @@ extension Auditor {
         let closings = history.closings(partitionCount: ends.count)
         let recount = Recount(
             plan: plan, zone: options.zone, lateness: lateness(of: plan, checkpoint, partitions: ends.count),
-            ends: ends, closings: closings)
+            ends: ends, closings: closings, ahead: try ahead(of: plan))
         audits.append(
             try QueryAudit(
                 plan: plan, checkpoint: checkpoint, zone: options.zone, recount: recount,
                 pruned: PrunedDays(of: plan, zone: options.zone, on: connection),
                 topic: "\(options.tenant)_\(plan.topicSuffix)"))
+    }
+
+    /// What the query has left out of a topic, by partition.
+    private func ahead(of plan: QueryPlan) throws -> [Int: [Range<Int64>]] {
+        guard case .topic(let topic, _) = source else { return [:] }
+        let stretches = try AheadRecords.all(of: plan.name, source: topic, on: connection)
+        return Dictionary(grouping: stretches, by: \.partition).mapValues { $0.map(\.offsets) }
     }
 
     /// Where the query stands in the source.

@@ -7,7 +7,8 @@ extension Auditor {
     func topicEnds() throws -> [String: [Int64]] {
         guard let store else { return [:] }
         let known = Set(try store.topics().map(\.name))
-        return try plans.map { "\(options.tenant)_\($0.topicSuffix)" }.filter(known.contains)
+        let topics = Set((plans + options.besides).map { "\(options.tenant)_\($0.topicSuffix)" })
+        return try topics.filter(known.contains)
             .reduce(into: [:]) { $0[$1] = try store.makeReader(topic: $1).offsets().map(\.upperBound) }
     }
 
@@ -28,6 +29,58 @@ extension Auditor {
                     payload: statement.withBytes(6) { Array($0) }))
         }
         return batches
+    }
+
+    /// Topics that hold messages which are no query's results, or results of queries that were not audited.
+    ///
+    /// - Parameter others: queries that have results and were not audited.
+    func topicsLeftOut(_ others: [String]) throws -> [Finding] {
+        guard let store else { return [] }
+        var reasons = [
+            "deadLetter": "records that could not be used, as they came",
+            "late": "records that were late, as they came",
+            "mlResults": "models have answered so, and nothing else says what they should",
+        ]
+        for query in others { reasons["\(query)Stream"] = "its query was not audited" }
+        let known = Set(try store.topicNames())
+        return try reasons.sorted { $0.key < $1.key }.compactMap { suffix, reason in
+            let topic = "\(options.tenant)_\(suffix)"
+            guard known.contains(topic) else { return nil }
+            let kept = try store.makeReader(topic: topic).offsets().reduce(0) { $0 + $1.count }
+            guard kept > 0 else { return nil }
+            let finding = Finding("topic", topic)
+            finding.leaveOut(Int64(kept), reason)
+            return finding
+        }
+    }
+
+    /// The records of the topic of alerts, one text each; nil where there is no such topic, or it does not keep its first ones any more.
+    func alertRecords() throws -> [[UInt8]]? {
+        let topic = "\(options.tenant)_alerts"
+        guard let store, try store.topicNames().contains(topic) else { return nil }
+        let reader = try store.makeReader(topic: topic)
+        let records = BatchRecords()
+        var found: [[UInt8]] = []
+        for (partition, kept) in try reader.offsets().enumerated() {
+            guard kept.lowerBound == 0 else { return nil }
+            var offset = kept.lowerBound
+            while offset < kept.upperBound, let batch = try reader.read(partition: partition, from: offset) {
+                try records.load(batch, from: offset)
+                for index in 0..<records.count {
+                    records.withValue(index) { value in if let value { found.append(Array(value)) } }
+                }
+                offset = TopicTrips.offset(after: batch)
+            }
+        }
+        return found
+    }
+
+    /// Whether a stream of these results runs, or was killed, so that a topic may have more or less than the database.
+    var isUnderWay: Bool {
+        audits.contains { audit in
+            let last = histories[audit.plan.name]?.runs.last
+            return last != nil && (last?.ended == nil || last?.outcome == "failed")
+        }
     }
 
     func compareTopic(

@@ -21,6 +21,9 @@ public struct AuditOptions: Sendable {
     /// Whether queries that have results and are not among the plans are listed.
     public var notesOthers = true
 
+    /// Queries that are audited besides, where they have results that were computed by this declaration and from the same source.
+    public var besides: [QueryPlan] = []
+
     public init(tenant: String, zone: ZoneClock) { (self.tenant, self.zone) = (tenant, zone) }
 }
 
@@ -33,7 +36,7 @@ public struct AuditOptions: Sendable {
 ///
 /// Used by one thread at a time.
 public final class Auditor {
-    let plans: [QueryPlan]
+    private(set) var plans: [QueryPlan]
     let options: AuditOptions
     private let database: ResultsDatabase
     let store: (any TopicStore)?
@@ -77,17 +80,22 @@ public final class Auditor {
 
     private func run(topicEndsBefore before: [String: [Int64]]) throws {
         let history = try RunHistory(connection)
-        let checkpoints = try CheckpointStore(connection: connection).all(plans)
+        var checkpoints = try CheckpointStore(connection: connection).all(plans)
         let after = try topicEnds()
         let outbox = try readOutbox()
         try requireSource(of: checkpoints.filter { $0.plan != nil }.map(\.checkpoint))
         var findings: [Finding] = []
-        for (name, plan, _) in checkpoints where plan == nil && options.notesOthers {
-            let finding = Finding("view", name)
-            finding.note("not compared: the query is not declared any more")
-            findings.append(finding)
+        for index in checkpoints.indices where checkpoints[index].plan == nil && options.notesOthers {
+            let (name, _, checkpoint) = checkpoints[index]
+            let (plan, reason) = besides(name, checkpoint)
+            if let plan {
+                plans.append(plan)
+                checkpoints[index].plan = plan
+            } else {
+                findings.append(try leftOut(name, checkpoint, reason))
+            }
         }
-        let reader = try makeReader()
+        let reader = try makeReader(checkpoints.map(\.checkpoint))
         for (name, plan, checkpoint) in checkpoints {
             guard let plan, checkpoint.epoch > 0 else { continue }
             try prepare(plan, checkpoint, QueryHistory(of: name, counts: .init(checkpoint.counts), in: history), reader)
@@ -103,6 +111,8 @@ public final class Auditor {
             if case .replayed = audit.recount.lateness { audit.restart(.replayed(delayMs: delayMs)) }
         }
         let days = DayTallies(zone: options.zone)
+        let recomputed = try RecomputedDatabase(for: connection, plans: audits.map(\.plan), zone: options.zone)
+        let alerts = audits.map(AlertRecount.init)
         try forEachSlice(reader) { slice in
             // A query's messages are read on another thread while the next query's rows are.
             let messages = BackgroundWork(label: "messages")
@@ -110,23 +120,76 @@ public final class Auditor {
             for audit in audits {
                 try StoredComparison(audit, on: connection).run(slice)
                 days.add(audit)
+                try recomputed.fill(audit, on: connection, isFirst: slice.lowerBound == .min)
                 messages.start { try self.compareTopic(audit, slice, before, after, outbox) }
             }
             try messages.wait()
+            for alert in alerts { alert.add() }
             // Rows of all slices are known with the last one; the views are small enough to be looked at again.
             for audit in audits where slice.lowerBound == .min || audit.plan.window.isWindowed {
                 try compareView(audit, slice)
             }
         }
         for audit in audits { finish(audit) }
+        let records = RecordComparison(connection: connection)
         let runs = Finding("ledger", "runs")
         LedgerComparison.compareRuns(history, runs)
-        let analyses = try BatchComparison(
-            connection: connection, zone: options.zone, days: days, history: history,
-            audited: Set(audits.map(\.plan.table))
+        try records.compareRuns(runs)
+        let batch = BatchComparison(
+            connection: connection, zone: options.zone, days: days, history: history, audits: audits,
+            recomputed: recomputed)
+        let analyses = try batch.run() + VintageComparison(batch: batch).run()
+        let raised = try AlertComparison(
+            connection: connection, zone: options.zone, audits: audits,
+            recounts: Dictionary(uniqueKeysWithValues: zip(audits.map(\.plan.name), alerts)),
+            topic: alertRecords().map { ("\(options.tenant)_alerts", $0, isUnderWay) }
         ).run()
         findings = audits.map(\.view) + findings + audits.map(\.topic) + audits.map(\.ledger) + [runs] + analyses
+        findings += raised
+        findings += [try records.compareWorkflows()].compactMap { $0 }
+        findings += try LookupComparison(connection: connection, zone: options.zone).run()
+        if options.notesOthers {
+            let others = checkpoints.filter { $0.plan == nil }.map(\.name)
+            findings += try topicsLeftOut(others)
+            findings += try StoredInventory(
+                connection: connection, queries: checkpoints.map { ($0.plan, Self.table(of: $0.checkpoint)) },
+                analyses: batch.views().map(\.name)
+            ).run()
+        }
         collect(findings)
+    }
+
+    /// The view that a query's results were stored for.
+    private static func table(of checkpoint: QueryCheckpoint) -> String {
+        guard let mark = checkpoint.declaration.range(of: "; table ", options: .backwards) else { return "" }
+        return String(checkpoint.declaration[mark.upperBound...])
+    }
+
+    /// The plan of a query that nobody named but that has results, or why it cannot be audited.
+    private func besides(_ name: String, _ checkpoint: QueryCheckpoint) -> (plan: QueryPlan?, reason: String) {
+        guard let plan = options.besides.first(where: { $0.name == name }) else {
+            return (nil, "the query is not declared any more")
+        }
+        guard checkpoint.declaration == "\(plan.schemaFingerprint); table \(plan.table)" else {
+            return (nil, "the query is declared otherwise than its results: name its declarations with --queries")
+        }
+        do {
+            try requireSource(of: [checkpoint])
+            if case .topic(let topic, let time) = source, let position = checkpoint.positions[topic] {
+                try requireRecords(topic, position, time)
+            }
+        } catch {
+            return (nil, (error as? Problem)?.message ?? "its source cannot be read")
+        }
+        return (plan, "")
+    }
+
+    private func leftOut(_ name: String, _ checkpoint: QueryCheckpoint, _ reason: String) throws -> Finding {
+        let finding = Finding("view", name)
+        let table = Self.table(of: checkpoint).split(separator: "\"", omittingEmptySubsequences: false)
+        let count = try? connection.value("SELECT count(*) FROM \"\(table.joined(separator: "\"\""))\"")?.integer
+        finding.leaveOut(count ?? 0, reason)
+        return finding
     }
 
     private var viewCounts: [String: Int64] = [:]
@@ -149,6 +212,9 @@ public final class Auditor {
 
     private func collect(_ findings: [Finding]) {
         report.checks = findings.filter { $0.cells > 0 || $0.differences > 0 || $0.check.note != nil }.map(\.check)
+        // Whoever names queries has asked for no more than these.
+        let own = ["view", "topic", "ledger"]
+        report.leftOut = findings.flatMap(\.leftOut).filter { options.notesOthers || own.contains($0.kind) }
         report.first = Array(findings.flatMap { $0.first(options.limit) }.prefix(options.limit))
         report.trips = audits.map { $0.recount.total.consumed }.max() ?? 0
     }
@@ -170,15 +236,22 @@ public final class Auditor {
 
     /// Late records that nobody can name: what rows lack is theirs.
     private func finishUnknown(_ audit: QueryAudit) {
-        let late = audit.checkpoint.counts.late - audit.recount.total.late
-        audit.view.note(
+        let late = audit.checkpoint.counts.late.subtractingSaturated(audit.recount.total.late)
+        let remark =
             "\(audit.checkpoint.counts.late) trips were late, and nobody can tell which; windows they can have touched were compared by their sum"
-        )
+        if audit.uncertainRows > 0 {
+            audit.view.leaveOut(
+                audit.uncertainRows, "late trips may be missing from them, which were compared by their sum",
+                remark: remark)
+        } else {
+            audit.view.note(remark)
+        }
         // What pruned windows lacked is not known any more.
         guard audit.countWord != nil, audit.prunedWindows.isEmpty else { return }
         if case .sliding(let sizeMs, let everyMs) = audit.plan.window, sizeMs != everyMs {
             // Late for all of its windows is late; a trip may be missing from some of them besides.
-            if audit.lacking < late * (sizeMs / everyMs) {
+            let (least, overflow) = late.multipliedReportingOverflow(by: sizeMs / everyMs)
+            if overflow || audit.lacking < least {
                 audit.view.differ(
                     .max, "rows lack \(audit.lacking) trips, of \(late) that were late for each of their windows")
             }

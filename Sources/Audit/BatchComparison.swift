@@ -1,9 +1,11 @@
 import Batch
 import Foundation
 import SQLite
+import Stream
 import Trips
 
-/// Compares the rows of the four analyses with what the recounted windows give: day by day in plain sums, without rollups.
+/// Compares the rows of analyses with what the recounted windows give: those of the four day by day in plain sums, without rollups, those of
+/// declared ones by running their statements over the recount.
 ///
 /// A period is compared where its last `batch` ran after the last change of any result; others would differ by right.
 struct BatchComparison {
@@ -11,70 +13,144 @@ struct BatchComparison {
     let zone: ZoneClock
     let days: DayTallies
     let history: RunHistory
-    /// Views of the queries that were recounted.
-    let audited: Set<String>
+    /// The queries that were recounted.
+    let audits: [QueryAudit]
+    let recomputed: RecomputedDatabase
 
-    private typealias Row = [SQLValue]
+    typealias Row = [SQLValue]
 
     func run() throws -> [Finding] {
-        try Analysis.allCases.compactMap { analysis in
-            let views = try connection.value(
-                "SELECT count(*) FROM sqlite_schema WHERE type = 'view' AND name = ?", .text(analysis.view))
-            guard views?.integer == 1 else { return nil }
-            let finding = Finding("batch", analysis.view)
-            try compare(analysis, finding)
+        try recomputed.fillAnalyses { view in
+            // What a statement of one's own reads of them has to be there whole.
+            let runs = lastRuns(of: view)
+            guard try runs.allSatisfy({ try verdict($0.key, $0.value, view) == .fresh }) else { return nil }
+            let order = runs.keys.sorted { ($0.kind.rawValue, $0.description) < ($1.kind.rawValue, $1.description) }
+            return order.flatMap { period in
+                (try? rows(of: period, view))?.map { [.text(period.kind.rawValue), .text(period.description)] + $0 }
+                    ?? []
+            }
+        }
+        return try views().map { view in
+            let finding = Finding("batch", view.name)
+            do {
+                try compare(view, finding)
+            } catch let error as SQLiteError where error.code == .statement {
+                finding.differ("cannot be read: \(error.message)")
+            }
             return finding
         }
     }
 
-    private func compare(_ analysis: Analysis, _ finding: Finding) throws {
-        let missing = try needed(by: analysis).filter { try !audited.contains($0) && isStored($0) }
-        if let missing = missing.first {
-            return finding.note("not compared: \(missing), which it reads, was not audited")
-        }
-        var (stale, unknowable) = (0, 0)
-        for (period, run) in lastRuns(of: analysis).sorted(by: {
-            ($0.key.kind.rawValue, $0.key.ordinal) < ($1.key.kind.rawValue, $1.key.ordinal)
-        }) {
-            if read(by: analysis).contains(where: {
-                days.unknowable[$0]?.contains(where: period.days.contains) ?? false
-            }) {
-                unknowable += 1
-                continue
-            }
-            switch try freshness(of: period, run, analysis) {
-            case .stale: stale += 1
-            case .asFarAsNoted: try compare(period, analysis, comparesPartial: false, finding)
-            case .fresh: try compare(period, analysis, comparesPartial: true, finding)
-            }
-        }
-        if unknowable > 0 {
-            finding.note(
-                "\(unknowable) period\(unknowable == 1 ? "" : "s") of windows that were let go of, and that late trips may have been missing from, not compared"
-            )
-        }
-        if stale > 0 {
-            finding.note(
-                "\(stale) period\(stale == 1 ? " is" : "s are") older than the results, and not compared: run taxi-cli batch"
-            )
+    /// All views of analyses that there are.
+    func views() throws -> [PeriodView] {
+        try (Analysis.allCases.map { PeriodView($0) } + recomputed.declared.map { PeriodView($0) }).filter { view in
+            try connection.value(
+                "SELECT 1 FROM sqlite_schema WHERE name = ? OR name = ?", .text(view.name), .text("batch_\(view.name)"))
+                != nil
         }
     }
 
-    /// Views that its figures come from.
-    private func read(by analysis: Analysis) -> [String] {
-        switch analysis {
-        case .fareTrend: ["tripstotal", "faredistribution"]
-        case .accumulated: ["tripstotal"]
-        case .areaHotspots: ["hotspotcommunitywindow"]
-        case .locationHotspots: ["hotspotwindow"]
+    private func compare(_ view: PeriodView, _ finding: Finding) throws {
+        let statement = try connection.prepare("SELECT * FROM \"\(view.name)\"")
+        let columns = (0..<statement.columnCount).map(statement.columnName)
+        guard columns == ["period_kind", "period"] + view.columns else {
+            return finding.differ(
+                "has the columns \(columns.joined(separator: ", ")), should have period_kind, period, \(view.columns.joined(separator: ", "))"
+            )
+        }
+        if let reason = try reasonNotToCompare(view) {
+            return finding.leaveOut(try count(view), reason)
+        }
+        let runs = lastRuns(of: view)
+        var seen: Set<Period> = []
+        var left = LeftPeriods()
+        var (key, rows): (Row, [Row]) = ([], [])
+        func take() throws {
+            guard !key.isEmpty else { return }
+            guard let period = Self.period(key, view) else {
+                return finding.differ("\(key.map(SQLText.of).joined(separator: " ")): is no period that there is")
+            }
+            guard seen.insert(period).inserted else {
+                return finding.differ(start(of: period), "\(period): comes again after other periods")
+            }
+            guard let run = runs[period] ?? unfinishedRun else {
+                return finding.differ(start(of: period), "\(period): no batch run has computed it")
+            }
+            try judge(period, run, view, rows, finding, &left)
+        }
+        while try statement.step() {
+            let next = [statement.value(0), statement.value(1)]
+            if next != key {
+                try take()
+                (key, rows) = (next, [])
+            }
+            rows.append((2..<statement.columnCount).map(statement.value))
+        }
+        try take()
+        for (period, run) in runs where !seen.contains(period) { try judge(period, run, view, [], finding, &left) }
+        left.note(in: finding)
+    }
+
+    func start(of period: Period) -> EventTime { zone.startMs(ofLocalDay: period.days.lowerBound) }
+
+    static func period(_ key: Row, _ view: PeriodView) -> Period? {
+        guard let period = try? key[1].text.map({ try Period($0) }), period.description == key[1].text,
+            period.kind.rawValue == key[0].text, view.kinds.contains(period.kind)
+        else { return nil }
+        return period
+    }
+
+    /// Periods whose rows cannot be judged.
+    struct LeftPeriods {
+        var stale = (periods: 0, rows: 0)
+        var unknowable = (periods: 0, rows: 0)
+
+        func note(in finding: Finding) {
+            if unknowable.periods > 0 {
+                let reason = "of windows that were let go of, and that late trips may have been missing from"
+                let remark =
+                    "\(unknowable.periods) period\(unknowable.periods == 1 ? "" : "s") \(reason), not compared"
+                finding.leaveOut(Int64(unknowable.rows), reason, remark: remark)
+            }
+            if stale.periods > 0 {
+                finding.leaveOut(
+                    Int64(stale.rows), "older than the results: run taxi-cli batch",
+                    remark:
+                        "\(stale.periods) period\(stale.periods == 1 ? " is" : "s are") older than the results, and not compared: run taxi-cli batch"
+                )
+            }
         }
     }
 
-    private func needed(by analysis: Analysis) -> [String] {
-        let own = read(by: analysis)
+    private func judge(
+        _ period: Period, _ run: RunHistory.Run, _ view: PeriodView, _ found: [Row], _ finding: Finding,
+        _ left: inout LeftPeriods
+    ) throws {
+        switch try verdict(period, run, view) {
+        case .unknowable:
+            left.unknowable.periods += 1
+            left.unknowable.rows += found.count
+        case .stale:
+            left.stale.periods += 1
+            left.stale.rows += found.count
+        case .asFarAsNoted: try compare(period, view, found, comparesPartial: false, finding)
+        case .fresh: try compare(period, view, found, comparesPartial: true, finding)
+        }
+    }
+
+    private func count(_ view: PeriodView) throws -> Int64 {
+        try connection.value("SELECT count(*) FROM \"\(view.name)\"")?.integer ?? 0
+    }
+
+    /// What keeps all of a view from being compared; nil for nothing.
+    func reasonNotToCompare(_ view: PeriodView) throws -> String? {
+        let audited = Set(audits.map(\.plan.table))
         // How far the results reach, and so what is partial, comes from all of them.
-        return own
-            + ["faredistribution", "hotspotcommunitywindow", "hotspotwindow", "tripstotal"].filter { !own.contains($0) }
+        let needed = view.reads + ["faredistribution", "hotspotcommunitywindow", "hotspotwindow", "tripstotal"]
+        if let missing = try needed.first(where: { try !audited.contains($0) && isStored($0) }) {
+            return "\(missing), which it reads, was not audited"
+        }
+        return recomputed.reasons[view.name]
     }
 
     private func isStored(_ view: String) throws -> Bool {
@@ -82,31 +158,46 @@ struct BatchComparison {
     }
 
     /// The newest successful batch run of each period.
-    private func lastRuns(of analysis: Analysis) -> [Period: RunHistory.Run] {
+    ///
+    /// - Parameter last: the last run that counts; nil for all.
+    func lastRuns(of view: PeriodView, until last: String? = nil) -> [Period: RunHistory.Run] {
         var runs: [Period: RunHistory.Run] = [:]
         for run in history.runs where run.command == "batch" && run.outcome == "success" {
-            guard (run.summary["rows"] as? [String: Any])?[analysis.view] != nil,
+            if let last, run.id > last { break }
+            guard (run.summary["rows"] as? [String: Any])?[view.name] != nil,
                 let periods = run.summary["periods"] as? [String: [String]]
             else { continue }
             for period in periods.values.joined() {
-                guard let period = try? Period(period), analysis.kinds.contains(period.kind) else { continue }
+                guard let period = try? Period(period), view.kinds.contains(period.kind) else { continue }
                 runs[period] = run
             }
         }
         return runs
     }
 
-    private enum Freshness {
+    /// The first batch run that did not come to its end: it may have computed any period, and says of none that it has.
+    var unfinishedRun: RunHistory.Run? {
+        history.runs.first { $0.command == "batch" && $0.outcome != "success" }
+    }
+
+    enum Verdict {
         /// Nothing has changed since.
         case fresh
         /// None of the days that it is made of has changed; later ones may have, and with them what counts as complete.
         case asFarAsNoted
         case stale
+        /// Made of windows that are gone, and of which nobody knows what they were.
+        case unknowable
     }
 
-    private func freshness(of period: Period, _ batch: RunHistory.Run, _ analysis: Analysis) throws -> Freshness {
+    func verdict(_ period: Period, _ batch: RunHistory.Run, _ view: PeriodView) throws -> Verdict {
+        if view.reads.contains(where: { days.unknowable[$0]?.contains(where: period.days.contains) ?? false }) {
+            return .unknowable
+        }
+        let reads = Set(view.reads + ["faredistribution", "hotspotcommunitywindow", "hotspotwindow", "tripstotal"])
+        let queries = Set(audits.filter { reads.contains($0.plan.table) }.map(\.plan.name))
         var isSure = true
-        for run in history.runs where run.command == "stream" && run.hasEffects {
+        for run in history.runs where run.command == "stream" && run.changed(queries) {
             if run.started >= batch.started || (run.ended ?? .min) >= batch.started { return .stale }
             // It runs, or was killed and nobody knows when; the days that it changed are noted then.
             if run.ended == nil { isSure = false }
@@ -115,67 +206,58 @@ struct BatchComparison {
         let changed = try connection.rows(
             "SELECT day FROM changed_days UNION SELECT day FROM rolled_days WHERE fresh = 0"
         ) { row throws(SQLiteError) in Int(row.integer(0)) }
-        let days: (Int) -> Bool =
-            switch analysis {
+        let matters: (Int) -> Bool =
+            switch view.analysis {
             case .accumulated: { $0 < period.days.upperBound }
             case .fareTrend:
                 { day in [period, period.previous, period.sameAYearBefore].contains { $0.days.contains(day) } }
             case .areaHotspots, .locationHotspots: { period.days.contains($0) }
+            // It may read any day, and of queries whose changes are noted nowhere.
+            case nil: { _ in true }
             }
-        return changed.contains(where: days) ? .stale : .asFarAsNoted
+        return view.analysis == nil || changed.contains(where: matters) ? .stale : .asFarAsNoted
     }
 
     private func compare(
-        _ period: Period, _ analysis: Analysis, comparesPartial: Bool, _ finding: Finding
+        _ period: Period, _ view: PeriodView, _ found: [Row], comparesPartial: Bool, _ finding: Finding
     ) throws {
-        let expected = rows(of: period, analysis)
-        let order = analysis == .areaHotspots || analysis == .locationHotspots ? " ORDER BY rank" : ""
-        let statement = try connection.prepare(
-            "SELECT * FROM \(analysis.view) WHERE period_kind = ? AND period = ?\(order)")
-        try statement.bind([.text(period.kind.rawValue), .text(period.description)])
-        let at = zone.startMs(ofLocalDay: period.days.lowerBound)
-        var index = 0
-        while try statement.step() {
-            // "partial" is the last column of each.
-            let columns = 2..<statement.columnCount - (comparesPartial ? 0 : 1)
-            finding.cells += Int64(columns.count)
-            let name = "\(period)" + (order.isEmpty ? "" : " rank \(index + 1)")
-            if index >= expected.count {
-                finding.differ(at, "\(name): there should be no such row")
-            } else {
-                for column in columns where !Self.isSame(statement.value(column), expected[index][column - 2]) {
-                    finding.differ(
-                        at,
-                        "\(name): \(statement.columnName(column)) is \(Self.text(statement.value(column))), should be \(Self.text(expected[index][column - 2]))"
-                    )
-                }
+        let expected = try rows(of: period, view)
+        let at = start(of: period)
+        // "partial" is the last column of each.
+        let count = view.columns.count - (comparesPartial ? 0 : 1)
+        func name(_ index: Int) -> String { "\(period)" + (view.place.map { " \($0) \(index + 1)" } ?? "") }
+        for (index, row) in found.enumerated() {
+            finding.cells += Int64(count)
+            guard index < expected.count else {
+                finding.differ(at, "\(name(index)): there should be no such row")
+                continue
             }
-            index += 1
+            for column in 0..<count where !Self.isSame(row[column], expected[index][column]) {
+                finding.differ(
+                    at,
+                    "\(name(index)): \(view.columns[column]) is \(SQLText.of(row[column])), should be \(SQLText.of(expected[index][column]))"
+                )
+            }
         }
-        for rank in expected.indices.dropFirst(index) {
-            finding.differ(at, "\(period)" + (order.isEmpty ? "" : " rank \(rank + 1)") + ": the row is missing")
+        for index in expected.indices.dropFirst(found.count) {
+            finding.differ(at, "\(name(index)): the row is missing")
         }
     }
 
-    private static func isSame(_ found: SQLValue, _ expected: SQLValue) -> Bool {
-        guard case .real(let a) = found, case .real(let b) = expected else { return found == expected }
-        return abs(a - b) <= 1e-12 * max(abs(a), abs(b))
-    }
-
-    private static func text(_ value: SQLValue) -> String {
-        switch value {
-        case .null: "null"
-        case .integer(let value): "\(value)"
-        case .real(let value): "\(value)"
-        case .text(let text): "\"\(text)\""
-        case .blob: "a blob"
-        }
-    }
+    /// Amounts are the doubles nearest to them on both sides, quotients the same division: nothing has a tolerance.
+    private static func isSame(_ found: SQLValue, _ expected: SQLValue) -> Bool { found == expected }
 }
 
 // MARK: - What the rows should be
 
 extension BatchComparison {
+    /// The rows that a view should have of a period, in their order.
+    func rows(of period: Period, _ view: PeriodView) throws -> [Row] {
+        if let analysis = view.analysis { return rows(of: period, analysis) }
+        let partial = partial(period, [windowsReach, totalsReach].compactMap { $0 }.max())
+        return try recomputed.rows(of: view.name, period).map { $0 + [partial] }
+    }
+
     private func rows(of period: Period, _ analysis: Analysis) -> [Row] {
         switch analysis {
         case .fareTrend: fareTrend(period)
@@ -201,9 +283,9 @@ extension BatchComparison {
     /// Half a cent away from zero.
     private static func mean(_ amount: DayTallies.Amount) -> SQLValue {
         guard amount.count > 0 else { return nil }
-        let (sum, count) = (Int128(amount.sum), Int128(amount.count))
+        let (sum, count) = (amount.sum, Int128(amount.count))
         let cents = (2 * sum.magnitude + count.magnitude) / (2 * count.magnitude)
-        return .real(Double(sum < 0 ? -Int64(cents) : Int64(cents)) / 100)
+        return .real(Double(sum < 0 ? -Int128(cents) : Int128(cents)) / 100)
     }
 
     private func fareTrend(_ period: Period) -> [Row] {

@@ -3,9 +3,9 @@ import Trips
 
 /// What the analytics are made of, by local day: added up from recounted windows, those of them that are closed and tile time.
 final class DayTallies {
-    /// Sums of cents and how many values went in.
+    /// Sums of cents, in more bits than stored ones have, and how many values went in.
     struct Amount {
-        var sum: Int64 = 0
+        var sum: Int128 = 0
         var count: Int64 = 0
 
         static func + (a: Self, b: Self) -> Self { Self(sum: a.sum + b.sum, count: a.count + b.count) }
@@ -56,10 +56,12 @@ final class DayTallies {
         let table = audit.recount.table
         for entry in 0..<table.count {
             let words = table.words + entry * table.stride
+            func sum(_ word: Int) -> Int128 {
+                audit.recount.whole(entry * table.stride + word) ?? Int128(words[word])
+            }
             totals[Int(table.groups[entry])] = Totals(
-                trips: words[0], fare: Amount(sum: words[1], count: words[2]),
-                tips: Amount(sum: words[3], count: words[4]),
-                total: Amount(sum: words[5], count: words[6]))
+                trips: words[0], fare: Amount(sum: sum(1), count: words[2]),
+                tips: Amount(sum: sum(3), count: words[4]), total: Amount(sum: sum(5), count: words[6]))
         }
     }
 

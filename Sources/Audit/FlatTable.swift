@@ -20,6 +20,8 @@ final class FlatTable {
         static let wrong = Marks(rawValue: 16)
         /// The row was pruned, and what it was is not known: late records may have been missing from it.
         static let unknowable = Marks(rawValue: 32)
+        /// The view shows the row.
+        static let shown = Marks(rawValue: 64)
     }
 
     let stride: Int

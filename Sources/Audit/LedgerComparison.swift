@@ -72,7 +72,9 @@ enum LedgerComparison {
     }
 
     private static func sum(_ value: Any?) -> Int64 {
-        (value as? [String: Any])?.values.reduce(0) { $0 + (($1 as? NSNumber)?.int64Value ?? 0) } ?? 0
+        (value as? [String: Any])?.values.reduce(Int64(0)) {
+            $0.addingSaturated(($1 as? NSNumber)?.int64Value ?? 0)
+        } ?? 0
     }
 
     private static func compareProduce(_ run: RunHistory.Run, _ finding: Finding) {
@@ -80,7 +82,7 @@ enum LedgerComparison {
             let sent = (run.summary["sent"] as? NSNumber)?.int64Value
         else { return }
         finding.cells += 1
-        let became = sent + sum(run.summary["rejected"]) + sum(run.summary["filtered"])
+        let became = sent.addingSaturated(sum(run.summary["rejected"])).addingSaturated(sum(run.summary["filtered"]))
         // One that was stopped may have looked ahead at what it has not sent.
         if run.outcome == "success", read != became {
             finding.differ(
@@ -94,7 +96,7 @@ enum LedgerComparison {
         let furthest = run.counts.keys.sorted().max { run.total($0).consumed < run.total($1).consumed }
         let consumed = furthest.map { run.total($0).consumed } ?? 0
         finding.cells += 1
-        if consumed + rejected != records {
+        if consumed.addingSaturated(rejected) != records {
             finding.differ(
                 run.started,
                 "\(run.id) (stream)\(furthest.map { ", query \($0)" } ?? ""): the ledger has \(consumed) trips and \(rejected) rejected, \(records) records were read"

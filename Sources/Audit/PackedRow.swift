@@ -103,7 +103,10 @@ struct PackedReader {
         let start = offset
         var value: Int64 = 0
         while offset < bytes.count, case let digit = bytes[offset] &- 48, digit < 10 {
-            value = value &* 10 &+ Int64(digit)
+            let (tens, isTooLarge) = value.multipliedReportingOverflow(by: 10)
+            let (sum, overflow) = tens.addingReportingOverflow(Int64(digit))
+            if isTooLarge || overflow { throw Malformed(offset: start) }
+            value = sum
             offset += 1
         }
         guard 1...19 ~= offset - start else { throw Malformed(offset: start) }

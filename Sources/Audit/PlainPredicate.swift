@@ -75,7 +75,13 @@ extension Operand {
             switch field.kind {
             case .integer, .money, .string: return cell
             case .timestamp: return WallTime(cell: cell).seconds
-            case .decimal: return PackedDecimal(cell: cell).millionths
+            case .decimal:
+                let decimal = PackedDecimal(cell: cell)
+                // What 64 bits cannot hold is beyond any literal all the same.
+                let (value, overflow) = decimal.mantissa.multipliedReportingOverflow(
+                    by: ResultCells.power(max(0, 6 - decimal.scale)))
+                if overflow { return decimal.mantissa < 0 ? .min : .max }
+                return decimal.scale <= 6 ? value : decimal.millionths
             }
         }
     }

@@ -18,12 +18,18 @@ final class QueryAudit {
     var allClosedMayLack = false
     /// Trips that rows of such windows lack.
     var lacking: Int64 = 0
+    /// Such rows.
+    var uncertainRows: Int64 = 0
     /// Windows whose stored groups cannot be read: told of once, and not as many missing rows.
     var damaged: Set<EventTime> = []
     /// Windows that `batch --retain-windows` has let go of.
     let pruned: PrunedDays
     /// Those of them that the source gives.
     var prunedWindows: Set<EventTime> = []
+    /// The groups that storage has.
+    var keys: StoredKeys?
+    /// The id in storage of each group that has one.
+    var storedIDs: [Int64: Int64] { keys?.ids ?? [:] }
     /// Rows that there should be in storage, and in the public view.
     var storedRows: Int64 = 0
     var viewRows: Int64 = 0
@@ -44,7 +50,8 @@ final class QueryAudit {
     /// Begins anew with what is known of lateness by now.
     func restart(_ lateness: Recount.Lateness) {
         recount = Recount(
-            plan: plan, zone: zone, lateness: lateness, ends: recount.ends, closings: recount.closings)
+            plan: plan, zone: zone, lateness: lateness, ends: recount.ends, closings: recount.closings,
+            ahead: recount.ahead)
     }
 
     func isClosed(_ window: EventTime) -> Bool {
@@ -84,7 +91,7 @@ final class QueryAudit {
     /// A row's key as people read it: `2024-03-01T00:00:00.000-06:00 "POINT (…)"`.
     func key(_ window: EventTime, _ group: Int64) -> String {
         var parts: [String] = []
-        if plan.window.isWindowed { parts.append(zone.iso(ms: window)) }
+        if plan.window.isWindowed { parts.append(time(window)) }
         if plan.keysTable == nil {
             if let key = plan.groups.first { parts.append(Self.text(.integer(group), of: key)) }
         } else {
@@ -98,7 +105,15 @@ final class QueryAudit {
     private static func text(_ part: GroupNumbers.Part, of key: GroupKey) -> String {
         switch part {
         case .text(let bytes): "\"\(String(decoding: bytes, as: UTF8.self))\""
-        case .integer(let value): key == .day ? Calendar.text(ofDay: Int(value)) : "\(value)"
+        case .integer(let value):
+            key == .day && QueryAudit.days.contains(value) ? Calendar.text(ofDay: Int(value)) : "\(value)"
         }
     }
+
+    /// Days and times that can be written: the years 0000 to 9999. What is stored may be anything.
+    private static let days: ClosedRange<Int64> = -719_528...2_932_896
+    static let times: ClosedRange<EventTime> = -62_167_219_200_000...253_402_300_799_999
+
+    /// A time as people read it, and as a number where it is none.
+    func time(_ ms: EventTime) -> String { Self.times.contains(ms) ? zone.iso(ms: ms) : "\(ms) ms" }
 }

@@ -5,7 +5,7 @@ struct RecordCounts: Equatable {
     var skipped: Int64 = 0
     var filtered: Int64 = 0
 
-    var consumed: Int64 { aggregated + late + skipped + filtered }
+    var consumed: Int64 { [late, skipped, filtered].reduce(aggregated) { $0.addingSaturated($1) } }
 
     /// Each with its name in the ledger.
     var named: [(name: String, value: Int64)] {
@@ -14,7 +14,20 @@ struct RecordCounts: Equatable {
 
     static func + (a: Self, b: Self) -> Self {
         Self(
-            aggregated: a.aggregated + b.aggregated, late: a.late + b.late, skipped: a.skipped + b.skipped,
-            filtered: a.filtered + b.filtered)
+            aggregated: a.aggregated.addingSaturated(b.aggregated), late: a.late.addingSaturated(b.late),
+            skipped: a.skipped.addingSaturated(b.skipped), filtered: a.filtered.addingSaturated(b.filtered))
+    }
+}
+
+extension Int64 {
+    /// The sum, or the bound of 64 bits that it lies beyond. What is counted here is stored, and may be anything.
+    func addingSaturated(_ other: Int64) -> Int64 {
+        let (sum, overflow) = addingReportingOverflow(other)
+        return overflow ? (other < 0 ? .min : .max) : sum
+    }
+
+    func subtractingSaturated(_ other: Int64) -> Int64 {
+        let (difference, overflow) = subtractingReportingOverflow(other)
+        return overflow ? (other < 0 ? .max : .min) : difference
     }
 }

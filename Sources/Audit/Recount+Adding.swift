@@ -22,6 +22,11 @@ extension Recount {
         }
     }
 
+    /// Counts records that the query left out as too far ahead.
+    func addAhead(_ count: Int) {
+        if isFirstPass, count > 0 { rejected[.outOfRange, default: 0] += Int64(count) }
+    }
+
     /// Counts the rows that files set aside, where the query has consumed all of their trips.
     func addFileRejects(_ rejects: [RejectReason: Int64], trips: Int64) {
         guard isFirstPass, ends[0] >= trips else { return }
@@ -216,9 +221,12 @@ extension Recount {
         case .count, .countField: each { place, _ in words[place] &+= 1 }
         case .sum, .avg:
             each { place, value in
-                words[place] &+= value
+                let (sum, overflow) = words[place].addingReportingOverflow(value)
+                words[place] = sum
                 words[place &+ 1] &+= 1
+                if overflow { overflown(place, value) }
             }
+            carryValues(word, stride, rows)
         case .min: each { words[$0] = words[$0] == nullCell ? $1 : min(words[$0], $1) }
         case .max: each { words[$0] = max(words[$0], $1) }
         case .quantile:
@@ -235,18 +243,58 @@ extension Recount {
         }
     }
 
+    @inline(never)
+    private func overflown(_ place: Int, _ value: Int64) { carries[place, default: 0] += value < 0 ? -1 : 1 }
+
+    /// What the words of this batch's values lack.
+    private func carryValues(_ word: Int, _ stride: Int, _ rows: Range<Int>) {
+        for (row, carry) in valueCarries where rows.contains(row) {
+            for slot in 0..<windowsATrip {
+                let entry = entries[slot * capacity + row]
+                if entry >= 0 { carries[Int(entry) * stride + word, default: 0] += carry }
+            }
+        }
+    }
+
     /// A column in the unit of sums, `nullCell` for null; nil for `count()`, which looks at no column.
     private func read(_ field: TripField?, _ batch: TripBatch, _ rows: Range<Int>) -> UnsafePointer<Int64>? {
+        if !valueCarries.isEmpty { valueCarries.removeAll() }
         guard let field else { return nil }
         let cells = batch.column(field)
         switch field.kind {
         case .decimal:
             for row in rows {
-                values[row] = cells[row] == nullCell ? nullCell : PackedDecimal(cell: cells[row]).millionths
+                values[row] =
+                    cells[row] == nullCell ? nullCell : millionths(PackedDecimal(cell: cells[row]), field, row)
             }
         case .string: for row in rows { values[row] = TextCell(cell: cells[row]).isEmpty ? nullCell : 1 }
         default: return UnsafePointer(cells)
         }
         return UnsafePointer(values)
+    }
+
+    /// A decimal in millionths, half away from zero; what 64 bits cannot hold of it is noted.
+    @inline(__always)
+    private func millionths(_ decimal: PackedDecimal, _ field: TripField, _ row: Int) -> Int64 {
+        let scale = decimal.scale
+        guard scale <= 6 else {
+            let divisor = Self.powers[scale - 6]
+            let half = divisor / 2
+            return (decimal.mantissa < 0 ? decimal.mantissa - half : decimal.mantissa + half) / divisor
+        }
+        let (value, overflow) = decimal.mantissa.multipliedReportingOverflow(by: Self.powers[6 - scale])
+        return overflow ? oversizedMillionths(decimal, field, row) : value
+    }
+
+    /// As many as the scales of 4 bits ask for.
+    private static let powers: [Int64] = (0...9).map(ResultCells.power)
+
+    @inline(never)
+    private func oversizedMillionths(_ decimal: PackedDecimal, _ field: TripField, _ row: Int) -> Int64 {
+        let whole = Int128(decimal.mantissa) * Int128(Self.powers[6 - decimal.scale])
+        let value = Int64(truncatingIfNeeded: whole)
+        valueCarries[row] = Int64(truncatingIfNeeded: (whole - Int128(value)) >> 64)
+        if isFirstPass { oversized[field, default: 0] += 1 }
+        return value
     }
 }

@@ -22,6 +22,8 @@ final class Recount {
     let lateness: Lateness
     /// The offset at which the query stands in each partition.
     let ends: [Int64]
+    /// Offsets that the query has left out as too far ahead of its clock, by partition.
+    let ahead: [Int: [Range<Int64>]]
     /// For each run that closed all windows at its end: how many trips of each partition the query had consumed by then.
     let closings: [[Int64]]
 
@@ -29,6 +31,13 @@ final class Recount {
     /// Counts by (entry and number of the histogram, bucket).
     var buckets = FlatTable(initial: [0])
     var numbers = GroupNumbers()
+    /// What words of `table` lack to the whole sum, by their place and in units of 2^64: sums are kept in 128 bits, of which the
+    /// upper ones are there where a sum has ever left 64.
+    var carries: [Int: Int64] = [:]
+    /// The same of values of the batch at hand, by row.
+    var valueCarries: [Int: Int64] = [:]
+    /// Values that 64 bits cannot hold, by column; of the first pass.
+    var oversized: [TripField: Int64] = [:]
     /// By partition; of the first pass, which sees all windows.
     var counts: [RecordCounts]
     var total: RecordCounts { counts.reduce(RecordCounts(), +) }
@@ -63,7 +72,11 @@ final class Recount {
         var word: Int
     }
 
-    init(plan: QueryPlan, zone: ZoneClock, lateness: Lateness, ends: [Int64], closings: [[Int64]]) {
+    init(
+        plan: QueryPlan, zone: ZoneClock, lateness: Lateness, ends: [Int64], closings: [[Int64]],
+        ahead: [Int: [Range<Int64>]] = [:]
+    ) {
+        self.ahead = ahead
         (self.plan, self.zone, self.lateness, self.ends, self.closings) = (plan, zone, lateness, ends, closings)
         var initial: [Int64] = []
         var histograms = 0
@@ -105,6 +118,7 @@ final class Recount {
         guard !isFirstPass else { return }
         table.removeAll()
         buckets.removeAll()
+        carries.removeAll()
         for partition in consumed.indices { consumed[partition] = 0 }
     }
 
@@ -113,6 +127,10 @@ final class Recount {
         guard plan.window.isWindowed else { return }
         slice = slice.lowerBound..<bound
         let places = table.keep(windowsBefore: bound)
+        carries = carries.reduce(into: [:]) { carries, carry in
+            let entry = places[carry.key / table.stride]
+            if entry >= 0 { carries[Int(entry) * table.stride + carry.key % table.stride] = carry.value }
+        }
         let old = buckets
         buckets = FlatTable(initial: [0])
         for entry in 0..<old.count {
@@ -122,6 +140,12 @@ final class Recount {
             let new = buckets.entry(key, old.groups[entry])
             buckets.words[new] = old.words[entry]
         }
+    }
+
+    /// A word in full, where 64 bits cannot hold it.
+    func whole(_ place: Int) -> Int128? {
+        guard let carry = carries[place], carry != 0 else { return nil }
+        return Int128(carry) << 64 + Int128(table.words[place])
     }
 
     /// The longest time before an event at which a window that holds it can start.
@@ -143,7 +167,8 @@ final class Recount {
 
     func end(ofWindowFrom start: EventTime) -> EventTime {
         switch plan.window {
-        case .tumbling(let sizeMs), .sliding(let sizeMs, _): start + sizeMs
+        case .tumbling(let sizeMs), .sliding(let sizeMs, _): start.addingSaturated(sizeMs)
+        case .localDay where !QueryAudit.times.contains(start): start
         case .localDay: zone.startMs(ofLocalDay: zone.localDay(ofMs: start) + 1)
         case .none: .max
         }

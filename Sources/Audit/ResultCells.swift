@@ -1,4 +1,5 @@
 import Foundation
+import SQLite
 import Stream
 import Trips
 
@@ -59,22 +60,34 @@ enum ResultCells {
     private static func quantile(_ aggregate: AggregatePlan, _ share: Double, _ buckets: [StoredState.Bucket]) -> Int64?
     {
         let exact = DecimalShare(share)
-        let total = buckets.reduce(0) { $0 + $1.count }
+        // Stored counts may be anything.
+        let total = buckets.reduce(Int64(0)) { $0.addingSaturated($1.count) }
         var seen: Int64 = 0
         for (bucket, count) in buckets {
-            seen += count
+            seen = seen.addingSaturated(count)
             guard exact.isReached(by: seen, of: total) else { continue }
             let scale = Double(power(aggregate.decimals)) / Double(power(aggregate.unit.decimals))
-            return Int64((FareBucket.middle(of: bucket) * scale).rounded())
+            // A stored bucket may be one that there is not.
+            let value = (FareBucket.middle(of: bucket) * scale).rounded()
+            return abs(value) < 9e18 ? Int64(value) : .max
         }
         return nil
+    }
+
+    /// A result as SQLite gives it: the double nearest to the amount, a count as an integer.
+    static func sql(_ value: Int64?, decimals: Int) -> SQLValue {
+        guard let value else { return .null }
+        return decimals == 0 ? .integer(value) : .real(Double(value) / Double(power(decimals)))
     }
 
     static func power(_ exponent: Int) -> Int64 { (0..<exponent).reduce(1) { power, _ in power * 10 } }
 
     /// A result as text: `12.50`, `null`.
     static func text(_ value: Int64?, decimals: Int) -> String {
-        guard let value else { return "null" }
+        value.map { text(Int128($0), decimals: decimals) } ?? "null"
+    }
+
+    static func text(_ value: Int128, decimals: Int) -> String {
         guard decimals > 0 else { return "\(value)" }
         let digits = "\(value.magnitude)"
         let padded = String(repeating: "0", count: max(0, decimals + 1 - digits.count)) + digits

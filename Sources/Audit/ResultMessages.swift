@@ -8,6 +8,8 @@ import Trips
 struct ResultMessage {
     var window = EventTime.min
     var windowEnd = EventTime.min
+    /// From UTC, in which start and end are written: seconds.
+    var offsets = (0, 0)
     /// nil where a key is missing.
     var parts: [GroupNumbers.Part?] = []
     /// One for each of the plan's `messageFields`; nil for null.
@@ -32,6 +34,8 @@ struct ResultMessages {
         func column(_ name: String) -> Int? { columns.firstIndex { $0.name == name && $0.kind.rawValue >= 4 } }
         let start = columns.firstIndex { $0.kind == .windowStart }
         let end = columns.firstIndex { $0.kind == .windowEnd }
+        let startOffset = columns.firstIndex { $0.kind == .startOffset }
+        let endOffset = columns.firstIndex { $0.kind == .endOffset }
         let groups = plan.groups.map { column($0.name) }
         let places = fields.map { column($0.name) }
         let isWhole =
@@ -46,6 +50,8 @@ struct ResultMessages {
             }
             if let start, let end {
                 (message.window, message.windowEnd) = (columns[start].cells[row], columns[end].cells[row])
+                func offset(_ column: Int?) -> Int { column.map { Int(columns[$0].cells[row]) } ?? 0 }
+                message.offsets = (offset(startOffset), offset(endOffset))
             }
             message.parts.removeAll(keepingCapacity: true)
             for case let index? in groups {
@@ -93,6 +99,10 @@ struct ResultMessages {
                 case .text(let end)? = window["end"], let from = Self.time(start), let until = Self.time(end)
             else { return nil }
             (message.window, message.windowEnd) = (from, until)
+            guard let offsets = Self.offset(start).flatMap({ start in Self.offset(end).map { (start, $0) } }) else {
+                return nil
+            }
+            message.offsets = offsets
         }
         for group in plan.groups {
             switch object[group.name] {
@@ -120,6 +130,15 @@ struct ResultMessages {
         return message
     }
 
+    /// The offset that a time ends with, `-06:00` or `Z`, in seconds.
+    private static func offset(_ text: [UInt8]) -> Int? {
+        if text.last == UInt8(ascii: "Z") { return 0 }
+        let digits = text.suffix(6).filter { 48...57 ~= $0 }.map { Int($0) - 48 }
+        guard digits.count == 4, text.count > 6, let sign = text.suffix(6).first else { return nil }
+        let seconds = (digits[0] * 10 + digits[1]) * 3600 + (digits[2] * 10 + digits[3]) * 60
+        return sign == UInt8(ascii: "-") ? -seconds : seconds
+    }
+
     private static func time(_ text: [UInt8]) -> EventTime? { text.withUnsafeBufferPointer { RFC3339.parse($0) } }
 }
 
@@ -140,7 +159,10 @@ struct MessageReader {
 
         /// As an integer of so many decimals; nil where it has more that are not zero.
         func scaled(decimals wanted: Int) -> Int64? {
-            if decimals <= wanted { return digits * ResultCells.power(wanted - decimals) }
+            if decimals <= wanted {
+                let (scaled, overflow) = digits.multipliedReportingOverflow(by: ResultCells.power(wanted - decimals))
+                return overflow ? nil : scaled
+            }
             let (quotient, rest) = digits.quotientAndRemainder(dividingBy: ResultCells.power(decimals - wanted))
             return rest == 0 ? quotient : nil
         }

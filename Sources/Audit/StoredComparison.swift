@@ -10,7 +10,7 @@ import Trips
 struct StoredComparison {
     let audit: QueryAudit
     let connection: Connection
-    private let keys: StoredKeys
+    let keys: StoredKeys
     private let kinds: [AggregatePlan.Column.Kind]
     private let histograms: Histograms
     private let countWord: Int?
@@ -21,6 +21,7 @@ struct StoredComparison {
     init(_ audit: QueryAudit, on connection: Connection) throws {
         (self.audit, self.connection) = (audit, connection)
         keys = try StoredKeys(audit, on: connection)
+        audit.keys = keys
         kinds = audit.plan.stateColumns.map(\.kind)
         histograms = Histograms(audit.recount.buckets)
         countWord = audit.countWord
@@ -33,6 +34,7 @@ struct StoredComparison {
         } else {
             try compareColumns(slice)
         }
+        findOversized()
         try findMissing()
     }
 
@@ -40,21 +42,20 @@ struct StoredComparison {
         let isBare = plan.packsBareWords
         var state = StoredState()
         try forEachRow("window_start_ms, closed, groups", slice) { row in
-            let window = row.integer(0)
-            compareClosed(window, row.integer(1))
+            guard let window = compareWindow(row) else { return }
             do throws(PackedReader.Malformed) {
                 try row.withBytes(2) { (bytes) throws(PackedReader.Malformed) in
                     try PackedReader.forEachGroup(in: bytes, kinds: kinds, isBare: isBare, state: &state) { id, state in
                         if let group = keys.group(of: id) {
                             compare(window, group, state)
                         } else {
-                            audit.view.differ(window, "\(keyOfNothing(window)): names a group \(id) that there is not")
+                            audit.view.differ(window, "\(audit.time(window)): names a group \(id) that there is not")
                         }
                     }
                 }
             } catch {
                 audit.damaged.insert(window)
-                audit.view.differ(window, "\(keyOfNothing(window)): groups are damaged at byte \(error.offset)")
+                audit.view.differ(window, "\(audit.time(window)): groups are damaged at byte \(error.offset)")
             }
         }
     }
@@ -66,7 +67,7 @@ struct StoredComparison {
         var state = StoredState()
         try forEachRow("*", slice) { row in
             let id = row.integer(0)
-            if isWindowed { compareClosed(id, row.integer(1)) }
+            if isWindowed, compareWindow(row) == nil { return }
             state.clear()
             for (index, kind) in kinds.enumerated() {
                 let column = index + firstColumn
@@ -82,7 +83,17 @@ struct StoredComparison {
                     }
                 } else {
                     let isNull = kind == .nullableWord && row.isNull(column)
-                    state.words.append(isNull ? nullCell : row.integer(column))
+                    let word = row.integer(column)
+                    if !isNull, !row.isInteger(column) || word == nullCell {
+                        let place = isWindowed ? audit.time(id) : "row \(id)"
+                        audit.view.differ(
+                            id,
+                            "\(place): \(row.columnName(column)) is \(SQLText.of(row.value(column))), which is no number of a state"
+                        )
+                        audit.damaged.insert(isWindowed ? id : .min)
+                        return
+                    }
+                    state.words.append(isNull ? nullCell : word)
                 }
             }
             if isWindowed {
@@ -105,12 +116,48 @@ struct StoredComparison {
         while try statement.step() { body(statement) }
     }
 
-    private func keyOfNothing(_ window: EventTime) -> String { audit.zone.iso(ms: window) }
-
-    private func compareClosed(_ window: EventTime, _ closed: Int64) {
+    /// The window of a row, and whether it is closed as it should be; nil for one at a time that there is not.
+    private func compareWindow(_ row: Statement) -> EventTime? {
+        let window = row.integer(0)
+        guard QueryAudit.times.contains(window) else {
+            audit.view.differ(window, "window_start_ms is \(window), which is no time")
+            return nil
+        }
         let expected: Int64 = audit.isClosed(window) ? 1 : 0
-        guard closed != expected else { return }
-        audit.view.differ(window, "\(keyOfNothing(window)): closed is \(closed), should be \(expected)")
+        if row.integer(1) != expected || !row.isInteger(1) {
+            audit.view.differ(
+                window, "\(audit.time(window)): closed is \(SQLText.of(row.value(1))), should be \(expected)")
+        }
+        return window
+    }
+
+    /// Sums that 64 bits cannot hold: whatever is stored for them is wrong.
+    private func findOversized() {
+        for place in recount.carries.keys.sorted() {
+            guard let whole = recount.whole(place) else { continue }
+            let (entry, word) = (place / table.stride, place % table.stride)
+            guard let aggregate = aggregate(ofWord: word) else { continue }
+            table.marks[entry].insert(.wrong)
+            let window = table.windows[entry]
+            audit.view.differ(
+                window,
+                "\(audit.key(window, table.groups[entry])): the sum of \(aggregate.name) is \(ResultCells.text(whole, decimals: aggregate.unit.decimals)), which 64 bits cannot hold"
+            )
+        }
+        for (field, count) in recount.oversized.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            audit.view.differ(
+                .max,
+                "\(count) value\(count == 1 ? "" : "s") of \(field.name) cannot be held in 64 bits")
+        }
+        recount.oversized = [:]
+    }
+
+    private func aggregate(ofWord word: Int) -> AggregatePlan? {
+        var next = 0
+        return plan.aggregates.first { aggregate in
+            next += aggregate.words
+            return word < next
+        }
     }
 }
 
@@ -142,18 +189,22 @@ extension StoredComparison {
     /// A row that late records may be missing from.
     private func compareLacking(_ window: EventTime, _ group: Int64, _ entry: Int, _ state: StoredState) {
         let words = table.words + entry * table.stride
+        audit.uncertainRows += 1
         if let countWord {
-            let lacking = words[countWord] - state.words[countWord]
+            let lacking = words[countWord].subtractingSaturated(state.words[countWord])
             if lacking < 0 {
                 audit.view.differ(
                     window,
                     "\(audit.key(window, group)): has \(state.words[countWord]) trips, there are only \(words[countWord])"
                 )
             } else {
-                audit.lacking += lacking
+                audit.lacking = audit.lacking.addingSaturated(lacking)
             }
         }
-        for word in 0..<table.stride { words[word] = state.words[word] }
+        for word in 0..<table.stride {
+            words[word] = state.words[word]
+            if !recount.carries.isEmpty { recount.carries[entry * table.stride + word] = nil }
+        }
     }
 
     private func compareCells(_ window: EventTime, _ group: Int64, _ entry: Int, _ state: StoredState) {
@@ -231,7 +282,8 @@ extension StoredComparison {
                 }
                 if audit.mayLack(window) {
                     // All of its trips may have been late.
-                    audit.lacking += countWord.map { table.words[entry * table.stride + $0] } ?? 0
+                    audit.lacking = audit.lacking.addingSaturated(
+                        countWord.map { table.words[entry * table.stride + $0] } ?? 0)
                     table.marks[entry].insert(.absent)
                     continue
                 }
@@ -255,7 +307,7 @@ extension StoredComparison {
 }
 
 /// What the group ids of storage are in the recount.
-private struct StoredKeys {
+struct StoredKeys {
     /// By id; -1 for an id that there is not.
     private var groups: [Int64]?
     /// Ids beyond any that a query would give.
@@ -267,15 +319,27 @@ private struct StoredKeys {
         var known: [Int64] = []
         let statement = try connection.prepare("SELECT * FROM \(keys) ORDER BY id")
         while try statement.step() {
-            let parts = isText.enumerated().map { index, isText -> GroupNumbers.Part in
-                isText
-                    ? .text(statement.withBytes(index + 1) { Array($0) }) : .integer(statement.integer(index + 1))
-            }
             let id = statement.integer(0)
+            let parts = isText.enumerated().map { index, isText -> GroupNumbers.Part in
+                let column = index + 1
+                if isText ? !statement.isText(column) : !statement.isInteger(column) {
+                    audit.view.differ(
+                        "group \(id): \(statement.columnName(column)) is \(SQLText.of(statement.value(column))), which is no value of the column"
+                    )
+                }
+                return isText ? .text(statement.withBytes(column) { Array($0) }) : .integer(statement.integer(column))
+            }
             let group = GroupNumbers.key(parts).withUnsafeBufferPointer { audit.recount.numbers.number(of: $0) }
             if id == Int64(known.count) { known.append(group) } else { others[id] = group }
         }
         groups = known
+    }
+
+    /// The id of each group that has one.
+    var ids: [Int64: Int64] {
+        var ids = others.reduce(into: [:]) { $0[$1.value] = $1.key }
+        for (id, group) in (groups ?? []).enumerated() { ids[group] = Int64(id) }
+        return ids
     }
 
     @inline(__always)

@@ -25,10 +25,10 @@ struct RunHistory {
             outcome == "success" && (summary["results"] as? [String: Any])?[query] != nil
         }
 
-        /// Whether a stream changed anything that analytics reads, as far as is known.
-        var hasEffects: Bool {
-            let results = (summary["results"] as? [String: Int64])?.values.reduce(0, +) ?? 0
-            return !counts.isEmpty || results > 0
+        /// Whether a stream changed results of these queries, as far as is known.
+        func changed(_ queries: Set<String>) -> Bool {
+            let results = summary["results"] as? [String: Any] ?? [:]
+            return queries.contains { counts[$0] != nil || (results[$0] as? NSNumber)?.int64Value ?? 0 > 0 }
         }
     }
 
@@ -62,17 +62,18 @@ struct RunHistory {
 extension RunHistory.Run {
     fileprivate mutating func add(_ value: Int64, to counter: String, query: String, partition: Int) {
         if counter.hasPrefix("rejected:") {
-            rejected[String(counter.dropFirst(9)), default: 0] += value
+            let reason = String(counter.dropFirst(9))
+            rejected[reason] = rejected[reason, default: 0].addingSaturated(value)
             return
         }
-        var counts = self.counts[query, default: [:]][partition] ?? RecordCounts()
+        var counts = RecordCounts()
         switch counter {
-        case "aggregated": counts.aggregated += value
-        case "late": counts.late += value
-        case "skipped": counts.skipped += value
-        default: counts.filtered += value
+        case "aggregated": counts.aggregated = value
+        case "late": counts.late = value
+        case "skipped": counts.skipped = value
+        default: counts.filtered = value
         }
-        self.counts[query, default: [:]][partition] = counts
+        self.counts[query, default: [:]][partition] = (self.counts[query]?[partition] ?? RecordCounts()) + counts
     }
 
     func total(_ query: String) -> RecordCounts {
@@ -112,7 +113,7 @@ struct QueryHistory {
             sums.merge(run.counts[query] ?? [:], uniquingKeysWith: +)
         }
         sources = runs.filter { $0.counts[query] != nil }.reduce(into: []) { $0.formUnion($1.sources) }
-        rejected = runs.reduce(into: [:]) { $0.merge($1.rejected, uniquingKeysWith: +) }
+        rejected = runs.reduce(into: [:]) { $0.merge($1.rejected) { $0.addingSaturated($1) } }
         isAlone = runs.allSatisfy { run in
             Set(run.counts.keys.map { run.total($0).consumed }).count <= 1 && run.counts[query] != nil
                 || run.counts.isEmpty
@@ -120,7 +121,9 @@ struct QueryHistory {
     }
 
     private static func distance(_ a: RecordCounts, _ b: RecordCounts) -> Int64 {
-        zip(a.named, b.named).reduce(0) { $0 + abs($1.0.value - $1.1.value) }
+        zip(a.named, b.named).reduce(0) { sum, pair in
+            sum.addingSaturated(Int64(clamping: pair.0.value.subtractingSaturated(pair.1.value).magnitude))
+        }
     }
 
     /// For each run that closed all windows at its end, how many trips of each partition had been consumed by then.
@@ -130,7 +133,8 @@ struct QueryHistory {
         for run in runs {
             for (partition, counts) in run.counts[query] ?? [:] {
                 // Files read what a topic's partitions held as one sequence.
-                consumed[partition < partitionCount ? partition : 0] += counts.consumed
+                let place = consumed.indices.contains(partition) ? partition : 0
+                consumed[place] = consumed[place].addingSaturated(counts.consumed)
             }
             if run.closed(query), closings.last != consumed { closings.append(consumed) }
         }

@@ -57,10 +57,16 @@ struct TopicComparison {
         if hasOlder {
             // How many messages are older is known only where all of the newer ones are in the topic.
             guard endBefore == endAfter, outbox.isEmpty else {
-                return finding.note("not compared: the results were computed anew by a stream that runs or was killed")
+                let count = try countMessages(from: kept)
+                return finding.leaveOut(count, "the results were computed anew by a stream that runs or was killed")
             }
             older = try max(0, countMessages(from: kept) - sent)
-            finding.note("\(older) messages of earlier results are left out")
+            let remark = "\(older) messages of earlier results are left out"
+            if older > 0 {
+                finding.leaveOut(older, "they are of earlier results", remark: remark)
+            } else {
+                finding.note(remark)
+            }
         } else if isCut {
             finding.note("the topic does not keep its first messages any more; those that are there were compared")
         }
@@ -178,7 +184,11 @@ struct TopicComparison {
         if plan.window.isWindowed {
             let end = audit.recount.end(ofWindowFrom: message.window)
             if message.windowEnd != end {
-                return ("window end", audit.zone.iso(ms: message.windowEnd), audit.zone.iso(ms: end))
+                return ("window end", audit.time(message.windowEnd), audit.time(end))
+            }
+            let offsets = (audit.zone.offsetSeconds(atMs: message.window), audit.zone.offsetSeconds(atMs: end))
+            if message.offsets != offsets {
+                return ("the window's offset from UTC", "\(message.offsets) s", "\(offsets) s")
             }
         }
         for (index, field) in plan.messageFields.enumerated() {

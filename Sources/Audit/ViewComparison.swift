@@ -1,52 +1,75 @@
 import Problems
 import SQLite
 import Stream
+import Topics
 import Trips
 
-/// Reads a query's public view as any tool does, and compares its cells with the recount.
+/// Reads a query's public view as any tool does, and compares its cells with the recount: value for value, as they would be printed.
 ///
 /// The view of millions of rows would take minutes, since it writes each time anew: of a large one that is defined as the
-/// declaration says, the first and the last rows are read; what lies behind all of them, `StoredComparison` compares.
+/// declaration says, the first and the last rows are read. Such a view is a function of the stored rows, which `StoredComparison`
+/// compares, and of two small tables, which `LookupComparison` does.
 struct ViewComparison {
     let audit: QueryAudit
     let connection: Connection
+    private let columns: [String]
+    private let isDefinedAsDeclared: Bool
+    private static let bounds = Dictionary(
+        uniqueKeysWithValues: LookupComparison.fareBuckets.rows.map { ($0[0], Array($0[1...])) })
     /// So many rows are read at either end.
     private static let sample: Int64 = 20_000
 
     private var plan: QueryPlan { audit.plan }
+    private var name: String { "\"\(plan.table)\"" }
+
+    init(audit: QueryAudit, connection: Connection) throws(SQLiteError) {
+        (self.audit, self.connection) = (audit, connection)
+        columns = Self.columns(of: audit.plan)
+        let found = try connection.value(
+            "SELECT sql FROM sqlite_schema WHERE type = 'view' AND name = ?", .text(audit.plan.table))
+        isDefinedAsDeclared = found?.text == audit.plan.createViewSQL
+    }
+
+    /// The columns that people and tools build on.
+    private static func columns(of plan: QueryPlan) -> [String] {
+        (plan.window.isWindowed ? ["window_start", "window_end"] : [])
+            + plan.groups.flatMap { $0 == .fareBucket ? ["bucket", "fare_from", "fare_to"] : [$0.columnName] }
+            + plan.aggregates.map(\.name)
+    }
 
     /// Compares the rows of windows that start in `slice`.
     func run(_ slice: Range<EventTime>, rowCount: Int64) throws {
         let histograms = Histograms(audit.recount.buckets)
-        let name = "\"\(plan.table)\""
-        guard try isDefinedAsDeclared() || rowCount <= 2 * Self.sample else {
+        if slice.lowerBound == .min, try !hasColumns() { return }
+        guard isDefinedAsDeclared, rowCount > 2 * Self.sample else {
             return try read("SELECT * FROM \(name)", slice, histograms)
         }
-        if rowCount <= 2 * Self.sample {
-            try read("SELECT * FROM \(name)", slice, histograms)
-        } else {
-            try read("SELECT * FROM \(name) LIMIT \(Self.sample)", slice, histograms)
-            try read("SELECT * FROM \(name) LIMIT -1 OFFSET \(rowCount - Self.sample)", slice, histograms)
-        }
+        try read("SELECT * FROM \(name) LIMIT \(Self.sample)", slice, histograms)
+        try read("SELECT * FROM \(name) LIMIT -1 OFFSET \(rowCount - Self.sample)", slice, histograms)
     }
 
     /// How many rows the view shows.
-    func rowCount() throws -> Int64 { try connection.value("SELECT count(*) FROM \"\(plan.table)\"")?.integer ?? 0 }
+    func rowCount() throws -> Int64 { try connection.value("SELECT count(*) FROM \(name)")?.integer ?? 0 }
 
-    private func isDefinedAsDeclared() throws -> Bool {
-        let found = try connection.value(
-            "SELECT sql FROM sqlite_schema WHERE type = 'view' AND name = ?", .text(plan.table))
-        return found?.text == plan.createViewSQL
+    private func hasColumns() throws -> Bool {
+        let statement = try connection.prepare("SELECT * FROM \(name) LIMIT 0")
+        let found = (0..<statement.columnCount).map(statement.columnName)
+        guard found != columns else { return true }
+        audit.view.differ(
+            .max,
+            "has the columns \(found.joined(separator: ", ")), should have \(columns.joined(separator: ", "))")
+        return false
     }
 
     private func read(_ sql: String, _ slice: Range<EventTime>, _ histograms: Histograms) throws {
         let statement = try connection.prepare(sql)
+        guard statement.columnCount == columns.count else { return }
         while try statement.step() {
             var column = 0
             var window = EventTime.min
             if plan.window.isWindowed {
                 guard let start = RFC3339.parse(statement.text(0)) else {
-                    audit.view.differ("window_start is \"\(statement.text(0))\", which is no time")
+                    audit.view.differ("window_start is \(SQLText.of(statement.value(0))), which is no time")
                     continue
                 }
                 guard slice.contains(start) else { continue }
@@ -55,8 +78,15 @@ struct ViewComparison {
                 return
             }
             guard let group = group(statement, &column), let entry = audit.recount.table.find(window, group) else {
-                // A row that should not be there has been told of where it is stored.
+                // Of a view that is what it should be, the stored row behind it has been told of.
+                if !isDefinedAsDeclared {
+                    let cells = columns.indices.map { SQLText.of(statement.value($0)) }.joined(separator: ", ")
+                    audit.view.differ(window, "shows a row that there should not be: \(cells)")
+                }
                 continue
+            }
+            if !isDefinedAsDeclared, !audit.recount.table.marks[entry].insert(.shown).inserted {
+                audit.view.differ(window, "\(audit.key(window, group)): is shown twice")
             }
             compare(statement, entry, window, group, column, histograms)
         }
@@ -67,10 +97,15 @@ struct ViewComparison {
         var parts: [GroupNumbers.Part] = []
         for group in plan.groups {
             switch group {
-            case .day: parts.append(.integer(Self.day(row.text(column)) ?? .min))
+            case .day:
+                guard row.isText(column), let day = Self.day(row.text(column)) else { return nil }
+                parts.append(.integer(day))
             case .field(let field) where field.kind == .string:
+                guard row.isText(column) else { return nil }
                 parts.append(.text(row.withBytes(column) { Array($0) }))
-            default: parts.append(.integer(row.integer(column)))
+            default:
+                guard row.isInteger(column) else { return nil }
+                parts.append(.integer(row.integer(column)))
             }
             column += group == .fareBucket ? 3 : 1
         }
@@ -81,9 +116,12 @@ struct ViewComparison {
         return 0
     }
 
+    /// The day of `2024-03-01`, written in this way and no other.
     private static func day(_ text: String) -> Int64? {
         let parts = text.split(separator: "-").compactMap { Int($0) }
-        return parts.count == 3 ? Int64(Calendar.day(year: parts[0], month: parts[1], day: parts[2])) : nil
+        guard parts.count == 3, 0...9999 ~= parts[0], 1...12 ~= parts[1], 1...31 ~= parts[2] else { return nil }
+        let day = Calendar.day(year: parts[0], month: parts[1], day: parts[2])
+        return Calendar.text(ofDay: day) == text ? Int64(day) : nil
     }
 
     private func compare(
@@ -91,11 +129,18 @@ struct ViewComparison {
         _ histograms: Histograms
     ) {
         let table = audit.recount.table
+        func require(_ column: Int, _ expected: SQLValue) {
+            let found = row.value(column)
+            if found != expected { differ(window, group, columns[column], SQLText.of(found), SQLText.of(expected)) }
+        }
         if plan.window.isWindowed {
-            let times = [window, audit.recount.end(ofWindowFrom: window)].map { audit.zone.iso(ms: $0) }
-            for (index, time) in times.enumerated() where row.text(index) != time {
-                differ(window, group, ["window_start", "window_end"][index], "\"\(row.text(index))\"", "\"\(time)\"")
-            }
+            require(0, .text(audit.time(window)))
+            require(1, .text(audit.time(audit.recount.end(ofWindowFrom: window))))
+        }
+        if let bucket = columns.firstIndex(of: "fare_from"), plan.groups.contains(.fareBucket) {
+            let expected = Self.bounds[row.value(bucket - 1)] ?? [.null, .null]
+            require(bucket, expected[0])
+            require(bucket + 1, expected[1])
         }
         guard isStoredRight(entry) else { return }
         var (column, word, histogram) = (firstColumn, 0, 0)
@@ -117,13 +162,7 @@ struct ViewComparison {
     private func isStoredRight(_ entry: Int) -> Bool { !audit.recount.table.marks[entry].contains(.wrong) }
 
     private func isSame(_ row: Statement, _ column: Int, _ value: Int64?, _ aggregate: AggregatePlan) -> Bool {
-        guard let value else { return row.isNull(column) }
-        if row.isNull(column) { return false }
-        if aggregate.decimals == 0 { return row.integer(column) == value }
-        let expected = Double(value) / Double(ResultCells.power(aggregate.decimals))
-        // SQLite works a quantile out in another order of operations; all else is the double nearest to the amount.
-        guard aggregate.hasHistogram else { return row.real(column) == expected }
-        return abs(row.real(column) - expected) <= 1.01 / Double(ResultCells.power(aggregate.decimals))
+        row.value(column) == ResultCells.sql(value, decimals: aggregate.decimals)
     }
 
     private func differ(_ window: EventTime, _ group: Int64, _ column: String, _ found: String, _ expected: String) {

@@ -8,9 +8,10 @@ import Problems
 final class BatchLock {
     private let descriptor: Int32
 
+    /// - Parameter isStopped: asked a hundred times a second; true ends the wait.
     /// - Throws: `Problem(.tryAgain)` where another run holds the lock for longer than `waitSeconds`, `Problem(.cannotCreate)`
     ///   where the file cannot be made.
-    init(databasePath: String, waitSeconds: Double) throws(Problem) {
+    init(databasePath: String, waitSeconds: Double, isStopped: () -> Bool = { false }) throws(Problem) {
         let path = databasePath + ".batch-lock"
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
@@ -20,7 +21,8 @@ final class BatchLock {
         }
         let deadline = ContinuousClock.now + .seconds(waitSeconds)
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
-            guard errno == EWOULDBLOCK || errno == EINTR, ContinuousClock.now < deadline else {
+            guard errno == EWOULDBLOCK || errno == EINTR, ContinuousClock.now < deadline, !isStopped()
+            else {
                 close(descriptor)
                 throw Problem(
                     .tryAgain, "another batch run has been at work on \"\(databasePath)\" for \(Int(waitSeconds)) s",

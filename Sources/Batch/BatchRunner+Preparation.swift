@@ -20,8 +20,8 @@ extension BatchRunner {
             let trips = ranges.reduce(0) { $0 + context.totals.totals(of: $1).trips }
             guard trips > 0 else {
                 throw Problem(
-                    .noInput, "no trips are stored for \(due.map(\.description).joined(separator: ", "))",
-                    hint: "taxi-cli show totals tells which days there are.")
+                    .noInput, "no trips are stored for \(selection)",
+                    hint: "taxi-cli show tripstotal tells which days there are.")
             }
             // Of all periods the last is under way as a rule; one that was asked for by name has to be there.
             if selection != .all,
@@ -43,7 +43,7 @@ extension BatchRunner {
         try explaining("rolling days up") {
             let lock =
                 connection.path == ":memory:"
-                ? nil : try BatchLock(databasePath: connection.path, waitSeconds: lockWaitSeconds)
+                ? nil : try BatchLock(databasePath: connection.path, waitSeconds: lockWaitSeconds, isStopped: isStopped)
             defer { withExtendedLifetime(lock) {} }
             let windows = try StoredWindows.Source.allCases.compactMap { try StoredWindows($0, on: connection) }
             guard !windows.isEmpty else {
@@ -69,7 +69,6 @@ extension BatchRunner {
         try BatchSchema.prepare(connection)
         let windows = try StoredWindows.Source.allCases.compactMap { try StoredWindows($0, on: connection) }
         let context = try context(windows)
-        let rollups = DayRollups(on: connection, windows: windows, zone: zone)
-        return (context, try periods(selection, kinds, analyses: [], context, rolledDays: rollups.span()))
+        return (context, try periods(selection, kinds, context, windows))
     }
 }

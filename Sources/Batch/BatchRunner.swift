@@ -15,24 +15,29 @@ public struct BatchRunner: Sendable {
     let zone: ZoneClock
     private let watermarkMs: EventTime?
     let lockWaitSeconds: Double
+    let isStopped: @Sendable () -> Bool
 
     /// - Parameters:
     ///   - database: the tenant's results, open for writing.
     ///   - zone: the tenant's zone, in which days and periods are meant.
     ///   - watermarkMs: the stream's watermark (ms UTC), where known: see `Reach`.
     ///   - lockWaitSeconds: how long to wait for another batch run to end.
+    ///   - isStopped: ends that wait.
     public init(
-        _ database: ResultsDatabase, zone: ZoneClock, watermarkMs: EventTime? = nil, lockWaitSeconds: Double = 60
+        _ database: ResultsDatabase, zone: ZoneClock, watermarkMs: EventTime? = nil, lockWaitSeconds: Double = 60,
+        isStopped: @escaping @Sendable () -> Bool = { false }
     ) {
         self.init(
-            connection: database.connection, zone: zone, watermarkMs: watermarkMs, lockWaitSeconds: lockWaitSeconds)
+            connection: database.connection, zone: zone, watermarkMs: watermarkMs, lockWaitSeconds: lockWaitSeconds,
+            isStopped: isStopped)
     }
 
     init(
-        connection: Connection, zone: ZoneClock, watermarkMs: EventTime? = nil, lockWaitSeconds: Double = 60
+        connection: Connection, zone: ZoneClock, watermarkMs: EventTime? = nil, lockWaitSeconds: Double = 60,
+        isStopped: @escaping @Sendable () -> Bool = { false }
     ) {
         (self.connection, self.zone, self.watermarkMs) = (connection, zone, watermarkMs)
-        self.lockWaitSeconds = lockWaitSeconds
+        (self.lockWaitSeconds, self.isStopped) = (lockWaitSeconds, isStopped)
     }
 
     /// Computes `analyses` for the selected periods of each kind.
@@ -69,7 +74,7 @@ public struct BatchRunner: Sendable {
         try checkKinds(analyses, kinds)
         let lock =
             connection.path == ":memory:"
-            ? nil : try BatchLock(databasePath: connection.path, waitSeconds: lockWaitSeconds)
+            ? nil : try BatchLock(databasePath: connection.path, waitSeconds: lockWaitSeconds, isStopped: isStopped)
         defer { withExtendedLifetime(lock) {} }
 
         var summary = BatchSummary()
@@ -89,21 +94,27 @@ public struct BatchRunner: Sendable {
         let reach = context.reach
         let rollups = DayRollups(on: connection, windows: windows, zone: zone)
 
-        let due = try periods(selection, kinds, analyses: runnable, context, rolledDays: rollups.span())
+        let due = try periods(selection, kinds, context, windows)
         if runnable.contains(where: \.usesRollups) {
-            summary.daysRolledUp = try rollups.refresh(Period.dayRanges(of: due), progress: progress)
+            let days = Period.dayRanges(of: due)
+            summary.daysRolledUp = try rollups.refresh(days, progress: progress)
+            try rollups.forgetEmptyNotes(before: days)
         }
         for analysis in Analysis.allCases where runnable.contains(analysis) {
+            // Rows of periods whose trips are gone go too: replaced by none.
+            let table = context.table(of: analysis)
+            let gone = try Set(table.periods(among: kinds)).subtracting(due).filter(selection.covers)
             let own = due.filter { analysis.kinds.contains($0.kind) }
             summary.rows[analysis.view] =
                 switch analysis {
-                case .fareTrend: try FareTrend(context: context).run(own)
-                case .accumulated: try AccumulatedMetrics(context: context).run(own)
+                case .fareTrend: try FareTrend(context: context).run(own + gone)
+                case .accumulated: try AccumulatedMetrics(context: context).run(own + gone)
                 case .areaHotspots: try AreaHotspots(context: context).run(own)
                 case .locationHotspots: try LocationHotspots(context: context).run(own)
                 }
+            _ = try table.replace(Array(gone)) { _ in [] }
         }
-        try runDeclared(options, due, context, &summary)
+        try runDeclared(options, due, kinds, selection, context, &summary)
         for kind in kinds { summary.periods[kind.rawValue] = due.filter { $0.kind == kind }.map(\.description) }
         summary.partial = due.filter { period in
             runnable.contains { reach.isPartial(period, of: $0, zone: zone) }
@@ -114,7 +125,7 @@ public struct BatchRunner: Sendable {
         }
         if let name = options.vintage {
             try Vintages(connection: connection).keep(name, views: try vintageViews(), nowMs: options.nowMs)
-            summary.vintage = name
+            (summary.vintage, summary.vintageMadeMs) = (name, options.nowMs)
         }
         summary.seconds = (clock.now - start) / .seconds(1)
         return summary
@@ -141,7 +152,8 @@ public struct BatchRunner: Sendable {
     }
 
     private func runDeclared(
-        _ options: BatchOptions, _ due: [Period], _ context: BatchContext, _ summary: inout BatchSummary
+        _ options: BatchOptions, _ due: [Period], _ kinds: [PeriodKind], _ selection: PeriodSelection,
+        _ context: BatchContext, _ summary: inout BatchSummary
     ) throws {
         for analysis in options.declared {
             let results = DeclaredResults(analysis: analysis, connection: connection)
@@ -153,6 +165,9 @@ public struct BatchRunner: Sendable {
                 summary.rows[analysis.name] = try results.run(own, statement: statement) { period in
                     context.partial(period, of: .accumulated)
                 }
+                let table = ResultTable(name: analysis.table, connection: connection)
+                let gone = try Set(table.periods(among: kinds)).subtracting(due).filter(selection.covers)
+                _ = try table.replace(Array(gone)) { _ in [] }
             }
         }
     }
@@ -161,14 +176,13 @@ public struct BatchRunner: Sendable {
     private func vintageViews() throws -> [(name: String, keys: [String])] {
         let declared = try connection.rows("SELECT name, sql FROM batch_analyses ORDER BY name") {
             row throws(SQLiteError) in
-            let (name, sql) = (try row.storedText(0), try row.storedText(1))
-            guard let analysis = try? DeclaredAnalysis.parse(sql, file: name) else {
-                throw row.damage(1, wanted: "an analysis")
-            }
-            return (name, analysis.keys)
+            (try row.storedText(0), try row.storedText(1))
         }
         return Analysis.allCases.map { ($0.view, $0.rowKeys) }
-            + declared
+            // One of an older taxi-cli may have a name that is taken by now.
+            + declared.compactMap { name, sql in
+                (try? DeclaredAnalysis.parse(sql, file: name)).map { (name, $0.keys) }
+            }
     }
 
     /// Checks declared analyses against what is stored, and runs none.
@@ -201,18 +215,14 @@ public struct BatchRunner: Sendable {
         }
     }
 
+    /// The selected periods that exist, by kind and then in order of time.
     func periods(
-        _ selection: PeriodSelection, _ kinds: [PeriodKind], analyses: [Analysis], _ context: BatchContext,
-        rolledDays: ClosedRange<Int>?
+        _ selection: PeriodSelection, _ kinds: [PeriodKind], _ context: BatchContext, _ windows: [StoredWindows]
     ) throws -> [Period] {
-        let ends = [
-            context.totals.first, context.totals.last, rolledDays?.lowerBound, rolledDays?.upperBound,
-        ].compactMap { $0 }
-        let days = ends.min().flatMap { first in ends.max().map { first...$0 } }
+        let months = try MonthsWithTrips(context.totals, windows, on: connection, zone: zone)
         let reachedDay = context.reach.latestMs.map { zone.localDay(ofMs: $0) }
         return try PeriodKind.allCases.filter(kinds.contains).flatMap { kind in
-            let stored = selection == .all ? try analyses.flatMap { try context.table(of: $0).periods(kind) } : []
-            return try selection.periods(kind, days: days, reachedDay: reachedDay, stored: stored)
+            try selection.periods(kind, existing: months.periods(kind), reachedDay: reachedDay)
         }
     }
 

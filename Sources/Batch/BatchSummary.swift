@@ -18,12 +18,15 @@ public struct BatchSummary: Sendable, Codable, Equatable {
     public var daysNotPruned = 0
     /// The name under which the answers were kept.
     public var vintage: String?
+    /// When they were kept.
+    public var vintageMadeMs: Int64?
     public var seconds = 0.0
 
     enum CodingKeys: String, CodingKey {
         case rows, periods, partial
         case daysRolledUp = "days_rolled_up"
         case skipped, seconds, vintage
+        case vintageMadeMs = "vintage_made_ms"
         case windowsPruned = "windows_pruned"
         case daysNotPruned = "days_not_pruned"
     }

@@ -29,28 +29,29 @@ extension DayRollups {
     /// Deletes the windows of days before `day` whose rollups are up to date and whose windows are all closed.
     func prune(before day: Int) throws -> Pruned {
         var pruned = Pruned()
-        guard let first = try storedSpan()?.lowerBound, first < day else { return pruned }
-        let fresh = Set(
-            try connection.rows(
-                "SELECT day FROM rolled_days WHERE day >= ? AND day < ? AND fresh = 1", .integer(Int64(first)),
-                .integer(Int64(day))
-            ) { row throws(SQLiteError) in Int(try row.integer(0, in: .days)) })
+        let views = try Self.prunable.filter { try BatchSchema.exists("stored_\($0)", on: connection) }
+            .map { (name: $0, closedBefore: try dayOfNewestClosed(in: $0)) }
+        let old = try views.reduce(into: Set<Int>()) { $0.formUnion(try storedDays(of: $1.name, before: day)) }
+        guard let first = old.min() else { return pruned }
+        let rolled = try connection.rows(
+            "SELECT day, fresh FROM rolled_days WHERE day >= ? AND day < ?", .integer(Int64(first)),
+            .integer(Int64(day))
+        ) { row throws(SQLiteError) in (Int(try row.integer(0, in: .days)), try row.integer(1, in: .flags) == 1) }
+        let isFresh = Dictionary(rolled) { first, _ in first }
         let noted =
             try hasChangedDays
             ? Set(
                 connection.rows("SELECT day FROM changed_days") { row throws(SQLiteError) in
                     Int(try row.integer(0, in: .days))
                 }) : []
-        let due = (first..<day).filter { fresh.contains($0) && !noted.contains($0) }
-        pruned.daysKept = day - first - due.count
-        let views = try Self.prunable.filter { try BatchSchema.exists("stored_\($0)", on: connection) }
-            .map { (name: $0, closedBefore: try dayOfNewestClosed(in: $0)) }
+        // A day without windows that count needs no rollup.
+        let counting = try days(in: first..<day)
+        let due = old.sorted().filter { (isFresh[$0] ?? !counting.contains($0)) && !noted.contains($0) }
+        pruned.daysKept = old.count - due.count
         var rest = due[...]
         while !rest.isEmpty {
             let some = rest.prefix(Self.daysADeletion)
             rest = rest.dropFirst(some.count)
-            // Years without any window cost no transaction; the last days note how far it went.
-            if !rest.isEmpty, try !views.contains(where: { try hasWindows(in: $0.name, some) }) { continue }
             try connection.transaction {
                 for (view, closedBefore) in views {
                     let gone = some.filter { $0 < closedBefore }
@@ -72,13 +73,6 @@ extension DayRollups {
         return pruned
     }
 
-    private func hasWindows(in view: String, _ days: ArraySlice<Int>) throws -> Bool {
-        guard let first = days.first, let last = days.last else { return false }
-        return try connection.value(
-            "SELECT 1 FROM stored_\(view) WHERE window_start_ms >= ? AND window_start_ms < ? LIMIT 1",
-            .integer(zone.startMs(ofLocalDay: first)), .integer(zone.startMs(ofLocalDay: last + 1))) != nil
-    }
-
     /// The local day of the newest closed window: no window of an earlier day is open or yet to come, however far other queries are.
     private func dayOfNewestClosed(in view: String) throws -> Int {
         let newest = try connection.integer(
@@ -87,8 +81,26 @@ extension DayRollups {
         return newest.map { zone.localDay(ofMs: $0) } ?? .min
     }
 
+    /// The local days before `day` on which a window of the view starts.
+    private func storedDays(of view: String, before day: Int) throws -> [Int] {
+        let next = try connection.prepare(
+            "SELECT window_start_ms FROM stored_\(view) WHERE window_start_ms >= ? ORDER BY window_start_ms LIMIT 1")
+        var days: [Int] = []
+        var from = Period.supportedDays.lowerBound
+        while from < day {
+            next.bind(0, zone.startMs(ofLocalDay: from))
+            defer { next.reset() }
+            guard try next.step() else { break }
+            let found = zone.localDay(ofMs: try next.integer(0, in: .times))
+            guard found < day else { break }
+            days.append(found)
+            from = found + 1
+        }
+        return days
+    }
+
     /// A stream may have noted the day since it was looked at.
-    private func isNoted(_ day: Int) throws -> Bool {
+    func isNoted(_ day: Int) throws -> Bool {
         try hasChangedDays
             && connection.value("SELECT 1 FROM changed_days WHERE day = ?", .integer(Int64(day))) != nil
     }

@@ -18,40 +18,31 @@ struct DayRollups {
         (self.connection, self.windows, self.zone) = (connection, windows, zone)
     }
 
-    /// From the first local day with a stored window or a rollup to the last.
-    func span() throws -> ClosedRange<Int>? {
-        var days = try storedSpan()
-        func bound(_ function: String) throws -> Int? {
-            try connection.integer("SELECT \(function)(day) AS day FROM rolled_days", in: .days).map {
-                clamped(Int($0))
+    /// The local days of `range` with a window that counts, ascending. Gaps cost one look, however long they are.
+    ///
+    /// A window that only overlaps with the next day's (a sliding one that begins before midnight) makes no day.
+    func days(in range: Range<Int>) throws -> Set<Int> {
+        let range = range.clamped(to: Period.supportedDays)
+        var days: Set<Int> = []
+        for window in windows {
+            var next = range.lowerBound
+            while next < range.upperBound, let startMs = try window.firstTile(fromMs: zone.startMs(ofLocalDay: next)) {
+                let day = zone.localDay(ofMs: startMs)
+                guard day < range.upperBound else { break }
+                days.insert(day)
+                next = day + 1
             }
         }
-        if let first = try bound("min"), let last = try bound("max"), case let range = first...last {
-            days = min(days?.lowerBound ?? .max, range.lowerBound)...max(days?.upperBound ?? .min, range.upperBound)
-        }
         return days
-    }
-
-    /// From the first local day with a stored window to the last.
-    func storedSpan() throws -> ClosedRange<Int>? {
-        var days: ClosedRange<Int>?
-        for window in windows {
-            guard let (firstMs, lastMs) = try window.span() else { continue }
-            let (first, last) = (clamped(zone.localDay(ofMs: firstMs)), clamped(zone.localDay(ofMs: lastMs)))
-            days = min(first, days?.lowerBound ?? first)...max(last, days?.upperBound ?? last)
-        }
-        return days
-    }
-
-    private func clamped(_ day: Int) -> Int {
-        min(max(day, Period.supportedDays.lowerBound), Period.supportedDays.upperBound - 1)
     }
 
     /// Brings the rollups of `ranges` up to date; returns how many days had to be read.
     ///
     /// - Parameter progress: called after each transaction with days done and days due.
     func refresh(_ ranges: [Range<Int>], progress: (Int, Int) -> Void) throws -> Int {
-        let due = try dueDays(in: ranges)
+        let (due, empty) = try dueDays(in: ranges)
+        // A window that closes there later is found: the day was never rolled up.
+        try forgetNotes(of: empty)
         guard !due.isEmpty else { return 0 }
         try claim(due)
         let prunedBefore = try Self.prunedBefore(on: connection)
@@ -72,9 +63,10 @@ struct DayRollups {
 
     var hasChangedDays: Bool { get throws { try BatchSchema.exists("changed_days", on: connection) } }
 
-    private func dueDays(in ranges: [Range<Int>]) throws -> [Int] {
-        let stored = try storedSpan()
+    /// The days that have to be read, and those with a note and nothing to read: where a sliding window began before midnight.
+    private func dueDays(in ranges: [Range<Int>]) throws -> (due: [Int], empty: [Int]) {
         var due: Set<Int> = []
+        var empty: Set<Int> = []
         for range in ranges {
             let bounds: (SQLValue, SQLValue) = (.integer(Int64(range.lowerBound)), .integer(Int64(range.upperBound)))
             func days(_ sql: String) throws -> [Int] {
@@ -82,14 +74,40 @@ struct DayRollups {
                     Int(try row.integer(0, in: .days))
                 }
             }
-            if try hasChangedDays { due.formUnion(try days("SELECT day FROM changed_days WHERE day >= ? AND day < ?")) }
+            let rolled = Set(try days("SELECT day FROM rolled_days WHERE day >= ? AND day < ?"))
             due.formUnion(try days("SELECT day FROM rolled_days WHERE day >= ? AND day < ? AND fresh = 0"))
-            if let stored {
-                let rolled = Set(try days("SELECT day FROM rolled_days WHERE day >= ? AND day < ?"))
-                due.formUnion(range.clamped(to: Range(stored)).filter { !rolled.contains($0) })
+            var next = range.lowerBound
+            for day in rolled.sorted() + [range.upperBound] {
+                due.formUnion(try self.days(in: next..<day))
+                next = day + 1
+            }
+            guard try hasChangedDays else { continue }
+            for day in try days("SELECT day FROM changed_days WHERE day >= ? AND day < ?") where !due.contains(day) {
+                if rolled.contains(day) { due.insert(day) } else { empty.insert(day) }
             }
         }
-        return due.sorted()
+        return (due.sorted(), empty.sorted())
+    }
+
+    /// Lets go of notes about the day before each range, where that day has nothing to roll up: no period will ever ask for it.
+    func forgetEmptyNotes(before ranges: [Range<Int>]) throws {
+        guard try hasChangedDays else { return }
+        try forgetNotes(
+            of: ranges.map { $0.lowerBound - 1 }.filter { day in
+                try isNoted(day) && !isRolled(day) && days(in: day..<day + 1).isEmpty
+            })
+    }
+
+    private func forgetNotes(of days: [Int]) throws {
+        guard !days.isEmpty else { return }
+        try connection.transaction {
+            let forget = try connection.prepare("DELETE FROM changed_days WHERE day = ?")
+            for day in days { try forget.run(Int64(day)) }
+        }
+    }
+
+    private func isRolled(_ day: Int) throws -> Bool {
+        try connection.value("SELECT 1 FROM rolled_days WHERE day = ?", .integer(Int64(day))) != nil
     }
 
     private func claim(_ days: [Int]) throws {
@@ -150,10 +168,9 @@ struct DayRollups {
                 "INSERT INTO day_fare(day, bucket, trips, fare_sum, fare_n) VALUES (?, ?, ?, ?, ?)")
             let area = try connection.prepare("INSERT INTO day_area(day, area, pickups) VALUES (?, ?, ?)")
             let location = try connection.prepare("INSERT INTO day_location(day, location, pickups) VALUES (?, ?, ?)")
-            let tables: [(StoredWindows.Source, String)] = [
-                (.fares, "day_fare"), (.areas, "day_area"), (.locations, "day_location"),
-            ]
-            let cleared = try tables.map { ($0, try connection.prepare("DELETE FROM \($1) WHERE day = ?")) }
+            let cleared = try StoredWindows.Source.allCases.map {
+                ($0, try connection.prepare("DELETE FROM \($0.rollup) WHERE day = ?"))
+            }
             let fresh = try connection.prepare("UPDATE rolled_days SET fresh = 1 WHERE day = ?")
             for rollup in rollups {
                 try fresh.run(Int64(rollup.day))

@@ -11,8 +11,13 @@ struct DayTotals {
     /// What all days before `days[i]` add up to; one element more than `days`.
     private var before: [TripTotals] = [TripTotals()]
 
-    var first: Int? { days.first }
     var last: Int? { days.last }
+
+    /// The first day with trips at or after `day`.
+    func next(from day: Int) -> Int? {
+        let index = index(of: day)
+        return index < days.count ? days[index] : nil
+    }
 
     /// The totals of the days in `range`; O(log days).
     func totals(of range: Range<Int>) -> TripTotals {

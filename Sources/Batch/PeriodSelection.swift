@@ -2,9 +2,9 @@ public import Problems
 
 /// Which periods a run is asked for.
 public enum PeriodSelection: Sendable, Hashable {
-    /// The newest period of each kind that the stored results cover to its end.
+    /// The newest period of each kind with trips that the stored results cover to its end.
     case last
-    /// Every period from the first stored day to the last.
+    /// Every period in which there is a trip.
     case all
     /// One period, or the shorter periods that it is made of: all months of 2024.
     case one(Period)
@@ -33,33 +33,40 @@ public enum PeriodSelection: Sendable, Hashable {
     /// The periods of one kind.
     ///
     /// - Parameters:
-    ///   - days: from the first day with stored results to the last; nil where there are none.
+    ///   - existing: those of the kind in which there is a trip, ascending.
     ///   - reachedDay: the local day up to whose start the stored results are complete; nil where there are none.
-    ///   - stored: periods that have rows by now; `all` replaces these too, so that nothing stale stays.
     /// - Throws: `Problem(.usage)` for a kind that is longer than the period.
-    func periods(
-        _ kind: PeriodKind, days: ClosedRange<Int>?, reachedDay: Int?, stored: [Period]
-    ) throws(Problem) -> [Period] {
+    func periods(_ kind: PeriodKind, existing: [Period], reachedDay: Int?) throws(Problem) -> [Period] {
         switch self {
         case .last:
-            return reachedDay.map { [Period(kind: kind, containingDay: $0).previous] } ?? []
-        case .all:
-            var ordinals = Set(stored.filter { $0.kind == kind }.map(\.ordinal))
-            if let days {
-                let (first, last) = (
-                    Period(kind: kind, containingDay: days.lowerBound),
-                    Period(kind: kind, containingDay: days.upperBound)
-                )
-                ordinals.formUnion(first.ordinal...last.ordinal)
-            }
-            return ordinals.sorted().map { Period(kind: kind, ordinal: $0) }
+            return reachedDay.flatMap { day in existing.last { $0.days.upperBound <= day } }.map { [$0] } ?? []
+        case .all: return existing
         case .one(let period):
             guard let parts = period.parts(kind) else {
                 throw Problem(
                     .usage, "period \"\(period)\" is shorter than a \(kind.rawValue)",
                     hint: "Leave out --by, or give a \(kind.rawValue) such as \(kind.example).")
             }
-            return parts
+            return existing.filter(parts.contains)
+        }
+    }
+
+    /// Whether rows of a period that has no trips any more are in the way.
+    func covers(_ period: Period) -> Bool {
+        switch self {
+        case .last: false
+        case .all: true
+        case .one(let chosen): chosen.parts(period.kind)?.contains(period) ?? false
+        }
+    }
+}
+
+extension PeriodSelection: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .last: "a period that is over"
+        case .all: "any period"
+        case .one(let period): period.description
         }
     }
 }

@@ -18,6 +18,9 @@ struct ResultTable {
         }
     }
 
+    /// The periods of some kinds that have rows.
+    func periods(among kinds: [PeriodKind]) throws -> [Period] { try kinds.flatMap(periods) }
+
     /// Replaces all rows of `periods` by those that `rows` gives; each period changes at once or not at all.
     ///
     /// - Parameter alsoWrite: more to write with the period's rows.

@@ -14,6 +14,14 @@ struct StoredWindows {
         case locations = "hotspotwindow"
 
         var table: String { "stored_\(rawValue)" }
+        /// The rollup by day that its windows go into.
+        var rollup: String {
+            switch self {
+            case .fares: "day_fare"
+            case .areas: "day_area"
+            case .locations: "day_location"
+            }
+        }
         var defaultSizeMs: Int64 { self == .fares ? 3_600_000 : 60_000 }
         var defaultEveryMs: Int64 { self == .fares ? 3_600_000 : 30_000 }
     }
@@ -23,6 +31,7 @@ struct StoredWindows {
     private let everyMs: Int64
     private let connection: Connection
     private let selection: Statement
+    private let nextTile: Statement
 
     /// Nil where the stream has not stored this query's results yet.
     ///
@@ -51,17 +60,18 @@ struct StoredWindows {
             SELECT window_start_ms, groups FROM \(source.table)
             WHERE window_start_ms >= ? AND window_start_ms < ? AND closed = 1\(tile)
             """)
+        nextTile = try connection.prepare(
+            """
+            SELECT window_start_ms FROM \(source.table)
+            WHERE window_start_ms >= ? AND closed = 1\(tile) ORDER BY window_start_ms LIMIT 1
+            """)
     }
 
-    /// The starts of the first and the last stored window, closed or open.
-    func span() throws -> (firstMs: EventTime, lastMs: EventTime)? {
-        func bound(_ function: String) throws -> EventTime? {
-            try connection.integer(
-                "SELECT \(function)(window_start_ms) AS window_start_ms FROM \(source.table)", in: .times)
-        }
-        let (first, last) = (try bound("min"), try bound("max"))
-        guard let first, let last else { return nil }
-        return (first, last)
+    /// The start of the first window at or after `fromMs` that counts for analytics: closed, and one of those that tile time.
+    func firstTile(fromMs: EventTime) throws -> EventTime? {
+        nextTile.bind(0, fromMs)
+        defer { nextTile.reset() }
+        return try nextTile.step() ? try nextTile.integer(0, in: .times) : nil
     }
 
     /// Whether any window, closed or open, starts in `[fromMs, untilMs)`.

@@ -7,7 +7,8 @@
 #endif
 
 typedef struct {
-    uint64_t separators, newlines, quotes, upper;
+    uint64_t separators, newlines, quotes;
+    uint64_t plain;  // all ones where no byte is NUL or has its upper bit set
 } block_masks;
 
 #if defined(__x86_64__)
@@ -26,17 +27,21 @@ static inline block_masks masks_of(const uint8_t *bytes, uint8_t delimiter, uint
     m.newlines = equal_mask(a, b, c, d, _mm_set1_epi8((char)newline));
     m.separators = m.newlines | equal_mask(a, b, c, d, _mm_set1_epi8((char)delimiter));
     m.quotes = equal_mask(a, b, c, d, _mm_set1_epi8('"'));
-    m.upper = (uint64_t)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(a, b), _mm_or_si128(c, d)));
+    // Compared with signs, all but NUL and what is beyond ASCII is above zero.
+    __m128i zero = _mm_setzero_si128();
+    __m128i above = _mm_and_si128(_mm_cmpgt_epi8(a, zero), _mm_cmpgt_epi8(b, zero));
+    above = _mm_and_si128(above, _mm_and_si128(_mm_cmpgt_epi8(c, zero), _mm_cmpgt_epi8(d, zero)));
+    m.plain = (uint16_t)_mm_movemask_epi8(above) == 0xffff ? ~(uint64_t)0 : 0;
     return m;
 }
 #else
 static inline block_masks masks_of(const uint8_t *bytes, uint8_t delimiter, uint8_t newline) {
-    block_masks m = {0, 0, 0, 0};
+    block_masks m = {0, 0, 0, ~(uint64_t)0};
     for (int i = 0; i < 64; i++) {
         m.newlines |= (uint64_t)(bytes[i] == newline) << i;
         m.separators |= (uint64_t)(bytes[i] == newline || bytes[i] == delimiter) << i;
         m.quotes |= (uint64_t)(bytes[i] == '"') << i;
-        m.upper |= bytes[i] & 0x80;
+        if (bytes[i] == 0 || bytes[i] & 0x80) m.plain = 0;
     }
     return m;
 }
@@ -66,14 +71,14 @@ static inline __attribute__((always_inline)) taxi_scan_result scan(
     const uint8_t *bytes, size_t length, uint8_t delimiter, uint8_t newline, uint32_t *positions, uint32_t first_index,
     uint32_t *row_ends, size_t row_limit, block_masks (*masks)(const uint8_t *, uint8_t, uint8_t),
     void (*write)(uint64_t, uint32_t, uint32_t *)) {
-    taxi_scan_result result = {0, 0, 0};
+    taxi_scan_result result = {0, 0, 0, 0};
     uint64_t in_quotes = 0;  // all ones while a quoted field goes on from the block before
     uint8_t tail[64];
-    uint64_t upper = 0;
+    uint64_t plain = ~(uint64_t)0, hidden = 0;
     for (size_t at = 0; at < length; at += 64) {
         const uint8_t *block = bytes + at;
         if (length - at < 64) {
-            memset(tail, 0, sizeof tail);
+            memset(tail, ' ', sizeof tail);  // what is no separator, no quote and nothing special
             memcpy(tail, block, length - at);
             block = tail;
         }
@@ -81,10 +86,11 @@ static inline __attribute__((always_inline)) taxi_scan_result scan(
         if (m.quotes | in_quotes) {
             uint64_t quoted = prefix_xor(m.quotes) ^ in_quotes;
             in_quotes = (uint64_t)((int64_t)quoted >> 63);
+            hidden |= m.newlines & quoted;
             m.separators &= ~quoted;
             m.newlines &= ~quoted;
         }
-        upper |= m.upper;
+        plain &= m.plain;
         uint64_t newlines = m.newlines;
         while (newlines) {
             uint64_t up_to = newlines ^ (newlines - 1);
@@ -102,7 +108,8 @@ static inline __attribute__((always_inline)) taxi_scan_result scan(
         result.separators += (uint32_t)__builtin_popcountll(m.separators);
         if (length == 0) break;
     }
-    result.non_ascii = upper != 0;
+    result.special = plain == 0;
+    result.hidden_lines = hidden != 0;
     return result;
 }
 
@@ -127,7 +134,7 @@ WITH_AVX2 static inline block_masks masks_avx2(const uint8_t *bytes, uint8_t del
     m.newlines = equal_mask_avx2(a, b, _mm256_set1_epi8((char)newline));
     m.separators = m.newlines | equal_mask_avx2(a, b, _mm256_set1_epi8((char)delimiter));
     m.quotes = equal_mask_avx2(a, b, _mm256_set1_epi8('"'));
-    m.upper = (uint32_t)_mm256_movemask_epi8(_mm256_or_si256(a, b));
+    m.plain = _mm256_movemask_epi8(_mm256_cmpgt_epi8(_mm256_min_epi8(a, b), _mm256_setzero_si256())) == -1 ? ~(uint64_t)0 : 0;
     return m;
 }
 

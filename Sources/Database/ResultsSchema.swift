@@ -47,6 +47,7 @@ enum ResultsSchema {
         { connection in try connection.execute(alertTables) },
         { connection in try connection.execute(schedulerTables) },
         renewFareBuckets,
+        { connection in try connection.execute(scheduleStarts) },
     ]
 
     private static let firstTables = """
@@ -109,6 +110,11 @@ enum ResultsSchema {
         SELECT run_id, step, attempt, state, \(ViewSQL.isoTime("started_ms")) AS started,
             \(ViewSQL.isoTime("ended_ms")) AS ended, error
         FROM stored_workflow_steps;
+        """
+
+    private static let scheduleStarts = """
+        -- The earliest start (ms UTC) that the workflow has had; NULL from versions that did not note it.
+        ALTER TABLE workflow_schedules ADD COLUMN start_ms INTEGER;
         """
 
     private static let schedulerTables = """

@@ -1,4 +1,5 @@
-internal import Problems
+internal import Glibc
+public import Problems
 
 /// One HTTP request, and what to do with its answer.
 ///
@@ -47,6 +48,17 @@ public struct HTTPRequest: Sendable {
         return String(url[..<scheme.upperBound] + bare + rest[host.endIndex...])
     }
 
+    /// A file that appears when it is whole takes the place of another one, and of nothing else: no device, pipe or folder.
+    ///
+    /// - Throws: `.cannotCreate`.
+    public static func checkDestination(_ path: String) throws(Problem) {
+        var status = stat()
+        guard stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG else { return }
+        throw Problem(
+            .cannotCreate, "cannot write \"\(path)\": it is \(Problem.kind(status)), not a plain file",
+            hint: "Name a file.")
+    }
+
     /// - Throws: `.configuration` for what is no request.
     func check() throws(Problem) {
         guard url.hasPrefix("http://") || url.hasPrefix("https://") else {
@@ -81,6 +93,8 @@ public struct HTTPResponse: Sendable {
     public var body: [UInt8]
     /// How long it is.
     public var bodyBytes: Int64
+    /// How long the file was that was sent; 0 where none was.
+    public var sentBytes: Int64 = 0
 
     public var isSuccess: Bool { (200..<300).contains(status) }
     public var bodyIsWhole: Bool { bodyBytes == Int64(body.count) }

@@ -1,5 +1,5 @@
 internal import Glibc
-public import Problems
+internal import Problems
 
 /// The hash that signatures of AWS are made over, piece by piece.
 ///
@@ -22,17 +22,20 @@ public struct SHA256: Sendable {
         return hash.hex()
     }
 
-    /// The hash of a file, which is read a mebibyte at a time.
-    public static func hex(ofFile path: String) throws(Problem) -> String {
-        let file = open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { throw Problem.file(path, "cannot read", errno) }
-        defer { close(file) }
+    /// The hash of an open file, which is read from its beginning, a mebibyte at a time, and stays where it stands.
+    ///
+    /// - Parameter path: for messages.
+    /// - Throws: `.tryAgain` where it was stopped, and what reading meets.
+    static func hex(of file: Int32, path: String, isStopped: () -> Bool) throws(Problem) -> String {
         var hash = SHA256()
         var buffer = [UInt8](repeating: 0, count: 1 << 20)
+        var position: off_t = 0
         while true {
-            let count = read(file, &buffer, buffer.count)
+            if isStopped() { throw Problem(.tryAgain, "the reading of \"\(path)\" was stopped") }
+            let count = pread(file, &buffer, buffer.count, position)
             if count == 0 { return hash.hex() }
             guard count > 0 else { throw Problem.file(path, "cannot read", errno) }
+            position += off_t(count)
             buffer.withUnsafeBytes { hash.add(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
         }
     }
@@ -106,6 +109,17 @@ public struct SHA256: Sendable {
 }
 
 extension Problem {
+    /// What something is that is no plain file.
+    static func kind(_ status: stat) -> String {
+        switch status.st_mode & S_IFMT {
+        case S_IFDIR: "a folder"
+        case S_IFIFO: "a pipe"
+        case S_IFCHR, S_IFBLK: "a device"
+        case S_IFSOCK: "a socket"
+        default: "something else"
+        }
+    }
+
     static func file(_ path: String, _ action: String, _ number: Int32) -> Problem {
         let code: Code =
             switch number {

@@ -31,6 +31,7 @@ private final class Transfer {
     private var headers: [HTTPRequest.Header] = []
     private var body: [UInt8] = []
     private var bodyBytes: Int64 = 0
+    private var sentBytes: Int64 = 0
 
     init(_ request: HTTPRequest, isStopped: @escaping () -> Bool) throws(Problem) {
         if let fault = Self.fault {
@@ -42,7 +43,8 @@ private final class Transfer {
         }
         (self.request, self.isStopped, self.handle) = (request, isStopped, handle)
         if case .file(let path) = request.body {
-            source = open(path, O_RDONLY | O_CLOEXEC)
+            // A pipe that nobody writes to would not even open otherwise.
+            source = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
             if source < 0 {
                 destination = nil
                 throw Problem.file(path, "cannot read", errno)
@@ -108,7 +110,7 @@ private final class Transfer {
         }
         let status = taxi_curl_status(handle)
         if (200..<300).contains(status) { try destination?.finish() }
-        return HTTPResponse(status: status, headers: headers, body: body, bodyBytes: bodyBytes)
+        return HTTPResponse(status: status, headers: headers, body: body, bodyBytes: bodyBytes, sentBytes: sentBytes)
     }
 
     // MARK: options
@@ -138,8 +140,11 @@ private final class Transfer {
             var status = stat()
             guard fstat(source, &status) == 0 else { throw Problem.file(path, "cannot read", errno) }
             guard status.st_mode & S_IFMT == S_IFREG else {
-                throw Problem(.noInput, "cannot send \"\(path)\": it is no file")
+                throw Problem(
+                    .noInput, "cannot send \"\(path)\": it is \(Problem.kind(status)), not a plain file",
+                    hint: "Write what it gives to a file first, and send that.")
             }
+            sentBytes = Int64(status.st_size)
             set(CURLOPT_UPLOAD, 1)
             taxi_curl_set_size(handle, CURLOPT_INFILESIZE_LARGE, curl_off_t(status.st_size))
             taxi_curl_set_bytes(handle, CURLOPT_READFUNCTION) { bytes, size, count, context in
@@ -165,7 +170,7 @@ private final class Transfer {
             switch request.body {
             case .none: SHA256.hex(of: [])
             case .bytes(let bytes): SHA256.hex(of: bytes)
-            case .file(let path): try SHA256.hex(ofFile: path)
+            case .file(let path): try SHA256.hex(of: source, path: path, isStopped: isStopped)
             }
         // libcurl would hash what it holds in memory, which a file is not.
         add("x-amz-content-sha256", hash)
@@ -270,6 +275,7 @@ private final class Destination {
 
     private func begin() throws(Problem) {
         guard file < 0 else { return }
+        try HTTPRequest.checkDestination(path)
         file = open(partPath, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
         guard file >= 0 else {
             throw Problem(

@@ -28,15 +28,17 @@ public struct Problem: Error, Sendable {
     public var hint: String?
     /// The line that `location` names, printed with a caret below its column.
     public var sourceLine: String?
+    /// Where in `sourceLine` the caret stands, where that is only a part of the line; nil for the column of `location`.
+    public var sourceColumn: Int?
     /// Further problems of the same input; a file that a person wrote is checked whole.
     public var others: [Problem]
 
     public init(
         _ code: Code, _ message: String, at location: InputLocation? = nil, hint: String? = nil,
-        sourceLine: String? = nil, others: [Problem] = []
+        sourceLine: String? = nil, sourceColumn: Int? = nil, others: [Problem] = []
     ) {
         (self.code, self.message, self.location, self.hint) = (code, message, location, hint)
-        (self.sourceLine, self.others) = (sourceLine, others)
+        (self.sourceLine, self.sourceColumn, self.others) = (sourceLine, sourceColumn, others)
     }
 }
 
@@ -47,7 +49,7 @@ extension Problem: CustomStringConvertible {
             let number = "\(location.line)"
             text += "\n\(number) | \(sourceLine)\n"
             text += String(repeating: " ", count: number.count) + " | "
-            text += String(repeating: " ", count: max(0, location.column - 1)) + "^"
+            text += String(repeating: " ", count: max(0, (sourceColumn ?? location.column) - 1)) + "^"
         }
         if let hint { text += "\nhint: \(hint)" }
         for other in others { text += "\n\(other)" }

@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import Trips
 
 /// Stores sealed commits one after the other, on a thread of its own: parsing goes on while a disk syncs.
 ///

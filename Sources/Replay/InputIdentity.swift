@@ -11,10 +11,28 @@ public struct InputIdentity: Codable, Sendable, Equatable {
     var size: Int64?
     /// XXH3 of the first and the last 64 KiB, in hexadecimal; nil for a stream.
     var hash: String?
+    /// XXH3 of all bytes; nil for a stream, and until it is known. Earlier versions kept none.
+    var content: String?
+    /// What the system said of the file: while that is the same, nobody has touched it. Earlier versions kept none.
+    var stamp: String?
 
     private static let sampleSize = 64 << 10
 
-    init(name: String, size: Int64?, hash: String?) { (self.name, self.size, self.hash) = (name, size, hash) }
+    init(name: String, size: Int64?, hash: String?, content: String? = nil, stamp: String? = nil) {
+        (self.name, self.size, self.hash) = (name, size, hash)
+        (self.content, self.stamp) = (content, stamp)
+    }
+
+    /// Whether name, size, beginning and end are the same.
+    func looksLike(_ other: InputIdentity) -> Bool {
+        (name, size, hash) == (other.name, other.size, other.hash)
+    }
+
+    /// Whether a path leads to something that can be read twice; one that leads nowhere, or to a folder, is told of where it is opened.
+    public static func canBeReadAgain(_ path: String) -> Bool {
+        var status = stat()
+        return path != "-" && (stat(path, &status) != 0 || [S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT))
+    }
 
     /// - Throws: `Problem(.noInput)` for a file that cannot be opened, `.inputOutput` for one that cannot be read.
     public init(path: String) throws(Problem) {
@@ -45,7 +63,8 @@ public struct InputIdentity: Codable, Sendable, Equatable {
             try file.seek(toOffset: size - min(size, UInt64(Self.sampleSize)))
             sample.append(try file.read(upToCount: Self.sampleSize) ?? Data())
             let hash = sample.withUnsafeBytes { contentHash($0) }
-            self.init(name: name, size: Int64(size), hash: String(hash, radix: 16))
+            self.init(
+                name: name, size: Int64(size), hash: String(hash, radix: 16), stamp: InputWatch.stamp(of: path))
         } catch {
             throw Problem(.inputOutput, "cannot read \"\(path)\": \(error.localizedDescription)")
         }
@@ -62,8 +81,26 @@ extension InputIdentity {
         return [
             InputIdentity(
                 name: "\(inputs.count) files", size: isKnown ? inputs.reduce(0) { $0 + ($1.size ?? 0) } : nil,
-                hash: isKnown ? String(hash, radix: 16) : nil)
+                hash: isKnown ? String(hash, radix: 16) : nil,
+                stamp: joined(inputs.map { $0.stamp ?? "" }))
         ]
+    }
+
+    /// Puts what was found for each file (`ContentHash.hashes`) where it belongs.
+    static func noting(_ contents: [String], in inputs: [InputIdentity]) -> [InputIdentity] {
+        var inputs = inputs
+        if inputs.count == contents.count {
+            for index in inputs.indices where !contents[index].isEmpty { inputs[index].content = contents[index] }
+        } else if !inputs.isEmpty, !contents.contains("") {
+            inputs[0].content = joined(contents)
+        }
+        return inputs
+    }
+
+    /// One short text in place of many.
+    private static func joined(_ texts: [String]) -> String {
+        let hash = Array(texts.joined(separator: "\n").utf8).withUnsafeBytes { contentHash($0) }
+        return String(hash, radix: 16)
     }
 }
 

@@ -35,6 +35,8 @@ public struct ReplayOptions: Sendable {
     public var tenant: String
     /// Whether topics that are missing are made.
     public var createsTopics = true
+    /// How far ahead of the clock an event time may be, with the clocks `start` and `end`.
+    public var maxAheadMs = MaxAhead.defaultMs
     /// Under which name positions are kept: two replays into one tenant at the same time need two names.
     public var producer: String
 
@@ -55,11 +57,16 @@ public struct ReplayOptions: Sendable {
     ///
     /// Only a run in which they are the same can go on where another stopped.
     var sequence: [String: String] {
-        [
+        var sequence = [
             "--clock": source.clock.rawValue, "--spread": source.spread.rawValue, "--seed": "\(source.seed)",
             "--clean": source.cleaning?.rawValue ?? "off", "--from": source.from.map(source.zone.iso) ?? "off",
             "--to": source.to.map(source.zone.iso) ?? "off", "--limit": source.limit.map(String.init) ?? "off",
-            "--key": key.rawValue, "--loop": isLooping ? "on" : "off",
+            "--key": key.rawValue, "--loop": isLooping ? "on" : "off", "zone": source.zone.identifier,
         ]
+        if source.clock != .now { sequence["--max-ahead"] = "\(MaxAhead.text(maxAheadMs))" }
+        return sequence
     }
+
+    /// Of `sequence`: what positions of earlier versions did not say.
+    static let laterOptions: Set<String> = ["zone", "--max-ahead"]
 }

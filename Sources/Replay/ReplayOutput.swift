@@ -17,6 +17,8 @@ struct SealedCommit: Sendable {
 ///
 /// `add` and `seal` are called by one thread, `commit` by another; all that passes between them is what was sealed.
 protocol ReplayOutput: AnyObject {
+    /// Whether positions are stored, so that a later run may go on from them.
+    var keepsPositions: Bool { get }
     /// Gets ready; gives the position that the last run of this producer stored.
     func open() throws -> [UInt8]?
     /// Encodes trips; the batch is free again at return. `firstTrip` counts the trips of the pass, from 0.
@@ -50,6 +52,7 @@ final class LineOutput: ReplayOutput {
         (self.render, self.write) = (render, write)
     }
 
+    var keepsPositions: Bool { false }
     func open() -> [UInt8]? { nil }
     func add(_ batch: TripBatch, rows: Range<Int>, firstTrip: Int) { render(batch, rows, &text) }
     func add(_ rejects: ArraySlice<Reject>, atMs: EventTime) {}

@@ -41,6 +41,8 @@ struct ReplayPosition: Codable, Sendable, Equatable {
     var lastEvent: EventTime?
     /// Whether all of the input was sent, or the limit reached.
     var isFinished = false
+    /// The clock at the fresh start, by which event times are too far ahead or not: a run that resumes must reject the same trips.
+    var startedMs: EventTime?
 
     init(input: [InputIdentity], options: [String: String]) { (self.input, self.options) = (input, options) }
 
@@ -80,25 +82,59 @@ struct ReplayPosition: Codable, Sendable, Equatable {
         self = position
     }
 
-    /// - Throws: `Problem(.usage)` that names every difference between the earlier run and this one.
+    /// - Throws: `Problem` that names every difference between the earlier run and this one: `.badData` where it is the content of files
+    ///   alone, else `.usage`.
     func check(input now: [InputIdentity], options nowOptions: [String: String]) throws(Problem) {
         var differences: [String] = []
+        var code = Problem.Code.badData
         if input.map(\.name) != now.map(\.name) {
             differences.append("the input was \(Self.list(input)) and is \(Self.list(now))")
+            code = .usage
         } else {
-            for (old, new) in zip(input, now) where old != new {
-                let what =
-                    old.size != new.size ? "had \(Self.size(old)) and has \(Self.size(new))" : "has other content"
+            for (old, new) in zip(input, now) where !old.looksLike(new) {
+                let isResized = old.size != new.size
+                if isResized { code = .usage }
+                let what = isResized ? "had \(Self.size(old)) and has \(Self.size(new))" : "has other content"
                 differences.append("\"\(new.name)\" \(what)")
             }
         }
         for flag in Set(options.keys).union(nowOptions.keys).sorted() where options[flag] != nowOptions[flag] {
+            if options[flag] == nil, ReplayOptions.laterOptions.contains(flag), isOfEarlierVersion { continue }
             differences.append("\(flag) was \(options[flag] ?? "off") and is \(nowOptions[flag] ?? "off")")
+            code = .usage
         }
         guard !differences.isEmpty else { return }
         throw Problem(
-            .usage, "cannot resume: \(differences.joined(separator: "; "))",
+            code, "cannot resume: \(differences.joined(separator: "; "))",
             hint: "Repeat the earlier run's input and options, or start anew without --resume.")
+    }
+
+    /// Whether it was stored by a version that noted neither the zone nor the files' content.
+    var isOfEarlierVersion: Bool { options["zone"] == nil }
+
+    /// Files that look the same, but that somebody may have touched since: only their bytes can tell.
+    func mayDiffer(from now: [InputIdentity]) -> Bool {
+        zip(input, now).contains { old, new in
+            new.hash != nil && (old.stamp == nil || old.stamp != new.stamp) && !isOfEarlierVersion
+        }
+    }
+
+    /// - Parameter now: with the hashes of all their bytes.
+    /// - Throws: `Problem(.badData)` where files look the same and are not, or where nobody can know.
+    func checkContent(of now: [InputIdentity]) throws(Problem) {
+        var differences: [String] = []
+        for (old, new) in zip(input, now) where new.hash != nil && old.stamp != new.stamp {
+            guard let content = old.content else {
+                differences.append(
+                    "\"\(new.name)\" was moved or written to since, and the earlier run ended before it knew all of it")
+                continue
+            }
+            if content != new.content { differences.append("\"\(new.name)\" has other content than it had") }
+        }
+        guard !differences.isEmpty else { return }
+        throw Problem(
+            .badData, "cannot resume: \(differences.joined(separator: "; "))",
+            hint: "Bring back the file as it was, or start anew without --resume.")
     }
 
     private static func list(_ input: [InputIdentity]) -> String {

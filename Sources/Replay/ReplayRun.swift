@@ -21,6 +21,8 @@ final class ReplayRun {
     private let options: ReplayOptions
     private let output: any ReplayOutput
     private let feeds: TripFeedMaker
+    /// Of the files; nil where nobody can go on from here, or where they are in the position already.
+    private let contents: ContentHash?
     private let clock: any WallClock
     private let control: RateControl
     private let isStopped: () -> Bool
@@ -60,10 +62,12 @@ final class ReplayRun {
 
     init(
         options: ReplayOptions, position: ReplayPosition, output: any ReplayOutput, feeds: @escaping TripFeedMaker,
-        clock: any WallClock, commitDepth: Int, control: RateControl, isStopped: @escaping () -> Bool,
+        contents: ContentHash?, clock: any WallClock, commitDepth: Int, control: RateControl,
+        isStopped: @escaping () -> Bool,
         onProgress: ((ReplayProgress) -> Void)?
     ) {
         (self.options, self.output, self.feeds, self.clock) = (options, output, feeds, clock)
+        self.contents = contents
         (self.control, self.isStopped, self.onProgress) = (control, isStopped, onProgress)
         self.position = position
         resumedFrom = position.total.sent
@@ -81,6 +85,8 @@ final class ReplayRun {
         do {
             outcome = try send()
             position.isFinished = outcome == .finished
+            // The files were read to their end just now: what is left to hash is at hand.
+            if position.isFinished { contents?.wait() }
             try commit()
             try committer.finish()
             try output.finish()
@@ -171,12 +177,26 @@ extension ReplayRun {
             return false
         }
         let passes = position.passes
-        position.shiftMs += passes == 0 ? wholeWeeks() : position.shiftMs / Int64(passes)
+        let shiftMs = position.shiftMs + (passes == 0 ? wholeWeeks() : position.shiftMs / Int64(passes))
+        try requireReach(of: shiftMs)
+        position.shiftMs = shiftMs
         position.passes += 1
         position.earlier = position.total
         position.pass = ReplayLedger()
         try beginPass(skip: 0, rejects: 0)
         return true
+    }
+
+    /// - Throws: `Problem(.badData)` where a pass with this shift would come too far ahead of the clock.
+    private func requireReach(of shiftMs: Int64) throws(Problem) {
+        guard options.source.clock != .now, let last = position.lastEvent else { return }
+        let latest = last + shiftMs - position.shiftMs
+        let limit = MaxAhead(nowMs: clock.nowMs, aheadMs: options.maxAheadMs)
+        guard latest > limit.latest else { return }
+        throw Problem(
+            .badData,
+            "the loop ends after \(position.passes + 1) \(position.passes == 0 ? "pass" : "passes"): event time has caught up with the clock, and the last trip of the next pass \(limit.excess(of: latest))",
+            hint: "Give a longer --max-ahead to go on into the future, or use --clock now.")
     }
 
     /// The weeks that the first pass took, in ms; 0 where event time is the wall clock.
@@ -244,6 +264,11 @@ extension ReplayRun {
 
     private func commit() throws {
         encodeSent()
+        // What was just encoded may have been read from a file that somebody writes to.
+        try feed?.requireUnchanged()
+        if let hashes = contents?.hashes, position.input.contains(where: { $0.hash != nil && $0.content == nil }) {
+            position.input = InputIdentity.noting(hashes, in: position.input)
+        }
         var stored = position
         stored.bytes += output.pendingBytes
         // What the feed has read ahead and not sent yet is not part of the ledger; at the end its own count is, to check the sum by.

@@ -1,7 +1,7 @@
 import Problems
 import Telemetry
 public import Topics
-import Trips
+public import Trips
 
 /// Replays trips into topics at a pace, exactly once: every commit carries its records, its rejects and the position behind them.
 ///
@@ -56,23 +56,33 @@ public final class Replayer: @unchecked Sendable {
     /// Replays until the input ends, the limit is reached or `isStopped` says so; then nothing is on its way any more.
     ///
     /// - Parameter isStopped: asked at least ten times a second; true ends the run after a last commit.
-    /// - Throws: `Problem`: `.usage` for a resumption with another input or other options, `.badData` where too much is rejected,
-    ///   `.noInput`, `.inputOutput`, and whatever the topics throw. What was sent before is stored, with its position.
+    /// - Throws: `Problem`: `.usage` for a resumption with another input or other options, `.badData` where too much is rejected or a
+    ///   resumption finds other bytes in a file, `.noInput`, `.inputOutput` (also where a file has changed under way), and whatever the
+    ///   topics throw. What was sent before is stored, with its position.
     @discardableResult
     public func run(isStopped: @escaping () -> Bool = { false }) throws -> ReplaySummary {
-        if options.isLooping, options.paths.contains("-") {
-            throw Problem(.usage, "standard input cannot be read in a loop", hint: "Leave --loop out, or give a file.")
+        let readsFiles = feeds == nil
+        if options.isLooping,
+            let path = options.paths.first(where: { $0 == "-" || readsFiles && !InputIdentity.canBeReadAgain($0) })
+        {
+            let name = path == "-" ? "standard input" : "\"\(path)\""
+            throw Problem(
+                .usage, "\(name) can be read once only, and --loop reads it again",
+                hint: "Leave --loop out, or give a file.")
         }
+        // Begins before the first look at a file: from here on all must stay as they are.
+        let watch = InputWatch(paths: readsFiles ? options.paths : [])
         var input: [InputIdentity] = []
-        if feeds == nil { for path in options.paths { input.append(try InputIdentity(path: path)) } }
+        if readsFiles { for path in options.paths { input.append(try InputIdentity(path: path)) } }
         input = InputIdentity.compacted(input)
 
         var position = ReplayPosition(input: input, options: options.sequence)
+        position.startedMs = clock.nowMs
         let stored = try output.open()
+        var contents: ContentHash?
+        defer { contents?.stop() }
         if options.isResuming, let stored, !stored.isEmpty {
-            let earlier = try ReplayPosition(decoding: stored, producer: options.producer)
-            try earlier.check(input: input, options: options.sequence)
-            position = earlier
+            position = try resumed(from: stored, input)
         } else {
             // A fresh start is stored before its first record, or a resumption after an early crash would go on from an older run.
             try output.commit(output.seal(position: position.encoded()))
@@ -80,12 +90,50 @@ public final class Replayer: @unchecked Sendable {
         if input.contains(where: { $0.hash == nil }), options.isResuming {
             onWarning("a stream cannot be recognised: make sure that it is the one that the earlier run read")
         }
-        let feeds = feeds ?? sourceFeeds(of: options, onWarning: onWarning, onIndexing: onIndexing)
+        if output.keepsPositions, position.input.contains(where: { $0.hash != nil && $0.content == nil }) {
+            contents = ContentHash(paths: options.paths)
+        }
+        let ahead =
+            options.source.clock == .now
+            ? nil : MaxAhead(nowMs: position.startedMs ?? clock.nowMs, aheadMs: options.maxAheadMs)
+        let feeds =
+            feeds
+            ?? sourceFeeds(of: options, watch: watch, ahead: ahead, onWarning: onWarning, onIndexing: onIndexing)
         let run = ReplayRun(
-            options: options, position: position, output: output, feeds: feeds, clock: clock, commitDepth: commitDepth,
-            control: rateControl, isStopped: isStopped, onProgress: onProgress)
+            options: options, position: position, output: output, feeds: feeds, contents: contents, clock: clock,
+            commitDepth: commitDepth, control: rateControl, isStopped: isStopped, onProgress: onProgress)
         defer { summary = run.summary }
         try run.run()
         return run.summary
+    }
+
+    /// The position that an earlier run has stored, where this one reads the same trips in the same order.
+    private func resumed(from stored: [UInt8], _ input: [InputIdentity]) throws -> ReplayPosition {
+        var earlier = try ReplayPosition(decoding: stored, producer: options.producer)
+        try earlier.check(input: input, options: options.sequence)
+        if earlier.isOfEarlierVersion, input.contains(where: { $0.hash != nil }) {
+            onWarning(
+                "an earlier version began this replay, and noted neither the zone nor all bytes of the files: make sure that they are what they were"
+            )
+            earlier.options = options.sequence
+        } else if earlier.mayDiffer(from: input) {
+            let total = input.reduce(0) { $0 + Int($1.size ?? 0) }
+            var done = 0
+            let hashes = try options.paths.map { path in
+                var size = 0
+                let hash = try ContentHash.hash(
+                    of: path,
+                    progress: { bytes in
+                        size = bytes
+                        onIndexing?(done + bytes, total)
+                    })
+                done += size
+                return hash ?? ""
+            }
+            try earlier.checkContent(of: InputIdentity.noting(hashes, in: input))
+        }
+        for index in earlier.input.indices where index < input.count { earlier.input[index].stamp = input[index].stamp }
+        earlier.startedMs = earlier.startedMs ?? clock.nowMs
+        return earlier
     }
 }

@@ -13,7 +13,7 @@ final class TopicOutput: ReplayOutput {
     /// Columns, or records where the store keeps no columns.
     private let encode: (TripBatch, UnsafeBufferPointer<Int32>) -> (columns: [UInt8], records: TripRecords?)
     /// Whether positions are kept: always where that is free, else only for a replay that is to be resumed.
-    private let keepsPositions: Bool
+    let keepsPositions: Bool
     private let log = Logger("replay")
 
     // The committing thread's, after `open`.

@@ -11,6 +11,8 @@ public struct Report: Sendable {
     public let span: (first: String, last: String)
     /// Those that there are results of, in the order of the page.
     public let figures: [Figure]
+    /// Charts that are left out although their analysis ran, each with the reason.
+    public let omissions: [(id: String, reason: String)]
     /// Headline numbers.
     let facts: [(name: String, value: String)]
 
@@ -24,14 +26,14 @@ public struct Report: Sendable {
         _ connection: Connection, selection: ReportSelection, tenant: String, made: String, zone: String
     ) throws {
         (self.tenant, self.made, self.zone) = (tenant, made, zone)
-        (span, figures, facts) = try explaining("reading the results") {
+        (span, figures, omissions, facts) = try explaining("reading the results") {
             try connection.snapshot {
                 let reader = try ReportReader(connection, selection)
                 let periods = try reader.periods()
                 let trend = try reader.fareTrend(periods)
                 let figures = try Self.figures(reader, periods, trend)
                 let span = (first: periods[0], last: periods[periods.count - 1])
-                return (span, figures, Self.facts(trend))
+                return (span, figures, try Self.omissions(reader, figures), Self.facts(trend))
             }
         }
     }
@@ -59,6 +61,15 @@ public struct Report: Sendable {
         return figures
     }
 
+    /// A mix that has rows of no period: the files had no such column, as those of ride-hailing.
+    private static func omissions(
+        _ reader: ReportReader, _ figures: [Figure]
+    ) throws -> [(id: String, reason: String)] {
+        Mix.allCases.filter { mix in reader.has(mix.view) && !figures.contains { $0.id == mix.id } }.map {
+            ($0.id, "\($0.title): no trip of these periods has a \($0.column)")
+        }
+    }
+
     private static func facts(_ trend: ReportTable?) -> [(name: String, value: String)] {
         guard let trend else { return [] }
         func sum(_ name: String) -> Double { trend.numbers(name).reduce(0) { $0 + ($1 ?? 0) } }
@@ -71,13 +82,16 @@ public struct Report: Sendable {
         ]
     }
 
-    /// Everything as one JSON object: `figures` by name, each with its title and its rows as objects.
+    /// Everything as one JSON object: `figures` by name, each with its title and its rows as objects; `omitted`, by name as well,
+    /// says why others are not there.
     public var json: String {
         let parts = figures.flatMap(\.tables).map { numbers in
             "\(jsonText(numbers.id)):{\"title\":\(jsonText(numbers.title)),\"rows\":\(numbers.table.json)}"
         }
+        let reasons = omissions.map { "\(jsonText($0.id)):\(jsonText($0.reason))" }.joined(separator: ",")
+        let omitted = omissions.isEmpty ? "" : ",\"omitted\":{\(reasons)}"
         return "{\"tenant\":\(jsonText(tenant)),\"zone\":\(jsonText(zone)),\"made\":\(jsonText(made)),"
             + "\"first_period\":\(jsonText(span.first)),\"last_period\":\(jsonText(span.last)),\"figures\":{\n"
-            + parts.joined(separator: ",\n") + "\n}}\n"
+            + parts.joined(separator: ",\n") + "\n}\(omitted)}\n"
     }
 }

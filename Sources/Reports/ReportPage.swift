@@ -29,6 +29,7 @@ extension Report {
 
             """
         for figure in figures { page += Self.section(figure) }
+        for omission in omissions { page += "<p id=\"\(omission.id)\">\(escaped(omission.reason)).</p>\n" }
         page += """
             <footer><p>Made by taxi-cli from the public views of results.db. Boundaries of the community areas: City of Chicago, \
             simplified. This page uses data that has been modified for use from its original source, www.cityofchicago.org, the official \

@@ -273,7 +273,7 @@ struct ReportReader {
 
     // MARK: Rows
 
-    private func has(_ view: String) -> Bool { views.contains(view) }
+    func has(_ view: String) -> Bool { views.contains(view) }
 
     /// Columns of a view; nil where there is no such view or no such row.
     private func table(

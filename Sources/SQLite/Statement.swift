@@ -1,7 +1,7 @@
 internal import CSQLite
 
 /// A value that a statement binds or a row holds.
-public enum SQLValue: Sendable, Equatable {
+public enum SQLValue: Sendable, Hashable {
     case null
     case integer(Int64)
     case real(Double)
@@ -51,12 +51,18 @@ public final class Statement {
         (self.sql, self.byteCount, raw, self.connection) = (sql, byteCount, prepared, connection)
     }
 
+    /// One that was prepared from a piece of a longer text.
+    init(prepared: OpaquePointer, sql: String, byteCount: Int, on connection: Connection) {
+        (raw, self.sql, self.byteCount, self.connection) = (prepared, sql, byteCount, connection)
+    }
+
     deinit { sqlite3_finalize(raw) }
 
     public func bind(_ index: Int, _ value: Int64) { sqlite3_bind_int64(raw, Int32(index) + 1, value) }
     public func bind(_ index: Int, _ value: Double) { sqlite3_bind_double(raw, Int32(index) + 1, value) }
     public func bind(_ index: Int, _ value: String) {
-        sqlite3_bind_text(raw, Int32(index) + 1, value, -1, Self.transient)
+        sqlite3_bind_text64(
+            raw, Int32(index) + 1, value, UInt64(value.utf8.count), Self.transient, UInt8(SQLITE_UTF8))
     }
     public func bindNull(_ index: Int) { sqlite3_bind_null(raw, Int32(index) + 1) }
 
@@ -124,11 +130,15 @@ public final class Statement {
 
     // As SQLite converts whatever is stored; what is computed with is read through `integer(_:in:)` and its like.
     public func isNull(_ column: Int) -> Bool { sqlite3_column_type(raw, Int32(column)) == SQLITE_NULL }
+    public func isInteger(_ column: Int) -> Bool { sqlite3_column_type(raw, Int32(column)) == SQLITE_INTEGER }
+    public func isText(_ column: Int) -> Bool { sqlite3_column_type(raw, Int32(column)) == SQLITE_TEXT }
     public func integer(_ column: Int) -> Int64 { sqlite3_column_int64(raw, Int32(column)) }
     public func real(_ column: Int) -> Double { sqlite3_column_double(raw, Int32(column)) }
     public func text(_ column: Int) -> String {
         guard let bytes = sqlite3_column_text(raw, Int32(column)) else { return "" }
-        return String(cString: bytes)
+        // By its length: a text may hold zeros, and what follows them belongs to it.
+        let count = Int(sqlite3_column_bytes(raw, Int32(column)))
+        return String(decoding: UnsafeBufferPointer(start: bytes, count: count), as: UTF8.self)
     }
 
     /// The bytes of a text or blob column; valid inside `body` only.

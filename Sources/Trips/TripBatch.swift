@@ -18,6 +18,8 @@ public final class TripBatch: @unchecked Sendable {
     /// What text cells point into; whoever fills the batch keeps it alive through `owner`.
     public var source: UnsafePointer<UInt8>
     public var owner: AnyObject?
+    /// How many numbers of a file's rows had more decimals than their columns have and were rounded.
+    public internal(set) var rounded: [TripField: Int] = [:]
     /// Text that could not be a piece of the source: fields with doubled quotes, the texts of a stored batch.
     @usableFromInline private(set) var kept: UnsafeMutablePointer<UInt8>
     private var keptCount = 0
@@ -60,6 +62,13 @@ public final class TripBatch: @unchecked Sendable {
         return text.isEmpty ? nil : String(decoding: bytes(text), as: UTF8.self)
     }
 
+    /// Whether some trip is later than `time`.
+    public func hasEvent(after time: EventTime) -> Bool {
+        var latest = EventTime.min
+        for row in 0..<count { latest = max(latest, eventTimes[row]) }
+        return latest > time
+    }
+
     /// Keeps text that is no piece of `source`; returns its cell.
     public func keep(_ bytes: some Collection<UInt8>) -> TextCell {
         let (text, target) = keepSpace(bytes.count)
@@ -86,6 +95,7 @@ public final class TripBatch: @unchecked Sendable {
         count = 0
         owner = nil
         keptCount = 0
+        if !rounded.isEmpty { rounded = [:] }
         source = UnsafePointer(Self.nothing)
     }
 

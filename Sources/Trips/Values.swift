@@ -42,6 +42,9 @@ public struct TextCell: Sendable, Hashable {
 
     @inlinable public var offset: Int { Int(cell & 0xff_ffff_ffff) }
     @inlinable public var length: Int { Int((cell >> 40) & 0x7f_ffff) }
+    /// Stored columns give a text's length two bytes; longer ones are rejected as `oversized`.
+    static let maximumLength = 65535
+
     /// Whether the source had nothing there; an empty string is a null.
     @inlinable public var isEmpty: Bool { length == 0 }
 }

@@ -4,7 +4,8 @@
 /// so that the very text of the source can be written again:
 ///
 ///     US forms   bit 7 = 0: bit 0 month and day padded, 1 twelve hours with AM or PM, 2 hour padded, 3 with seconds
-///     ISO forms  bit 7 = 1: bit 0 "T" between date and time, 1-2 what follows (nothing, "Z", " UTC", "+00:00"), 3 ".000", 4 without seconds
+///     ISO forms  bit 7 = 1: bit 0 "T" between date and time, 1-2 what follows (nothing, "Z", " UTC", "+00:00"), 3 ".000", 4 without
+///                seconds, 5 month and day not padded, 6 hour not padded
 ///     0xff       seconds since 1970 as a plain number
 ///
 /// A "Z" or "UTC" does not make it UTC: the exports that write it label local time with it (data/README.md).
@@ -34,7 +35,8 @@ public struct WallTime: Sendable, Hashable {
 }
 
 extension WallTime {
-    /// The cell for a text in any of the known forms, or `unreadable`, or `outOfRange`. The text is not empty and has no blanks around it.
+    /// The cell for a text in any of the known forms, or `unreadable`, or `outOfRange`; `nullCell` for a text that means "nothing here".
+    /// The text is not empty and has no blanks around it.
     ///
     /// Complexity: O(length), no allocation.
     @inline(__always)
@@ -84,7 +86,9 @@ extension WallTime {
     @inline(never)
     private static func parseOther(_ text: UnsafePointer<UInt8>, _ length: Int) -> Int64 {
         var scanner = Scanner(text: text, length: length)
-        guard let (first, firstLength) = scanner.number() else { return unreadable }
+        guard let (first, firstLength) = scanner.number() else {
+            return NullText.isNull(text, length) ? nullCell : unreadable
+        }
         if scanner.isAtEnd { return epochSeconds(first, firstLength) }
         if firstLength == 4, scanner.take("-") { return parseISO(&scanner, year: first) }
         guard firstLength <= 2, scanner.take("/"), let (day, dayLength) = scanner.number(), dayLength <= 2,
@@ -110,14 +114,16 @@ extension WallTime {
     }
 
     private static func parseISO(_ scanner: inout Scanner, year: Int) -> Int64 {
-        guard let (month, monthLength) = scanner.number(), monthLength == 2, scanner.take("-"),
-            let (day, dayLength) = scanner.number(), dayLength == 2
+        guard let (month, monthLength) = scanner.number(), monthLength <= 2, scanner.take("-"),
+            let (day, dayLength) = scanner.number(), dayLength <= 2
         else { return unreadable }
         var form: UInt8 = 0x80
+        if monthLength == 1 || dayLength == 1 { form |= 32 }
         if scanner.take("T") { form |= 1 } else if !scanner.take(" ") { return unreadable }
-        guard let (hour, hourLength) = scanner.number(), hourLength == 2, scanner.take(":"),
+        guard let (hour, hourLength) = scanner.number(), hourLength <= 2, scanner.take(":"),
             let (minute, minuteLength) = scanner.number(), minuteLength == 2
         else { return unreadable }
+        if hourLength == 1 { form |= 64 }
         var second = 0
         if scanner.take(":") {
             guard let (value, valueLength) = scanner.number(), valueLength == 2 else { return unreadable }
@@ -206,11 +212,11 @@ extension WallTime {
         if form & 0x80 != 0 {
             writer.four(year)
             writer.byte("-")
-            writer.two(month)
+            if form & 32 == 0 { writer.two(month) } else { writer.number(month) }
             writer.byte("-")
-            writer.two(day)
+            if form & 32 == 0 { writer.two(day) } else { writer.number(day) }
             writer.byte(form & 1 != 0 ? "T" : " ")
-            writer.two(hour)
+            if form & 64 == 0 { writer.two(hour) } else { writer.number(hour) }
             writer.byte(":")
             writer.two(minute)
             if form & 16 == 0 {

@@ -2,7 +2,12 @@ public import Problems
 
 /// Collects what is wrong with a file, so that a person learns all of it at once.
 public struct ProblemList: Sendable {
+    /// Nobody reads more at once.
+    private static let limit = 100
+
     public private(set) var problems: [Problem] = []
+    /// How many more there were.
+    private var left = 0
 
     public init() {}
     public var isEmpty: Bool { problems.isEmpty }
@@ -11,7 +16,7 @@ public struct ProblemList: Sendable {
     public mutating func add(_ problem: Problem) {
         var first = problem
         first.others = []
-        problems.append(first)
+        if problems.count < Self.limit { problems.append(first) } else { left += 1 }
         for other in problem.others { add(other) }
     }
 
@@ -31,6 +36,10 @@ public struct ProblemList: Sendable {
         }.map(\.element)
         guard var first = sorted.first else { return }
         first.others = Array(sorted.dropFirst())
+        if left > 0 {
+            first.others.append(
+                Problem(first.code, "\(left) more mistakes are not shown", hint: "Mend these, and look again."))
+        }
         throw first
     }
 }

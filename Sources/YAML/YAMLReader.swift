@@ -17,7 +17,11 @@ extension YAMLNode {
     public static func parse(
         _ text: some Sequence<UInt8>, file: String, callsHoldCommas: Bool = false
     ) throws(Problem) -> YAMLNode {
-        let source = YAMLSource(bytes: Array(text), file: file)
+        let bytes = Array(text)
+        guard bytes.count <= fileSizeLimitBytes else {
+            throw Problem(.badData, "\"\(file)\" is longer than 8 MiB: no file that a person wrote")
+        }
+        let source = YAMLSource(bytes: bytes, file: file)
         let reader = YAMLReader(source: source, callsHoldCommas: callsHoldCommas)
         return try reader.document()
     }
@@ -199,8 +203,8 @@ private final class YAMLReader {
         var raw = yaml_event_t()
         guard yaml_parser_parse(parser, &raw) == 1 else { throw syntaxProblem() }
         defer { yaml_event_delete(&raw) }
-        let start = source.offset(line: Int(raw.start_mark.line), column: Int(raw.start_mark.column))
-        let end = source.offset(line: Int(raw.end_mark.line), column: Int(raw.end_mark.column))
+        let start = source.offset(ofCharacter: Int(raw.start_mark.index))
+        let end = source.offset(ofCharacter: Int(raw.end_mark.index))
         var event = Event(kind: .streamEnd, anchor: nil, range: start..<max(start, end))
         var tag: UnsafeMutablePointer<yaml_char_t>?
         switch raw.type {
@@ -251,7 +255,7 @@ private final class YAMLReader {
         if raw.error == YAML_READER_ERROR {
             return source.problem("\(message), in a file that has to be UTF-8 text", atByte: raw.problem_offset)
         }
-        let offset = source.offset(line: Int(raw.problem_mark.line), column: Int(raw.problem_mark.column))
+        let offset = source.offset(ofCharacter: Int(raw.problem_mark.index))
         let context = raw.context.map { " \(String(cString: $0))" } ?? ""
         return source.problem("\(message)\(context)", atByte: offset, hint: hint(for: message, at: offset))
     }

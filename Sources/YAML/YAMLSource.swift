@@ -7,18 +7,28 @@ final class YAMLSource: Sendable {
     let bytes: [UInt8]
     /// Byte offset at which each line begins; never empty.
     let lineStarts: [Int]
+    /// Byte offset of each 64th character: libyaml counts characters.
+    private let marks: [Int]
+    private static let charactersPerMark = 64
 
     init(bytes: [UInt8], file: String) {
         let hasMark = bytes.starts(with: [0xEF, 0xBB, 0xBF])
         let bytes = hasMark ? Array(bytes.dropFirst(3)) : bytes
         (self.bytes, self.file, lineStarts) = (bytes, file, Self.findLines(bytes))
+        var (marks, characters): ([Int], Int) = ([], 0)
+        for (offset, byte) in bytes.enumerated() where byte & 0xC0 != 0x80 {
+            if characters % Self.charactersPerMark == 0 { marks.append(offset) }
+            characters += 1
+        }
+        self.marks = marks
     }
 
     /// A problem at a byte of the file, with its line.
     func problem(_ message: String, atByte offset: Int, hint: String? = nil) -> Problem {
         let location = location(ofByte: offset)
+        let (line, column) = line(location.line, around: location.column)
         return Problem(
-            .configuration, message, at: location, hint: hint, sourceLine: line(location.line))
+            .configuration, message, at: location, hint: hint, sourceLine: line, sourceColumn: column)
     }
 
     func location(ofByte offset: Int) -> InputLocation {
@@ -31,11 +41,13 @@ final class YAMLSource: Sendable {
         return InputLocation(file: file, line: low + 1, column: offset - lineStarts[low] + 1)
     }
 
-    /// The byte that a mark of libyaml stands on: its line and column count from 0, the column in characters.
-    func offset(line: Int, column: Int) -> Int {
-        guard line < lineStarts.count else { return bytes.count }
-        var offset = lineStarts[line]
-        var left = column
+    /// The byte at which a character begins, counted from 0 over the whole file; the file's end for what lies behind it.
+    ///
+    /// - Complexity: O(1), however long the line.
+    func offset(ofCharacter index: Int) -> Int {
+        let (mark, rest) = index.quotientAndRemainder(dividingBy: Self.charactersPerMark)
+        guard mark < marks.count else { return bytes.count }
+        var (offset, left) = (marks[mark], rest)
         while left > 0, offset < bytes.count {
             offset += 1
             while offset < bytes.count, bytes[offset] & 0xC0 == 0x80 { offset += 1 }
@@ -44,12 +56,30 @@ final class YAMLSource: Sendable {
         return offset
     }
 
-    /// A line's text without its end; lines count from 1.
-    private func line(_ number: Int) -> String {
-        let start = lineStarts[number - 1]
+    /// What of a line is shown at most, in bytes before and behind the place.
+    private static let shownBytes = 100
+
+    /// A line's text without its end, and where in it a column stands; of a long line the part around the column. Both count from 1.
+    private func line(_ number: Int, around column: Int) -> (text: String, column: Int) {
+        var start = lineStarts[number - 1]
         var end = number < lineStarts.count ? lineStarts[number] : bytes.count
         while end > start, bytes[end - 1] == UInt8(ascii: "\n") || bytes[end - 1] == UInt8(ascii: "\r") { end -= 1 }
-        return String(decoding: bytes[start..<end], as: UTF8.self)
+        let place = min(start + column - 1, end)
+        var (before, behind) = ("", "")
+        if end - start > 2 * Self.shownBytes {
+            if place - start > Self.shownBytes {
+                start = place - Self.shownBytes
+                while start < place, bytes[start] & 0xC0 == 0x80 { start += 1 }
+                before = "…"
+            }
+            if end - place > Self.shownBytes {
+                end = place + Self.shownBytes
+                while end > place, bytes[end] & 0xC0 == 0x80 { end -= 1 }
+                behind = "…"
+            }
+        }
+        let text = before + String(decoding: bytes[start..<end], as: UTF8.self) + behind
+        return (text, before.count + place - start + 1)
     }
 
     /// Lines end as libyaml's do, or its marks would name others: LF, CR, CRLF, NEL, LS and PS.

@@ -1,9 +1,13 @@
+import Batch
 import CommandLine
 import Glibc
 import Problems
 import Stream
 
 extension GlobalOptions {
+    /// The tenant's own analyses; need not exist.
+    var analysesPath: String { "\(tenantFolder)/analyses" }
+
     /// The default queries and the tenant's own, or as `--queries` says.
     ///
     /// - Parameter given: each a file, instead of the tenant's own, or `analytics`, which adds those that come with taxi-cli.
@@ -18,6 +22,19 @@ extension GlobalOptions {
         }
         return try QueryCatalog.load(
             userFile: files.first ?? (access(queriesPath, F_OK) == 0 ? queriesPath : nil),
-            analytics: given.contains(AnalyticsQueries.name))
+            analytics: given.contains(AnalyticsQueries.name), analyses: AnalysisCatalog.names(folder: analysesPath))
+    }
+
+    /// The queries there may be, by view, and those that come with taxi-cli where the tenant's own have mistakes: of these, `stream`
+    /// tells.
+    func knownQueries() throws(Problem) -> [String: String] {
+        let plans: [QueryPlan]
+        do throws(Problem) {
+            plans = try QueryCatalog.load(
+                userFile: access(queriesPath, F_OK) == 0 ? queriesPath : nil, analytics: true)
+        } catch {
+            plans = try QueryCatalog.load(analytics: true)
+        }
+        return Dictionary(plans.map { ($0.table, $0.name) }) { first, _ in first }
     }
 }

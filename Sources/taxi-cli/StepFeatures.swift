@@ -7,13 +7,25 @@ import Topics
 import Trips
 import Workflow
 
+extension GlobalOptions {
+    /// The tenant's workflows, whose steps may name its declared analyses.
+    var workflowFolder: WorkflowFolder {
+        let analyses = analysesPath
+        return WorkflowFolder(
+            path: workflowsFolder, zone: zoneIdentifier,
+            analyses: DeclaredAnalyses(folder: analyses) { () throws(Problem) in
+                try AnalysisCatalog.load(folder: analyses).map(\.name)
+            })
+    }
+}
+
 /// What steps of workflows stand for, of the features that only the commands know.
 struct StepFeatures: Sendable {
     let globals: GlobalOptions
 
     /// Gives the steps all of it.
     func equip(_ surroundings: inout StepSurroundings) {
-        surroundings.report = { try report(by: $0, period: $1) }
+        surroundings.report = { try report(by: $0, period: $1, $2) }
         surroundings.records = { try records(of: $0) }
         surroundings.appendRecords = { try append($1, to: "\(globals.tenant)_\($0)", at: $2) }
         surroundings.openWorkflow = { try openWorkflow($0) }
@@ -22,25 +34,28 @@ struct StepFeatures: Sendable {
     /// A batch step: what `taxi-cli batch` does, or a part of it, on a database of its own, since steps have threads of their own.
     ///
     /// - Returns: rows of the analysis; of `extract` the trips, of `preprocess` the days.
-    func batch(_ analysis: String, by: String?, period: String?) throws -> Int {
+    func batch(_ analysis: String, by: String?, period: String?, _ interruption: StepInterruption) throws -> Int {
         let database = try ResultsDatabase(path: globals.resultsPath, zone: globals.zoneIdentifier)
+        interruption.watch(database.connection)
         let kinds = by.flatMap { PeriodKind(rawValue: $0) }.map { [$0] }
         let selection = try PeriodSelection(period ?? "all")
-        let runner = BatchRunner(database, zone: try ZoneClock(identifier: globals.zoneIdentifier))
+        let runner = BatchRunner(
+            database, zone: try ZoneClock(identifier: globals.zoneIdentifier), isStopped: { interruption.isDue })
         switch analysis {
         case "extract": return try runner.extract(kinds: kinds, periods: selection)
         case "preprocess": return try runner.preprocess(kinds: kinds, periods: selection)
         default: break
         }
-        let analyses = analysis == "all" ? Analysis.allCases : Analysis.allCases.filter { $0.rawValue == analysis }
+        let (analyses, options) = try BatchCommand.plan(["all"].contains(analysis) ? [] : [analysis], globals)
         let summary = try BatchRunner.recorded(in: database, now: { systemTime() }) {
-            try runner.run(analyses: analyses, kinds: kinds, periods: selection, options: BatchOptions())
+            try runner.run(analyses: analyses, kinds: kinds, periods: selection, options: options)
         }
-        return analyses.reduce(0) { $0 + (summary.rows[$1.view] ?? 0) }
+        return (analyses.map(\.view) + options.declared.map(\.name)).reduce(0) { $0 + (summary.rows[$1] ?? 0) }
     }
 
-    private func report(by: String?, period: String?) throws -> String {
+    private func report(by: String?, period: String?, _ interruption: StepInterruption) throws -> String {
         let database = try ResultsDatabase.openReadOnly(path: globals.resultsPath)
+        interruption.watch(database.connection)
         let zone = try database.zone
         let selection = try ReportCommand.selection(
             by: PeriodKind(rawValue: by ?? "month") ?? .month, PeriodSelection(period ?? "all"))
@@ -72,8 +87,7 @@ struct StepFeatures: Sendable {
     }
 
     private func openWorkflow(_ name: String) throws -> (spec: WorkflowSpec, history: RunHistory, logs: RunLogs) {
-        let folder = WorkflowFolder(path: globals.workflowsFolder, zone: globals.zoneIdentifier)
-        let spec = try folder.load(name)
+        let spec = try globals.workflowFolder.load(name)
         let database = try ResultsDatabase(path: globals.resultsPath, zone: globals.zoneIdentifier)
         return (spec, try RunHistory(database), RunLogs(folder: "\(globals.workflowsFolder)/.logs"))
     }

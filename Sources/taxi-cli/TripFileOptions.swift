@@ -1,6 +1,8 @@
 import CommandLine
+import Glibc
 import Problems
 import Replay
+import Stream
 import Trips
 
 /// Options of the commands that read trip files: which trips, and what their event time is.
@@ -29,6 +31,11 @@ enum TripFileOptions {
                 group: group),
             Option("from", value: .value("TIME"), kind: .time, help: "only trips at or after this time", group: group),
             Option("to", value: .value("TIME"), kind: .time, help: "only trips before this time", group: group),
+            Option(
+                "max-ahead", value: .value("TIME"), kind: .duration, default: "1d",
+                configKey: "\(configPrefix).max-ahead",
+                help: "how far ahead of the clock an event time may be; later ones are rejected as out_of_range",
+                group: group),
             Option("limit", value: .value("N"), kind: .positive, help: "stop after so many trips", group: group),
         ]
     }
@@ -50,6 +57,46 @@ enum TripFileOptions {
             spread: arguments.text("spread").flatMap(Spread.init) ?? spread,
             seed: UInt64(arguments.integer("seed") ?? 1), cleaning: arguments.text("clean").flatMap(Cleaning.init),
             from: from, to: to, limit: arguments.integer("limit").map(Int.init), zone: zone)
+    }
+
+    /// The fields of `plans` without which files are refused. Ride-hailing files lack some by their nature: a query that comes with
+    /// taxi-cli has nothing to count there then, while one that somebody declared is a mistake.
+    ///
+    /// - Parameter say: told which queries will stay empty, a sentence a file.
+    /// - Throws: as `CSVHeader(path:)`.
+    static func required(
+        _ plans: [QueryPlan], _ files: [String], say: (String) throws -> Void = { _ in }
+    ) throws -> TripFieldSet {
+        let shipped = Set(try QueryCatalog.load(analytics: true).map(\.name))
+        var required = plans.reduce(into: TripFieldSet()) { $0.formUnion($1.fields) }
+        // A pipe's first line could not be read again.
+        for file in files where isRegular(file) {
+            let header = try CSVHeader(path: file)
+            let lacks = header.kind.lacks
+            let idle = plans.filter { shipped.contains($0.name) && !$0.fields.isDisjoint(with: lacks) }
+            guard !idle.isEmpty else { continue }
+            let own = plans.filter { !shipped.contains($0.name) }.reduce(into: TripFieldSet()) {
+                $0.formUnion($1.fields)
+            }
+            required.subtract(lacks.subtracting(own))
+            let queries = idle.map { plan in
+                "\(plan.name) (\(plan.fields.intersection(lacks).fields.map(\.name).joined(separator: ", ")))"
+            }
+            try say(
+                "\(header.file): \(header.kind.words) lack what these queries count by: \(queries.joined(separator: ", "))"
+            )
+        }
+        return required
+    }
+
+    private static func isRegular(_ path: String) -> Bool {
+        var status = stat()
+        return path != "-" && stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+    }
+
+    /// How far ahead of the clock an event time may be.
+    static func maxAheadMs(_ arguments: ParsedArguments) -> Int64 {
+        arguments.durationMs("max-ahead") ?? MaxAhead.defaultMs
     }
 
     /// Names the trips of some files in checkpoints: the same for the same files, read in the same way.

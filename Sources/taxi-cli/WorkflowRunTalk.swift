@@ -50,7 +50,7 @@ struct WorkflowRunTalk {
     private func report(_ result: WorkflowRunner.Result) throws -> ExitStatus {
         let run = try history.run(result.run.id)
         if !arguments.terminal.outputIsTerminal || !arguments.texts("format").isEmpty {
-            try arguments.write(WorkflowRunsCommand.table([run], session.zone))
+            try arguments.write(WorkflowRunsCommand.table([run], session))
         }
         let took = run.started.flatMap { start in run.ended.map { durationText(ms: $0 - start) } } ?? ""
         switch result.state {

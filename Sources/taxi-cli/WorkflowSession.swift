@@ -21,7 +21,7 @@ struct WorkflowSession {
     init(_ globals: GlobalOptions, environment: [String: String]) throws {
         self.globals = globals
         zone = try ZoneClock(identifier: globals.zoneIdentifier)
-        folder = WorkflowFolder(path: globals.workflowsFolder, zone: globals.zoneIdentifier)
+        folder = globals.workflowFolder
         logs = RunLogs(folder: "\(globals.workflowsFolder)/.logs")
         self.environment = environment
     }
@@ -62,7 +62,7 @@ struct WorkflowSession {
         let features = StepFeatures(globals: globals)
         var surroundings = StepSurroundings(
             resultsPath: globals.resultsPath, environment: environment, now: { systemTime() },
-            batch: { try features.batch($0, by: $1, period: $2) })
+            batch: { try features.batch($0, by: $1, period: $2, $3) })
         features.equip(&surroundings)
         return surroundings
     }

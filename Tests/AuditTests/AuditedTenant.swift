@@ -1,3 +1,4 @@
+import Batch
 import Database
 import Foundation
 import Problems
@@ -71,6 +72,17 @@ final class AuditedTenant {
         }
         let summary = try runner.run()
         try log.end(id, epochs == nil ? .success : .interrupted, summary: summary.json(zone: zone), at: now)
+    }
+
+    /// Computes the analytics of all periods.
+    func batch(_ declared: [DeclaredAnalysis] = [], vintage: String? = nil) throws {
+        now += 1
+        var options = BatchOptions()
+        (options.declared, options.vintage, options.nowMs) = (declared, vintage, now)
+        let given = options
+        _ = try BatchRunner.recorded(in: database, now: { now }) {
+            try BatchRunner(database, zone: zone).run(periods: .all, options: given)
+        }
     }
 
     func audit(

@@ -141,7 +141,7 @@ import Trips
         try stored.add(RawTrip.random(200, on: Self.days, zone: stored.zone, using: &random))
         let summary = try stored.runner().run(
             analyses: [.areaHotspots], kinds: [.quarter], periods: .one(Period("2024")))
-        #expect(summary.periods == ["quarter": ["2024-Q1", "2024-Q2", "2024-Q3", "2024-Q4"]])
+        #expect(summary.periods == ["quarter": ["2024-Q1", "2024-Q2", "2024-Q4"]])
         #expect(Set(try stored.rows("area_hotspots").compactMap { $0[1].text }) == ["2024-Q1", "2024-Q2", "2024-Q4"])
         #expect(throws: Problem.self) {
             try stored.runner().run(analyses: [.accumulated], kinds: [.quarter], periods: .all)
@@ -155,14 +155,14 @@ import Trips
             RawTrip.random(
                 100, on: [Self.day("2024-02-28"), Self.day("2024-03-05")], zone: stored.zone, using: &random))
         let summary = try stored.runner().run(periods: .last)
-        #expect(summary.periods == ["month": ["2024-02"], "quarter": ["2023-Q4"], "year": ["2023"]])
+        #expect(summary.periods == ["month": ["2024-02"], "quarter": [], "year": []])
         #expect(summary.partial.isEmpty)
         #expect(try stored.rows("fare_trend").map { $0[1] } == ["2024-02"])
         let april = stored.zone.startMs(ofLocalDay: Self.day("2024-04-01"))
         #expect(try stored.runner(watermarkMs: april).run(periods: .last).periods["quarter"] == ["2024-Q1"])
-        #expect(try stored.runner(watermarkMs: april - 1).run(periods: .last).periods["quarter"] == ["2023-Q4"])
+        #expect(try stored.runner(watermarkMs: april - 1).run(periods: .last).periods["quarter"] == [])
         // The watermark with which a bounded run ends says nothing about time.
-        #expect(try stored.runner(watermarkMs: .max).run(periods: .last).periods["quarter"] == ["2023-Q4"])
+        #expect(try stored.runner(watermarkMs: .max).run(periods: .last).periods["quarter"] == [])
     }
 
     @Test func aPeriodIsPartialUntilResultsReachItsEnd() throws {

@@ -101,6 +101,26 @@ import Trips
         #expect(problem.message.contains(message), "\(problem.message)")
     }
 
+    @Test(arguments: ["x'00'", "9e999"])
+    func whatNoVintageCanHoldIsRefused(value: String) throws {
+        let text = Self.text.replacing("count(*) AS days", with: "\(value) AS days")
+        let problem = try #require(throws: Problem.self) { try run(stored(), text, vintage: "v") }
+        #expect(problem.code == .configuration)
+        #expect(problem.location?.description == "busy.sql:4:1")
+        #expect(problem.message.contains("column \"days\" holds a blob or an infinite number"), "\(problem.message)")
+    }
+
+    /// Texts are kept whole, and a vintage finds them the same.
+    @Test func aTextWithAZeroIsKeptWhole() throws {
+        let stored = try stored()
+        let text = Self.text.replacing("count(*) AS days", with: "'a' || char(0) || 'b' AS days")
+        _ = try run(stored, text, vintage: "v")
+        #expect(try stored.rows("busy_days").map { $0[2] } == Array(repeating: "a\u{0}b", count: 4))
+        var changes = 0
+        try VintageDiff.forEachChange(since: "v", view: nil, on: stored.connection) { _ in changes += 1 }
+        #expect(changes == 0)
+    }
+
     @Test func aVintageSaysWhichCellsAreOthersNow() throws {
         let stored = try stored()
         _ = try run(stored, Self.text, vintage: "first")

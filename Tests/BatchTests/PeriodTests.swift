@@ -59,7 +59,7 @@ import Trips
         #expect(try Period("2024-Q2").parts(.year) == nil)
         let selection = try PeriodSelection("2024-05")
         let problem = try #require(throws: Problem.self) {
-            try selection.periods(.year, days: nil, reachedDay: nil, stored: [])
+            try selection.periods(.year, existing: [], reachedDay: nil)
         }
         #expect(problem.message == "period \"2024-05\" is shorter than a year")
     }
@@ -67,20 +67,30 @@ import Trips
     @Test func lastIsThePeriodBeforeTheOneReached() throws {
         let newYear = Calendar.day(year: 2024, month: 1, day: 1)
         func last(_ kind: PeriodKind, reached day: Int) throws -> [String] {
-            try PeriodSelection.last.periods(kind, days: nil, reachedDay: day, stored: []).map(\.description)
+            let first = Period(kind: kind, containingDay: newYear - 400).ordinal
+            let existing = (first..<first + 30).map { Period(kind: kind, ordinal: $0) }
+            return try PeriodSelection.last.periods(kind, existing: existing, reachedDay: day).map(\.description)
         }
         #expect(try last(.month, reached: newYear) == ["2023-12"])
         #expect(try last(.month, reached: newYear - 1) == ["2023-11"])
         #expect(try last(.quarter, reached: newYear) == ["2023-Q4"])
         #expect(try last(.year, reached: newYear + 200) == ["2023"])
-        #expect(try PeriodSelection.last.periods(.year, days: nil, reachedDay: nil, stored: []).isEmpty)
+        #expect(try PeriodSelection.last.periods(.year, existing: [], reachedDay: nil).isEmpty)
     }
 
-    @Test func allReachesOverGapsAndTakesStalePeriodsAlong() throws {
-        let days = Calendar.day(year: 2019, month: 11, day: 30)...Calendar.day(year: 2020, month: 2, day: 1)
-        let stale = [try Period("2015-03"), try Period("2015")]
-        let periods = try PeriodSelection.all.periods(.month, days: days, reachedDay: nil, stored: stale)
-        #expect(periods.map(\.description) == ["2015-03", "2019-11", "2019-12", "2020-01", "2020-02"])
+    /// Periods without a trip do not exist: not in a gap, not before a year's first, and not as the newest that is over.
+    @Test func onlyPeriodsThatExistAreSelected() throws {
+        let months = try ["2019-11", "2020-02"].map { try Period($0) }
+        func chosen(_ selection: PeriodSelection, reached day: Int? = nil) throws -> [String] {
+            try selection.periods(.month, existing: months, reachedDay: day).map(\.description)
+        }
+        #expect(try chosen(.all) == ["2019-11", "2020-02"])
+        #expect(try chosen(.one(Period("2020"))) == ["2020-02"])
+        #expect(try chosen(.one(Period("2020-01"))).isEmpty)
+        let february = Calendar.day(year: 2020, month: 2, day: 20)
+        #expect(try chosen(.last, reached: february) == ["2019-11"])
+        #expect(PeriodSelection.one(try Period("2020")).covers(try Period("2020-01")))
+        #expect(!PeriodSelection.one(try Period("2020-Q1")).covers(try Period("2020")))
     }
 
     @Test func dayRangesMerge() throws {

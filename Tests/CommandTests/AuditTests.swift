@@ -189,6 +189,36 @@ import Testing
         #expect(ending.code == 0, "\(ending.text) \(ending.errors)")
     }
 
+    /// Queries that come with taxi-cli are audited wherever they have results; of others it is said that they are not.
+    @Test func whatIsStoredIsComparedOrListed() throws {
+        let taxi = try TaxiCLI.filled()
+        try """
+        queries:
+          - {name: byCompany, group: [company], window: none, aggregates: {trips: count()}, emit: complete}
+        """.write(toFile: taxi("own.yaml"), atomically: true, encoding: .utf8)
+        try taxi.succeed("stream", "--until-end", "--queries", "analytics", "--queries", "own.yaml")
+        try taxi.succeed("batch", "--vintage", "first")
+        let all = try taxi.succeed("audit", "--queries", "own.yaml", "--strict", "--format", "table")
+        for name in ["view    bycompany ", "view    paymentbyday ", "batch   payment_mix ", "vintage  first "] {
+            #expect(all.text.contains(name.split(separator: " ").last ?? ""), "\(all.text)")
+        }
+        #expect(!all.text.contains("not compared"), "\(all.text)")
+        let some = try taxi.succeed("audit", "--format", "table")
+        let rows = try taxi.number("SELECT count(*) FROM bycompany")
+        let left = "view byCompany, \(rows) rows: the query is not declared any more"
+        #expect(some.lines.suffix(2).contains("not compared: \(left)"), "\(some.text)")
+        let strict = try taxi.run("audit", "--strict", "--format", "json")
+        #expect(strict.code == 65)
+        #expect(
+            strict.errors.contains("error: not all that is stored was compared; the first: \(left)"), "\(strict.errors)"
+        )
+        let results = try Connection(path: taxi.resultsPath)
+        try results.execute("UPDATE batch_company_mix SET trips = trips + 1 WHERE period_kind = 'year' AND \"row\" = 1")
+        let changed = try taxi.run("audit", "--queries", "own.yaml", "--format", "table")
+        #expect(changed.code == 65)
+        #expect(changed.lines.last?.hasPrefix("company_mix 2024 row 1: trips is ") == true, "\(changed.text)")
+    }
+
     @Test func withoutResultsThereIsNothingToAudit() throws {
         let taxi = try TaxiCLI()
         #expect(try taxi.run("audit").code == 66)

@@ -124,7 +124,6 @@ import Trips
         #expect(code(try folder.write("name,colour\na,b\n", to: "x.csv")) == .badData)
         #expect(code(try folder.write("", to: "y.csv")) == .badData)
         #expect(code(folder.url.path + "/absent.csv") == .noInput)
-        #expect(code("-") == .usage)
     }
 
     @Test func aProfileGoesThroughJSON() throws {

@@ -26,8 +26,32 @@ import Trips
         let (bytes, summary) = try generate(options)
         let rows = readCSV(bytes, lineEnd: style == .dollar ? "\r\n" : "\n")
         #expect(rows.count == 3_001)
-        #expect(Set(rows.map(\.count)) == [style == .dollar ? 24 : 23])
+        #expect(Set(rows.map(\.count)) == [style == .portal ? 23 : 24])
         #expect(summary.rows == 3_000 && summary.bytes == bytes.count && summary.defects.isEmpty)
+    }
+
+    /// As the City describes its columns, and as its files write them.
+    @Test func rideHailingLooksLikeTheCitys() throws {
+        var options = TripGenerator.Options(rows: 4_000, days: day("2023-01-01")...day("2023-01-31"))
+        options.style = .rideshare
+        let file = try GeneratedFile(options)
+        #expect(
+            Set(file.column("Fare")).allSatisfy {
+                $0.isEmpty || (Double($0) ?? 1).truncatingRemainder(dividingBy: 2.5) == 0
+            })
+        #expect(Set(file.column("Tip")).allSatisfy { $0.isEmpty || Int($0) != nil })
+        #expect(Set(file.column("Shared Trip Authorized")) == ["true", "false"])
+        #expect(Set(file.column("Trips Pooled")).isSuperset(of: ["1", "2"]))
+        #expect(file.share("Tip") { Int($0) ?? 0 > 0 } > 0.15)
+        let amounts = ["Fare", "Tip", "Additional Charges", "Trip Total"].map { name in
+            file.column(name).map { Int(((Double($0) ?? 0) * 100).rounded()) }
+        }
+        for row in file.rows.indices { #expect(amounts[0][row] + amounts[1][row] + amounts[2][row] == amounts[3][row]) }
+        let folder = try TemporaryFolder()
+        let profile = try FileProfile(path: try folder.write(try generate(options).bytes, to: "rides.csv"))
+        #expect(profile.layout.kind == .rideshare)
+        #expect(profile.layout.missing.isEmpty && profile.layout.unknown.isEmpty && profile.rejectedRows == 0)
+        #expect(profile.layout.leftOut.count == 5)
     }
 
     @Test func sameArgumentsGiveSameBytesOnAnyMachine() throws {

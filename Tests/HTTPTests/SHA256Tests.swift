@@ -1,5 +1,5 @@
 import Foundation
-import HTTP
+@testable import HTTP
 import Testing
 
 @Suite struct SHA256Tests {
@@ -19,7 +19,8 @@ import Testing
         let path = NSTemporaryDirectory() + "sha256-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: path) }
         try Data(bytes).write(to: URL(fileURLWithPath: path))
-        let ofFile = try SHA256.hex(ofFile: path)
+        let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
+        let ofFile = try SHA256.hex(of: file.fileDescriptor, path: path) { false }
         #expect(ofFile == expected)
     }
 

@@ -26,6 +26,11 @@ final class MemoryTopicStore: TopicStore {
     func fail(append: Int, _ fault: Fault) { state.withLock { $0.faults[append] = fault } }
     var appends: Int { state.withLock { $0.appends } }
 
+    func position(of producer: String) -> [UInt8]? { state.withLock { $0.producers[producer]?.last?.position } }
+    func setPosition(_ position: [UInt8], of producer: String) {
+        state.withLock { $0.producers[producer]?.last?.position = position }
+    }
+
     func batches(_ topic: String, _ partition: Int) -> [PendingBatch] {
         state.withLock { $0.partitions[topic]?[partition] ?? [] }
     }

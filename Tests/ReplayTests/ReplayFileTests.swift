@@ -99,6 +99,202 @@ import Trips
         }
     }
 
+    /// A replay that stops after some trips, and what somebody does before it is resumed.
+    private func stopped(_ options: ReplayOptions, _ store: MemoryTopicStore) throws {
+        store.fail(append: 2, .before)
+        #expect(throws: MemoryTopicStore.Crash.self) { try replayer(options, store, depth: 0).run() }
+    }
+
+    private func edit(_ path: String, _ change: (inout [UInt8]) -> Void) throws {
+        var bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+        change(&bytes)
+        try Data(bytes).write(to: URL(fileURLWithPath: path))
+    }
+
+    @Test(
+        "a file that was edited at equal length is not resumed, wherever it was edited", arguments: EventClock.allCases)
+    func anEditedFileIsNotResumed(_ clock: EventClock) throws {
+        // Longer than the two ends that tell files apart at first sight.
+        let path = try file(5000, badEvery: 10_000)
+        let store = MemoryTopicStore()
+        var options = options(path, clock: clock)
+        try replayer(options, store).run { store.lines(Bench.ingest).joined().count > 100 }
+        let sent = store.lines(Bench.ingest)
+        try edit(path) { bytes in
+            let digit = bytes[(bytes.count / 2)...].firstIndex { (0x30..<0x39).contains($0) }!
+            bytes[digit] += 1
+        }
+        options.isResuming = true
+        #expect { try replayer(options, store).run() } throws: { error in
+            let problem = error as? Problem
+            return problem?.code == .badData && problem?.message.contains("\"trips.csv\" has other content") == true
+        }
+        #expect(store.lines(Bench.ingest) == sent)
+    }
+
+    @Test func aFileThatWasMovedIsKnownByItsBytes() throws {
+        let path = try file(5000, badEvery: 10_000)
+        let store = MemoryTopicStore()
+        var options = options(path)
+        try replayer(options, store).run()
+        // Another file with the same bytes, in another folder.
+        let other = folder.appendingPathComponent("moved")
+        try FileManager.default.createDirectory(at: other, withIntermediateDirectories: true)
+        try FileManager.default.copyItem(atPath: path, toPath: other.path + "/trips.csv")
+        options.paths = [other.path + "/trips.csv"]
+        options.isResuming = true
+        #expect(try replayer(options, store).run().resumedFrom == 4999)
+    }
+
+    @Test func withoutHashesAMovedFileIsRefusedAndAnUntouchedOneIsNot() throws {
+        let path = try file(100, badEvery: 50)
+        let store = MemoryTopicStore()
+        var options = options(path)
+        options.pace = .shaped(.constant(1000))
+        try stopped(options, store)
+        // As after a kill in the first moments.
+        let position = try #require(store.position(of: "produce"))
+        var early = try ReplayPosition(decoding: position, producer: "produce")
+        for index in early.input.indices { early.input[index].content = nil }
+        store.setPosition(early.encoded(), of: "produce")
+        options.isResuming = true
+        #expect(try replayer(options, store).run().sent == 98)
+
+        store.setPosition(early.encoded(), of: "produce")
+        try edit(path) { _ in }
+        #expect { try replayer(options, store).run() } throws: { error in
+            (error as? Problem)?.code == .badData
+                && (error as? Problem)?.message.contains("was moved or written to") == true
+        }
+    }
+
+    @Test func aPositionOfAnEarlierVersionGoesOnWithAWarning() throws {
+        let path = try file(100, badEvery: 50)
+        let store = MemoryTopicStore()
+        var options = options(path)
+        options.pace = .shaped(.constant(1000))
+        try stopped(options, store)
+        let position = try #require(store.position(of: "produce"))
+        var object = try #require(try JSONSerialization.jsonObject(with: Data(position)) as? [String: Any])
+        var input = try #require(object["input"] as? [[String: Any]])
+        for key in ["content", "stamp"] { input[0][key] = nil }
+        var known = try #require(object["options"] as? [String: String])
+        for key in ["zone", "--max-ahead"] { known[key] = nil }
+        (object["input"], object["options"], object["startedMs"]) = (input, known, nil)
+        store.setPosition([UInt8](try JSONSerialization.data(withJSONObject: object)), of: "produce")
+        options.isResuming = true
+        let resumed = replayer(options, store)
+        var warnings: [String] = []
+        resumed.onWarning = { warnings.append($0) }
+        #expect(try resumed.run().sent == 98)
+        #expect(warnings.contains { $0.contains("an earlier version began this replay") })
+    }
+
+    @Test("what decides on the trips and their times is part of what is resumed")
+    func otherOptionsAreNotResumed() throws {
+        let store = MemoryTopicStore()
+        var options = options(try file(100, badEvery: 50))
+        try replayer(options, store).run()
+        options.isResuming = true
+        func problem(_ change: (inout ReplayOptions) throws -> Void) throws -> Problem? {
+            var changed = options
+            try change(&changed)
+            do { try replayer(changed, store).run() } catch { return error as? Problem }
+            return nil
+        }
+        let zone = try problem { $0.source.zone = try ZoneClock(identifier: "America/New_York") }
+        #expect(zone?.code == .usage)
+        #expect(zone?.message == "cannot resume: zone was America/Chicago and is America/New_York")
+        let ahead = try problem { $0.maxAheadMs = 3_600_000 }
+        #expect(ahead?.message == "cannot resume: --max-ahead was 1 day and is 1 hour")
+        #expect(try problem { _ in } == nil)
+    }
+
+    @Test("a file that is written to while it is replayed ends the replay", arguments: EventClock.allCases)
+    func aFileThatChangesUnderWay(_ clock: EventClock) throws {
+        let path = try file(5000, badEvery: 10_000)
+        let store = MemoryTopicStore()
+        let other = try Data(contentsOf: URL(fileURLWithPath: try file(5000, badEvery: 9, name: "other.csv")))
+        let expected = MemoryTopicStore()
+        var options = options(path, clock: clock)
+        options.pace = .shaped(.constant(1000))
+        try replayer(options, expected, depth: 0).run()
+        let trips = Set(expected.lines(Bench.ingest).joined().map { $0.split(separator: "@")[0] })
+        var isWritten = false
+        let replayer = replayer(options, store, depth: 0)
+        #expect {
+            try replayer.run {
+                if !isWritten, store.lines(Bench.ingest).joined().count > 500 {
+                    // In place, as an editor or dd does, and at equal length.
+                    let file = FileHandle(forUpdatingAtPath: path)
+                    try? file?.write(contentsOf: other)
+                    try? file?.close()
+                    isWritten = true
+                }
+                return false
+            }
+        } throws: { error in
+            (error as? Problem)?.code == .inputOutput
+                && (error as? Problem)?.message.contains("trips.csv\" changed while it was read") == true
+        }
+        let sent = store.lines(Bench.ingest).joined().map { $0.split(separator: "@")[0] }
+        #expect((500..<5000).contains(sent.count))
+        #expect(sent.allSatisfy(trips.contains), "trips that nobody made were sent")
+    }
+
+    @Test("a trip too far ahead of the clock is rejected", arguments: [(EventClock.start, 1), (.end, 1), (.now, 0)])
+    func tripsOfTheFuture(_ clock: EventClock, rejected: Int) throws {
+        let now = ManualClock().nowMs
+        func row(_ id: String, _ ms: EventTime) -> String {
+            let text = zone.iso(ms: ms).prefix(19)
+            return "\(id),x,\(text),\(text),1.00\n"
+        }
+        let day = MaxAhead.defaultMs
+        let text =
+            "Trip ID,Taxi ID,Trip Start Timestamp,Trip End Timestamp,Fare\n"
+            + row("within", now + day - 60_000) + row("beyond", now + day + 60_000) + row("past", now - day)
+        let url = folder.appendingPathComponent("future.csv")
+        try Data(text.utf8).write(to: url)
+        let store = MemoryTopicStore()
+        let summary = try replayer(options(url.path, clock: clock), store).run()
+        #expect(summary.sent == 3 - rejected)
+        #expect(summary.rejected == (rejected == 0 ? [:] : ["out_of_range": rejected]))
+        guard rejected > 0 else { return }
+        let letter = try #require(try store.deadLetters(Bench.deadLetter).first)
+        #expect(String(decoding: letter.value ?? [], as: UTF8.self).hasPrefix("beyond,x,"))
+        let detail = letter.headers.first { $0.name == "detail" }.map { String(decoding: $0.value, as: UTF8.self) }
+        #expect(detail?.contains("is 24 hours ahead of the clock, more than the 1 day of --max-ahead") == true)
+        let source = letter.headers.first { $0.name == "source" }.map { String(decoding: $0.value, as: UTF8.self) }
+        #expect(source == "\(url.path):3")
+    }
+
+    @Test func aResumedReplayRejectsTheSameTripsOfTheFuture() throws {
+        let clock = ManualClock()
+        var text = "Trip ID,Taxi ID,Trip Start Timestamp,Fare\n"
+        for id in 0..<200 {
+            // Every tenth lies two days ahead: by the time of the second run it is the past.
+            let ms = clock.nowMs + (id % 10 == 0 ? 2 * MaxAhead.defaultMs : -Int64(id) * 60_000)
+            text += "t\(id),x,\(zone.iso(ms: ms).prefix(19)),1.00\n"
+        }
+        let url = folder.appendingPathComponent("trips.csv")
+        try Data(text.utf8).write(to: url)
+        let store = MemoryTopicStore()
+        var options = options(url.path)
+        options.pace = .shaped(.constant(1000))
+        func run() throws -> ReplaySummary {
+            let output = TopicOutput(store: store, options: options, encode: encodeLines)
+            return try Replayer(options: options, output: output, clock: clock, commitDepth: 0).run()
+        }
+        store.fail(append: 3, .before)
+        #expect(throws: MemoryTopicStore.Crash.self) { _ = try run() }
+        clock.advance(byNs: 5 * 86_400_000_000_000)
+        options.isResuming = true
+        let summary = try run()
+        #expect(summary.sent == 180 && summary.rejected == ["out_of_range": 20])
+        let sent = store.lines(Bench.ingest).joined().map { $0.split(separator: "@")[0] }
+        #expect(Set(sent).count == 180 && sent.count == 180)
+    }
+
     @Test func aMissingFileIsSaid() throws {
         #expect { try replayer(options(folder.path + "/none.csv"), MemoryTopicStore()).run() } throws: {
             ($0 as? Problem)?.code == .noInput

@@ -140,6 +140,23 @@ import Trips
         }
     }
 
+    @Test func aLoopEndsWhereItsEventTimeHasCaughtUpWithTheClock() throws {
+        let bench = try Bench(rows: trips(30), pace: .unlimited, partitions: 1)
+        bench.options.isLooping = true
+        // The trips are of a Monday; each pass comes a week later.
+        let first: EventTime = 1_704_088_800_000
+        let weeks = (bench.clock.nowMs + MaxAhead.defaultMs - first) / (7 * 86_400_000)
+        #expect { try bench.replayer().run() } throws: { error in
+            let problem = error as? Problem
+            return problem?.code == .badData
+                && problem?.message.contains("event time has caught up with the clock") == true
+                && problem?.hint?.contains("--max-ahead") == true
+        }
+        let times = bench.store.lines(Bench.ingest)[0].compactMap { Int64($0.split(separator: "@")[1]) }
+        #expect(times.count == 30 * Int(weeks + 1))
+        #expect(times.allSatisfy { $0 <= bench.clock.nowMs + MaxAhead.defaultMs })
+    }
+
     @Test func aLoopOverNothingEnds() throws {
         let bench = try Bench(rows: [.reject, .filtered], pace: .unlimited)
         bench.options.isLooping = true

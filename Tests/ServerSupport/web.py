@@ -37,6 +37,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Location", "/echo")
             self.send_header("Content-Length", "0")
             self.end_headers()
+        elif path == "bearer":
+            # Whether the secret came, without saying it again.
+            self.reply(200 if self.headers.get("Authorization") == f"Bearer {rest}" else 401, "seen")
+        elif path == "drip":
+            # A body that never ends, a byte at a time.
+            self.send_response(200)
+            self.send_header("Content-Length", "100000")
+            self.end_headers()
+            while True:
+                self.wfile.write(b"x")
+                self.wfile.flush()
+                time.sleep(0.05)
         elif path == "never":
             time.sleep(600)
         else:

@@ -81,6 +81,10 @@ import Testing
         Case(line: "message: [n, t]", place: "3:18", says: "no aggregate \"t\""),
         Case(line: "message: [n, n]", place: "3:18", says: "twice"),
         Case(line: "table: runs", place: "3:12", says: "taken in the database"),
+        Case(line: "table: outbox_order", place: "3:12", says: "taken in the database"),
+        Case(line: "topic: x_IngestData", place: "3:12", says: "is taken"),
+        Case(line: "aggregates: {revision: count()}", place: "3:18", says: "there already"),
+        Case(line: "aggregates: {period_kind: count()}", place: "3:18", says: "there already"),
         Case(line: "table: My", place: "3:12", says: "no name for a table"),
         Case(line: "topic: late", place: "3:12", says: "is taken"),
         Case(line: "windw: none", place: "3:5", says: "unknown key \"windw\"", hint: "\"window\""),
@@ -146,5 +150,51 @@ import Testing
             let yaml = "queries:\n  - name: q\n    where: '\(quoted)'\n    aggregates: {n: '\(quoted)'}\n"
             _ = try? QueryCatalog.parse(yaml, file: "f")
         }
+    }
+
+    /// Names of queries that come with taxi-cli are taken though these do not run, and those of analyses.
+    @Test func namesOfOthersAreTaken() throws {
+        func problem(_ query: String, _ more: String = "") throws -> Problem? {
+            let file = "queries:\n  - {\(query), aggregates: {n: count()}}\n\(more)"
+            do throws(Problem) {
+                _ = try QueryCatalog.parse(
+                    file, file: "f", defaults: true, analyses: ["payment_mix": "(shipped analyses)", "mine": "m.sql"])
+                return nil
+            } catch { return error }
+        }
+        let taken = [
+            ("name: paymentByDay", "there is a query \"paymentByDay\" already"),
+            ("name: SUMFAREWINDOW", "there is a query \"SUMFAREWINDOW\" already"),
+            ("name: a, table: hotspotwindow", "query \"hotspotWindow\" has the table"),
+            ("name: a, topic: TRIPSTOTALSTREAM", "query \"tripsTotal\" has the topic"),
+            ("name: Payment_Mix", "there is an analysis \"payment_mix\" already, in (shipped analyses)"),
+            ("name: a, table: mine", "there is an analysis \"mine\" already, in m.sql"),
+            ("name: mine, table: a", "there is an analysis \"mine\" already, in m.sql"),
+        ]
+        for (query, message) in taken {
+            let problem = try problem(query)
+            #expect(problem?.message.hasPrefix(message) == true, "\(query): \(problem?.message ?? "taken for right")")
+            #expect(problem?.location?.line == 2)
+        }
+        #expect(try problem("name: a, table: b") == nil)
+        for name in ["runs", "Outbox", "payment_mix", "TRIPSTOTAL"] {
+            let alert = "alerts:\n  - {name: \(name), on: sumFareWindow, if: trips > 1}\n"
+            let problem = try problem("name: a", alert)
+            #expect(problem?.message.hasPrefix("the name \"\(name)\" ") == true, "\(name)")
+            #expect(problem?.location?.description == "f:4:12")
+        }
+    }
+
+    /// An index is a name in the database too.
+    @Test func theIndexOfOneQueryIsNotTheTableOfAnother() {
+        let problem = #expect(throws: Problem.self) {
+            try QueryCatalog.parse(
+                """
+                queries:
+                  - {name: cash, group: [day, company], aggregates: {n: count()}}
+                  - {name: cash_by_day, group: [company], aggregates: {n: count()}}
+                """, file: "f")
+        }
+        #expect(problem?.location?.description == "f:3:12")
     }
 }

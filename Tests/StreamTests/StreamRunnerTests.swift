@@ -197,7 +197,7 @@ import Trips
             let options = TripSourceOptions(clock: .start, zone: StreamBench.zone)
             let trips = try Self.trips(of: TripSource(paths: paths, options: options))
             let bench = try StreamBench()
-            let source = StreamRunner.Source.files(identity: name) { skip in
+            let source = StreamRunner.Source.files(identity: name) { skip, _ in
                 var options = options
                 options.skip = skip
                 return try TripSource(paths: paths, options: options)

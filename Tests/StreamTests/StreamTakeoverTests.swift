@@ -247,7 +247,7 @@ import Trips
         }
         try lines.joined(separator: "\n").write(toFile: bench.path("trips.csv"), atomically: true, encoding: .utf8)
         let paths = [bench.path("trips.csv")]
-        let source = StreamRunner.Source.files(identity: "trips") { skip in
+        let source = StreamRunner.Source.files(identity: "trips") { skip, _ in
             try TripSource(paths: paths, options: TripSourceOptions(clock: .start, zone: clock, skip: skip))
         }
         var stops = 0

@@ -6,7 +6,7 @@ struct ByteScanTests {
     struct Found: Equatable {
         var separators: [UInt32] = []
         var rowEnds: [UInt32] = []
-        var isASCII = true
+        var isPlain = true
     }
 
     private static let comma = UInt8(ascii: ",")
@@ -24,7 +24,25 @@ struct ByteScanTests {
         #expect(separators[text.count] == 0xABCD)
         return Found(
             separators: Array(separators.prefix(result.separators)), rowEnds: Array(rowEnds.prefix(result.rows)),
-            isASCII: result.non_ascii == 0)
+            isPlain: result.special == 0)
+    }
+
+    private func hidesLines(_ text: [UInt8], portably: Bool) -> Bool {
+        var (separators, rowEnds) = (
+            [UInt32](repeating: 0, count: text.count), [UInt32](repeating: 0, count: text.count)
+        )
+        let scan = portably ? taxi_scan_portable : taxi_scan
+        return scan(text, text.count, Self.comma, Self.lineFeed, &separators, 0, &rowEnds, text.count + 1).hidden_lines
+            != 0
+    }
+
+    private func holdsQuotedLine(_ text: [UInt8]) -> Bool {
+        var isQuoted = false
+        for byte in text {
+            if byte == UInt8(ascii: "\"") { isQuoted.toggle() }
+            if isQuoted, byte == Self.lineFeed { return true }
+        }
+        return false
     }
 
     private func expected(in text: [UInt8], limit: Int) -> Found {
@@ -51,8 +69,9 @@ struct ByteScanTests {
             let limit = Int.random(in: 1...(length + 1), using: &random)
             #expect(found(in: text, limit: limit, portably: portably) == expected(in: text, limit: limit))
             guard length > 0, limit > length else { continue }
-            text[Int.random(in: 0..<length, using: &random)] = 0xC3
-            #expect(!found(in: text, limit: limit, portably: portably).isASCII)
+            #expect(hidesLines(text, portably: portably) == holdsQuotedLine(text))
+            text[Int.random(in: 0..<length, using: &random)] = [0, 0x80, 0xC3, 0xFF].randomElement(using: &random)!
+            #expect(!found(in: text, limit: limit, portably: portably).isPlain)
         }
     }
 }

@@ -35,20 +35,45 @@ import Testing
         Case("a decimal keeps its digits", .miles, "17.120", PackedDecimal(mantissa: 17120, scale: 3).cell),
         Case("a decimal with an exponent", .miles, "1.5e1", PackedDecimal(mantissa: 15, scale: 0).cell),
         Case("a decimal with zeros added", .miles, "1.5e3", PackedDecimal(mantissa: 1500, scale: 0).cell),
-        Case("a small decimal", .miles, "1e-15", PackedDecimal(mantissa: 1, scale: 15).cell),
-        Case("a decimal too small", .miles, "4e-16", PackedDecimal(mantissa: 0, scale: 15).cell),
+        Case("the smallest decimal", .miles, "1e-6", PackedDecimal(mantissa: 1, scale: 6).cell),
+        Case("a decimal too small", .miles, "4e-7", PackedDecimal(mantissa: 0, scale: 0).cell),
         Case(
-            "half of the smallest decimal, away from zero", .miles, "-5e-16",
-            PackedDecimal(mantissa: -1, scale: 15).cell),
+            "half of the smallest decimal, away from zero", .pickupLatitude, "-5e-11",
+            PackedDecimal(mantissa: -1, scale: 10).cell),
         Case(
-            "seventeen digits", .pickupLongitude, "-87.903039661123456",
-            PackedDecimal(mantissa: -87_903_039_661_123_456, scale: 15).cell),
+            "ten decimals are kept", .pickupLongitude, "-87.9030396611",
+            PackedDecimal(mantissa: -879_030_396_611, scale: 10).cell),
+        Case(
+            "further ones are rounded", .pickupLongitude, "-87.90303966115",
+            PackedDecimal(mantissa: -879_030_396_612, scale: 10).cell),
         Case(
             "eighteen digits are rounded", .miles, "123.456789012345678",
-            PackedDecimal(mantissa: 12_345_678_901_234_568, scale: 14).cell),
+            PackedDecimal(mantissa: 123_456_789, scale: 6).cell),
         Case(
-            "many digits are rounded", .miles, "0.30000000000000004",
-            PackedDecimal(mantissa: 300_000_000_000_000, scale: 15).cell),
+            "a float's noise", .miles, "0.30000000000000004", PackedDecimal(mantissa: 3, scale: 1).cell),
+        Case("noise below", .fare, "11.849999999999999", 1185),
+        Case("noise above", .fare, "11.850000000000001", 1185),
+        Case("half a cent", .fare, "9.455", 946),
+        Case("half a cent less than nothing", .extras, "-9.455", -946),
+        Case("less than half a cent", .fare, "9.4549999999999999999999999999", 945),
+        Case("a mill", .fare, "1e-3", 0),
+        Case("the greatest fare", .fare, "90000", 9_000_000),
+        Case("the least fare", .fare, "-90000.00", -9_000_000),
+        Case("almost a whole number", .seconds, "1080.0000000001", 1080),
+        Case("almost one from below", .seconds, "1079.999999999", 1080),
+        Case("a number as a string", .fare, #""9.45""#, 945),
+        Case("a number as a string, as a person writes it", .fare, #"" $1,234.50 ""#, 123_450),
+        Case("a whole number as a string", .seconds, #""1,560""#, 1560),
+        Case("a decimal as a string", .miles, #""17.120""#, PackedDecimal(mantissa: 17120, scale: 3).cell),
+        Case("nothing as a string", .tips, #""""#, nullCell),
+        Case("NULL for a number", .tips, #""NULL""#, nullCell),
+        Case("NaN for a number", .miles, #""NaN""#, nullCell),
+        Case("NA for a time", .endTimestamp, #""NA""#, nullCell),
+        Case("a dash for an area", .pickupArea, #""-""#, nullCell),
+        Case("\\N for a number", .tolls, #""\\N""#, nullCell),
+        Case(
+            "a time without zeros", .startTimestamp, #""2016-1-3 6:15:00""#,
+            WallTime(seconds: 1_451_801_700, form: 0xe0).cell),
         Case("the City's time", .startTimestamp, #""01/19/2024 05:00:00 PM""#, WallTime(seconds: 1_705_683_600).cell),
         Case(
             "the City's time with escaped slashes", .startTimestamp, #""01\/19\/2024 05:00:00 PM""#,
@@ -66,7 +91,9 @@ import Testing
         arguments: [
             ("plain", "plain"), ("", nil), (#"a\"b\\c\/d\b\f\n\r\t"#, "a\"b\\c/d\u{8}\u{c}\n\r\t"), (#"\u00e9"#, "é"),
             (#"\uD83D\uDE95"#, "🚕"),
-            ("東京 🚕", "東京 🚕"), (#"\u0000"#, "\0"), (#"x\u005Cy"#, "x\\y"),
+            ("東京 🚕", "東京 🚕"), (#"x\u005Cy"#, "x\\y"), ("null", nil), ("NA", nil), ("-", nil), (#"\\N"#, nil),
+            ("NAN", nil), ("Nan2", "Nan2"),
+            ("Cash", "Cash"), ("--", "--"),
         ] as [(String, String?)])
     func readsText(json: String, expected: String?) {
         let reading = read(record("company", "\"\(json)\""))
@@ -92,26 +119,38 @@ import Testing
     }
 
     @Test(arguments: [
-        Fault("fare", "9.455", .badMoney, "is not an amount in dollars and cents"),
-        Fault("fare", "1e-3", .badMoney, "is not an amount in dollars and cents"),
-        Fault("fare", "9.4500000000000000000000001", .badMoney, "is not an amount in dollars and cents"),
-        Fault("fare", "1e300", .badMoney, "is not an amount in dollars and cents"),
-        Fault("fare", "99999999999999999999", .badMoney, "is not an amount in dollars and cents"),
-        Fault("fare", #""9.45""#, .schemaMismatch, "is not a number"),
+        Fault("fare", "90000.01", .outOfRange, "is out of range (-90,000…90,000 dollars)"),
+        Fault("tips", "-90000.005", .outOfRange, "is out of range (-90,000…90,000 dollars)"),
+        Fault("fare", "1e300", .outOfRange, "is out of range (-90,000…90,000 dollars)"),
+        Fault("fare", "99999999999999999999", .outOfRange, "is out of range (-90,000…90,000 dollars)"),
+        Fault("fare", "18446744073709551616.5", .outOfRange, "is out of range (-90,000…90,000 dollars)"),
+        Fault("fare", #""9.4.5""#, .badMoney, "is not an amount in dollars and cents"),
+        Fault("fare", #""1e1,000""#, .badMoney, "is not an amount in dollars and cents"),
+        Fault("trip_miles", #""$5""#, .badNumber, "is not a number"),
         Fault("tips", "true", .schemaMismatch, "is not a number"),
         Fault("trip_seconds", "[1]", .schemaMismatch, "is not a number"),
         Fault("company", "5", .schemaMismatch, "is not a string"),
         Fault("company", "-5", .schemaMismatch, "is not a string"),
         Fault("trip_id", #"{"a":1}"#, .schemaMismatch, "is not a string"),
         Fault("trip_start_timestamp", "1705683600", .schemaMismatch, "is not a string"),
-        Fault("trip_seconds", "1.5", .badNumber, "is not a whole number that fits"),
-        Fault("pickup_census_tract", "1e40", .badNumber, "is not a whole number that fits"),
-        Fault("trip_miles", "1e40", .badNumber, "is too large"),
-        Fault("trip_seconds", "-1", .outOfRange, "is out of range"),
-        Fault("pickup_community_area", "0", .outOfRange, "is out of range"),
-        Fault("dropoff_community_area", "78", .outOfRange, "is out of range"),
+        Fault("trip_seconds", "1.5", .badNumber, "is not a whole number"),
+        Fault("trip_seconds", #""8.5""#, .badNumber, "is not a whole number"),
+        Fault("pickup_census_tract", "1e40", .outOfRange, "is out of range (0…99,999,999,999)"),
+        Fault("pickup_census_tract", "100000000000", .outOfRange, "is out of range (0…99,999,999,999)"),
+        Fault("trip_miles", "1e40", .outOfRange, "is out of range (0…9,000 miles)"),
+        Fault("trip_miles", "-0.1", .outOfRange, "is out of range (0…9,000 miles)"),
+        Fault("trip_miles", "18446744073710", .outOfRange, "is out of range (0…9,000 miles)"),
+        Fault("trip_seconds", "-1", .outOfRange, "is out of range (0…9,000,000 seconds)"),
+        Fault("trip_seconds", "9000001", .outOfRange, "is out of range (0…9,000,000 seconds)"),
+        Fault("pickup_centroid_latitude", "90.0000000001", .outOfRange, "is out of range (-90…90 degrees)"),
+        Fault("dropoff_centroid_longitude", "-180.5", .outOfRange, "is out of range (-180…180 degrees)"),
+        Fault(
+            "pickup_centroid_location", #""POINT (-87.6 91)""#, .outOfRange,
+            "is out of range (longitude -180…180, latitude -90…90)"),
+        Fault("pickup_community_area", "0", .outOfRange, "is out of range (1…77)"),
+        Fault("dropoff_community_area", "78", .outOfRange, "is out of range (1…77)"),
         Fault("trip_start_timestamp", #""13/19/2024 05:00:00 PM""#, .badTimestamp, "is not a time"),
-        Fault("trip_end_timestamp", #""01/19/1999 05:00:00 PM""#, .outOfRange, "is out of range"),
+        Fault("trip_end_timestamp", #""01/19/1999 05:00:00 PM""#, .outOfRange, "is out of range (years 2000…2100)"),
         Fault("nothing", "", .malformedJSON, "ends before its closing bracket at byte 1", column: 1),
         Fault("blanks", "  ", .malformedJSON, "ends before its closing bracket at byte 1", column: 1),
         Fault("an array", "[1]", .malformedJSON, "expected \"{\" at byte 1", column: 1),
@@ -139,6 +178,12 @@ import Testing
         Fault(
             "an escape that is too short", #"{"company":"\u12"}"#, .malformedJSON,
             "unknown escape in a string at byte 13", column: 13),
+        Fault(
+            "an escaped NUL", #"{"company":"a\u0000b"}"#, .badUTF8, "NUL in a string at byte 14", column: 14),
+        Fault(
+            "an escaped NUL in an unknown field", #"{"x":["\u0000"]}"#, .badUTF8, "NUL in a string at byte 8", column: 8
+        ),
+        Fault("a NUL", "{\"company\":\"a\0b\"}", .badUTF8, "NUL in a string at byte 14", column: 14),
         Fault(
             "half of a pair", #"{"company":"\ud83d"}"#, .malformedJSON,
             "half of a surrogate pair in a string at byte 13", column: 13),
@@ -180,13 +225,16 @@ import Testing
         (#"{"event_timestamp":1705952700000}"#, .schemaMismatch, "event_timestamp 1705952700000 is not a string"),
         (
             #"{"event_timestamp":"1999-12-31T23:59:59.999Z"}"#, .outOfRange,
-            "event_timestamp \"1999-12-31T23:59:59.999Z\" is out of range"
+            "event_timestamp \"1999-12-31T23:59:59.999Z\" is out of range (years 2000…2100)"
         ),
         (
             #"{"event_timestamp":"2101-01-01T00:00:00.000Z"}"#, .outOfRange,
-            "event_timestamp \"2101-01-01T00:00:00.000Z\" is out of range"
+            "event_timestamp \"2101-01-01T00:00:00.000Z\" is out of range (years 2000…2100)"
         ),
-        (#"{"fare":"x","event_timestamp":"soon"}"#, .schemaMismatch, "fare \"x\" is not a number"),
+        (
+            #"{"fare":"x","event_timestamp":"soon"}"#, .badMoney, "fare \"x\" is not an amount in dollars and cents"
+        ),
+        (#"{"event_timestamp":"NULL"}"#, .missingEventTime, "event_timestamp \"NULL\" is no event time"),
         (#"{"fare":"x","event_timestamp":"soon"#, .malformedJSON, "a string without its closing quote at byte 31"),
     ])
     func wantsAnEventTime(record: String, reason: RejectReason, detail: String) {

@@ -108,20 +108,23 @@ func randomBatch(rows: Int, fields: TripFieldSet = .all, _ numbers: inout Seeded
 private func randomCell(_ field: TripField, _ numbers: inout SeededNumbers) -> Int64 {
     // Any number of digits is as likely as any other.
     let limit = Int64(DecimalText.powersOfTen[Int.random(in: 1...17, using: &numbers)])
-    switch field {
-    case .seconds: return .random(in: 0..<limit, using: &numbers)
-    case .pickupArea, .dropoffArea: return .random(in: 1...77, using: &numbers)
-    default: break
+    func random(_ least: Int64, _ greatest: Int64) -> Int64 {
+        .random(in: max(least, 1 - limit)...min(greatest, limit - 1), using: &numbers)
     }
     switch field.kind {
+    case .integer, .money:
+        let unit: Int64 = field.kind == .money ? 100 : 1
+        return random(field.bounds!.least * unit, field.bounds!.greatest * unit)
     case .decimal:
+        let scale = Int.random(in: 0...field.bounds!.decimals, using: &numbers)
+        let unit = PackedDecimal.powersOfTen[scale]
         return PackedDecimal(
-            mantissa: .random(in: -limit + 1..<limit, using: &numbers), scale: .random(in: 0...15, using: &numbers)
+            mantissa: random(field.bounds!.least * unit, field.bounds!.greatest * unit), scale: scale
         ).cell
     case .timestamp:
         let form: UInt8 = [WallTime.portalForm, 0b1101, 0x80, 0x81, 0x8b, 0xff].randomElement(using: &numbers)!
         return WallTime(seconds: .random(in: 946_684_800..<4_133_980_800, using: &numbers), form: form).cell
-    default: return .random(in: -limit + 1..<limit, using: &numbers)
+    case .string: return nullCell
     }
 }
 

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Trips
@@ -39,4 +40,27 @@ import Testing
         (.pickupTract, "0…99,999,999,999"),
     ])
     func text(field: TripField, text: String) { #expect(field.bounds?.text == text) }
+}
+
+extension NumberBoundsTests {
+    @Test func theGuideShowsTheTable() throws {
+        var rows: [(bounds: NumberBounds, names: [String])] = []
+        for field in TripField.allCases {
+            guard let bounds = field.bounds else { continue }
+            if let index = rows.firstIndex(where: { $0.bounds == bounds }) {
+                rows[index].names.append("`\(field.name)`")
+            } else {
+                rows.append((bounds, ["`\(field.name)`"]))
+            }
+        }
+        let table = rows.map { row in
+            let ends = row.bounds.text.split(separator: "…")
+            return "| \(row.names.joined(separator: ", ")) | \(ends[0]) | \(ends[1]) | \(row.bounds.decimals) |"
+        }
+        let guide = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/GUIDE.md")
+        let text = try String(contentsOf: guide, encoding: .utf8)
+        #expect(
+            text.contains("|---|---:|---:|---:|\n" + table.joined(separator: "\n") + "\n\n"),
+            "\(table.joined(separator: "\n"))")
+    }
 }

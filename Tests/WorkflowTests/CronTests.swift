@@ -192,7 +192,7 @@ import Trips
         let interval = try #require(schedule.interval(dueAfter: instant(given.at) ?? 0))
         #expect(schedule.zone.iso(ms: interval.start) == given.start)
         #expect(schedule.zone.iso(ms: interval.end) == given.end)
-        #expect(interval.name(in: schedule.zone) == given.name)
+        #expect(schedule.name(of: interval) == given.name)
         #expect(schedule.interval(dueBy: interval.end) == interval)
     }
 
@@ -201,7 +201,7 @@ import Trips
         let start = try #require(instant("2024-01-01T00:00:00.000+00:00"))
         let early = try #require(instant("2020-05-05T00:00:00.000+00:00"))
         #expect(schedule.interval(dueAfter: early, from: start)?.start == start)
-        #expect(schedule.interval(dueAfter: early, from: start + 1)?.name(in: schedule.zone) == "2024-02")
+        #expect(schedule.interval(dueAfter: early, from: start + 1).map { schedule.name(of: $0) } == "2024-02")
         #expect(schedule.interval(dueBy: start, from: start) == nil)
     }
 
@@ -210,7 +210,7 @@ import Trips
         let from = try #require(instant("2024-01-01T00:00:00.000+00:00"))
         let to = try #require(instant("2024-04-01T00:00:00.000+00:00"))
         func names(_ from: EventTime, _ to: EventTime) -> [String] {
-            schedule.intervals(from: from, to: to).map { $0.name(in: schedule.zone) }
+            schedule.intervals(from: from, to: to).map { schedule.name(of: $0) }
         }
         #expect(names(from, to) == ["2024-01", "2024-02", "2024-03"])
         #expect(names(from + 1, to - 1) == ["2024-02"])

@@ -161,13 +161,92 @@ import Testing
         #expect(try stage.history.runs(of: "child").map(\.state) == ["cancelled"])
     }
 
+    // MARK: retry and cancel of the outer run
+
+    /// A month later the newest interval is another one: a retry goes on with the run that failed all the same.
+    @Test func aRetryGoesOnWithTheInnerRunThatFailed() throws {
+        let stage = try Stage(
+            "steps:\n  go: {workflow: child}\n",
+            [
+                "child.yaml":
+                    "name: child\nschedule: \"@monthly\"\nsteps: {one: {sh: \"echo one >> said\"}, two: {sh: \"test -e fixed\", needs: [one]}}\n"
+            ])
+        equip(stage)
+        let failed = try stage.runner.run(nil, trigger: .manual)
+        let child = try #require(try stage.history.runs(of: "child").first)
+        try "".write(toFile: stage.folder("fixed"), atomically: true, encoding: .utf8)
+        stage.now = 1_700_000_000_000 + 40 * 86_400_000
+        let again = try stage.runner.resume(stage.history.run(failed.run.id), trigger: .retry)
+        #expect(again.state == "success")
+        #expect(try stage.history.runs(of: "child").map(\.id) == [child.id])
+        #expect(try String(contentsOfFile: stage.folder("said"), encoding: .utf8) == "one\n")
+    }
+
+    /// The same where somebody else had begun it.
+    @Test func aRetryGoesOnWithAnInnerRunThatItHadJoined() throws {
+        let stage = try Stage(
+            "steps:\n  go: {workflow: child}\n",
+            ["child.yaml": "name: child\nschedule: \"@monthly\"\nsteps: {one: {sh: \"test -e fixed\"}}\n"])
+        equip(stage)
+        let spec = try WorkflowSpec.load(path: stage.folder("child.yaml"), zone: "America/Chicago")
+        let interval = try #require(spec.schedule?.interval(dueBy: stage.now))
+        let other = try stage.history.begin(
+            "child", interval, trigger: .schedule, params: [:], file: spec.file, process: Self.gone, at: 1)
+        try stage.history.end(other.id, state: "failed", at: 2)
+        let failed = try stage.runner.run(nil, trigger: .manual)
+        #expect(failed.state == "failed")
+        try "".write(toFile: stage.folder("fixed"), atomically: true, encoding: .utf8)
+        stage.now = 1_700_000_000_000 + 40 * 86_400_000
+        #expect(try stage.runner.resume(stage.history.run(failed.run.id)).state == "success")
+        #expect(try stage.history.runs(of: "child").map(\.id) == [other.id])
+    }
+
+    @Test(arguments: ["running", "queued"]) func cancellingAnInterruptedRunEndsTheInnerOnesToo(_ state: String) throws {
+        let stage = try Stage("steps:\n  go: {workflow: child}\n", ["child.yaml": Self.saying])
+        let (outer, inner) = try killed(stage)
+        // A third one, inside of the inner one, and one of another run.
+        let third = try stage.history.begin(
+            "child", nil, trigger: .manual, params: [:], file: "", parent: "\(inner.id)/say", process: Self.gone, at: 3)
+        let stranger = try stage.history.begin(
+            "child", nil, trigger: .manual, params: [:], file: "", parent: "\(outer.id)x/go", process: Self.gone, at: 3)
+        if state == "queued" { try stage.history.requeue(outer.id) }
+        let left = Process()
+        left.executableURL = URL(fileURLWithPath: "/bin/sleep")
+        left.arguments = ["600"]
+        left.environment = ["TAXI_RUN": inner.id, "TAXI_STEP": "say"]
+        try left.run()
+        try stage.history.cancel(stage.history.run(outer.id), at: 4)
+        left.waitUntilExit()
+        #expect(left.terminationStatus == SIGKILL)
+        for id in [outer.id, inner.id, third.id] { #expect(try stage.history.run(id).state == "cancelled") }
+        #expect(try stage.history.run(stranger.id).shownState == "interrupted")
+        #expect(try stage.states(inner.id) == ["say 1 cancelled"])
+        // It can be gone on with.
+        equip(stage)
+        #expect(try stage.runner.resume(stage.history.run(outer.id)).state == "success")
+        #expect(try stage.history.run(inner.id).state == "success")
+    }
+
+    /// What the outer step hides stays hidden inside.
+    @Test func theInnerRunHidesWhatTheOuterOneDoes() throws {
+        let stage = try Stage(
+            "steps:\n  go: {workflow: child, params: {word: \"{{ env.TOKEN }}\"}}\n",
+            ["child.yaml": "name: child\nparams: {word: x}\nsteps: {say: {sh: \"echo {{ params.word }}\"}}\n"])
+        equip(stage)
+        stage.environment["TOKEN"] = "opensesame"
+        #expect(try stage.runner.run(nil, trigger: .manual).state == "success")
+        let child = try #require(try stage.history.runs(of: "child").first)
+        #expect(stage.logs.lastLines(1, of: child.id, "say", attempt: 1).first?.hasSuffix(" ***") == true)
+        #expect(try stage.history.attempts(of: child.id).first?.outputs["output"] == "***")
+    }
+
     @Test func writesAReport() throws {
         let stage = try Stage(
             """
             steps:
               page: {report: "out/{{ run.id }}.html", by: year, period: "2024"}
             """)
-        stage.equip = { $0.report = { by, period in "<p>\(by ?? "") \(period ?? "")</p>" + "é" } }
+        stage.equip = { $0.report = { by, period, _ in "<p>\(by ?? "") \(period ?? "")</p>" + "é" } }
         let result = try stage.runner.run(nil, trigger: .manual)
         let page = try String(contentsOfFile: stage.folder("out/\(result.run.id).html"), encoding: .utf8)
         #expect(page == "<p>year 2024</p>é")

@@ -18,6 +18,8 @@ final class Stage {
     let batches = BatchCalls()
     var environment = ["PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/bin:/usr/bin"]
     var isInterrupted: () -> Bool = { false }
+    /// The time at which runs begin.
+    var now: EventTime = 1_700_000_000_000
     /// Adds what the steps need beside batch.
     var equip: (inout StepSurroundings) -> Void = { _ in }
 
@@ -37,8 +39,8 @@ final class Stage {
 
     var runner: WorkflowRunner {
         var surroundings = StepSurroundings(
-            resultsPath: folder("results.db"), environment: environment, now: { 1_700_000_000_000 },
-            batch: { [batches] analysis, by, period in
+            resultsPath: folder("results.db"), environment: environment, now: { [now] in now },
+            batch: { [batches] analysis, by, period, _ in
                 batches.list.withLock { $0.append([analysis, by, period]) }
                 return 7
             })
@@ -173,6 +175,29 @@ final class Stage {
             stage.logs.lastLines(9, of: result.run.id, "a", attempt: 1) == [
                 "2023-11-14T16:13:20.000-06:00 key=***", "2023-11-14T16:13:20.000-06:00 more",
             ])
+    }
+
+    /// A file's secret stays hidden in what other steps of the run say of it, and in what the database keeps.
+    @Test func masksASecretOfSeveralLinesInLogsAndOutputs() throws {
+        let stage = try Stage(
+            """
+            steps:
+              a: {shell: [sh, -c, 'printf %s "$KEY" > copy; printf "%s\\n" "$KEY"; echo; printf %s "$KEY" | tail -n 1', x], env: {KEY: "{{ file:key }}"}}
+              b: {sh: "cat copy; echo; base64 copy", needs: [a]}
+              c: {shell: [echo, "{{ steps.a.output }}"], needs: [a]}
+              d: {sh: "exit 3", if: "{{ steps.a.output }} > {{ file:key }}", needs: [a], allow_failure: true}
+            """, ["key": "first line\nsecond line\nthe third one\n"])
+        chmod(stage.folder("key"), 0o600)
+        let result = try stage.runner.run(nil, trigger: .manual)
+        #expect(result.state == "success")
+        let logs = ["a", "b", "c", "d"].flatMap { stage.logs.lastLines(99, of: result.run.id, $0, attempt: 1) }
+        let attempts = try stage.history.attempts(of: result.run.id)
+        let written = logs.joined(separator: "\n") + attempts.map { "\($0.outputs) \($0.error ?? "")" }.joined()
+        for part in ["first", "second", "third", "Zmlyc3Q", "IGxpbmU"] {
+            #expect(!written.contains(part), "\(written)")
+        }
+        #expect(attempts.first { $0.step == "a" }?.outputs["output"] == "***")
+        #expect(written.contains("***"))
     }
 
     @Test func anUnsetVariableFailsTheStep() throws {

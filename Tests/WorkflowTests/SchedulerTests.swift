@@ -41,7 +41,7 @@ import Trips
             let surroundings = StepSurroundings(
                 resultsPath: folder("results.db"),
                 environment: ["PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"],
-                now: { [clock] in clock.now }, batch: { _, _, _ in 0 })
+                now: { [clock] in clock.now }, batch: { _, _, _, _ in 0 })
             return Scheduler(
                 folder: WorkflowFolder(path: folder.path, zone: "America/Chicago"), history: history,
                 surroundings: surroundings, logs: RunLogs(folder: folder("logs")), tell: tell)
@@ -65,8 +65,8 @@ import Trips
         func runs() throws -> [String] {
             try history.runs().sorted { ($0.interval?.start ?? 0, $0.id) < ($1.interval?.start ?? 0, $1.id) }.map {
                 run in
-                let zone = try ZoneClock(identifier: "America/Chicago")
-                return "\(run.workflow) \(run.interval?.name(in: zone) ?? "-") \(run.trigger) \(run.state)"
+                let spec = try WorkflowFolder(path: folder.path, zone: "America/Chicago").load(run.workflow)
+                return "\(run.workflow) \(run.interval.map { spec.name(of: $0) } ?? "-") \(run.trigger) \(run.state)"
             }
         }
     }
@@ -241,5 +241,37 @@ import Trips
         #expect(try FileManager.default.contentsOfDirectory(atPath: logs.folder).count == 1)
         try logs.prune(tenant.history, endedBefore: ended + 1)
         #expect(try FileManager.default.contentsOfDirectory(atPath: logs.folder).isEmpty)
+    }
+
+    @Test(arguments: [
+        ("all", ["2024-03-01 catchup", "2024-03-02 catchup", "2024-03-03 catchup", "2024-03-04 catchup"]),
+        ("2d", ["2024-03-03 catchup", "2024-03-04 catchup"]),
+        ("latest", ["2024-03-04 catchup"]),
+        ("none", []),
+    ])
+    func aStartThatWasMovedBackIsCaughtUp(_ catchUp: String, _ expected: [String]) throws {
+        // At first only the last day is asked for, of which nobody has missed anything.
+        let tenant = try Tenant(
+            ["daily.yaml": Self.daily("start: 2024-03-04\ncatchup: \(catchUp)")], at: "2024-03-05T12:00:00Z")
+        try tenant.serve(tenant.scheduler(), "2024-03-05T12:00:01Z")
+        try Self.daily("start: 2024-03-01\ncatchup: \(catchUp)").write(
+            toFile: tenant.folder("daily.yaml"), atomically: true, encoding: .utf8)
+        for second in 2...3 { try tenant.serve(tenant.scheduler(), "2024-03-05T12:00:0\(second)Z") }
+        #expect(try tenant.runs() == expected.map { "daily \($0) success" })
+        // And forward again, which asks for nothing.
+        try Self.daily("start: 2024-03-03\ncatchup: \(catchUp)").write(
+            toFile: tenant.folder("daily.yaml"), atomically: true, encoding: .utf8)
+        try tenant.serve(tenant.scheduler(), "2024-03-05T12:00:04Z")
+        #expect(try tenant.runs().count == expected.count)
+    }
+
+    @Test func aStartThatIsAddedIsCaughtUpToo() throws {
+        let tenant = try Tenant(["daily.yaml": Self.daily("catchup: all")], at: "2024-03-05T12:00:00Z")
+        try tenant.serve(tenant.scheduler(), "2024-03-05T12:00:01Z")
+        #expect(try tenant.runs().isEmpty)
+        try Self.daily("start: 2024-03-03\ncatchup: all").write(
+            toFile: tenant.folder("daily.yaml"), atomically: true, encoding: .utf8)
+        try tenant.serve(tenant.scheduler(), "2024-03-05T12:00:02Z")
+        #expect(try tenant.runs() == ["daily 2024-03-03 catchup success", "daily 2024-03-04 catchup success"])
     }
 }

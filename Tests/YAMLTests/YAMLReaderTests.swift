@@ -111,4 +111,39 @@ import YAML
         #expect(
             root["p90"]?.problem("", atByteOfText: 15).location?.column == 60)
     }
+
+    /// By its square this would take minutes.
+    @Test func oneLongLineTakesTimeByItsLength() throws {
+        let text = "[" + String(repeating: "é,", count: 90_000) + "a]"
+        let node = try YAMLNode.parse(text, file: "long.yaml")
+        guard case .sequence(let items) = node.content else { return #expect(Bool(false)) }
+        #expect(items.count == 90_001)
+        #expect(items[90_000].location.column == 1 + 3 * 90_000 + 1)
+    }
+
+    @Test func ofALongLineTheMessageShowsThePartAroundThePlace() throws {
+        let text = "{" + (0..<2_000).map { "k\($0): ö, " }.joined() + "k7: twice}"
+        let problem = #expect(throws: Problem.self) { try YAMLNode.parse(text, file: "long.yaml") }
+        let shown = try #require(problem?.sourceLine)
+        #expect(shown.utf8.count < 300 && shown.hasPrefix("…") && shown.hasSuffix("k7: twice}"))
+        #expect(problem?.location?.column == text.utf8.count - "k7: twice}".utf8.count + 1)
+        // The caret stands below what is wrong.
+        let lines = "\(try #require(problem))".split(separator: "\n")
+        let caret = try #require(lines.first { $0.hasSuffix("^") })
+        #expect(caret.utf8.count - "1 | ".utf8.count == problem?.sourceColumn)
+    }
+
+    @Test func aHundredMistakesAreShownAndTheRestCounted() throws {
+        let node = try YAMLNode.parse((0..<500).map { "k\($0): 1\n" }.joined(), file: "many.yaml")
+        let problem = #expect(throws: Problem.self) { try node.requireOnly(keys: ["known"], of: "test") }
+        #expect(problem?.others.count == 100)
+        #expect(problem?.others.last?.message == "400 more mistakes are not shown")
+    }
+
+    @Test func moreThan8MiBAreRefused() throws {
+        let problem = #expect(throws: Problem.self) {
+            try YAMLNode.parse(String(repeating: "#", count: 8 << 20) + "\n", file: "large.yaml")
+        }
+        #expect(problem?.code == .badData)
+    }
 }

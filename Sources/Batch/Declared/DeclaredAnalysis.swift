@@ -1,3 +1,4 @@
+import Database
 public import Problems
 
 /// An analysis that is one SELECT in a file with a header, run once a period.
@@ -26,6 +27,8 @@ public struct DeclaredAnalysis: Sendable, Equatable {
     var columnsLine = 1
 
     var table: String { "batch_\(name)" }
+    /// Whether it comes with taxi-cli.
+    public var isShipped: Bool { file == ShippedAnalyses.fileName }
 
     /// What a statement may ask for with `:name`: local days as `2024-03-01`, each interval half-open.
     static let parameters = [
@@ -48,10 +51,11 @@ public struct DeclaredAnalysis: Sendable, Equatable {
     fileprivate static func problem(
         _ message: String, in text: String, file: String, line: Int, column: Int = 1, hint: String? = nil
     ) -> Problem {
-        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        // By bytes: a CR and an LF are one Character, at which no text would be cut.
+        let lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         return Problem(
             .configuration, message, at: InputLocation(file: file, line: line, column: column), hint: hint,
-            sourceLine: line <= lines.count ? String(lines[line - 1]) : nil)
+            sourceLine: line <= lines.count ? String(Substring(lines[line - 1])) : nil)
     }
 }
 
@@ -60,95 +64,93 @@ extension DeclaredAnalysis {
     ///
     /// - Throws: `Problem(.configuration)` with the first thing that is wrong and all further ones in `others`.
     public static func parse(_ text: String, file: String) throws(Problem) -> DeclaredAnalysis {
-        var problems: [Problem] = []
-        func add(_ message: String, line: Int, hint: String? = nil) {
-            problems.append(problem(message, in: text, file: file, line: line, hint: hint))
+        let header = AnalysisHeader(text)
+        var mistakes = header.mistakes
+        func add(_ message: String, at word: AnalysisHeader.Word?, hint: String) {
+            mistakes.append(.init(message: message, line: word?.line ?? 1, column: word?.column ?? 1, hint: hint))
         }
-        var header: [String: (value: String, line: Int)] = [:]
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            let line = trimmed(line)
-            if line.isEmpty { continue }
-            guard line.hasPrefix("--") else { break }
-            guard let (key, value) = entry(line.dropFirst(2)) else { continue }
-            if !headerKeys.contains(key) {
-                let near = nearestName(to: key, among: headerKeys).map { "Did you mean \"\($0)\"? " } ?? ""
-                add("unknown entry \"\(key)\"", line: index + 1, hint: near + "Known: \(listed(headerKeys)).")
-            } else if header.updateValue((value, index + 1), forKey: key) != nil {
-                add("\"\(key)\" is here twice", line: index + 1)
-            }
+        for key in ["name", "columns"] where header.list(key).isEmpty {
+            add("the header has no \"\(key)\"", at: nil, hint: "Begin the file with a line such as -- \(key): …")
         }
-        func words(_ key: String) -> [String] {
-            (header[key]?.value ?? "").split(separator: ",").map { trimmed($0) }.filter { !$0.isEmpty }
-        }
-        for key in ["name", "columns"] where words(key).isEmpty {
-            add("the header has no \"\(key)\"", line: 1, hint: "Begin the file with a line such as -- \(key): …")
-        }
-        let name = header["name"]?.value ?? ""
-        if let line = header["name"]?.line, !isName(name) || isTaken(name) {
-            add(
-                isName(name) ? "the name \"\(name)\" is taken" : "\"\(name)\" cannot be the name of an analysis",
-                line: line,
-                hint:
-                    "Use lower-case letters, digits and \"_\", with a letter first, and no name of taxi-cli's own tables."
-            )
-        }
-        let columns = words("columns")
-        for column in columns where !isName(column) || ["period_kind", "period", "partial"].contains(column) {
-            add(
-                "\"\(column)\" cannot be a column", line: header["columns"]?.line ?? 1,
-                hint: "period_kind, period and partial are added to each row; the others are lower-case words.")
-        }
-        if Set(columns).count < columns.count {
-            add("a column is here twice", line: header["columns"]?.line ?? 1)
-        }
-        for key in words("key") where !columns.contains(key) {
-            add("the key \"\(key)\" is none of the columns", line: header["key"]?.line ?? 1)
-        }
-        var kinds: [PeriodKind] = []
-        for word in words("by") {
-            if let kind = PeriodKind(rawValue: word) {
-                kinds.append(kind)
-            } else {
+        if let name = header.value("name") {
+            if !AnalysisHeader.isName(name.text) {
                 add(
-                    "\"\(word)\" is no kind of period", line: header["by"]?.line ?? 1,
-                    hint: "Known: month, quarter, year.")
+                    "\"\(name.text)\" cannot be the name of an analysis", at: name,
+                    hint: "Use up to 64 lower-case letters, digits and \"_\", with a letter first.")
+            } else if let reason = takenReason(name.text) {
+                add("the name \"\(name.text)\" \(reason)", at: name, hint: "Give the analysis another name.")
             }
         }
-        if var first = problems.first {
+        let columns = header.list("columns")
+        for column in columns {
+            if !AnalysisHeader.isName(column.text) || ownColumns.contains(column.text) {
+                add(
+                    "\"\(column.text)\" cannot be a column", at: column,
+                    hint:
+                        "\(ownColumns.joined(separator: ", ")) are added to each row; the others are lower-case words.")
+            }
+        }
+        if columns.count > maximumColumns {
+            add(
+                "there are \(columns.count) columns", at: columns[maximumColumns],
+                hint: "An analysis has at most \(maximumColumns).")
+        }
+        for key in header.list("key") where !columns.contains(where: { $0.text == key.text }) {
+            add("the key \"\(key.text)\" is none of the columns", at: key, hint: "Name columns that tell rows apart.")
+        }
+        let kinds = header.list("by")
+        for word in kinds where PeriodKind(rawValue: word.text) == nil {
+            add("\"\(word.text)\" is no kind of period", at: word, hint: "Known: month, quarter, year.")
+        }
+        for (what, words) in [("column", columns), ("key", header.list("key")), ("kind of period", kinds)] {
+            var seen: Set<String> = []
+            for word in words where !seen.insert(word.text).inserted {
+                add("the \(what) \"\(word.text)\" is here twice", at: word, hint: "Leave one of them out.")
+            }
+        }
+        if !mistakes.isEmpty {
+            let problems = mistakes.map {
+                problem($0.message, in: text, file: file, line: $0.line, column: $0.column, hint: $0.hint)
+            }
+            var first = problems[0]
             first.others = Array(problems.dropFirst())
             throw first
         }
+        let (names, keys) = (columns.map(\.text), header.list("key").map(\.text))
         var analysis = DeclaredAnalysis(
-            name: name, about: header["about"]?.value ?? "", kinds: kinds.isEmpty ? PeriodKind.allCases : kinds,
-            columns: columns, keys: words("key").isEmpty ? [columns[0]] : words("key"), sql: text, file: file)
-        analysis.columnsLine = header["columns"]?.line ?? 1
+            name: header.value("name")?.text ?? "", about: header.value("about")?.text ?? "",
+            kinds: kinds.isEmpty ? PeriodKind.allCases : kinds.compactMap { PeriodKind(rawValue: $0.text) },
+            columns: names, keys: keys.isEmpty ? [names[0]] : keys, sql: text, file: file)
+        analysis.columnsLine = columns[0].line
         return analysis
     }
 
-    private static let headerKeys = ["name", "about", "by", "columns", "key"]
-
-    /// `key: value`, where the key is one word in lower case; other comments are for people.
-    private static func entry(_ comment: Substring) -> (key: String, value: String)? {
-        guard let colon = comment.firstIndex(of: ":") else { return nil }
-        let key = trimmed(comment[..<colon])
-        guard isName(key) else { return nil }
-        return (key, trimmed(comment[comment.index(after: colon)...]))
+    /// Reads the bytes of a file.
+    ///
+    /// - Throws: `Problem(.configuration)` at the first byte that is no UTF-8, and as the other.
+    public static func parse(_ bytes: [UInt8], file: String) throws(Problem) -> DeclaredAnalysis {
+        let text = String(decoding: bytes, as: UTF8.self)
+        guard
+            let place = zip(text.utf8, bytes).enumerated().first(where: { $1.0 != $1.1 })?.offset
+                ?? (text.utf8.count == bytes.count ? nil : min(text.utf8.count, bytes.count))
+        else { return try parse(text, file: file) }
+        let before = bytes[..<place]
+        throw problem(
+            "this is not UTF-8", in: text, file: file, line: 1 + before.count { $0 == UInt8(ascii: "\n") },
+            column: place - (before.lastIndex(of: UInt8(ascii: "\n")) ?? -1), hint: "Save the file as UTF-8.")
     }
 
-    private static func trimmed(_ text: Substring) -> String {
-        String(text.drop { $0.isWhitespace }.reversed().drop { $0.isWhitespace }.reversed())
-    }
+    /// What each row of an analysis has besides; `row` is its number within the period.
+    private static let ownColumns = ["period_kind", "period", "row", "partial"]
+    /// A vintage keeps a row as one call of `json_object`, which takes 127 arguments.
+    private static let maximumColumns = 60
 
-    private static func isName(_ text: String) -> Bool {
-        guard let first = text.utf8.first, 97...122 ~= first, text.utf8.count <= 64 else { return false }
-        return text.utf8.allSatisfy { 97...122 ~= $0 || 48...57 ~= $0 || $0 == UInt8(ascii: "_") }
+    /// Why an analysis cannot have this name: words of the commands that take names of analyses come to what the database has.
+    private static func takenReason(_ name: String) -> String? {
+        let words = Analysis.allCases.map(\.rawValue) + ["all", "extract", "preprocess"]
+        if words.contains(name) { return "is a word of batch" }
+        // Its table would be one of batch_analyses, batch_vintage_rows and their like.
+        if ["analyses", "vintage_views", "vintage_rows"].contains(name) { return "is taken in the database" }
+        return TakenNames.isWordOfSQL(name) ? "is a word of SQL" : TakenNames.reason(name)
     }
-
-    private static func isTaken(_ name: String) -> Bool {
-        Analysis.allCases.contains { $0.view == name || $0.rawValue == name }
-            || ["all", "runs", "alerts", "ml_results", "workflow_runs", "workflow_steps", "vintages"].contains(name)
-            || ["stored_", "keys_", "sqlite_", "batch_", "day_"].contains { name.hasPrefix($0) }
-    }
-
-    private static func listed(_ names: [String]) -> String { names.joined(separator: ", ") }
 }

@@ -26,11 +26,10 @@ struct DeclaredResults {
     /// - Throws: `Problem(.configuration)` with file, line and column.
     func readiness(queryViews: [String: String]) throws -> Readiness {
         let statement: Statement
-        do throws(SQLiteError) {
-            statement = try connection.prepare(analysis.sql)
-        } catch {
-            guard error.code == .statement else { throw error }
-            if let table = error.message.wholeSuffix(after: "no such table: ")?.lowercased() {
+        do {
+            statement = try connection.query(analysis.sql, parameters: nil, selects: true)
+        } catch let mistake as SQLMistake {
+            if let table = mistake.message.wholeSuffix(after: "no such table: ")?.lowercased() {
                 if let query = queryViews[table] { return .waitsFor(query: query) }
                 let known = queryViews.keys.sorted() + Analysis.allCases.map(\.view)
                 throw analysis.problem(
@@ -38,17 +37,7 @@ struct DeclaredResults {
                     hint: nearestName(to: table, among: known).map { "Did you mean \"\($0)\"?" }
                         ?? "taxi-cli show lists the tables.")
             }
-            throw analysis.problem("SQLite says: \(error.message)", atByte: error.offset)
-        }
-        guard statement.isReadOnly, statement.columnCount > 0 else {
-            throw analysis.problem("the statement gives no rows", line: 1, hint: "An analysis is one SELECT.")
-        }
-        let rest = analysis.sql.utf8.dropFirst(statement.byteCount)
-        if let next = rest.firstIndex(where: { !" \t\r\n;".utf8.contains($0) }) {
-            throw analysis.problem(
-                "there is more after the statement",
-                atByte: analysis.sql.utf8.distance(from: analysis.sql.utf8.startIndex, to: next),
-                hint: "An analysis is one SELECT.")
+            throw analysis.problem(mistake.message, atByte: mistake.offset, hint: "An analysis is one SELECT.")
         }
         for name in statement.parameterNames {
             guard let name, DeclaredAnalysis.parameters.contains(name) else {
@@ -95,16 +84,34 @@ struct DeclaredResults {
         }
         defer { statement.reset() }
         var rows: [[SQLValue]] = []
+        var unstorable: Int?
         do throws(SQLiteError) {
             while try statement.step() {
-                rows.append(
-                    [.integer(Int64(rows.count) + 1)] + (0..<statement.columnCount).map(statement.value) + [partial])
+                let values = (0..<statement.columnCount).map(statement.value)
+                unstorable = values.firstIndex(where: Self.isUnstorable)
+                if unstorable != nil { break }
+                rows.append([.integer(Int64(rows.count) + 1)] + values + [partial])
             }
         } catch {
             guard error.code == .statement else { throw error }
-            throw analysis.problem("SQLite says: \(error.message) (in period \(period))", atByte: error.offset)
+            throw analysis.problem("\(error.message) (in period \(period))", atByte: error.offset)
+        }
+        if let unstorable {
+            throw analysis.problem(
+                "column \"\(analysis.columns[unstorable])\" holds a blob or an infinite number (in period \(period))",
+                line: analysis.columnsLine,
+                hint: "Vintages and other programs have nothing for it; hex(…) makes a blob a text.")
         }
         return rows
+    }
+
+    /// What JSON has no value for.
+    private static func isUnstorable(_ value: SQLValue) -> Bool {
+        switch value {
+        case .blob: true
+        case .real(let number): !number.isFinite
+        case .null, .integer, .text: false
+        }
     }
 
     private static func value(of parameter: String?, _ period: Period) -> SQLValue {
@@ -150,7 +157,8 @@ struct DeclaredResults {
 
     /// The first line after the header that has this text, or the file's first.
     private func line(of text: String) -> Int {
-        let lines = analysis.sql.split(separator: "\n", omittingEmptySubsequences: false)
+        let lines = analysis.sql.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+            .map { String(Substring($0)) }
         let index = lines.firstIndex { !$0.hasPrefix("--") && $0.lowercased().contains(text) }
         return (index ?? 0) + 1
     }

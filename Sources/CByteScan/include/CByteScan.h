@@ -5,6 +5,7 @@
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -13,7 +14,8 @@
 typedef struct {
     size_t separators;  // how many positions were written
     size_t rows;        // how many row ends were written
-    uint8_t non_ascii;  // not 0: some byte has its upper bit set
+    uint8_t special;    // not 0: some byte has its upper bit set or is NUL, so that text must be checked to be UTF-8
+    uint8_t hidden_lines;  // not 0: some newline stands inside quotes, so that rows and lines are not the same
 } taxi_scan_result;
 
 /// Writes to `positions` the place of each `delimiter` and `newline` outside double quotes, counted from `bytes`, and to `row_ends`
@@ -29,6 +31,26 @@ taxi_scan_result taxi_scan(
 taxi_scan_result taxi_scan_portable(
     const uint8_t *bytes, size_t length, uint8_t delimiter, uint8_t newline, uint32_t *positions, uint32_t first_index,
     uint32_t *row_ends, size_t row_limit);
+
+/// Whether a text is `POINT (-87.6… 41.8…)`: both numbers with two digits before the point, the second below 90, and no exponent, so that
+/// it names a place on Earth however the decimals go on. 0 says nothing.
+static inline int taxi_is_plain_point(const uint8_t *text, size_t length) {
+    if (length < 24 || length > 40 || memcmp(text, "POINT (-", 8) != 0 || text[length - 1] != ')') return 0;
+#if defined(__SSE2__)
+    __m128i low = _mm_loadu_si128((const __m128i *)(text + 8)), high = _mm_loadu_si128((const __m128i *)(text + length - 16));
+    __m128i e = _mm_set1_epi8('e'), upper = _mm_set1_epi8(0x20);
+    __m128i found = _mm_or_si128(_mm_cmpeq_epi8(_mm_or_si128(low, upper), e), _mm_cmpeq_epi8(_mm_or_si128(high, upper), e));
+    int blanks = _mm_movemask_epi8(_mm_cmpeq_epi8(low, upper));
+    // Between the two halves nothing is looked at, so that they must meet.
+    if (_mm_movemask_epi8(found) || !blanks) return 0;
+    const uint8_t *second = text + 8 + __builtin_ctz((unsigned)blanks) + 1;
+    if (second + 3 >= text + length) return 0;
+    return (uint8_t)(text[8] - '0') < 10 && (uint8_t)(text[9] - '0') < 10 && text[10] == '.' && (uint8_t)(second[0] - '0') < 9
+        && (uint8_t)(second[1] - '0') < 10 && second[2] == '.';
+#else
+    return 0;
+#endif
+}
 
 /// Asks for the cache lines of `bytes ..< bytes + length` ahead of their use.
 static inline void taxi_prefetch(const uint8_t *bytes, size_t length) {

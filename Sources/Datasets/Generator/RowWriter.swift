@@ -7,17 +7,17 @@ struct RowWriter {
     /// No row is longer.
     static let maximumRowLength = 1024
 
-    private let style: TripFileStyle
+    let style: TripFileStyle
     private let quarters: QuarterHours
     /// `04/13/2024 ` of each day and `07:45:00 PM` of each quarter-hour.
     private let dates: [UInt8]
     private let times: [UInt8]
     private let taxis: [UInt8]
-    private let areas: Pieces
-    private let tracts: Pieces
+    let areas: Pieces
+    let tracts: Pieces
     private let boundaryKeys: Pieces
     /// Latitude, longitude and point, with the commas between them.
-    private let points: Pieces
+    let points: Pieces
     private let payments: Pieces
     private let companies: Pieces
     private let earlyCompanies: Pieces
@@ -57,8 +57,26 @@ struct RowWriter {
         out.hex(identifier.next(), digits: 16)
         out.hex(identifier.next(), digits: 8)
         out.byte(",")
+        if style == .rideshare {
+            writeRideshare(trip, &identifier, defect, &out)
+            out.byte("\n")
+            return out.at
+        }
         if trip.taxi >= 0 { out.copy(taxis, trip.taxi * 128, 128) } else { out.copy(style.empty) }
         out.byte(",")
+        writeCourse(trip, defect, &out)
+        out.byte(",")
+        writePlaces(trip, defect, &out)
+        out.byte(",")
+        writeMoney(trip, defect, &out)
+        if defect != .tooFewFields { writeRest(trip, defect, &out) }
+        if style == .dollar { out.byte("\r") }
+        out.byte("\n")
+        return out.at
+    }
+
+    /// When, how long, how far.
+    func writeCourse(_ trip: GeneratedTrip, _ defect: TripDefect?, _ out: inout ByteWriter) {
         if defect == .badTimestamp { out.string("13/32/2024 07:45:00 AM") } else { writeTime(trip.start, &out) }
         out.byte(",")
         writeTime(trip.end, &out)
@@ -66,7 +84,10 @@ struct RowWriter {
         if trip.seconds >= 0 { out.number(trip.seconds) } else { out.copy(style.empty) }
         out.byte(",")
         out.shortDecimal(hundredths: trip.hundredthsOfMiles)
-        out.byte(",")
+    }
+
+    /// Tracts and areas.
+    func writePlaces(_ trip: GeneratedTrip, _ defect: TripDefect?, _ out: inout ByteWriter) {
         out.copy(tracts, trip.pickup)
         out.byte(",")
         out.copy(tracts, trip.dropoff)
@@ -78,12 +99,6 @@ struct RowWriter {
         }
         out.byte(",")
         out.copy(areas, trip.dropoff)
-        out.byte(",")
-        writeMoney(trip, defect, &out)
-        if defect != .tooFewFields { writeRest(trip, defect, &out) }
-        if style == .dollar { out.byte("\r") }
-        out.byte("\n")
-        return out.at
     }
 
     private func writeTime(_ quarter: Int, _ out: inout ByteWriter) {

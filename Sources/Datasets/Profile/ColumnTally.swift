@@ -5,6 +5,7 @@ struct ColumnTally {
     let field: TripField
     private(set) var empty = 0
     private(set) var zeros = 0
+    private(set) var rounded = 0
     private(set) var lowest: Int64?
     private(set) var highest: Int64?
     private(set) var sum: Int64 = 0
@@ -25,6 +26,7 @@ struct ColumnTally {
     }
 
     mutating func add(_ batch: TripBatch) {
+        rounded += batch.rounded[field] ?? 0
         switch field.kind {
         case .string: addTexts(batch)
         case .decimal: addNumbers(batch) { PackedDecimal(cell: $0).millionths }
@@ -86,7 +88,8 @@ struct ColumnTally {
         let isNumber = field.kind == .integer || field.kind == .money || field.kind == .decimal
         return FileProfile.Column(
             name: field.name, empty: empty, minimum: lowest.map(text), maximum: highest.map(text),
-            zeros: isNumber ? zeros : nil, distinct: distinct.distinct, isDistinctExact: distinct.isExact)
+            zeros: isNumber ? zeros : nil, rounded: isNumber ? rounded : nil, distinct: distinct.distinct,
+            isDistinctExact: distinct.isExact)
     }
 
     func text(_ number: Int64) -> String {

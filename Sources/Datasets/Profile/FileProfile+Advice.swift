@@ -10,6 +10,11 @@ extension FileProfile {
                 "\(count(rejectedRows)) rows cannot be used: a replay sets them aside in the dead-letter topic, with reason and place"
             )
         }
+        if layout.kind == .rideshare {
+            advice.append(
+                "ride-hailing trips have no taxi, payment type, company or tolls: what counts by these stays empty, and records go round the partitions"
+            )
+        }
         if layout.missing.contains(where: { $0.header == TripField.startTimestamp.header }) {
             advice.append("there is no start time: only --clock now (the time of sending) or --clock end can be used")
         }

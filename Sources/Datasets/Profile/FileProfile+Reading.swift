@@ -12,21 +12,17 @@ extension FileProfile {
     /// at any size, besides pages of the file that the kernel may drop.
     ///
     /// - Parameters:
-    ///   - path: a file; not standard input, whose first line cannot be looked at twice.
+    ///   - path: a file, a pipe, or `-` for standard input.
     ///   - progress: told how many rows have been read, now and then.
-    /// - Throws: `Problem`: `.noInput`, `.inputOutput`, `.usage` for standard input, and `.badData` for what is no trip file at all.
+    /// - Throws: `Problem`: `.noInput`, `.inputOutput`, and `.badData` for what is no trip file at all.
     public init(path: String, progress: ((_ rows: Int) -> Void)? = nil) throws(Problem) {
-        guard path != "-" else {
-            throw Problem(
-                .usage, "a profile cannot be made of standard input", hint: "Write it to a file first: cat > trips.csv")
-        }
-        let header = try CSVHeader(path: path)
         var options = TripSourceOptions(
             required: [], purpose: "a profile", zone: try ZoneClock(identifier: "America/Chicago"))
         options.toleratesRejects = true
         let source = try TripSource(paths: [path], options: options)
+        let header = source.header
         let batch = TripBatch(capacity: 4096)
-        var tally = FileTally(fields: header.present.fields)
+        var tally = FileTally(fields: header.present.fields, kind: header.kind)
         var examples: [RejectReason: [String]] = [:]
         func collectRejects() {
             for reject in source.takeRejects() where examples[reject.reason, default: []].count < Self.exampleCount {
@@ -74,9 +70,11 @@ extension FileProfile.Layout {
         self.quotedShare = quotedShare
         recognised = header.present.fields.map(\.header)
         let candidates = header.unknown
-        missing = TripFieldSet.all.subtracting(header.present).fields.map {
+        missing = header.missing.fields.map {
             FileProfile.Missing(header: $0.header, nearest: header.nearestHeader(to: $0, among: candidates))
         }
         unknown = header.unknown
+        leftOut = header.leftOut
+        kind = header.kind
     }
 }

@@ -22,12 +22,17 @@ extension FileProfile {
         parts.append(
             layout.quotedShare == 0 ? "no quoted text" : "\(Int(layout.quotedShare * 1000) / 10) % of texts quoted")
         var lines = ["  layout   \(parts.joined(separator: ", "))"]
-        lines.append("  columns  \(layout.recognised.count) of \(TripField.count) known")
+        let fields = TripField.count - layout.kind.lacks.fields.count
+        lines.append("  kind     \(layout.kind.words)")
+        lines.append("  columns  \(layout.recognised.count) of \(fields) known")
         if !layout.missing.isEmpty {
             let names = layout.missing.map { missing in
                 "\"\(missing.header)\"" + (missing.nearest.map { " (is it \"\($0)\"?)" } ?? "")
             }
             lines.append("  missing  \(names.joined(separator: ", "))")
+        }
+        if !layout.leftOut.isEmpty {
+            lines.append("  left out \(layout.leftOut.map { "\"\($0)\"" }.joined(separator: ", "))")
         }
         if !layout.unknown.isEmpty {
             lines.append("  unknown  \(layout.unknown.map { "\"\($0)\"" }.joined(separator: ", "))")
@@ -93,9 +98,11 @@ extension FileProfile {
             ("Trip Total is not the sum", findings.totalIsNotSum), ("fare above 1,000 dollars", findings.fareAbove1000),
             ("negative amounts", findings.negativeAmounts),
         ]
-        let found = all.filter { $0.1 > 0 }
-        return found.isEmpty
-            ? [] : ["", "Odd, but usable"] + found.map { "  \(count($0.1)) \($0.0) (\(percent($0.1)))" }
+        var found = all.filter { $0.1 > 0 }.map { "  \(count($0.1)) \($0.0) (\(percent($0.1)))" }
+        if findings.rounded > 0 {
+            found.append("  \(count(findings.rounded)) numbers rounded to the decimals of their column")
+        }
+        return found.isEmpty ? [] : ["", "Odd, but usable"] + found
     }
 
     private var rejectLines: [String] {

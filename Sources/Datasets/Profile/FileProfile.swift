@@ -24,6 +24,8 @@ public struct FileProfile: Sendable, Codable, Equatable {
 
     /// How the text is written.
     public struct Layout: Sendable, Codable, Equatable {
+        /// Which of the City's data sets it is of.
+        public var kind = TripFileKind.taxi
         /// comma, semicolon, tab or bar
         public var delimiter = ""
         /// LF, CRLF or CR
@@ -35,6 +37,8 @@ public struct FileProfile: Sendable, Codable, Equatable {
         public var recognised: [String] = []
         public var missing: [Missing] = []
         public var unknown: [String] = []
+        /// Columns of its kind that are known and left out.
+        public var leftOut: [String] = []
     }
 
     public struct Missing: Sendable, Codable, Equatable {
@@ -68,6 +72,8 @@ public struct FileProfile: Sendable, Codable, Equatable {
         public var minimum: String?
         public var maximum: String?
         public var zeros: Int?
+        /// Numbers with more decimals than the column has, which are rounded; nil for texts and times.
+        public var rounded: Int?
         public var distinct: Int
         /// Whether `distinct` was counted, else estimated within about 1 %.
         public var isDistinctExact: Bool
@@ -93,6 +99,8 @@ public struct FileProfile: Sendable, Codable, Equatable {
         /// Fare above 1,000 dollars, the limit of `--clean standard`.
         public var fareAbove1000 = 0
         public var negativeAmounts = 0
+        /// Numbers with more decimals than their column has, such as 11.850000000000001, which are rounded.
+        public var rounded = 0
     }
 
     /// Rows that cannot be used, of one reason.

@@ -2,6 +2,7 @@ import Trips
 
 /// Counts what a profile shows, batch by batch, in memory that does not grow with the file (below 300 MB).
 struct FileTally {
+    private let kind: TripFileKind
     private(set) var rows = 0
     private(set) var findings = FileProfile.Findings()
     private(set) var columns: [ColumnTally]
@@ -15,7 +16,8 @@ struct FileTally {
     static let exactValues = 1 << 16
     static let exactTrips = 1 << 21
 
-    init(fields: [TripField]) {
+    init(fields: [TripField], kind: TripFileKind = .taxi) {
+        self.kind = kind
         columns = fields.map { ColumnTally($0, capacity: $0 == .tripID ? Self.exactTrips : Self.exactValues) }
     }
 
@@ -92,15 +94,19 @@ struct FileTally {
             let cents = batch.column(field)
             for row in 0..<batch.count where cents[row] < 0 && cents[row] != nullCell { findings.negativeAmounts += 1 }
         }
-        guard has(.total), parts.allSatisfy(has) else { return }
+        // Ride-hailing has no tolls of its own.
+        let added = parts.filter { $0 != .tolls || kind == .taxi }
+        guard has(.total), added.allSatisfy(has) else { return }
         let total = batch.column(.total)
-        let (fare, tips) = (batch.column(.fare), batch.column(.tips))
-        let (tolls, extras) = (batch.column(.tolls), batch.column(.extras))
-        for row in 0..<batch.count {
-            guard fare[row] != nullCell, tips[row] != nullCell, tolls[row] != nullCell, extras[row] != nullCell,
-                total[row] != nullCell
-            else { continue }
-            if fare[row] &+ tips[row] &+ tolls[row] &+ extras[row] != total[row] { findings.totalIsNotSum += 1 }
+        let columns = added.map { batch.column($0) }
+        for row in 0..<batch.count where total[row] != nullCell {
+            var sum: Int64 = 0
+            var isWhole = true
+            for column in columns {
+                isWhole = isWhole && column[row] != nullCell
+                sum &+= column[row]
+            }
+            if isWhole, sum != total[row] { findings.totalIsNotSum += 1 }
         }
     }
 }
@@ -135,6 +141,7 @@ extension FileTally {
     /// The findings with those that only the end of the file shows.
     var allFindings: FileProfile.Findings {
         var findings = findings
+        findings.rounded = columns.reduce(0) { $0 + $1.rounded }
         if let identifiers = columns.first(where: { $0.field == .tripID })?.distinct {
             findings.repeatedTripIDs = identifiers.surplus
             findings.isRepeatedExact = identifiers.isExact

@@ -52,7 +52,7 @@ public indirect enum AlertCondition: Sendable, Hashable {
     }
 
     /// The first comparison of an aggregate with a number: what an alert gives as its value and threshold.
-    var leading: (subject: Subject, threshold: Double)? {
+    package var leading: (subject: Subject, threshold: Double)? {
         switch self {
         case .and(let parts), .or(let parts): parts.lazy.compactMap(\.leading).first
         case .not(let part): part.leading

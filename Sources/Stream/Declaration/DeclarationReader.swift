@@ -1,3 +1,4 @@
+import Database
 import Problems
 import YAML
 
@@ -51,9 +52,8 @@ struct DeclarationReader {
     }
 
     private mutating func checkReserved(_ table: String, at place: YAMLNode) {
-        guard Names.isReserved(table: table) else { return }
-        problems.add(
-            place.problem("the name \"\(table)\" is taken in the database", hint: "Choose another with \"table:\"."))
+        guard let reason = TakenNames.reason(table) else { return }
+        problems.add(place.problem("the name \"\(table)\" \(reason)", hint: "Choose another with \"table:\"."))
     }
 
     private mutating func checkReservedTopic(_ topic: String, at place: YAMLNode) {
@@ -63,8 +63,12 @@ struct DeclarationReader {
 
     /// No two columns of the view or of the storage may have one name; SQL does not tell letter case apart.
     private mutating func checkColumns(_ groups: [GroupKey], _ aggregates: [(plan: AggregatePlan, key: YAMLNode)]) {
-        var taken: Set<String> = ["window_start", "window_end", "window_start_ms", "closed", "groups", "group_id"]
-        for group in groups { taken.formUnion(group.viewColumns) }
+        // "window" and "revision" are fields of messages; rows with a "period_kind" are those of analyses.
+        var taken: Set<String> = [
+            "window_start", "window_end", "window_start_ms", "closed", "groups", "group_id", "window", "revision",
+            "period_kind",
+        ]
+        for group in groups { taken.formUnion(group.viewColumns + [group.name]) }
         for (plan, key) in aggregates {
             let names = Set([plan.name] + plan.columns.map(\.name)).map { $0.lowercased() }
             for name in names.sorted() where !taken.insert(name).inserted {

@@ -45,23 +45,12 @@ enum Names {
         }
     }
 
-    /// Whether the results database has, or may get, something else of this name.
-    static func isReserved(table: String) -> Bool {
-        let taken = [
-            "fare_trend", "accumulated_metrics", "area_hotspots", "location_hotspots", "workflow_runs",
-            "workflow_steps",
-            "alerts", "runs", "ml_results", "fare_buckets", "wide_fare_buckets", "changed_days", "zone_offsets",
-            "run_records", "settings",
-            "checkpoints", "outbox", "ledger", "areas", "rollups", "alert_states", "day_fare", "day_area",
-            "day_location",
-            "rolled_days",
-            "rolled_months", "rolled_locations", "pruned_windows", "query_windows", "vintages",
-        ]
-        return taken.contains(table) || ["stored_", "keys_", "sqlite_", "batch_"].contains { table.hasPrefix($0) }
-    }
-
-    /// Whether the tenant has another topic of this suffix.
+    /// Whether the tenant has another topic of this suffix, or, on brokers that tenants share, another tenant may: with the
+    /// suffix `b_ingestData` the topic of tenant `a` would be that of tenant `a_b`.
     static func isReserved(topic: String) -> Bool {
-        ["ingestdata", "deadletter", "late", "alerts", "mlresults"].contains(topic.lowercased())
+        let name = topic.lowercased()
+        return ["ingestdata", "deadletter", "late", "alerts", "mlresults"].contains {
+            name == $0 || name.hasSuffix("_\($0)")
+        }
     }
 }

@@ -61,7 +61,7 @@ struct QueryDeclaration {
         return file
     }
 
-    /// A problem for each query whose name, view or topic an earlier one has already.
+    /// A problem for each query whose name, tables or topic an earlier one has already.
     static func clashes(_ declarations: [QueryDeclaration]) -> [Problem] {
         var problems: [Problem] = []
         var (names, tables, topics): ([String: String], [String: String], [String: String]) = ([:], [:], [:])
@@ -74,12 +74,14 @@ struct QueryDeclaration {
                         "there is a query \"\(plan.name)\" already", hint: "Give this one another name."))
                 continue
             }
-            if let other = tables.updateValue(plan.name, forKey: plan.table) {
+            let schema = [plan.table, plan.storageTable, plan.keysTable, plan.dayIndex].compactMap { $0 }
+            if let other = schema.compactMap({ tables[$0] }).first {
                 problems.append(
                     declaration.tableNode.problem(
                         "query \"\(other)\" has the table \"\(plan.table)\" already",
                         hint: "Give this one another with \"table:\"."))
             }
+            for name in schema { tables[name] = plan.name }
             if let other = topics.updateValue(plan.name, forKey: plan.topicSuffix.lowercased()) {
                 problems.append(
                     declaration.topicNode.problem(
@@ -88,5 +90,21 @@ struct QueryDeclaration {
             }
         }
         return problems
+    }
+
+    /// The problem of a name that an analysis has: its view would be in the way, and whoever looked for one would find the other.
+    ///
+    /// - Parameter analyses: names of analyses, with the files that declare them.
+    func clash(with analyses: [String: String]) -> Problem? {
+        if let file = analyses[plan.table] {
+            return tableNode.problem(
+                "there is an analysis \"\(plan.table)\" already, in \(file)",
+                hint: "Give this query another table with \"table:\", or another name.")
+        }
+        return analyses[plan.name.lowercased()].map { file in
+            nameNode.problem(
+                "there is an analysis \"\(plan.name.lowercased())\" already, in \(file)",
+                hint: "Give this query another name.")
+        }
     }
 }

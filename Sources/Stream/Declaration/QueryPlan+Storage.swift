@@ -18,6 +18,9 @@ extension QueryPlan {
     /// The table that numbers the groups; nil where a group's id is its value, and where there are no groups.
     public var keysTable: String? { groups.isEmpty || groupIDIsValue ? nil : "keys_\(table)" }
 
+    /// The index by which a range of days is found; nil where there are no days, or a window has them.
+    var dayIndex: String? { groups.contains(.day) && window == .none ? keysTable.map { "\($0)_by_day" } : nil }
+
     /// Whether the query groups by exactly one integer.
     public var groupIDIsValue: Bool { groups.count == 1 && !groups[0].isString }
 
@@ -71,10 +74,10 @@ extension QueryPlan {
             statements.append(
                 "CREATE TABLE IF NOT EXISTS \(keysTable) (id INTEGER PRIMARY KEY, \(typed.joined(separator: ", ")), "
                     + "UNIQUE (\(names.joined(separator: ", "))))")
-            if groups.contains(.day), window == .none {
+            if let dayIndex {
                 // As the view writes it, so that a range of days costs what lies in it and not years.
                 statements.append(
-                    "CREATE INDEX IF NOT EXISTS \(keysTable)_by_day ON \(keysTable) (\(Self.dayText("\"day\"")))")
+                    "CREATE INDEX IF NOT EXISTS \(dayIndex) ON \(keysTable) (\(Self.dayText("\"day\"")))")
             }
         }
         return statements

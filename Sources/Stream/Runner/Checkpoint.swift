@@ -30,6 +30,8 @@ package struct QueryCheckpoint: Codable, Sendable, Equatable {
         package var rejects: Int64?
         /// Of the topic that the offsets count in; nil where it cannot tell.
         package var identity: String?
+        /// Of files: the clock when they were first read, by which event times are too far ahead or not; nil for a topic.
+        package var startedMs: EventTime?
     }
 
     package struct StoredCounts: Codable, Sendable, Equatable {
@@ -58,6 +60,7 @@ extension QueryCheckpoint {
             if position.offsets.contains(where: { isWrong(.counts, $0) }) { return "positions of \(source): offsets" }
             if position.newest.contains(where: { isWrong(.times, $0) }) { return "positions of \(source): newest" }
             if isWrong(.counts, position.rejects) { return "positions of \(source): rejects" }
+            if isWrong(.times, position.startedMs) { return "positions of \(source): startedMs" }
             if max(position.offsets.count, position.newest.count) > 10_000 { return "positions of \(source)" }
         }
         return nil

@@ -17,6 +17,10 @@ final class Cohort {
     private var workers: [Worker]
     private var sideRecords: [SideRecord] = []
     private var ledger: [LedgerKey: Int64] = [:]
+    /// Records of this epoch that were too far ahead.
+    private var ahead: [AheadRecords] = []
+    /// The clock's now of this epoch, and how far ahead of it an event time may be.
+    private var aheadLimit = MaxAhead(nowMs: .max, aheadMs: 0)
     private(set) var recordsInEpoch = 0
     /// Records read in this run, used or rejected.
     private(set) var recordsRead: Int64 = 0
@@ -47,6 +51,8 @@ final class Cohort {
         var watermarks: UnsafeMutablePointer<EventTime>
         var capacity = 0
         var rejects: [(partition: Int, reject: Reject)] = []
+        /// How its accepted and rejected records follow each other.
+        var steps: [(accepted: Int, reject: Reject?)] = []
         var lateRecords: [SideRecord] = []
         var counts: [LedgerKey: Int64] = [:]
         var records = 0
@@ -113,11 +119,13 @@ final class Cohort {
 extension Cohort {
     /// Reads one epoch's records: until `epochRecords` or `epochMs` are full; a bounded run also ends it where nothing more is there.
     ///
-    /// - Parameter clock: processing time, ms.
     /// - Returns: whether the input had nothing more at the end.
-    func read(isBounded: Bool, clock: () -> Int64) throws -> Bool {
+    func read(isBounded: Bool, clock wallClock: any WallClock) throws -> Bool {
         let floor = tracker.watermark
+        let clock = { wallClock.monotonicMs }
         let start = clock()
+        aheadLimit = MaxAhead(nowMs: wallClock.nowMs, aheadMs: options.maxAheadMs)
+        input.latestEvent = aheadLimit.latest
         let size = nextSize(isBounded: isBounded)
         noteProgress(nowMs: start)
         let limits = (0..<input.partitionCount).map { tracker.limit(besides: $0, nowMs: start) }
@@ -264,7 +272,12 @@ extension Cohort {
         var rejects: [Reject] = []
         defer { worker.decoder.finish(piece) }
         let (batch, first) = try worker.decoder.decode(piece, topic: input.name, rejects: &rejects)
+        if batch.hasEvent(after: aheadLimit.latest) {
+            try worker.decoder.removeAhead(
+                of: aheadLimit, batch, from: first, piece, topic: input.name, rejects: &rejects)
+        }
         worker.records += batch.count - first + rejects.count
+        note(batch, first, rejects, piece, worker)
         worker.rejects += rejects.map { (partition, $0) }
         guard batch.count > first else { return }
         worker.makeRoom(batch.count)
@@ -293,6 +306,22 @@ extension Cohort {
         }
     }
 
+    /// Notes in which order records were accepted and rejected.
+    private func note(_ batch: TripBatch, _ first: Int, _ rejects: [Reject], _ piece: InputPiece, _ worker: Worker) {
+        let accepted = batch.count - first
+        guard !rejects.isEmpty, case .stored(let stored, _) = piece else {
+            return worker.steps.append((accepted, nil))
+        }
+        // Trips of columns have no places of their own, and no rejects but those that close up here.
+        var places = (first..<batch.count).map { batch.positions[$0] }
+        if stored.encoding == .trips {
+            let rejected = Set(rejects.map { Int64($0.location.line) })
+            let offsets = stored.baseOffset + Int64(first)..<stored.baseOffset + Int64(stored.count)
+            places = offsets.filter { !rejected.contains($0) }
+        }
+        worker.steps += places.withUnsafeBufferPointer { RejectGuard.steps(accepted: $0, rejects: rejects) }
+    }
+
     private func lateRecord(_ batch: TripBatch, _ row: Int, _ queries: [String], _ partition: Int) -> SideRecord {
         var out = OutputBuffer(capacity: 1024)
         var ends: [Int] = []
@@ -311,6 +340,9 @@ extension Cohort {
     private func absorb(_ worker: Worker) throws {
         recordsInEpoch += worker.records
         for (partition, reject) in worker.rejects {
+            if reject.offset == PieceDecoder.isAhead {
+                AheadRecords.note(Int64(reject.location.line), partition: partition, in: &ahead)
+            }
             ledger[.init(partition: partition, query: -1, counter: "rejected:\(reject.reason.rawValue)"), default: 0] +=
                 1
             rejected[reject.reason, default: 0] += 1
@@ -321,13 +353,16 @@ extension Cohort {
         }
         for (key, value) in worker.counts where value != 0 { ledger[key, default: 0] += value }
         sideRecords += worker.lateRecords
-        let rejects = worker.rejects.map(\.reject)
-        let accepted = worker.records - rejects.count
+        let steps = worker.steps
+        worker.steps.removeAll(keepingCapacity: true)
         worker.rejects.removeAll(keepingCapacity: true)
         worker.lateRecords.removeAll(keepingCapacity: true)
         worker.counts.removeAll(keepingCapacity: true)
         worker.records = 0
-        try guards.observe(accepted: accepted, rejects: rejects)
+        for step in steps {
+            try guards.accept(step.accepted)
+            if let reject = step.reject { try guards.reject(reject) }
+        }
     }
 
     /// Rejects that the input itself met: rows of a file.
@@ -359,6 +394,7 @@ extension Cohort {
 
     /// Ends the epoch and hands it to the committer, where there is anything to commit.
     func cut(_ ending: Ending, nowMs: Int64) throws {
+        try input.requireUnchanged()
         noteProgress(nowMs: nowMs)
         let before = tracker.watermark
         tracker.advance(nowMs: nowMs)
@@ -396,12 +432,13 @@ extension Cohort {
         recordsInEpoch = 0
         sideRecords.removeAll(keepingCapacity: true)
         ledger.removeAll(keepingCapacity: true)
+        ahead.removeAll()
     }
 
     private func epoch(_ outputs: [QueryOutput]) -> Epoch {
         let position = QueryCheckpoint.SourcePosition(
             offsets: input.offsets, newest: tracker.partitions.map(\.newest), rejects: input.rejects,
-            identity: input.identity)
+            identity: input.identity, startedMs: input.startedMs)
         for query in plans.indices {
             checkpoints[query].epoch += 1
             checkpoints[query].watermark = tracker.watermark == .min ? nil : tracker.watermark
@@ -433,7 +470,7 @@ extension Cohort {
         }
         return Epoch(
             outputs: outputs, checkpoints: zip(plans, checkpoints).map { ($0.name, $1) }, sideBatches: sideBatches,
-            ledger: entries, sequence: checkpoints.map(\.epoch).max() ?? 0, records: recordsInEpoch,
+            ledger: entries, sequence: checkpoints.map(\.epoch).max() ?? 0, records: recordsInEpoch, ahead: ahead,
             progress: .init(topic: input.name, offsets: input.offsets))
     }
 }

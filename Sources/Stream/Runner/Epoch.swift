@@ -13,6 +13,8 @@ struct Epoch: Sendable {
     /// Grows with each epoch of the same queries, whichever of them were run together before.
     var sequence: Int64
     var records: Int
+    /// Records of a topic that were rejected since their event time is too far ahead of a clock that has moved on by the next look.
+    var ahead: [AheadRecords]
     /// The next offset of each partition of the source.
     var progress: ProducerMark.Progress
 

@@ -194,6 +194,11 @@ final class EpochCommitter: @unchecked Sendable {
                             runID: run.id, kind: "stream", source: run.source, partition: entry.partition,
                             query: entry.query, counter: entry.counter))
                 }
+                if !epoch.ahead.isEmpty {
+                    for plan in plans {
+                        try AheadRecords.save(epoch.ahead, query: plan.name, source: run.source, on: connection)
+                    }
+                }
                 clearOutbox.bind(0, producer)
                 try clearOutbox.run()
                 for batch in batches { try store(batch, epoch.sequence) }

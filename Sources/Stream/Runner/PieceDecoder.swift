@@ -4,7 +4,7 @@ import Trips
 
 /// Turns pieces of input into batches of trips; one for each worker.
 final class PieceDecoder {
-    private let fields: TripFieldSet
+    let fields: TripFieldSet
     private var batch = TripBatch(capacity: 1 << 16)
     private var columns = TripColumnsDecoder()
     private var json: TripJSONReader
@@ -40,6 +40,49 @@ final class PieceDecoder {
             }
         }
     }
+
+    /// Rejects the batch's trips from `first` on that are too far ahead; the others close up.
+    ///
+    /// - Parameter piece: where the batch was decoded from, not finished yet.
+    func removeAhead(
+        of limit: MaxAhead, _ batch: TripBatch, from first: Int, _ piece: InputPiece, topic: String,
+        rejects: inout [Reject]
+    ) throws {
+        guard case .stored(let stored, _) = piece else { return }
+        // Of the records as they are in their topic only a few are needed, and only here.
+        var loaded: (records: BatchRecords, first: Int64)?
+        func bytes(ofRecordAt offset: Int64) throws -> [UInt8] {
+            if let values = stored.values {
+                guard let slice = values.slices.first(where: { $0.position == offset }) else { return [] }
+                return Array(UnsafeBufferPointer(start: values.start + slice.offset, count: slice.length))
+            }
+            let (records, start) = loaded ?? (BatchRecords(), offset)
+            if loaded == nil { try records.load(stored, from: offset) }
+            loaded = (records, start)
+            return records.withValue(Int(offset - start)) { value in value.map { Array($0) } ?? [] }
+        }
+        var kept = first
+        for row in first..<batch.count {
+            guard batch.eventTimes[row] > limit.latest else {
+                if kept != row { batch.moveRow(row, to: kept, fields: fields) }
+                kept += 1
+                continue
+            }
+            let offset = TopicTrips.offset(ofRow: row, of: batch, in: stored)
+            rejects.append(
+                Reject(
+                    reason: .outOfRange,
+                    detail: "event_timestamp \"\(RFC3339.string(batch.eventTimes[row]))\" "
+                        + limit.excess(of: batch.eventTimes[row]),
+                    location: InputLocation(
+                        file: "\(topic)/\(stored.partition)", line: Int(offset), column: 1),
+                    bytes: try bytes(ofRecordAt: offset), offset: Self.isAhead))
+        }
+        batch.count = kept
+    }
+
+    /// Marks rejects whose event time is too far ahead, by their place in bytes, which a topic's records have not.
+    static let isAhead = -2
 
     /// The piece's trips are not looked at any more, so that what was lent for them can be given back.
     func finish(_ piece: InputPiece) {

@@ -17,6 +17,8 @@ protocol StreamInput: AnyObject {
     /// Names the source in checkpoints: the same source has the same name at the next start.
     var name: String { get }
     var partitionCount: Int { get }
+    /// Before anything else: what the clock shows, and how far ahead of it an event time may be.
+    func startsAt(nowMs: EventTime, maxAheadMs: Int64)
     /// Goes to where a checkpoint stands; partitions that it does not know start at the beginning.
     func seek(to position: QueryCheckpoint.SourcePosition) throws
     /// The next records and their partition; nil where nothing more is there now.
@@ -31,6 +33,12 @@ protocol StreamInput: AnyObject {
     var rejects: Int64? { get }
     /// Of the topic; nil for files, whose name tells them apart.
     var identity: String? { get }
+    /// The clock by which files are judged, the same for all runs that read them; nil for a topic, whose records are judged as they come.
+    var startedMs: EventTime? { get }
+    /// - Throws: `Problem(.inputOutput)` where a file has changed since it was opened, so that what was read must not be committed.
+    func requireUnchanged() throws
+    /// Event times after it say nothing about how far a partition is.
+    var latestEvent: EventTime { get set }
     /// Waits until something may be there, at most `timeoutMs`.
     func wait(timeoutMs: Int) throws
     /// Records that are there and not read yet, as far as known.
@@ -52,6 +60,10 @@ final class TopicInput: StreamInput {
     private let log = Logger("stream")
     var rejects: Int64? { nil }
     var identity: String? { reader.identity }
+    var startedMs: EventTime? { nil }
+    var latestEvent = EventTime.max
+    func startsAt(nowMs: EventTime, maxAheadMs: Int64) {}
+    func requireUnchanged() {}
 
     /// - Parameter untilEnd: stop at what is in the topic now.
     init(reader: any TopicReader, untilEnd: Bool) throws {
@@ -105,7 +117,7 @@ final class TopicInput: StreamInput {
             if let ends, offsets[partition] >= ends[partition] { reader.stop(partition: partition) }
             guard let batch = found else { continue }
             let from = max(first, batch.baseOffset)
-            progress[partition] = max(progress[partition], batch.times.upperBound)
+            progress[partition] = max(progress[partition], min(batch.times.upperBound, latestEvent))
             return (partition, .stored(batch, firstOffset: from))
         }
         return nil
@@ -144,7 +156,9 @@ final class FileInput: StreamInput {
     let name: String
     let partitionCount = 1
     private(set) var offsets: [Int64] = [0]
-    private let open: (_ skip: Int) throws -> TripSource
+    private let open: (_ skip: Int, _ ahead: MaxAhead) throws -> TripSource
+    private var ahead = MaxAhead(nowMs: .max, aheadMs: 0)
+    var latestEvent = EventTime.max
     private let onRejects: ([Reject]) -> Void
     private var reading: Reading?
     private var isAtEnd = false
@@ -162,7 +176,7 @@ final class FileInput: StreamInput {
 
     /// A source and the batch that is being read from it. `@unchecked Sendable`: `next` waits for `isDone` before it looks at anything.
     private final class Reading: @unchecked Sendable {
-        private let source: TripSource
+        let source: TripSource
         private let queue = DispatchQueue(label: "trip files")
         private let isDone = DispatchSemaphore(value: 0)
         private var result: Read?
@@ -206,12 +220,17 @@ final class FileInput: StreamInput {
     ///   - name: the files' identity.
     ///   - open: opens the files, passing over the trips of an earlier run.
     init(
-        name: String, open: @escaping (_ skip: Int) throws -> TripSource, onRejects: @escaping ([Reject]) -> Void
+        name: String, open: @escaping (_ skip: Int, _ ahead: MaxAhead) throws -> TripSource,
+        onRejects: @escaping ([Reject]) -> Void
     ) {
         (self.name, self.open, self.onRejects) = (name, open, onRejects)
     }
 
+    func startsAt(nowMs: EventTime, maxAheadMs: Int64) { ahead = MaxAhead(nowMs: nowMs, aheadMs: maxAheadMs) }
+
     func seek(to position: QueryCheckpoint.SourcePosition) throws {
+        // By another clock other trips would be passed over than those that were read.
+        if let startedMs = position.startedMs { ahead.nowMs = startedMs }
         offsets = [position.offsets.first ?? 0]
         rejectsKnown = Int(position.rejects ?? 0)
         rejectsMet = 0
@@ -222,7 +241,7 @@ final class FileInput: StreamInput {
 
     func next() throws -> (partition: Int, piece: InputPiece)? {
         if isAtEnd { return nil }
-        let reading = try self.reading ?? Reading(open(Int(offsets[0])))
+        let reading = try self.reading ?? Reading(open(Int(offsets[0]), ahead))
         self.reading = reading
         let read = reading.next(returning: last)
         take(read.rejects)
@@ -245,6 +264,8 @@ final class FileInput: StreamInput {
 
     var rejects: Int64? { Int64(max(rejectsMet, rejectsKnown)) }
     var identity: String? { nil }
+    var startedMs: EventTime? { ahead.nowMs }
+    func requireUnchanged() throws { try reading?.source.requireUnchanged() }
     var finished: [Bool] { [isAtEnd] }
     var drained: [Bool] { [isAtEnd] }
     func wait(timeoutMs: Int) throws {}

@@ -30,6 +30,8 @@ public struct StreamOptions: Sendable {
     /// Where queries without results start, by event time; nil for the beginning.
     public var fromTime: EventTime?
     public var late = LatePolicy.drop
+    /// How far ahead of the clock an event time may be; a later one is rejected, and moves no watermark.
+    public var maxAheadMs = MaxAhead.defaultMs
     /// Whether topics that are missing are made.
     public var createsTopics = true
     public var workers = 1

@@ -13,8 +13,9 @@ public final class StreamRunner {
     /// Where the records come from.
     public enum Source {
         case topic(String)
-        /// Trip files, named by their identity in checkpoints; `open` passes over trips that an earlier run has read.
-        case files(identity: String, open: (_ skip: Int) throws -> TripSource)
+        /// Trip files, named by their identity in checkpoints; `open` passes over trips that an earlier run has read, and rejects those
+        /// that are too far ahead.
+        case files(identity: String, open: (_ skip: Int, _ ahead: MaxAhead) throws -> TripSource)
     }
 
     private let plans: [QueryPlan]
@@ -23,6 +24,7 @@ public final class StreamRunner {
     private let store: any TopicStore
     private let source: Source
     private let runID: String
+    private let clock: any WallClock
     /// Told at most ten times a second what the stream has done.
     public var onProgress: ((StreamProgress) -> Void)?
     /// Asked between pieces; true ends the stream cleanly.
@@ -32,11 +34,14 @@ public final class StreamRunner {
     private var committers: [EpochCommitter] = []
     private var lastProgressMs: Int64 = 0
 
-    /// - Parameter runID: of the run's record, under which the ledger counts.
+    /// - Parameters:
+    ///   - runID: of the run's record, under which the ledger counts.
+    ///   - clock: what decides when epochs end, which partitions are silent, and which event times are too far ahead.
     public init(
         plans: [QueryPlan], options: StreamOptions, database: ResultsDatabase, store: any TopicStore, source: Source,
-        runID: String
+        runID: String, clock: any WallClock = SystemClock()
     ) {
+        self.clock = clock
         (self.plans, self.options, self.database, self.store) = (plans, options, database, store)
         (self.source, self.runID) = (source, runID)
     }
@@ -46,7 +51,7 @@ public final class StreamRunner {
     /// - Throws: `Problem`: `.unavailable` where a newer process took a query over, `.badData` where more than half of the records
     ///   is rejected, `.configuration` where a declaration changed; whatever was committed before stays.
     public func run() throws -> StreamSummary {
-        let start = Self.monotonicMs()
+        let start = clock.monotonicMs
         try open()
         do {
             try loop()
@@ -56,7 +61,7 @@ public final class StreamRunner {
         }
         for committer in committers { try committer.drain() }
         var summary = summary()
-        summary.seconds = Double(Self.monotonicMs() - start) / 1000
+        summary.seconds = Double(clock.monotonicMs - start) / 1000
         return summary
     }
 
@@ -64,8 +69,6 @@ public final class StreamRunner {
         if case .files = source { return true }
         return options.untilEnd
     }
-
-    static func monotonicMs() -> Int64 { Int64(DispatchTime.now().uptimeNanoseconds / 1_000_000) }
 }
 
 // MARK: - Opening
@@ -116,6 +119,7 @@ extension StreamRunner {
                 database: database, writer: store.makeWriter(), plans: plans, tenant: options.tenant, runID: runID,
                 source: name, readsTopic: readsTopic, store: store, queue: queue)
             let input = try makeInput(for: cohorts.count)
+            input.startsAt(nowMs: clock.nowMs, maxAheadMs: options.maxAheadMs)
             if let position = group.key.positions[name] {
                 try input.seek(to: position)
             } else if let time = options.fromTime, case .topic(let topic) = source {
@@ -126,7 +130,7 @@ extension StreamRunner {
             cohorts.append(
                 Cohort(
                     plans: plans, checkpoints: group.members.map { checkpoints[$0] }, states: states, input: input,
-                    committer: committer, options: options, nowMs: Self.monotonicMs()))
+                    committer: committer, options: options, nowMs: clock.monotonicMs))
         }
     }
 
@@ -140,6 +144,7 @@ extension StreamRunner {
         if options.fromBeginning {
             try plan.removeStorage(from: connection)
             try AlertStore(connection: connection).remove(plan)
+            try AheadRecords.remove(plan.name, from: connection)
             if let found = checkpoint {
                 checkpoint = QueryCheckpoint(
                     generation: found.generation, epoch: found.epoch, declaration: declaration)
@@ -179,6 +184,7 @@ extension StreamRunner {
         try connection.execute(
             "CREATE TABLE IF NOT EXISTS query_windows (view TEXT PRIMARY KEY, size_ms INTEGER NOT NULL, every_ms INTEGER NOT NULL)"
         )
+        try AheadRecords.install(on: connection)
         switch plan.window {
         case .tumbling(let sizeMs): try saveWindow(plan.table, sizeMs, sizeMs)
         case .sliding(let sizeMs, let everyMs): try saveWindow(plan.table, sizeMs, everyMs)
@@ -229,18 +235,18 @@ extension StreamRunner {
 extension StreamRunner {
     private func loop() throws {
         var finished = Array(repeating: false, count: cohorts.count)
-        var lastArrivalMs = Self.monotonicMs()
+        var lastArrivalMs = clock.monotonicMs
         while !shouldStop() {
             var hadRecords = false
             for (index, cohort) in cohorts.enumerated() where !finished[index] {
-                let isAtEnd = try cohort.read(isBounded: isBounded, clock: Self.monotonicMs)
+                let isAtEnd = try cohort.read(isBounded: isBounded, clock: clock)
                 hadRecords = hadRecords || cohort.recordsInEpoch > 0
                 finished[index] = isAtEnd && isBounded && !shouldStop()
-                try cohort.cut(finished[index] ? .everything : .more, nowMs: Self.monotonicMs())
+                try cohort.cut(finished[index] ? .everything : .more, nowMs: clock.monotonicMs)
                 reportProgress()
             }
             if isBounded, finished.allSatisfy({ $0 }) { return }
-            let now = Self.monotonicMs()
+            let now = clock.monotonicMs
             if hadRecords {
                 lastArrivalMs = now
             } else if isBounded {
@@ -264,7 +270,7 @@ extension StreamRunner {
 
     private func reportProgress() {
         guard let onProgress else { return }
-        let now = Self.monotonicMs()
+        let now = clock.monotonicMs
         guard now - lastProgressMs >= 100 else { return }
         lastProgressMs = now
         let lag = cohorts.map { (try? $0.input.lag()) ?? 0 }.max() ?? 0

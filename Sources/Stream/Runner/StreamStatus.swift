@@ -118,8 +118,32 @@ extension StreamStatus {
                     "\(query.consumed) records came to query \"\(name)\" and no result goes out: \(counts.skipped) without a value to group by, \(counts.late) late"
                 )
             }
+            if let (late, records) = try Self.lateness(of: name, in: database.connection), late * 2 > records {
+                query.state = .failing
+                reasons.append(
+                    "\(late) of \(records) records that came to query \"\(name)\" in its last run were too late for its windows: a record far ahead of them moved the watermark, or they were streamed after newer ones"
+                )
+            }
             queries.append(query)
         }
+    }
+
+    /// Of the last run that gave a query records: how many were late, of those that were not left out otherwise.
+    private static func lateness(
+        of query: String, in connection: Connection
+    ) throws -> (late: Int64, records: Int64)? {
+        var counts: [String: Int64] = [:]
+        let rows = try connection.rows(
+            """
+            SELECT counter, sum(value) AS value FROM ledger WHERE kind = 'stream' AND query = ?1 AND counter IN ('aggregated', 'late')
+            AND run_id = (SELECT max(run_id) FROM ledger WHERE kind = 'stream' AND query = ?1) GROUP BY counter
+            """, .text(query)
+        ) { row throws(SQLiteError) in
+            (counter: try row.storedText(0), value: try row.integer(1, in: .counts))
+        }
+        for row in rows { counts[row.counter] = row.value }
+        let late = counts["late", default: 0]
+        return rows.isEmpty ? nil : (late, late + counts["aggregated", default: 0])
     }
 
     /// Records that a run has read, and those of them that it rejected, by reason.

@@ -12,6 +12,8 @@ public struct StreamSummary: Sendable, Equatable {
     public var watermark: EventTime?
     public var seconds = 0.0
 
+    /// Records that were not rejected.
+    public var used: Int64 { records - rejected.values.reduce(0, +) }
     public var rate: Double { seconds > 0 ? Double(records) / seconds : 0 }
     public init() {}
 }

@@ -13,52 +13,73 @@ public struct CSVHeader: Sendable {
     public var names: [String]
     /// For each column of the file the field it holds.
     public var fields: [TripField?]
-    /// Bytes before the first row: byte-order mark and header line.
+    /// Bytes before the first row: byte-order mark, blank lines and header line.
     public var length: Int
     public var hasByteOrderMark: Bool
     public var hasCRLF: Bool
+    /// Line of the header in its file, from 1.
+    public var line: Int
+    /// Line of the first row behind it.
+    public var firstRowLine: Int
 
     /// How much of a file's start `init` wants to see.
     public static let sampleSize = 65536
 
+    /// - Parameters:
+    ///   - sample: the start of the file, or of what follows a header's place further down.
+    ///   - line: the sample's first line.
+    ///   - newline: what ends lines where that is known already.
     /// - Throws: `Problem(.badData)` for something that is no delimited text or has no header row.
-    public init(sample: UnsafeBufferPointer<UInt8>, file: String) throws(Problem) {
+    public init(
+        sample: UnsafeBufferPointer<UInt8>, file: String, line firstLine: Int = 1, newline known: UInt8? = nil
+    ) throws(Problem) {
         self.file = file
         try Self.refuseOtherFormats(sample, file)
         hasByteOrderMark = sample.starts(with: [0xef, 0xbb, 0xbf])
-        let start = hasByteOrderMark ? 3 : 0
-        newline = sample.contains(0x0a) ? 0x0a : 0x0d
+        let newline = known ?? (sample.contains(0x0a) ? 0x0a : 0x0d)
+        self.newline = newline
+        var start = hasByteOrderMark ? 3 : 0
+        line = firstLine
+        while let end = sample[start...].firstIndex(of: newline), sample[start..<end].allSatisfy(Self.isBlank) {
+            start = end + 1
+            line += 1
+        }
         var end = start
-        var isQuoted = false
-        while end < sample.count, isQuoted || sample[end] != newline {
-            if sample[end] == 0x22 { isQuoted.toggle() }
+        var quote: Int?
+        while end < sample.count, quote != nil || sample[end] != newline {
+            if sample[end] == 0x22 { quote = quote == nil ? end : nil }
             end += 1
         }
+        let location = InputLocation(file: file, line: line, column: 1)
         guard end < sample.count || sample.count < Self.sampleSize else {
             throw Problem(
-                .badData, "the first line does not end within \(Self.sampleSize) bytes",
-                at: InputLocation(file: file, line: 1, column: 1),
+                .badData, "the first line does not end within \(Self.sampleSize) bytes", at: location,
                 hint: "A trip file is comma-separated text with a header line.")
         }
-        length = min(end + 1, sample.count)
-        var line = sample[start..<end]
-        hasCRLF = line.last == 0x0d
-        if hasCRLF { line = line.dropLast() }
-        guard !line.isEmpty else {
+        if let quote {
             throw Problem(
-                .badData, "the file is empty: there is no header line",
-                at: InputLocation(file: file, line: 1, column: 1))
+                .badData, "a quote in the header line is not closed",
+                at: InputLocation(file: file, line: line, column: quote - start + 1))
         }
-        delimiter = Self.commonestDelimiter(line)
-        names = Self.split(line, delimiter)
+        length = min(end + 1, sample.count)
+        var text = sample[start..<end]
+        firstRowLine = line + 1 + text.count { $0 == newline }
+        hasCRLF = text.last == 0x0d
+        if hasCRLF { text = text.dropLast() }
+        guard !text.allSatisfy(Self.isBlank) else {
+            throw Problem(.badData, "the file is empty: there is no header line", at: location)
+        }
+        try Self.refuseBytesOfNoText(text, location)
+        delimiter = Self.commonestDelimiter(text)
+        names = Self.split(text, delimiter)
         fields = Self.match(names)
         try refuseMissingHeader()
     }
 
     /// Which fields the file has a column for.
     public var present: TripFieldSet { TripFieldSet(fields.compactMap { $0 }) }
-    /// Columns that hold no field of a trip.
-    public var unknown: [String] { zip(names, fields).compactMap { $1 == nil ? $0 : nil } }
+    /// Columns that nothing is known of.
+    public var unknown: [String] { zip(names, fields).compactMap { $1 == nil && !Self.isKnown(other: $0) ? $0 : nil } }
 
     /// - Throws: `Problem(.badData)` that names the first column that is needed and missing, and the nearest header.
     public func require(_ needed: TripFieldSet, for purpose: String) throws(Problem) {
@@ -74,7 +95,7 @@ public struct CSVHeader: Sendable {
         throw Problem(
             .badData,
             "\(missing.count == 1 ? "column" : "columns") \(names) \(missing.count == 1 ? "is" : "are") missing, needed for \(purpose)",
-            at: InputLocation(file: file, line: 1, column: 1), hint: hint)
+            at: InputLocation(file: file, line: line, column: 1), hint: hint)
     }
 
     /// The unknown header that looks most like a field's name: by spelling, else by the words they share.
@@ -101,7 +122,7 @@ extension CSVHeader {
         return words.filter { !$0.isEmpty }
     }
 
-    private static func normalized(_ name: String) -> String {
+    static func normalized(_ name: String) -> String {
         String(name.lowercased().unicodeScalars.filter { $0 != " " && $0 != "_" && $0 != "\t" })
     }
 
@@ -112,8 +133,10 @@ extension CSVHeader {
         "dropofflongitude": .dropoffLongitude, "dropofflocation": .dropoffLocation,
     ]
 
+    static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0d }
+
     private static func match(_ names: [String]) -> [TripField?] {
-        var byName = aliases
+        var byName = aliases.merging(rideshareFields) { $1 }
         for field in TripField.allCases { byName[normalized(field.header)] = field }
         var taken: TripFieldSet = []
         return names.map { name in
@@ -168,16 +191,27 @@ extension CSVHeader {
                 .badData, "this is \(format.name), not comma-separated text",
                 at: InputLocation(file: file, line: 1, column: 1), hint: format.way)
         }
-        if sample.contains(0) {
-            throw Problem(
-                .badData, "this is a binary file, not comma-separated text",
-                at: InputLocation(file: file, line: 1, column: 1))
+    }
+
+    private static func refuseBytesOfNoText(
+        _ line: Slice<UnsafeBufferPointer<UInt8>>, _ location: InputLocation
+    ) throws(Problem) {
+        let bytes = UnsafeBufferPointer(rebasing: line)
+        guard let start = bytes.baseAddress, let fault = UTF8Sequence.firstNoText(start, start + bytes.count) else {
+            return
         }
+        if fault.pointee == 0 {
+            throw Problem(.badData, "this is a binary file, not comma-separated text", at: location)
+        }
+        throw Problem(
+            .badData, "the header line is not UTF-8",
+            at: InputLocation(file: location.file, line: location.line, column: fault - start + 1),
+            hint: "Convert the file, for example: iconv -f WINDOWS-1252 -t UTF-8 FILE > trips.csv.")
     }
 
     private func refuseMissingHeader() throws(Problem) {
         guard fields.allSatisfy({ $0 == nil }) else { return }
-        let location = InputLocation(file: file, line: 1, column: 1)
+        let location = InputLocation(file: file, line: line, column: 1)
         let looksLikeData = names.contains { name in
             var text = name
             return text.withUTF8 { !$0.isEmpty && WallTime.parse($0.baseAddress!, $0.count) > WallTime.outOfRange }

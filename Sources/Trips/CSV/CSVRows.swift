@@ -20,8 +20,8 @@ final class CSVRows {
     let base: UnsafeMutablePointer<Int>
     let line: UnsafeMutablePointer<Int64>
     private let rowEnds: UnsafeMutablePointer<UInt32>
-    /// Whether some byte of the rows is not ASCII, so that text must be checked to be UTF-8.
-    private(set) var hasNonASCII = false
+    /// Whether some byte of the rows may be NUL or not ASCII, so that text must be checked to be UTF-8.
+    private(set) var hasSpecialBytes = false
 
     init(capacity: Int) {
         self.capacity = capacity
@@ -44,7 +44,7 @@ final class CSVRows {
     func removeAll() {
         count = 0
         separatorCount = 0
-        hasNonASCII = false
+        hasSpecialBytes = false
     }
 
     /// The bytes of a row without its line end.
@@ -78,22 +78,39 @@ final class CSVRows {
 
 /// Finds rows in a region of bytes, one after the other.
 struct CSVFramer {
-    let header: CSVHeader
+    private(set) var header: CSVHeader
     let source: UnsafePointer<UInt8>
     /// Where the next row starts, counted from `source`.
     var offset: Int
-    /// Line number of the next row, from 1.
+    /// Line number of the next row, from 1; a row may go over several.
     var line: Int64
+    /// Another header, which stands at `offset`.
+    private var nextHeader: CSVHeader?
+    /// See `CSVHeader.telltale`.
+    fileprivate let telltale: Int
 
     enum Outcome {
-        /// `rows` holds at least one row, or something was rejected, or lines were blank; `offset` has moved.
+        /// `rows` holds at least one row, or something was rejected, or lines were passed over; `offset` has moved.
         case advanced
+        /// At `offset` stands a header whose columns are others: to go on with `goOn(under:)`.
+        case header(CSVHeader)
         /// The region ends within a row; more bytes are needed.
         case incomplete
         case end
     }
 
-    /// Adds the rows that start in the next chunk of `source[offset ..< end]`, at most `limit`; `rows` is empty and has room for them.
+    init(header: CSVHeader, source: UnsafePointer<UInt8>, offset: Int, line: Int64) {
+        (self.header, self.source, self.offset, self.line) = (header, source, offset, line)
+        telltale = header.telltale
+    }
+
+    /// The framer of the rows behind a header that `fill` has met.
+    func goingOn(under header: CSVHeader) -> CSVFramer {
+        CSVFramer(
+            header: header, source: source, offset: offset + header.length, line: Int64(header.firstRowLine))
+    }
+
+    /// Adds rows from `source[offset..<end]`, at most `limit`; `rows` is empty and has room for them.
     ///
     /// - Parameter isLast: whether the file ends at `end`, so that a row without a line end is a row.
     mutating func fill(
@@ -105,6 +122,7 @@ struct CSVFramer {
             let before = offset
             let found = rows.frame(&self, length: size, limit: limit, rejects: &rejects)
             if found || offset > before { return .advanced }
+            if let nextHeader { return .header(nextHeader) }
             if size < end - offset, size <= CSVRows.maximumRowSize {
                 size = min(size * 4, end - offset)
                 continue
@@ -112,7 +130,7 @@ struct CSVFramer {
             guard isLast || size > CSVRows.maximumRowSize else { return .incomplete }
             // The last row has no line end, or a quote is never closed, or a line has no end for a megabyte.
             rows.frameTail(&self, end: end, rejects: &rejects)
-            return .advanced
+            return nextHeader.map { .header($0) } ?? .advanced
         }
     }
 
@@ -143,24 +161,28 @@ extension CSVRows {
         let found = taxi_scan(
             framer.source + start, length, framer.header.delimiter, framer.header.newline, separators + firstIndex + 1,
             UInt32(firstIndex + 1), rowEnds, limit)
-        if found.non_ascii != 0 { hasNonASCII = true }
+        if found.special != 0 { hasSpecialBytes = true }
         var previous = firstIndex
         var added = false
         for row in 0..<found.rows {
             let rowEnd = Int(rowEnds[row])
-            if rowEnd - previous == columns {
+            let place = start + Int(separators[previous] &+ 1)
+            let end = start + Int(separators[rowEnd])
+            var isOdd = rowEnd - previous != columns || columns == 1
+            if !isOdd {
+                isOdd = framer.mayBeHeader(start + Int(separators[previous + framer.telltale] &+ 1), end)
+            }
+            switch isOdd ? framer.judge(from: place, to: end, fields: rowEnd - previous, rejects: &rejects) : .row {
+            case .row:
                 append(firstSeparator: previous, base: start, line: framer.line)
                 added = true
-            } else if !framer.skipOddRow(
-                from: start + Int(separators[previous] &+ 1), to: start + Int(separators[rowEnd]),
-                fields: rowEnd - previous, rejects: &rejects)
-            {
-                // A quote that is not closed has swallowed lines: go on after the first of them.
+            case .passed: break
+            case .stop:
                 separatorCount = previous + 1
                 return added
             }
-            framer.line += 1
-            framer.offset = start + Int(separators[rowEnd]) + 1
+            framer.line += found.hidden_lines == 0 ? 1 : framer.lines(from: place, to: end) + 1
+            framer.offset = end + 1
             previous = rowEnd
         }
         separatorCount = previous + 1
@@ -170,7 +192,6 @@ extension CSVRows {
     /// Takes what stands between the framer's offset and `end` as one row without a line end, or rejects its first line.
     fileprivate func frameTail(_ framer: inout CSVFramer, end: Int, rejects: inout [Reject]) {
         let start = framer.offset
-        let columns = framer.header.names.count
         if end - start <= Self.maximumRowSize {
             makeRoom(for: end - start)
             let firstIndex = separatorCount
@@ -178,16 +199,22 @@ extension CSVRows {
             let found = taxi_scan(
                 framer.source + start, end - start, framer.header.delimiter, framer.header.newline,
                 separators + firstIndex + 1, UInt32(firstIndex + 1), rowEnds, 1)
-            if found.non_ascii != 0 { hasNonASCII = true }
+            if found.special != 0 { hasSpecialBytes = true }
             let hasLineEnd = found.rows == 1
             let fields = Int(found.separators) + (hasLineEnd ? 0 : 1)
             let last = firstIndex + fields
             if !hasLineEnd { separators[last] = UInt32(end - start) }
-            if fields == columns {
-                append(firstSeparator: firstIndex, base: start, line: framer.line)
-                separatorCount = last + 1
-                framer.offset = start + Int(separators[last]) + 1
-                framer.line += 1
+            let rowEnd = start + Int(separators[last])
+            if !framer.hasOpenQuote(from: start, to: rowEnd) {
+                switch framer.judge(from: start, to: rowEnd, fields: fields, rejects: &rejects) {
+                case .row:
+                    append(firstSeparator: firstIndex, base: start, line: framer.line)
+                    separatorCount = last + 1
+                case .passed: break
+                case .stop: return
+                }
+                framer.line += framer.lines(from: start, to: rowEnd) + 1
+                framer.offset = rowEnd + 1
                 return
             }
         }
@@ -196,25 +223,72 @@ extension CSVRows {
 }
 
 extension CSVFramer {
-    /// Deals with a row that has not as many fields as the header. Returns false where it was not one row but the first
-    /// of several lines, held together by a stray quote; `offset` then stands after that line.
-    fileprivate mutating func skipOddRow(from start: Int, to end: Int, fields: Int, rejects: inout [Reject]) -> Bool {
+    fileprivate enum Judgement {
+        /// A row like others.
+        case row
+        /// A blank line, the header once more, or a row that was rejected.
+        case passed
+        /// To be framed anew from `offset`: behind the first of several lines that a stray quote held together, or at another header.
+        case stop
+    }
+
+    /// Whether the telltale field, which starts at `place`, begins with a letter.
+    @inline(__always)
+    fileprivate func mayBeHeader(_ place: Int, _ end: Int) -> Bool {
+        let byte = source[place]
+        return (byte | 0x20) &- 97 < 26 || (byte <= 0x22 || byte >= 0x80) && mayBeQuotedHeader(place, end)
+    }
+
+    @inline(never)
+    private func mayBeQuotedHeader(_ start: Int, _ end: Int) -> Bool {
+        var place = start
+        // Blanks, quotes, and the byte order mark of a file that was joined to another.
+        while place < end, [0x20, 0x09, 0x22, 0xef, 0xbb, 0xbf].contains(source[place]) { place += 1 }
+        return place < end && (source[place] | 0x20) &- 97 < 26
+    }
+
+    /// What becomes of a row that has not as many fields as the header, or looks like one.
+    @inline(never)
+    fileprivate mutating func judge(
+        from start: Int, to end: Int, fields: Int, rejects: inout [Reject]
+    ) -> Judgement {
         var contentEnd = end
         if contentEnd > start, source[contentEnd - 1] == 0x0d { contentEnd -= 1 }
         let bytes = UnsafeBufferPointer(start: source + start, count: contentEnd - start)
-        if bytes.allSatisfy({ $0 == 32 || $0 == 9 }) { return true }  // a blank line is nothing
+        if bytes.allSatisfy(CSVHeader.isBlank) { return .passed }
+        if let judgement = judgeHeader(bytes, length: end - start + 1) { return judgement }
+        let columns = header.names.count
+        if fields == columns { return .row }
         if bytes.contains(header.newline) || bytes.count > CSVRows.maximumRowSize {
             rejectFirstLine(from: start, until: end, rejects: &rejects)
-            return false
+            return .stop
         }
-        let columns = header.names.count
         rejects.append(
             Reject(
                 reason: fields < columns ? .tooFewFields : .tooManyFields,
                 detail: "\(fields) fields where the header has \(columns)",
                 location: InputLocation(file: header.file, line: Int(line), column: 1), bytes: Array(bytes),
                 offset: start))
-        return true
+        return .passed
+    }
+
+    private mutating func judgeHeader(_ row: UnsafeBufferPointer<UInt8>, length: Int) -> Judgement? {
+        guard header.isHeader(row),
+            var next = try? CSVHeader(sample: row, file: header.file, line: Int(line), newline: header.newline)
+        else { return nil }
+        if next.hasColumns(of: header) { return .passed }
+        next.length = length
+        nextHeader = next
+        return .stop
+    }
+
+    fileprivate func hasOpenQuote(from start: Int, to end: Int) -> Bool {
+        UnsafeBufferPointer(start: source + start, count: end - start).count { $0 == 0x22 } % 2 == 1
+    }
+
+    /// How many lines end within some bytes.
+    fileprivate func lines(from start: Int, to end: Int) -> Int64 {
+        Int64(UnsafeBufferPointer(start: source + start, count: end - start).count { $0 == header.newline })
     }
 
     /// Rejects the bytes up to the next line end, whatever the quotes say, and goes on behind it.

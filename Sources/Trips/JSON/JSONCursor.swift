@@ -8,7 +8,8 @@ struct JSONString {
     var bytes: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: start, count: length) }
 }
 
-/// Walks over one JSON text, checking all of its syntax (RFC 8259) and converting only what is asked for.
+/// Walks over one JSON text, checking all of its syntax (RFC 8259) and converting only what is asked for. NUL, which RFC 8259 allows
+/// as an escape, is no text here: what is text must come out of any reader's hands whole.
 ///
 /// The last byte before `end` must be "}": loops over blanks and digits then end by themselves, without counting. Only what may
 /// run past a "}" (strings, words) or has just taken one looks at `end`.
@@ -27,12 +28,20 @@ struct JSONCursor {
 
     static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09 }
 
-    /// Takes the record's opening bracket and the blanks around it.
+    /// Takes the record's opening bracket and the blanks around it, and a byte order mark before them.
     @inline(__always)
     mutating func openObject() throws(JSONFault) {
         skipBlanks()
+        if at.pointee == 0xef { skipByteOrderMark() }
         guard at.pointee == UInt8(ascii: "{") else { throw JSONFault(kind: .noObject, at: at) }
         at += 1
+        skipBlanks()
+    }
+
+    @inline(never)
+    private mutating func skipByteOrderMark() {
+        guard end - at > 3, at[1] == 0xbb, at[2] == 0xbf else { return }
+        at += 3
         skipBlanks()
     }
 
@@ -68,7 +77,7 @@ struct JSONCursor {
                 if length == 0 { throw JSONFault(kind: .notUTF8, at: place) }
                 place += length
             } else if byte < 0x20 {
-                throw JSONFault(kind: .controlCharacter, at: place)
+                throw JSONFault(kind: byte == 0 ? .nul : .controlCharacter, at: place)
             } else {
                 place += 1
             }
@@ -87,6 +96,7 @@ struct JSONCursor {
             return 2
         case UInt8(ascii: "u"):
             guard let unit = codeUnit(place) else { throw JSONFault(kind: .badEscape, at: place) }
+            if unit == 0 { throw JSONFault(kind: .nul, at: place) }
             guard unit & 0xf800 == 0xd800 else { return 6 }
             guard unit & 0xfc00 == 0xd800, let low = codeUnit(place + 6), low & 0xfc00 == 0xdc00 else {
                 throw JSONFault(kind: .loneSurrogate, at: place)

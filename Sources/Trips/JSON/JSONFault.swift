@@ -6,7 +6,7 @@
 struct JSONFault: Error, @unchecked Sendable {
     enum Kind: UInt8 {
         case noObject, noKey, noColon, noValue, noComma, badNumber, badWord, controlCharacter, badEscape
-        case loneSurrogate, openString, tooDeep, trailingBytes, endsEarly, notUTF8
+        case loneSurrogate, openString, tooDeep, trailingBytes, endsEarly, notUTF8, nul
     }
     let kind: Kind
     let at: UnsafePointer<UInt8>
@@ -28,6 +28,7 @@ struct JSONFault: Error, @unchecked Sendable {
         case .trailingBytes: "more text after the object"
         case .endsEarly: "ends before its closing bracket"
         case .notUTF8: "no UTF-8"
+        case .nul: "NUL in a string"
         }
     }
 }
@@ -43,17 +44,18 @@ struct FieldFault {
     /// The field's name, what was found (at most 80 bytes of it), and what is wrong with that.
     var text: String {
         let name = JSONKeys.name(key)
-        let kind = TripField(rawValue: UInt8(truncatingIfNeeded: key))?.kind
+        let field = TripField(rawValue: UInt8(truncatingIfNeeded: key))
         guard let at else { return "\(name) is missing" }
         let found = String(decoding: UnsafeBufferPointer(start: at, count: min(length, 80)), as: UTF8.self)
         let wanted =
             switch reason {
             case .schemaMismatch:
-                kind == nil || kind == .string || kind == .timestamp ? "is not a string" : "is not a number"
-            case .badNumber: kind == .integer ? "is not a whole number that fits" : "is too large"
+                field == nil || field?.bounds == nil ? "is not a string" : "is not a number"
+            case .badNumber: field?.kind == .integer ? "is not a whole number" : "is not a number"
             case .badMoney: "is not an amount in dollars and cents"
             case .badTimestamp: "is not a time"
-            case .outOfRange: "is out of range"
+            case .outOfRange: "is out of range (\(field?.rangeText ?? "years 2000…2100"))"
+            case .oversized: "is longer than \(TextCell.maximumLength) bytes"
             default: "is no event time"
             }
         return "\(name) \(found) \(wanted)"
@@ -80,7 +82,7 @@ struct RecordFault: Error {
     init(_ fault: JSONFault, start: UnsafePointer<UInt8>, end: UnsafePointer<UInt8>) {
         let invalid = UTF8Sequence.firstFault(start, end)
         let fault = invalid.map { JSONFault(kind: .notUTF8, at: $0) } ?? fault
-        reason = invalid == nil ? .malformedJSON : .badUTF8
+        reason = fault.kind == .notUTF8 || fault.kind == .nul ? .badUTF8 : .malformedJSON
         offset = fault.at - start
         text = "\(fault.text) at byte \(offset + 1)"
     }

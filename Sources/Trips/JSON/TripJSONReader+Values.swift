@@ -1,42 +1,31 @@
 /// What to do with the value of a key.
 enum ValuePlan: UInt8 {
-    case skip, text, time, integer, seconds, area, decimal, money, eventTime
+    case skip, text, place, time, number, eventTime
 
     init(_ field: TripField) {
         switch field.kind {
-        case .string: self = .text
+        case .string: self = field.isPlace ? .place : .text
         case .timestamp: self = .time
-        case .decimal: self = .decimal
-        case .money: self = .money
-        case .integer:
-            switch field {
-            case .seconds: self = .seconds
-            case .pickupArea, .dropoffArea: self = .area
-            default: self = .integer
-            }
+        case .decimal, .money, .integer: self = .number
         }
     }
-
-    var takesString: Bool { self == .text || self == .time || self == .eventTime }
 }
 
 /// What a value can become instead of a cell: the lowest integers, which no cell is.
 private enum Outcome {
-    static var schemaMismatch: Int64 { .min + 1 }
-    static var badNumber: Int64 { .min + 2 }
-    static var badMoney: Int64 { .min + 3 }
-    static var badTimestamp: Int64 { .min + 4 }
-    static var outOfRange: Int64 { .min + 5 }
+    static var unreadable: Int64 { WallTime.unreadable }
+    static var outOfRange: Int64 { WallTime.outOfRange }
+    static var schemaMismatch: Int64 { .min + 3 }
+    static var oversized: Int64 { .min + 4 }
     /// The greatest of them; `nullCell` is the least.
-    static var last: Int64 { outOfRange }
+    static var last: Int64 { oversized }
 
-    static func reason(_ outcome: Int64) -> RejectReason {
+    static func reason(_ outcome: Int64, _ kind: FieldKind?) -> RejectReason {
         switch outcome {
         case nullCell: .missingEventTime
-        case badNumber: .badNumber
-        case badMoney: .badMoney
-        case badTimestamp: .badTimestamp
+        case unreadable: kind == .money ? .badMoney : kind == nil || kind == .timestamp ? .badTimestamp : .badNumber
         case outOfRange: .outOfRange
+        case oversized: .oversized
         default: .schemaMismatch
         }
     }
@@ -55,18 +44,22 @@ extension TripJSONReader {
         }
         let first = cursor.at.pointee
         let outcome: Int64
-        if first == UInt8(ascii: "\""), plan.takesString {
+        if first == UInt8(ascii: "\"") {
             let string = try cursor.string()
-            outcome = plan == .text ? text(string, batch) : time(string, plan)
-        } else if first &- 48 < 10 || first == UInt8(ascii: "-"), !plan.takesString {
-            outcome = number(try JSONNumber(&cursor), plan)
+            switch plan {
+            case .text, .place: outcome = text(string, plan, batch)
+            case .number: outcome = number(string, key)
+            default: outcome = time(string, plan)
+            }
+        } else if first &- 48 < 10 || first == UInt8(ascii: "-"), plan == .number {
+            outcome = number(try DecimalNumber(&cursor), key)
         } else {
             let isNull = first == UInt8(ascii: "n")
             try cursor.skipValue()
             outcome = isNull ? nullCell : Outcome.schemaMismatch
         }
         if outcome <= Outcome.last, outcome != nullCell || plan == .eventTime {
-            return Outcome.reason(outcome)
+            return Outcome.reason(outcome, TripField(rawValue: UInt8(truncatingIfNeeded: key))?.kind)
         }
         if plan == .eventTime {
             batch.eventTimes[row] = outcome
@@ -77,17 +70,23 @@ extension TripJSONReader {
     }
 
     @inline(__always)
-    private mutating func text(_ string: JSONString, _ batch: TripBatch) -> Int64 {
-        if string.hasEscapes { return escapedText(string, batch) }
+    private mutating func text(_ string: JSONString, _ plan: ValuePlan, _ batch: TripBatch) -> Int64 {
+        if string.hasEscapes {
+            // Text with escapes goes to the batch's own bytes.
+            unescape(string)
+            return text(batch.keep(scratch), plan, batch)
+        }
         if string.length == 0 { return nullCell }
-        return TextCell(offset: string.start - batch.source, length: string.length).cell
+        return text(TextCell(offset: string.start - batch.source, length: string.length), plan, batch)
     }
 
-    /// Text with escapes goes to the batch's own bytes.
-    @inline(never)
-    private mutating func escapedText(_ string: JSONString, _ batch: TripBatch) -> Int64 {
-        unescape(string)
-        return batch.keep(scratch).cell
+    @inline(__always)
+    private func text(_ cell: TextCell, _ plan: ValuePlan, _ batch: TripBatch) -> Int64 {
+        let bytes = batch.bytes(cell)
+        let (start, length) = (bytes.baseAddress.unsafelyUnwrapped, bytes.count)
+        if NullText.isNull(start, length) { return nullCell }
+        if length > TextCell.maximumLength { return Outcome.oversized }
+        return plan == .place && PointText.isOutOfRange(start, length) ? Outcome.outOfRange : cell.cell
     }
 
     @inline(__always)
@@ -105,28 +104,50 @@ extension TripJSONReader {
 
     @inline(__always)
     private static func time(_ text: UnsafePointer<UInt8>, _ length: Int, _ plan: ValuePlan) -> Int64 {
+        let (text, length) = trimmed(text, length)
         if length == 0 { return nullCell }
         if plan == .eventTime {
-            guard let time = RFC3339.parse(text, length) else { return Outcome.badTimestamp }
-            return years.contains(time) ? time : Outcome.outOfRange
+            if NullText.isNull(text, length) { return nullCell }
+            guard let time = RFC3339.parse(text, length) else { return Outcome.unreadable }
+            return RFC3339.eventTimes.contains(time) ? time : Outcome.outOfRange
         }
-        let cell = WallTime.parse(text, length)
-        if cell == WallTime.unreadable { return Outcome.badTimestamp }
-        return cell == WallTime.outOfRange ? Outcome.outOfRange : cell
+        return WallTime.parse(text, length)
     }
 
-    /// The years 2000 to 2100, in ms UTC.
-    private static var years: Range<EventTime> { 946_684_800_000..<4_133_980_800_000 }
+    @inline(__always)
+    private static func trimmed(
+        _ text: UnsafePointer<UInt8>, _ length: Int
+    ) -> (text: UnsafePointer<UInt8>, length: Int) {
+        var (text, length) = (text, length)
+        while length > 0, text[0] == 0x20 { (text, length) = (text + 1, length - 1) }
+        while length > 0, text[length - 1] == 0x20 { length -= 1 }
+        return (text, length)
+    }
+
+    /// A number that its producer wrote as a string, which may be written in any way that a CSV field may be.
+    @inline(never)
+    private mutating func number(_ string: JSONString, _ key: Int) -> Int64 {
+        unescape(string)
+        return scratch.withUnsafeBufferPointer { scratch in
+            guard let start = scratch.baseAddress else { return nullCell }
+            let (text, length) = Self.trimmed(start, scratch.count)
+            if length == 0 || NullText.isNull(text, length) { return nullCell }
+            guard let number = DecimalNumber(text, length, isMoney: rules[key]?.kind == .money) else {
+                return Outcome.unreadable
+            }
+            return self.number(number, key)
+        }
+    }
 
     @inline(__always)
-    private func number(_ number: JSONNumber, _ plan: ValuePlan) -> Int64 {
-        switch plan {
-        case .money: return number.scaled(by: 2) ?? Outcome.badMoney
-        case .decimal: return number.packed?.cell ?? Outcome.badNumber
-        default:
-            guard let value = number.scaled(by: 0) else { return Outcome.badNumber }
-            if plan == .area, value < 1 || value > 77 { return Outcome.outOfRange }
-            return plan == .seconds && value < 0 ? Outcome.outOfRange : value
-        }
+    private func number(_ number: DecimalNumber, _ key: Int) -> Int64 {
+        let rule = rules.withUnsafeBufferPointer { $0.baseAddress.unsafelyUnwrapped[key] }.unsafelyUnwrapped
+        return rule.commonCell(of: number) ?? Self.rareNumber(number, rule)
+    }
+
+    @inline(never)
+    private static func rareNumber(_ number: DecimalNumber, _ rule: NumberRule) -> Int64 {
+        var isRounded = false
+        return rule.cell(of: number, isRounded: &isRounded)
     }
 }

@@ -5,13 +5,15 @@ import Problems
 /// A record is one object of `TripJSON`'s fields, in any order, with any blanks; unknown fields are skipped. All of its syntax is
 /// checked, but only the columns of `fields` are converted. What a value may be:
 ///
-/// - money and numbers: a JSON number, exactly (`1.5e1` is 15); dollars with at most two decimals that are not zero.
+/// - money and numbers: a JSON number (`1.5e1` is 15), or a string with a number as CSV may hold it; rounded and bounded as there
+///   (`NumberRule`).
 /// - strings and times: a JSON string; times in any form that the CSV may hold.
 /// - `event_timestamp`: a string of RFC 3339 (`RFC3339.parse`), never null.
-/// - `null`, "" and a missing field: an empty cell. A field that comes twice counts with its last value.
+/// - `null`, "", a text that means "nothing here" (`NullText`) and a missing field: an empty cell. A field that comes twice counts with
+///   its last value.
 ///
 /// A record that is not this is set aside whole, with the reason: `oversized`, `bad_utf8`, `malformed_json`, then of the first
-/// offending field `schema_mismatch`, `bad_number`, `bad_money`, `bad_timestamp`, `out_of_range` or `missing_event_time`.
+/// offending field `schema_mismatch`, `bad_number`, `bad_money`, `bad_timestamp`, `out_of_range`, `oversized` or `missing_event_time`.
 /// No bytes make it trap.
 ///
 /// One reader a thread: it learns the order in which the records' fields come.
@@ -21,6 +23,7 @@ public struct TripJSONReader {
 
     public let fields: TripFieldSet
     let plans: [ValuePlan]
+    let rules = TripField.allCases.map { NumberRule($0) }
     private let endings = JSONKeys.endings
     /// The key that last followed each key; at the end, the one that came first.
     private var followers: [UInt8]

@@ -32,4 +32,22 @@ enum UTF8Sequence {
         }
         return nil
     }
+
+    /// The first byte that is NUL or belongs to no well-formed sequence, or nil. Plain text is passed over eight bytes at a time.
+    static func firstNoText(_ start: UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>) -> UnsafePointer<UInt8>? {
+        var place = start
+        while place < end {
+            if end - place >= 8 {
+                let word = UnsafeRawPointer(place).loadUnaligned(as: UInt64.self)
+                if (word | (word &- JSONWord.ones)) & JSONWord.tops == 0 {
+                    place += 8
+                    continue
+                }
+            }
+            let step = place.pointee == 0 ? 0 : length(place, end)
+            if step == 0 { return place }
+            place += step
+        }
+        return nil
+    }
 }

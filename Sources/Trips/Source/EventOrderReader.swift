@@ -8,8 +8,9 @@ import Problems
 final class EventOrderReader: RowReader {
     let fields: TripFieldSet
     private let files: MappedFiles
-    private let headers: [CSVHeader]
-    private let decoders: [CSVDecoder]
+    let header: CSVHeader
+    /// Stretches of the files that one header says the columns of, in their order: a file each, or more where headers stand further down.
+    private var stretches: [Stretch] = []
     private var order: EventTimeOrder
     private var next = 0
     private var gathered = GatheredRows()
@@ -21,6 +22,12 @@ final class EventOrderReader: RowReader {
     private let rows = CSVRows(capacity: 4096)
     /// For each file, each 4096th row's start and line: the line of a rejected row is counted from the nearest.
     private var lineMarks: [[(offset: Int, line: Int64)]]
+    /// Knows from the pass that built the index how many records there are; what is rejected later counts where it stands in the files.
+    private var guards: RejectGuard
+    /// Where each block of records that are judged together starts, counted from the base of the mapped files.
+    private var blockStarts: [Int]
+    private let ahead: MaxAhead?
+    private var clock: RowClock
 
     init(
         paths: [String], options: TripSourceOptions, guards: RejectGuard, warnings: inout [String],
@@ -37,19 +44,18 @@ final class EventOrderReader: RowReader {
             warnings += columnWarnings(header)
             headers.append(header)
         }
-        self.headers = headers
-        let (fields, capacity) = (fields, rows.capacity)
-        decoders = headers.map {
-            CSVDecoder(header: $0, fields: fields, eventTime: options.clockField, capacity: capacity)
-        }
+        header = headers[0]
         lineMarks = headers.map { _ in [] }
+        (ahead, clock) = (options.ahead, RowClock(options))
+        (self.guards, blockStarts) = (guards, [])
         let bytes = opened.reduce(0) { $0 + $1.size }
         order = EventTimeOrder(capacity: bytes / 380)
-        var indexer = Indexer(options: options, guards: guards)
-        for file in headers.indices {
-            try index(file, &indexer) { progress?($0, bytes) }
+        var indexer = Indexer(options: options, guards: guards.keepingBlocks())
+        for (file, header) in headers.enumerated() {
+            try index(file, header, &indexer) { progress?($0, bytes) }
         }
         try indexer.guards.finish()
+        (self.guards, blockStarts) = (indexer.guards, indexer.blockStarts)
         filteredByRange = indexer.filtered
         order.sort()
     }
@@ -67,17 +73,20 @@ final class EventOrderReader: RowReader {
         batch.fields = fields
         let mappedEnd = files.ranges.last?.upperBound ?? 0
         while batch.count < batch.capacity, next < order.count {
-            let file = self.file(at: Int(order.entries[next].offset))
-            // Rows without a usable time come first; the pass that built the index has judged them.
-            let isUnusable = order.entries[next].time == EventTimeOrder.Entry.unusable
+            let stretch = stretch(at: Int(order.entries[next].offset))
+            let (file, decoder) = (stretch.file, stretch.decoder)
+            let columns = decoder.header.names.count
+            // Rows without a usable time come first, then those too far ahead; the pass that built the index has judged them.
+            let kind = order.entries[next].time
+            let isJudged = kind <= EventTimeOrder.Entry.ahead
             let end = min(order.count, next + min(batch.capacity - batch.count, Self.pieceRows))
             let (countBefore, rejectsBefore) = (batch.count, rejects.count)
             rows.removeAll()
-            var framer = CSVFramer(header: headers[file], source: files.base, offset: 0, line: 0)
+            var framer = CSVFramer(header: decoder.header, source: files.base, offset: 0, line: 0)
             while next < end {
                 let entry = order.entries[next]
-                guard files.ranges[file].contains(Int(entry.offset)),
-                    (entry.time == EventTimeOrder.Entry.unusable) == isUnusable
+                guard stretch.bytes.contains(Int(entry.offset)),
+                    isJudged ? entry.time == kind : entry.time > EventTimeOrder.Entry.ahead
                 else { break }
                 if next + Self.prefetchDistance < order.count {
                     let ahead = Int(order.entries[next + Self.prefetchDistance].offset)
@@ -85,28 +94,38 @@ final class EventOrderReader: RowReader {
                 }
                 let row = rows.count
                 framer.fillOne(
-                    rows, at: Int(entry.offset), line: entry.offset, end: files.ranges[file].upperBound,
+                    rows, at: Int(entry.offset), line: entry.offset, end: stretch.bytes.upperBound,
                     rejects: &rejects)
                 if rows.count > row {
-                    let length = rows.length(of: row, columns: headers[file].names.count)
+                    let length = rows.length(of: row, columns: columns)
                     rows.base[row] = gathered.append(
                         UnsafeBufferPointer(start: files.base + Int(entry.offset), count: length))
                     batch.eventTimes[batch.count + row] = entry.time
                 }
                 next += 1
             }
-            let decoder = decoders[file]
             for field in fields.subtracting(decoder.fields).fields {
                 (batch.column(field) + batch.count).update(repeating: nullCell, count: rows.count)
             }
             batch.source = gathered.start
-            decoder.decode(rows, into: batch, rejects: &rejects)
-            // Until here a row's line was its place in the files.
+            // Until here a row's line is its place in the files, in the order of the rejects.
+            var places = rejects[rejectsBefore...].map(\.location.line)
             for index in rejectsBefore..<rejects.count {
                 rejects[index].location.line = line(at: rejects[index].location.line, in: file)
             }
-            if !isUnusable {
-                try guards.observe(accepted: batch.count - countBefore, rejects: rejects[rejectsBefore...])
+            func lineOf(_ place: Int64) -> Int {
+                places.append(Int(place))
+                return line(at: Int(place), in: file)
+            }
+            decoder.decode(rows, into: batch, rejects: &rejects, lineOf: lineOf)
+            if let ahead, kind == EventTimeOrder.Entry.ahead {
+                decoder.removeAhead(
+                    of: ahead, rows, batch, from: countBefore, clock: &clock, rejects: &rejects, lineOf: lineOf)
+            }
+            if !isJudged {
+                for (place, reject) in zip(places, rejects[rejectsBefore...]) {
+                    try self.guards.reject(reject, ofRecord: record(at: place))
+                }
             }
         }
         return true
@@ -147,20 +166,67 @@ extension EventOrderReader {
         var guards: RejectGuard
         var clock: RowClock
         var filtered = 0
+        var blockStarts: [Int] = []
         init(options: TripSourceOptions, guards: RejectGuard) {
             (self.options, self.guards, clock) = (options, guards, RowClock(options))
         }
+
+        /// Judges what was framed in one go, and notes where blocks begin.
+        mutating func observe(_ rows: CSVRows, _ rejects: [Reject]) throws(Problem) {
+            // Framing rejects are no rows; the others are.
+            let odd = rejects.filter { $0.offset >= 0 }
+            let count = rows.count + odd.count
+            let first = guards.records
+            let blockSize = RejectGuard.blockSize
+            var next = (first + blockSize - 1) / blockSize * blockSize - first
+            if next < count {
+                var starts = (0..<rows.count).map { rows.base[$0] + Int(rows.separators[Int(rows.first[$0])] &+ 1) }
+                if !odd.isEmpty { starts = (starts + odd.map(\.offset)).sorted() }
+                while next < count {
+                    blockStarts.append(starts[next])
+                    next += blockSize
+                }
+            }
+            if rejects.isEmpty { return try guards.accept(rows.count) }
+            var lines = UnsafeBufferPointer(start: rows.line, count: rows.count).map { $0 }
+            if rejects.count > odd.count {
+                let rejected = Set(rejects.lazy.filter { $0.offset < 0 }.map { Int64($0.location.line) })
+                lines.removeAll { rejected.contains($0) }
+            }
+            try lines.withUnsafeBufferPointer { lines throws(Problem) in
+                try guards.observe(accepted: lines, rejects: rejects)
+            }
+        }
+    }
+
+    private struct Stretch {
+        let file: Int
+        var bytes: Range<Int>
+        let decoder: CSVDecoder
+    }
+
+    /// From a place to the end of a file all rows are read by the header.
+    private func begin(_ file: Int, at start: Int, _ header: CSVHeader, _ options: TripSourceOptions) -> CSVDecoder {
+        let decoder = CSVDecoder(header: header, fields: fields, eventTime: options.clockField, capacity: rows.capacity)
+        if let last = stretches.indices.last, stretches[last].file == file {
+            stretches[last].bytes = stretches[last].bytes.lowerBound..<start
+        }
+        stretches.append(Stretch(file: file, bytes: start..<files.ranges[file].upperBound, decoder: decoder))
+        return decoder
     }
 
     /// One pass over a file: an entry for each row, also for those that are to be rejected when their turn comes.
-    private func index(_ file: Int, _ indexer: inout Indexer, progress: (Int) -> Void) throws(Problem) {
+    private func index(
+        _ file: Int, _ header: CSVHeader, _ indexer: inout Indexer, progress: (Int) -> Void
+    ) throws(Problem) {
         let range = files.ranges[file]
-        let header = headers[file]
-        let decoder = decoders[file]
+        var decoder = begin(file, at: range.lowerBound, header, indexer.options)
         var framer = CSVFramer(
-            header: header, source: files.base, offset: range.lowerBound + header.length, line: 2)
+            header: header, source: files.base, offset: range.lowerBound + header.length,
+            line: Int64(header.firstRowLine))
         var rejects: [Reject] = []
         let (from, to) = (indexer.options.from ?? .min, indexer.options.to ?? .max)
+        let latest = indexer.options.ahead?.latest ?? .max
         let withSeconds = indexer.options.spread == .byDuration
         var markedLine: Int64 = -4096
         while true {
@@ -172,8 +238,13 @@ extension EventOrderReader {
             }
             let outcome = framer.fill(
                 rows, limit: rows.capacity, until: range.upperBound, isLast: true, rejects: &rejects)
+            if case .header(let header) = outcome {
+                try header.require(indexer.options.requiredFields, for: indexer.options.purpose)
+                decoder = begin(file, at: framer.offset, header, indexer.options)
+                framer = framer.goingOn(under: header)
+                continue
+            }
             guard case .advanced = outcome else { break }
-            var good = 0
             decoder.forEachTime(rows, files.base, withSeconds: withSeconds) { row, cell, seconds in
                 let offset = Int64(rows.base[row] + Int(rows.separators[Int(rows.first[row])] &+ 1))
                 guard cell > WallTime.outOfRange else {
@@ -187,8 +258,21 @@ extension EventOrderReader {
                             bytes: [], offset: -1))
                     return
                 }
-                good += 1
                 let time = indexer.clock.eventTime(WallTime(cell: cell), seconds: seconds, line: rows.line[row])
+                if time > latest, let ahead = indexer.options.ahead {
+                    let mark = indexer.clock.mark(WallTime(cell: cell))
+                    if mark > latest {
+                        order.append(.init(time: EventTimeOrder.Entry.ahead, offset: offset))
+                        let field = indexer.options.clockField
+                        rejects.append(
+                            decoder.rejectAhead(rows, row, field, ahead.excess(of: mark), files.base) { Int($0) })
+                        // It is put away when its turn comes; until then its row's first line says which row it is.
+                        rejects[rejects.count - 1].location.line = Int(rows.line[row])
+                        rejects[rejects.count - 1].bytes = []
+                        rejects[rejects.count - 1].offset = -1
+                        return
+                    }
+                }
                 if time >= from, time < to {
                     order.append(.init(time: time, offset: offset))
                 } else {
@@ -198,13 +282,23 @@ extension EventOrderReader {
             for reject in rejects where reject.offset >= 0 {
                 order.append(.init(time: EventTimeOrder.Entry.unusable, offset: Int64(reject.offset)))
             }
-            try indexer.guards.observe(accepted: good, rejects: rejects)
+            try indexer.observe(rows, rejects)
             progress(framer.offset)
         }
     }
 
-    private func file(at offset: Int) -> Int {
-        files.ranges.lastIndex { $0.lowerBound <= offset } ?? 0
+    /// The number of the record at a place, to the block.
+    private func record(at offset: Int) -> Int {
+        var (low, high) = (0, blockStarts.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if blockStarts[middle] <= offset { low = middle + 1 } else { high = middle }
+        }
+        return max(0, low - 1) * RejectGuard.blockSize
+    }
+
+    private func stretch(at offset: Int) -> Stretch {
+        stretches[stretches.lastIndex { $0.bytes.lowerBound <= offset } ?? 0]
     }
 
     private func line(at offset: Int, in file: Int) -> Int {
@@ -215,7 +309,7 @@ extension EventOrderReader {
             if marks[middle].offset <= offset { low = middle } else { high = middle }
         }
         guard low < marks.count else { return 0 }
-        let newline = Int32(headers[file].newline)
+        let newline = Int32(stretches.first { $0.file == file }?.decoder.header.newline ?? 0x0a)
         var line = Int(marks[low].line)
         var place = files.base + marks[low].offset
         let end = files.base + offset

@@ -3,16 +3,18 @@ import Glibc
 
 /// The rows of some files in the order of their event time: 16 bytes a row, whatever the files' size.
 ///
-/// Rows whose time cannot be used come first, so that they are rejected (with their reason) in the order of the file.
+/// Rows whose time cannot be used, or is not taken, come first, so that they are rejected (with their reason) in the order of the file.
 /// Rows of one time keep the order of their files.
 struct EventTimeOrder: ~Copyable {
     struct Entry {
-        /// Event time, ms UTC; `unusable` for a row without one.
+        /// Event time, ms UTC; `unusable` for a row without one, `ahead` for one that is rejected.
         var time: Int64
         /// Where the row starts, counted from the base of the mapped files.
         var offset: Int64
 
         static let unusable = Int64.min
+        /// In place of a time that is too far ahead to be taken.
+        static let ahead = Int64.min + 1
 
         @inline(__always)
         func precedes(_ other: Entry) -> Bool { time != other.time ? time < other.time : offset < other.offset }

@@ -8,6 +8,11 @@ final class FileOrderReader: RowReader {
     let fields: TripFieldSet
     private let rows = CSVRows(capacity: 16384)
     private var current: Input?
+    private var firstHeader: CSVHeader?
+    var header: CSVHeader {
+        guard let firstHeader else { preconditionFailure("a reader is opened before it is used") }
+        return firstHeader
+    }
     private var nextPath = 0
 
     /// The file that is being read: all of it mapped, or a stream of which one piece is at hand.
@@ -33,7 +38,8 @@ final class FileOrderReader: RowReader {
     /// Opens the first file, so that what is wrong with it is said before anything starts.
     func open(_ warnings: inout [String]) throws(Problem) {
         current = try openNext()
-        if let header = current?.framer.header { warnings += columnWarnings(header) }
+        firstHeader = current?.framer.header
+        if let firstHeader { warnings += columnWarnings(firstHeader) }
     }
 
     func fill(_ batch: TripBatch, _ rejects: inout [Reject], _ guards: inout RejectGuard) throws(Problem) -> Bool {
@@ -53,9 +59,14 @@ final class FileOrderReader: RowReader {
                     rows, limit: batch.capacity - batch.count, until: current!.end, isLast: current!.isLast,
                     rejects: &rejects)
                 if rows.count > 0 { current!.decoder.decode(rows, into: batch, rejects: &rejects) }
-                try guards.observe(accepted: batch.count - countBefore, rejects: rejects[rejectedBefore...])
+                try guards.observe(
+                    accepted: UnsafeBufferPointer(
+                        start: batch.positions + countBefore, count: batch.count - countBefore),
+                    rejects: rejects[rejectedBefore...])
             }
+            if case .header(let header) = outcome { try goOn(under: header) }
             if batch.count > 0 || rejects.count > rejectsBefore { return true }
+            if case .header = outcome { continue }
             if current!.isLast { current = try openNext() } else { try readOn() }
         }
         return false
@@ -88,9 +99,17 @@ final class FileOrderReader: RowReader {
         try header.require(options.requiredFields, for: options.purpose)
         return Input(
             owner: owner, stream: stream,
-            framer: CSVFramer(header: header, source: source, offset: header.length, line: 2),
+            framer: CSVFramer(
+                header: header, source: source, offset: header.length, line: Int64(header.firstRowLine)),
             decoder: CSVDecoder(header: header, fields: fields, eventTime: nil, capacity: rows.capacity),
             end: count, isLast: isLast)
+    }
+
+    /// Rows below a header that stands further down are read by that one.
+    private func goOn(under header: CSVHeader) throws(Problem) {
+        try header.require(options.requiredFields, for: options.purpose)
+        current!.framer = current!.framer.goingOn(under: header)
+        current!.decoder = CSVDecoder(header: header, fields: fields, eventTime: nil, capacity: rows.capacity)
     }
 
     private static let pieceSize = 8 << 20

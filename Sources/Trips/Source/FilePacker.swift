@@ -37,10 +37,11 @@ struct FilePacker: ~Copyable {
     /// Adds the rows of a file.
     ///
     /// - Returns: false where there are too many different texts.
-    mutating func pack(_ file: Int, _ header: CSVHeader, progress: (Int) -> Void) throws(Problem) -> Bool {
+    mutating func pack(_ file: Int, _ first: CSVHeader, progress: (Int) -> Void) throws(Problem) -> Bool {
         let range = files.ranges[file]
+        var header = first
         var start = range.lowerBound + header.length
-        var line: Int64 = 2
+        var line = Int64(header.firstRowLine)
         // Where the next piece is thought to begin: behind a line end.
         var guess = start
         while start < range.upperBound {
@@ -55,12 +56,18 @@ struct FilePacker: ~Copyable {
             for (packer, piece) in pack(wave) {
                 if piece.bytes.upperBound <= start, !piece.bytes.isEmpty { continue }
                 var (packer, piece) = (packer, piece)
-                if piece.bytes.lowerBound != start {
+                if piece.bytes.lowerBound != start || !piece.header.hasColumns(of: header) {
                     piece.bytes = start..<piece.bytes.upperBound
+                    piece.header = header
                     packer = 0
                     workers[0].pack(&piece)
                 }
                 guard !workers[packer].hasTooManyTexts else { return false }
+                for var next in piece.headers {
+                    next.line += Int(line)
+                    try next.require(options.requiredFields, for: options.purpose)
+                    header = next
+                }
                 try take(piece, by: packer, line)
                 start = piece.end
                 line += piece.lines
@@ -144,15 +151,16 @@ struct FilePacker: ~Copyable {
             }
             order.append(.init(time: time, offset: Int64(piece: number, row: row)))
         }
-        let before = rejects.count
         for var reject in piece.rejects {
             reject.location.line += Int(firstLine)
             rejects.append(reject)
         }
-        var judged = before
-        for look in piece.looks {
-            try guards.observe(accepted: look.accepted, rejects: rejects[judged..<judged + look.rejected])
-            judged += look.rejected
+        for step in piece.steps {
+            try guards.accept(step.accepted)
+            if var reject = step.reject {
+                reject.location.line += Int(firstLine)
+                try guards.reject(reject)
+            }
         }
     }
 }
@@ -161,7 +169,8 @@ struct FilePacker: ~Copyable {
 final class PieceWorker {
     /// A piece of a file, and what became of it.
     struct Piece {
-        let header: CSVHeader
+        /// What its first row is read by.
+        var header: CSVHeader
         /// The bytes' numbers count from here.
         let source: UnsafePointer<UInt8>
         var bytes: Range<Int>
@@ -179,8 +188,10 @@ final class PieceWorker {
         var rowLines: [UInt32] = []
         /// Their lines are counted from the piece's first, which is 0.
         var rejects: [Reject] = []
-        /// How many rows were used and rejected, some hundred rows at a time.
-        var looks: [(accepted: Int, rejected: Int)] = []
+        /// How its accepted and rejected rows follow each other.
+        var steps: [(accepted: Int, reject: Reject?)] = []
+        /// Headers that stand in it; their lines are counted as those of rejects.
+        var headers: [CSVHeader] = []
         var failure: Problem?
     }
 
@@ -210,13 +221,10 @@ final class PieceWorker {
         piece.times.removeAll()
         piece.rowLines.removeAll()
         piece.rejects.removeAll()
-        piece.looks.removeAll()
+        piece.steps.removeAll()
+        piece.headers.removeAll()
         guard !hasTooManyTexts else { return }
-        let decoder = CSVDecoder(
-            header: piece.header, fields: options.decodedFields, eventTime: options.clockField,
-            capacity: rows.capacity)
-        let missing = options.decodedFields.subtracting(decoder.fields).fields
-        for field in missing { batch.column(field).update(repeating: nullCell, count: batch.capacity) }
+        var decoder = decoder(of: piece.header)
         var framer = CSVFramer(
             header: piece.header, source: piece.source, offset: piece.bytes.lowerBound, line: 0)
         var count = 0
@@ -229,6 +237,12 @@ final class PieceWorker {
             let outcome = framer.fill(
                 rows, limit: rows.capacity, until: piece.bytes.upperBound, isLast: piece.isLast,
                 rejects: &piece.rejects)
+            if case .header(let header) = outcome {
+                piece.headers.append(header)
+                framer = framer.goingOn(under: header)
+                decoder = self.decoder(of: header)
+                continue
+            }
             guard case .advanced = outcome else { break }
             decoder.decode(rows, into: batch, rejects: &piece.rejects)
             guard texts.intern(batch, fields: columns) else {
@@ -236,18 +250,33 @@ final class PieceWorker {
                 return
             }
             clock.stamp(batch)
+            if let ahead = options.ahead, batch.hasEvent(after: ahead.latest) {
+                decoder.removeAhead(of: ahead, rows, batch, from: 0, clock: &clock, rejects: &piece.rejects)
+            }
             append(to: count)
             count += batch.count
             piece.times.append(contentsOf: UnsafeBufferPointer(start: batch.eventTimes, count: batch.count))
             if options.spread == .uniform {
                 for row in 0..<batch.count { piece.rowLines.append(UInt32(batch.positions[row])) }
             }
-            piece.looks.append((batch.count, piece.rejects.count - before))
+            piece.steps += RejectGuard.steps(
+                accepted: UnsafeBufferPointer(start: batch.positions, count: batch.count),
+                rejects: piece.rejects[before...])
         }
         (piece.end, piece.lines) = (framer.offset, framer.line)
         do {
             piece.start = try file.append(UnsafeBufferPointer(rebasing: packed[..<(count * (columns.count + 1))]))
         } catch { piece.failure = error }
+    }
+
+    /// A decoder of the wanted columns; those that the header lacks are made null.
+    private func decoder(of header: CSVHeader) -> CSVDecoder {
+        let decoder = CSVDecoder(
+            header: header, fields: options.decodedFields, eventTime: options.clockField, capacity: rows.capacity)
+        for field in options.decodedFields.subtracting(decoder.fields).fields {
+            batch.column(field).update(repeating: nullCell, count: batch.capacity)
+        }
+        return decoder
     }
 
     /// Puts the batch's rows behind `count` others.

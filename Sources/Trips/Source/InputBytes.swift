@@ -1,3 +1,4 @@
+internal import CMappedFault
 import Compression
 import Glibc
 import Problems
@@ -18,7 +19,8 @@ enum InputBytes {
             return
         }
         let reader = try DecompressingReader(path: path)
-        if case .plain = reader.format, let file = try OpenFile(path: path) {
+        // A pipe is opened once: the second time would wait for another writer, or find what comes first gone.
+        if case .plain = reader.format, OpenFile.isRegular(path), let file = try OpenFile(path: path) {
             self = .file(file)
         } else {
             self = .stream(reader)
@@ -37,10 +39,17 @@ enum InputBytes {
 /// An open regular file and its size.
 final class OpenFile {
     fileprivate let descriptor: Int32
+    fileprivate let name: String
     let size: Int
+
+    static func isRegular(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+    }
 
     /// Nil for what is no regular file.
     init?(path: String) throws(Problem) {
+        name = path
         descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw Self.failure("cannot open \"\(path)\"") }
         var status = stat()
@@ -52,6 +61,7 @@ final class OpenFile {
     }
 
     init(spooling reader: DecompressingReader) throws(Problem) {
+        name = reader.name
         descriptor = try Self.temporary(for: "the unpacked \"\(reader.name)\"")
         let folder = Self.temporaryFolder
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
@@ -112,6 +122,8 @@ final class MappedFiles {
     /// Where each file lies, counted from `base`; starts are multiples of the page size.
     let ranges: [Range<Int>]
     private let size: Int
+    /// Under which a file that loses bytes is told of.
+    private let guards: [Int32]
 
     init(_ files: [OpenFile]) throws(Problem) {
         let page = Int(getpagesize())
@@ -137,9 +149,15 @@ final class MappedFiles {
         }
         base = UnsafePointer(start.assumingMemoryBound(to: UInt8.self))
         self.ranges = ranges
+        guards = zip(files, ranges).map { file, range in
+            taxi_mapping_begin(start + range.lowerBound, range.count, file.name)
+        }
     }
 
-    deinit { munmap(UnsafeMutableRawPointer(mutating: base), size) }
+    deinit {
+        for mapping in guards { taxi_mapping_end(mapping) }
+        munmap(UnsafeMutableRawPointer(mutating: base), size)
+    }
 
     /// The first bytes of a file, for its header.
     func sample(of file: Int) -> UnsafeBufferPointer<UInt8> {

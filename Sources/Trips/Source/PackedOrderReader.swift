@@ -12,6 +12,7 @@ import Synchronization
 /// Rejected rows come first, in the order of the files.
 final class PackedOrderReader: RowReader {
     let fields: TripFieldSet
+    let header: CSVHeader
     private let columns: [(field: TripField, isText: Bool)]
     private let order: EventTimeOrder
     private let packed: PackedTrips
@@ -47,6 +48,7 @@ final class PackedOrderReader: RowReader {
             try header.require(options.requiredFields, for: options.purpose)
             headers.append(header)
         }
+        header = headers[0]
         var packer = try FilePacker(files, options: options, guards: guards, expectedRows: bytes / 380)
         for (file, header) in headers.enumerated() {
             guard try packer.pack(file, header, progress: { progress?($0, bytes) }) else { return nil }

@@ -14,13 +14,17 @@ struct RowClock {
     /// Event time of a row with a readable time.
     @inline(__always)
     mutating func eventTime(_ wall: WallTime, seconds: Int64, line: Int64) -> EventTime {
-        let mark = cursor.utcMs(of: wall.seconds)
+        let mark = mark(wall)
         return switch options.spread {
         case .none: mark
         case .uniform: mark &+ Self.uniform(line: line, seed: options.seed)
         case .byDuration: mark &+ seconds % 900 &* 1000
         }
     }
+
+    /// The time that was published, before it is spread.
+    @inline(__always)
+    mutating func mark(_ wall: WallTime) -> EventTime { cursor.utcMs(of: wall.seconds) }
 
     /// Sets the event times of rows whose clock column is readable.
     mutating func stamp(_ batch: TripBatch) {

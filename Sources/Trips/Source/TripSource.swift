@@ -17,16 +17,21 @@ public final class TripSource: @unchecked Sendable {
     private var reader: any RowReader
     private var guards: RejectGuard
     private let cleaner: Cleaner?
+    private let watch: InputWatch
 
     /// Opens the files, and builds the index where an order is asked for.
     ///
-    /// - Parameter progress: told how many bytes of how many the index has seen.
+    /// - Parameters:
+    ///   - watch: of the files, as they were when somebody first looked at them; nil begins now.
+    ///   - progress: told how many bytes of how many the index has seen.
     /// - Throws: `Problem`: `.noInput` for a missing file, `.badData` for one that is no trip file or of which more than half is rejected,
-    ///   `.inputOutput` where it cannot be read or unpacked.
+    ///   `.inputOutput` where it cannot be read or unpacked, or has changed.
     public init(
-        paths: [String], options: TripSourceOptions, progress: ((_ done: Int, _ of: Int) -> Void)? = nil
+        paths: [String], options: TripSourceOptions, watch: InputWatch? = nil,
+        progress: ((_ done: Int, _ of: Int) -> Void)? = nil
     ) throws(Problem) {
         self.options = options
+        self.watch = watch ?? InputWatch(paths: paths)
         let name = paths.map(InputBytes.name).joined(separator: ", ")
         guards = RejectGuard(source: name, isTolerant: options.toleratesRejects)
         cleaner = options.cleaning.map { _ in Cleaner() }
@@ -44,16 +49,30 @@ public final class TripSource: @unchecked Sendable {
                 paths: paths, options: options, guards: guards, warnings: &warnings,
                 progress: progress)
         }
+        try self.watch.requireUnchanged()
     }
+
+    /// The header of the first file.
+    public var header: CSVHeader { reader.header }
 
     /// Fills the batch with the next trips; false at the end, with an empty batch.
     ///
-    /// Event times are set but with the clock `now`, which stamps at sending.
+    /// Event times are set but with the clock `now`, which stamps at sending. A batch's text may lie in the file: who uses it later looks
+    /// at `requireUnchanged` afterwards.
+    ///
+    /// - Throws: `Problem(.inputOutput)` where a file has changed since it was opened, and as `init`.
     public func next(into batch: TripBatch) throws(Problem) -> Bool {
         while true {
             batch.reset()
             if let limit = options.limit, counts.delivered >= limit { return false }
-            guard try fill(batch) else {
+            let hasMore: Bool
+            do throws(Problem) { hasMore = try fill(batch) } catch {
+                // What cannot be used may be so because somebody writes to the file.
+                try watch.requireUnchanged()
+                throw error
+            }
+            try watch.requireUnchanged()
+            guard hasMore else {
                 try guards.finish()
                 return false
             }
@@ -61,6 +80,9 @@ public final class TripSource: @unchecked Sendable {
             if batch.count > 0 { return true }
         }
     }
+
+    /// - Throws: `Problem(.inputOutput)` where a file is not what it was when the source was opened.
+    public func requireUnchanged() throws(Problem) { try watch.requireUnchanged() }
 
     /// The rejected rows since the last call, in the order they were met.
     public func takeRejects() -> [Reject] {
@@ -118,6 +140,8 @@ public final class TripSource: @unchecked Sendable {
 protocol RowReader: AnyObject {
     /// The columns that a batch holds; those that no file has are null.
     var fields: TripFieldSet { get }
+    /// Of the first file.
+    var header: CSVHeader { get }
     /// Appends rows up to the batch's capacity; false when there are no more. Tells the guard of all rows it has not judged before.
     func fill(_ batch: TripBatch, _ rejects: inout [Reject], _ guards: inout RejectGuard) throws(Problem) -> Bool
     /// Rows left out since the last call, by rule, that no batch has shown.
@@ -153,7 +177,7 @@ struct Cleaner {
 /// What a user should know about a file's columns, one sentence each.
 func columnWarnings(_ header: CSVHeader) -> [String] {
     var warnings: [String] = []
-    let missing = TripFieldSet.all.subtracting(header.present).fields
+    let missing = header.missing.fields
     if !missing.isEmpty {
         let names = missing.map { field in
             "\"\(field.header)\""

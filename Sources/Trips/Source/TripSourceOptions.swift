@@ -45,6 +45,8 @@ public struct TripSourceOptions: Sendable {
     public var zone: ZoneClock
     /// So many trips are passed over, since an earlier run has delivered them.
     public var skip: Int
+    /// With the clocks `start` and `end`: later trips are rejected as out of range. nil takes any time.
+    public var ahead: MaxAhead?
     /// Goes on however many rows are rejected, instead of stopping when it is more than half.
     public var toleratesRejects = false
 

@@ -80,7 +80,7 @@ final class Execution {
         if let first = failures.first { (failure["step"], failure["error"]) = (first.step, first.error) }
         if stop == .timeout { failure["error"] = "the run took longer than \(spec.timeoutMs ?? 0) ms" }
         return TemplateValues(
-            interval: interval.map { ($0.name(in: zone), zone.iso(ms: $0.start), zone.iso(ms: $0.end)) },
+            interval: interval.map { (spec.text(of: $0), zone.iso(ms: $0.start), zone.iso(ms: $0.end)) },
             runID: run.id, params: run.params, steps: outputs, environment: surroundings.environment, failure: failure)
     }
 }

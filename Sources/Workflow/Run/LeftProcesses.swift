@@ -10,20 +10,26 @@ internal import Problems
 enum LeftProcesses {
     /// Holds the run's id in the environment of each step.
     static let variable = "TAXI_RUN"
+    /// Holds the step's name.
+    static let stepVariable = "TAXI_STEP"
 
     /// Ends them all, and waits until they are gone.
     ///
-    /// - Parameter noted: leaders of process groups that the history knows.
+    /// - Parameters:
+    ///   - step: only those of this step; nil for all.
+    ///   - noted: leaders of process groups that the history knows.
     /// - Throws: `.tryAgain` where one does not end, such as one that waits for a disk that does not answer.
-    static func end(of runID: String, noted: [RunningProcess]) throws(Problem) {
+    static func end(of runID: String, step: String? = nil, noted: [RunningProcess] = []) throws(Problem) {
         for process in noted where process.isAlive { kill(-process.pid, SIGKILL) }
-        let entry = Array("\(variable)=\(runID)".utf8) + [0]
+        let entries = (["\(variable)=\(runID)"] + (step.map { ["\(stepVariable)=\($0)"] } ?? [])).map {
+            Array($0.utf8) + [0]
+        }
         // One that forks while we look shows up in the next round.
         let deadline = ContinuousClock.now + .seconds(10)
-        while case let left = found(with: entry), !left.isEmpty {
+        while case let left = found(with: entries), !left.isEmpty {
             guard ContinuousClock.now < deadline else {
                 throw Problem(
-                    .tryAgain, "process \(left[0]) of run \(runID), which an earlier scheduler left, does not end",
+                    .tryAgain, "process \(left[0]) of run \(runID) does not end",
                     hint: "Find out what it waits for; the run goes on when it has ended.")
             }
             for pid in left { kill(pid, SIGKILL) }
@@ -31,7 +37,7 @@ enum LeftProcesses {
         }
     }
 
-    private static func found(with entry: [UInt8]) -> [Int32] {
+    private static func found(with entries: [[UInt8]]) -> [Int32] {
         guard let listing = opendir("/proc") else { return [] }
         defer { closedir(listing) }
         var pids: [Int32] = []
@@ -39,7 +45,7 @@ enum LeftProcesses {
             let name = withUnsafePointer(to: &item.pointee.d_name) {
                 $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
-            guard let pid = Int32(name), pid != getpid(), holds(entry, pid) else { continue }
+            guard let pid = Int32(name), pid != getpid(), entries.allSatisfy({ holds($0, pid) }) else { continue }
             pids.append(pid)
         }
         return pids

@@ -39,6 +39,8 @@ final class RunDriver {
     let workflows: WorkflowFolder?
     /// Steps of all runs that may be under way at once, whatever their pools allow.
     private let slots: Int
+    /// What the step hides that began these runs.
+    private let inheritedSecrets: [String]
 
     /// Asked once: it is read from files.
     private let process = RunningProcess.current
@@ -58,10 +60,10 @@ final class RunDriver {
 
     init(
         history: RunHistory, surroundings: StepSurroundings, logs: RunLogs, workflows: WorkflowFolder?,
-        slots: Int = 128
+        inheritedSecrets: [String] = [], slots: Int = 128
     ) {
         (self.history, self.surroundings, self.logs, self.slots) = (history, surroundings, logs, slots)
-        self.workflows = workflows
+        (self.workflows, self.inheritedSecrets) = (workflows, inheritedSecrets)
     }
 
     /// Runs under way.
@@ -286,7 +288,8 @@ final class RunDriver {
                     return try leaveOut(name, .skipped, execution)
                 }
             } catch {
-                return try fail(name, "if: \(error)", execution)
+                let reason = SecretMask(secrets(of: step, execution)).masked("if: \(error)")
+                return try fail(name, reason, execution)
             }
         }
         execution.attemptsHere[name, default: 0] += 1
@@ -307,7 +310,8 @@ final class RunDriver {
         let attempt = execution.nextAttempt(name)
         execution.beganAt[name] = .now
         let log = try logs.open(
-            runID, name, attempt: attempt, secrets: secrets(of: step), zone: execution.spec.zone, now: surroundings.now)
+            runID, name, attempt: attempt, secrets: secrets(of: step, execution), zone: execution.spec.zone,
+            now: surroundings.now)
         try history.begin(runID, name, attempt: attempt, pool: step.pool, at: surroundings.now())
         execution.running += 1
         running += 1
@@ -315,12 +319,12 @@ final class RunDriver {
         var surroundings = surroundings
         surroundings.environment["TAXI_WORKFLOW"] = execution.spec.name
         surroundings.environment[LeftProcesses.variable] = runID
-        surroundings.environment["TAXI_STEP"] = name
+        surroundings.environment[LeftProcesses.stepVariable] = name
         // What begins after a stop is there to tidy up, and gets its chance.
         let flag = execution.stop == nil ? execution.flag : StopFlag()
         let stepAttempt = StepAttempt(
             step: step, values: values, surroundings: surroundings,
-            folder: (execution.spec.file as NSString).deletingLastPathComponent, log: log,
+            folder: execution.spec.folder, log: log,
             isStopped: { flag.isStopped },
             started: { [mail] in mail.send(.init(runID: runID, step: name, what: .started(pid: $0))) })
         // Sendable by hand: the attempt and its log are used by this thread alone from here on.
@@ -407,10 +411,22 @@ final class RunDriver {
         events.append { execution.watch(event) }
     }
 
-    /// What the step takes from the environment by name must not show in its log.
-    private func secrets(of step: StepSpec) -> [String] {
-        step.templates.flatMap(\.references).compactMap { reference, _ in
+    /// What must not show in the step's log: what it takes from the environment by name, what any step of the run takes from a file
+    /// (an earlier one may have handed it on), and what the step that began this run hides.
+    private func secrets(of step: StepSpec, _ execution: Execution) -> [String] {
+        let spec = execution.spec
+        let own = (step.templates + (step.condition.map { [$0.left, $0.right] } ?? [])).flatMap(\.references)
+        let variables = own.compactMap { reference, _ in
             if case .environment(let name) = reference { surroundings.environment[name] } else { nil }
         }
+        let files = Set((spec.steps + [step]).flatMap(\.templates).flatMap(\.references).map(\.reference)).compactMap {
+            if case .file(let path) = $0 {
+                // The step that needs it says what is wrong with it.
+                return try? SecretFile.read(
+                    path.hasPrefix("/") || spec.folder.isEmpty ? path : "\(spec.folder)/\(path)")
+            }
+            return nil
+        }
+        return variables + files + inheritedSecrets
     }
 }

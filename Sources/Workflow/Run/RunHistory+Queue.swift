@@ -27,19 +27,26 @@ extension RunHistory {
         }
     }
 
-    /// The time up to which the due intervals of a workflow have been entered; nil where it was never looked at.
-    func enteredUntil(_ workflow: String) throws -> EventTime? {
+    /// The time up to which the due intervals of a workflow have been entered, and the earliest start that counted then; nil where it was
+    /// never looked at.
+    func entered(_ workflow: String) throws -> (until: EventTime, start: EventTime?)? {
         try explaining("looking at a schedule") {
-            try connection.integer(
-                "SELECT until_ms FROM workflow_schedules WHERE workflow = ?", .text(workflow), in: .times)
+            try connection.rows(
+                "SELECT until_ms, start_ms, workflow FROM workflow_schedules WHERE workflow = ?", .text(workflow)
+            ) { row throws(SQLiteError) in
+                (try row.integer(0, in: .times), try row.optionalInteger(1, in: .times))
+            }.first
         }
     }
 
-    func setEntered(_ workflow: String, until time: EventTime) throws {
+    /// - Parameter start: noted where it is given, else left as it is.
+    func setEntered(_ workflow: String, until time: EventTime, start: EventTime? = nil) throws {
         try group("noting how far a schedule is") {
             try connection.execute(
-                "INSERT INTO workflow_schedules VALUES (?, ?) ON CONFLICT DO UPDATE SET until_ms = excluded.until_ms",
-                .text(workflow), .integer(time))
+                """
+                INSERT INTO workflow_schedules (workflow, until_ms, start_ms) VALUES (?, ?, ?)
+                ON CONFLICT DO UPDATE SET until_ms = excluded.until_ms, start_ms = coalesce(excluded.start_ms, start_ms)
+                """, .text(workflow), .integer(time), start.map(SQLValue.integer) ?? .null)
         }
     }
 

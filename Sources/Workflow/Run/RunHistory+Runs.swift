@@ -139,19 +139,48 @@ extension RunHistory {
         }
     }
 
-    /// Asks the process of a run to stop it; a run without a process is cancelled at once.
+    /// Asks the process of a run to stop it; a run without a process is cancelled at once, and what its steps left is ended. So are the
+    /// runs that its steps have begun, and theirs.
     ///
-    /// - Throws: `.usage` where it has ended.
+    /// - Throws: `.usage` where it has ended; `.tryAgain` where a process that was left does not end.
     public func cancel(_ run: StoredRun, at now: EventTime) throws {
-        try group("cancelling a run") {
+        let left = try group("cancelling a run") {
             let present = try self.run(run.id)
-            switch present.shownState {
-            case "running":
-                try connection.execute("UPDATE stored_workflow_runs SET cancel = 1 WHERE run_id = ?", .text(run.id))
-            case "queued", "interrupted": try end(run.id, state: "cancelled", at: now)
-            default: throw Problem(.usage, "run \(run.id) is not under way: \(present.shownState)")
+            guard ["running", "queued", "interrupted"].contains(present.shownState) else {
+                throw Problem(.usage, "run \(run.id) is not under way: \(present.shownState)")
             }
+            return try cancelAll(from: present, at: now)
         }
+        for (id, processes) in left { try LeftProcesses.end(of: id, noted: processes) }
+    }
+
+    /// - Returns: the runs whose process is gone, with those of their steps that were noted.
+    private func cancelAll(
+        from run: StoredRun, at now: EventTime
+    ) throws -> [(id: String, processes: [RunningProcess])] {
+        var left: [(id: String, processes: [RunningProcess])] = []
+        switch run.shownState {
+        case "running":
+            try connection.execute("UPDATE stored_workflow_runs SET cancel = 1 WHERE run_id = ?", .text(run.id))
+        case "queued": try end(run.id, state: "cancelled", at: now)
+        case "interrupted":
+            left.append((run.id, try attempts(of: run.id).filter { $0.state == .running }.compactMap(\.process)))
+            try connection.execute(
+                """
+                UPDATE stored_workflow_steps SET state = 'cancelled', ended_ms = ?, error = 'the process that ran it was gone'
+                WHERE run_id = ? AND state = 'running'
+                """, .integer(now), .text(run.id))
+            try end(run.id, state: "cancelled", at: now)
+        default: break
+        }
+        for child in try children(of: run.id) { left += try cancelAll(from: child, at: now) }
+        return left
+    }
+
+    /// The runs that steps of a run have begun.
+    private func children(of runID: String) throws -> [StoredRun] {
+        // "0" is what follows "/".
+        try select("WHERE parent > ? AND parent < ?", .text("\(runID)/"), .text("\(runID)0"))
     }
 
     /// Runs under way whose end somebody asked for.

@@ -96,6 +96,9 @@ public final class RunHistory {
         return run
     }
 
+    /// The run of exactly this id; nil where there is none.
+    func runIfAny(_ id: String) throws -> StoredRun? { try select("WHERE run_id = ?", .text(id)).first }
+
     public func run(of workflow: String, _ interval: DataInterval) throws -> StoredRun? {
         try select(
             "WHERE workflow = ? AND interval_start_ms = ? AND interval_end_ms = ?", .text(workflow),

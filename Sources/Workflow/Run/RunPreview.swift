@@ -22,9 +22,9 @@ public struct RunPreview: Sendable {
 
     public init(_ spec: WorkflowSpec, interval: DataInterval?, params: [String: String]) {
         self.interval = interval
-        intervalName = interval?.name(in: spec.zone)
+        intervalName = interval.map { spec.name(of: $0) }
         let values = TemplateValues(
-            interval: interval.map { ($0.name(in: spec.zone), spec.zone.iso(ms: $0.start), spec.zone.iso(ms: $0.end)) },
+            interval: interval.map { (spec.text(of: $0), spec.zone.iso(ms: $0.start), spec.zone.iso(ms: $0.end)) },
             runID: nil, params: spec.params.merging(params) { $1 }, steps: [:], environment: [:])
         steps = spec.steps.map { step in
             Step(

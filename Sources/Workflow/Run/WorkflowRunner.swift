@@ -20,15 +20,18 @@ public struct WorkflowRunner {
 
     /// - Parameters:
     ///   - workflows: where a workflow is found that `on_failure` names.
+    ///   - inheritedSecrets: texts that no log of the run may show, besides its own.
     ///   - isInterrupted: asked several times a second; true cancels the run.
     ///   - watch: told on the caller's thread.
     public init(
         _ spec: WorkflowSpec, history: RunHistory, surroundings: StepSurroundings, logs: RunLogs,
-        workflows: WorkflowFolder? = nil, isInterrupted: @escaping () -> Bool,
+        workflows: WorkflowFolder? = nil, inheritedSecrets: [String] = [], isInterrupted: @escaping () -> Bool,
         watch: @escaping (RunEvent) -> Void = { _ in }
     ) {
         self.spec = spec
-        driver = RunDriver(history: history, surroundings: surroundings, logs: logs, workflows: workflows)
+        driver = RunDriver(
+            history: history, surroundings: surroundings, logs: logs, workflows: workflows,
+            inheritedSecrets: inheritedSecrets)
         (self.isInterrupted, self.watch) = (isInterrupted, watch)
     }
 

@@ -31,6 +31,7 @@ struct FolderWatch {
             let path = "\(folder.path)/\(name)"
             found[path] = Self.stamp(path)
         }
+        if let analyses = folder.analyses.folder { found[analyses] = Self.stamp(analyses) }
         guard found != stamps else { return nil }
         var problems: [Problem] = []
         if found[sharedPath] != stamps[sharedPath] {
@@ -39,9 +40,15 @@ struct FolderWatch {
             // All may mean something else now.
             read = [:]
         }
-        for path in found.keys.sorted() where path != sharedPath && (found[path] != stamps[path] || read[path] == nil) {
+        if let analyses = folder.analyses.folder, found[analyses] != stamps[analyses] {
+            // A step may name one that was not there before.
+            read = read.filter { if case .success = $0.value { true } else { false } }
+        }
+        for path in found.keys.sorted()
+        where path != sharedPath && path != folder.analyses.folder && (found[path] != stamps[path] || read[path] == nil)
+        {
             let spec = Result { () throws(Problem) in
-                try WorkflowSpec.load(path: path, zone: folder.zone, shared: try? shared.get())
+                try folder.load(file: path, shared: try? shared.get())
             }
             if case .failure(let problem) = spec { problems.append(problem) }
             read[path] = spec
@@ -75,7 +82,8 @@ struct FolderWatch {
 
     private static func stamp(_ path: String) -> Stamp? {
         var status = stat()
-        guard stat(path, &status) == 0 else { return nil }
+        // A pipe or a device is no file that somebody wrote, and reading it might never end.
+        guard stat(path, &status) == 0, [S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT) else { return nil }
         return Stamp(
             seconds: status.st_mtim.tv_sec, nanoseconds: status.st_mtim.tv_nsec, size: Int64(status.st_size),
             inode: UInt64(status.st_ino))

@@ -165,12 +165,22 @@ public final class Scheduler {
         }
     }
 
-    /// A workflow that was never looked at begins with its `start`, or else now: nothing before was asked for.
+    /// A workflow that was never looked at begins with its `start`, or else now: nothing before was asked for. One whose start was moved
+    /// back is looked at from there again: intervals that have a run keep it, and the others are caught up as the file says.
     private func enteredUntil(_ spec: WorkflowSpec, _ now: EventTime) throws -> EventTime {
-        if let until = try history.enteredUntil(spec.name) { return until }
-        let until = (spec.start ?? (only == nil ? now : lookedFrom)) - 1
-        try history.setEntered(spec.name, until: until)
-        return until
+        let first = spec.start ?? (only == nil ? now : lookedFrom)
+        guard let (until, start) = try history.entered(spec.name) else {
+            try history.setEntered(spec.name, until: first - 1, start: first)
+            return first - 1
+        }
+        // A version that noted no start has looked from the one of that time on.
+        guard let earlier = start ?? spec.start else { return until }
+        guard let wanted = spec.start, wanted < earlier, wanted <= until else {
+            if start == nil { try history.setEntered(spec.name, until: until, start: earlier) }
+            return until
+        }
+        try history.setEntered(spec.name, until: wanted - 1, start: wanted)
+        return wanted - 1
     }
 
     // MARK: runs

@@ -9,9 +9,13 @@ extension WorkflowSpec {
     /// - Parameters:
     ///   - zone: the zone where the file names none.
     ///   - shared: what the tenant's workflows share; nil where that is not known, and names of pools and notices are not checked.
+    ///   - analyses: those that steps may name besides taxi-cli's own.
     /// - Throws: `.configuration` with every mistake in the order of the file, `.noInput`, `.noPermission`.
-    public static func load(path: String, zone: String, shared: SharedSettings? = nil) throws(Problem) -> WorkflowSpec {
-        var reader = SpecReader(try YAMLNode.load(path: path), file: path, zone: zone, shared: shared)
+    public static func load(
+        path: String, zone: String, shared: SharedSettings? = nil, analyses: DeclaredAnalyses = DeclaredAnalyses()
+    ) throws(Problem) -> WorkflowSpec {
+        var reader = SpecReader(
+            try YAMLNode.load(path: path), file: path, zone: zone, shared: shared, analyses: analyses)
         return try reader.read()
     }
 }
@@ -27,12 +31,16 @@ struct SpecReader {
     private let file: String
     private let defaultZone: String
     private let shared: SharedSettings?
+    private let analyses: DeclaredAnalyses
     private var problems = ProblemList()
     private var params: [String: String] = [:]
     private var hasSchedule = false
 
-    init(_ node: YAMLNode, file: String, zone: String, shared: SharedSettings?) {
-        (self.node, self.file, defaultZone, self.shared) = (node, file, zone, shared)
+    init(
+        _ node: YAMLNode, file: String, zone: String, shared: SharedSettings?,
+        analyses: DeclaredAnalyses = DeclaredAnalyses()
+    ) {
+        (self.node, self.file, defaultZone, self.shared, self.analyses) = (node, file, zone, shared, analyses)
     }
 
     mutating func read() throws(Problem) -> WorkflowSpec {
@@ -105,6 +113,7 @@ struct SpecReader {
     static func day(_ text: String) -> Int? {
         let parts = text.split(separator: "-", omittingEmptySubsequences: false)
         guard parts.count == 3, parts[0].utf8.count == 4, parts[1].utf8.count == 2, parts[2].utf8.count == 2,
+            parts.allSatisfy({ $0.utf8.allSatisfy { (48...57).contains($0) } }),
             let year = UInt16(parts[0]), let month = UInt8(parts[1]), let day = UInt8(parts[2]),
             (1...12).contains(month),
             day >= 1, Int(day) <= Trips.Calendar.days(in: Int(month), of: Int(year))
@@ -189,7 +198,8 @@ struct SpecReader {
                     hint: "Take one of these needs away."))
         }
         var reader = StepReader(
-            names: names, graph: graph, params: Array(params.keys), hasSchedule: hasSchedule, folder: folder)
+            names: names, graph: graph, params: Array(params.keys), hasSchedule: hasSchedule, folder: folder,
+            analyses: analyses)
         for entry in entries { reader.readAction(of: entry) }
         var steps: [String: StepSpec] = [:]
         for entry in entries { steps[entry.name] = reader.read(entry, needs: needs[entry.name, default: []]) }

@@ -22,12 +22,16 @@ struct StepReader {
     private let params: [String]
     private let hasSchedule: Bool
     private let folder: String
+    private let declared: DeclaredAnalyses
     private(set) var problems = ProblemList()
     private var actions: [String: StepAction] = [:]
 
-    init(names: [String], graph: DAG, params: [String], hasSchedule: Bool, folder: String) {
+    init(
+        names: [String], graph: DAG, params: [String], hasSchedule: Bool, folder: String,
+        analyses: DeclaredAnalyses = DeclaredAnalyses()
+    ) {
         (self.names, self.graph, self.params) = (names, graph, params)
-        (self.hasSchedule, self.folder) = (hasSchedule, folder)
+        (self.hasSchedule, self.folder, declared) = (hasSchedule, folder, analyses)
     }
 
     /// To be called for all steps before `read`: references to a step's outputs depend on what it does.
@@ -104,7 +108,7 @@ struct StepReader {
             return .command(words)
         case "sql":
             let path = path(try value.text())
-            guard FileManager.default.isReadableFile(atPath: path) else {
+            guard FileManager.default.isReadableFile(atPath: path), YAMLNode.isPlainFile(path) else {
                 throw value.problem("cannot read file \"\(path)\"", hint: "Paths begin at the workflow's own folder.")
             }
             return .sqlFile(path: path)
@@ -112,7 +116,7 @@ struct StepReader {
             let by = try step["by"]?.choice(among: Self.periodKinds, of: "kind of period")
             var period: Template?
             if let node = step["period"] { period = try node.template() }
-            return .batch(analysis: try value.choice(among: Self.analyses, of: "analysis"), by: by, period: period)
+            return .batch(analysis: try analysis(value), by: by, period: period)
         case "http": return .http(try HTTPStep(value))
         case "s3": return .s3(try S3Step(value))
         case "sns": return .sns(try SNSStep(value))
@@ -121,6 +125,19 @@ struct StepReader {
         case "workflow": return .workflow(try WorkflowStep(value, of: step))
         default: return try Self.wait(value)
         }
+    }
+
+    /// One of taxi-cli's own, or of those that the tenant has declared, which are only read where a step names one.
+    private func analysis(_ node: YAMLNode) throws(Problem) -> String {
+        let name = try node.text()
+        if Self.analyses.contains(name) { return name }
+        let names: [String]
+        do throws(Problem) { names = try declared.read() } catch {
+            throw node.problem(
+                "analysis \"\(name)\" cannot be looked up: \(error.message)",
+                hint: "taxi-cli batch --list shows what is wrong with the declared analyses.")
+        }
+        return try node.choice(among: Self.analyses + names, of: "analysis")
     }
 
     private static func wait(_ value: YAMLNode) throws(Problem) -> StepAction {
@@ -134,7 +151,7 @@ struct StepReader {
             throw value.unexpected("one thing to wait for", hint: "Give file, or sql, or topic and offset.")
         }
         let template = try entry.value.template()
-        return entry.name == "file" ? .waitForFile(template) : .waitForRow(template)
+        return entry.name == "file" ? .waitForFile(template) : .waitForRow(try SQLTemplate(entry.value))
     }
 
     private func path(_ text: String) -> String {

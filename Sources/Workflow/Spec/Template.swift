@@ -17,6 +17,14 @@ public struct Template: Sendable, Hashable {
         case text(String)
         /// With the byte of the template's text at which the name stands.
         case reference(Reference, offset: Int)
+
+        /// Whether somebody else than the author of the workflow and of its environment says what stands there.
+        var isGiven: Bool {
+            switch self {
+            case .reference(.param, _), .reference(.step, _), .reference(.failure, _): true
+            default: false
+            }
+        }
     }
 
     public struct Mistake: Error, Sendable, Hashable {
@@ -49,6 +57,9 @@ public struct Template: Sendable, Hashable {
         if !rest.isEmpty { pieces.append(.text(String(rest))) }
         (self.source, self.pieces) = (source, pieces)
     }
+
+    /// One of a single piece.
+    init(_ piece: Piece) { (source, pieces) = ("", [piece]) }
 
     /// One without places to fill in, whatever stands in the text.
     init(text: String) { (source, pieces) = (text, text.isEmpty ? [] : [.text(text)]) }

@@ -1,5 +1,20 @@
 internal import Foundation
 public import Problems
+internal import YAML
+
+/// The analyses that a tenant has declared, as the feature that runs them knows them.
+public struct DeclaredAnalyses: Sendable {
+    /// Where their files are: where they change, workflows may mean something else.
+    let folder: String?
+    let read: @Sendable () throws(Problem) -> [String]
+
+    /// - Parameter read: gives their names; throws what is wrong with their files.
+    public init(
+        folder: String? = nil, read: @escaping @Sendable () throws(Problem) -> [String] = { () throws(Problem) in [] }
+    ) {
+        (self.folder, self.read) = (folder, read)
+    }
+}
 
 /// The workflows of a tenant: the YAML files of `<home>/<tenant>/workflows`, but for `workflows.yaml`, which holds what they share.
 public struct WorkflowFolder: Sendable {
@@ -8,13 +23,22 @@ public struct WorkflowFolder: Sendable {
     public let path: String
     /// The zone of workflows that name none.
     public let zone: String
+    /// The tenant's own analyses, which steps may name besides those of taxi-cli.
+    public let analyses: DeclaredAnalyses
 
-    public init(path: String, zone: String) { (self.path, self.zone) = (path, zone) }
+    public init(path: String, zone: String, analyses: DeclaredAnalyses = DeclaredAnalyses()) {
+        (self.path, self.zone, self.analyses) = (path, zone, analyses)
+    }
+
+    /// Reads a file of this folder, or one that might lie in it.
+    func load(file: String, shared: SharedSettings?) throws(Problem) -> WorkflowSpec {
+        try WorkflowSpec.load(path: file, zone: zone, shared: shared, analyses: analyses)
+    }
 
     /// The paths of the files, in alphabetical order; none where there is no such folder.
     public var files: [String] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
-        return names.sorted().filter { Self.isWorkflow($0) }.map { "\(path)/\($0)" }
+        return names.sorted().filter { Self.isWorkflow($0) }.map { "\(path)/\($0)" }.filter(YAMLNode.isPlainFile)
     }
 
     static func isWorkflow(_ name: String) -> Bool {
@@ -37,7 +61,7 @@ public struct WorkflowFolder: Sendable {
         return all
             + files.map { file in
                 do throws(Problem) {
-                    let spec = try WorkflowSpec.load(path: file, zone: zone, shared: try? shared.get())
+                    let spec = try load(file: file, shared: try? shared.get())
                     if let owner = owners[spec.name] { throw Self.duplicate(spec.name, file, owner) }
                     owners[spec.name] = file
                     return (file, .success(spec))
@@ -52,7 +76,7 @@ public struct WorkflowFolder: Sendable {
     /// - Throws: what `WorkflowSpec.load` throws; `.noInput` where there is no such workflow, with the nearest name.
     public func load(_ text: String) throws(Problem) -> WorkflowSpec {
         if text.hasSuffix(".yaml") || text.hasSuffix(".yml") || text.contains("/") {
-            return try WorkflowSpec.load(path: text, zone: zone, shared: try shared())
+            return try load(file: text, shared: try shared())
         }
         _ = try shared()
         let all = all()

@@ -33,6 +33,9 @@ public struct WorkflowSpec: Sendable {
     /// The file's path from the root, so that another process finds it.
     public var absoluteFile: String { file.hasPrefix("/") ? file : URL(fileURLWithPath: file).path }
 
+    /// Where relative paths of the workflow begin.
+    var folder: String { (file as NSString).deletingLastPathComponent }
+
     public func step(_ name: String) -> StepSpec? { steps.first { $0.name == name } }
 
     /// The values of a run's parameters: those given, and the declared ones for the rest.

@@ -1,6 +1,7 @@
 internal import Foundation
 internal import HTTP
 internal import Problems
+internal import YAML
 
 /// How a step reaches a service of AWS, or one that does as AWS does (MinIO, R2): by the variables that AWS's own tools read.
 ///
@@ -28,6 +29,11 @@ struct AWSAccess {
         if let token { attempt.log.hide(token) }
         let region =
             try region.map(attempt.fill) ?? variable("AWS_REGION") ?? variable("AWS_DEFAULT_REGION") ?? "us-east-1"
+        guard Self.isRegion(region) else {
+            throw Problem(
+                .configuration, region.isEmpty ? "the region is empty" : "\"\(region)\" is no region",
+                hint: "Write one such as us-east-1, or leave it out for AWS_REGION.")
+        }
         let base =
             try endpoint.map(attempt.fill) ?? variable("AWS_ENDPOINT_URL_\(service.uppercased())")
             ?? variable("AWS_ENDPOINT_URL") ?? "https://\(service).\(region).amazonaws.com"
@@ -38,6 +44,18 @@ struct AWSAccess {
         signature = AWSSignature(
             AWSCredentials(accessKeyID: id, secretAccessKey: secret, sessionToken: token), region: region,
             service: service)
+    }
+
+    /// It becomes a part of a host's name and of what is signed.
+    static func isRegion(_ text: String) -> Bool {
+        (1...64).contains(text.utf8.count)
+            && text.utf8.allSatisfy { (48...57).contains($0) || (97...122).contains($0) || $0 == UInt8(ascii: "-") }
+    }
+
+    /// Notes a region that stands in the file and is none.
+    static func check(_ node: YAMLNode?, _ region: Template?, _ fields: inout StepFields) {
+        guard let node, let region, region.references.isEmpty, !isRegion(region.source) else { return }
+        fields.add(node.unexpected("a region", hint: "Write one such as us-east-1, or leave it out for AWS_REGION."))
     }
 
     /// What a refusal says: `NoSuchBucket: The specified bucket does not exist (status 404)`.

@@ -34,23 +34,31 @@ struct ChildProcess {
             waitpid(pid, &status, 0)
             throw error
         }
-        var (reason, killAt): (End?, ContinuousClock.Instant?) = (nil, nil)
+        var reason: End?
+        var (killAt, giveUpAt, lastReadAt):
+            (
+                ContinuousClock.Instant?, ContinuousClock.Instant?, ContinuousClock.Instant?
+            )
         // A process mostly ends right after it has closed its output.
         var pauseMicroseconds: UInt32 = 100
         var (hasExited, isOpen) = (false, true)
         while !hasExited || isOpen {
+            var count = -1
             if isOpen {
-                let count = Self.read(output, into: log)
+                count = Self.read(output, into: log)
                 if count == 0 { isOpen = false }
-                // A process left in the background may hold the pipe for ever.
-                if count < 0, hasExited { break }
             } else if !hasExited {
                 usleep(pauseMicroseconds)
                 pauseMicroseconds = min(pauseMicroseconds * 2, 50_000)
             }
-            if !hasExited { hasExited = waitpid(pid, &status, WNOHANG) == pid }
+            if !hasExited { hasExited = Self.hasExited(pid) }
             let now = ContinuousClock.now
-            if reason == nil, !hasExited {
+            if hasExited {
+                // A process left in the background may hold the pipe for ever, or fill it for ever.
+                let lastRead = lastReadAt ?? now + .seconds(1)
+                lastReadAt = lastRead
+                if count < 0 || now >= lastRead { break }
+            } else if reason == nil {
                 if let deadline, now >= deadline { reason = .timedOut }
                 if isStopped() { reason = .stopped }
                 if reason != nil {
@@ -59,15 +67,25 @@ struct ChildProcess {
                 }
             } else if let at = killAt, now >= at {
                 kill(-pid, SIGKILL)
+                // One that waits for a disk that does not answer cannot be waited for.
+                let giveUp = giveUpAt ?? now + .seconds(5)
+                giveUpAt = giveUp
+                if now >= giveUp { break }
             }
         }
+        // Others of its group may not have heard; before the process is waited for, its number is nobody else's.
+        if reason != nil { kill(-pid, SIGKILL) }
+        waitpid(pid, &status, hasExited ? 0 : WNOHANG)
         log.finish()
         if let reason { return reason }
         return status & 0x7f == 0 ? .exit(status >> 8 & 0xff) : .signal(status & 0x7f)
     }
 
-    /// Ends a process group that an earlier scheduler left behind.
-    static func end(group pid: Int32) { kill(-pid, SIGKILL) }
+    /// Whether it has ended; it is still there to be waited for.
+    private static func hasExited(_ pid: pid_t) -> Bool {
+        var info = siginfo_t()
+        return waitid(P_PID, id_t(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_signo != 0
+    }
 
     /// Bytes read: 0 at the end, -1 where nothing came for a tenth of a second.
     private static func read(_ file: Int32, into log: StepLog) -> Int {

@@ -49,7 +49,9 @@ public struct HTTPStep: Sendable {
         var request = HTTPRequest(method, try attempt.fill(url), headers: try headers.fill(attempt))
         if let body { request.body = .bytes(Array(try attempt.fill(body).utf8)) }
         return try attempt.send(request) { response in
-            let text = String(decoding: response.body.prefix(Self.bodyLimitBytes), as: UTF8.self)
+            // Masked before it is cut: half a secret is not recognised.
+            let text = String(
+                decoding: attempt.log.masked(response.text).utf8.prefix(Self.bodyLimitBytes), as: UTF8.self)
             let outputs = ["status": "\(response.status)", "body": text]
             let isExpected = expected.isEmpty ? response.isSuccess : expected.contains(response.status)
             if isExpected { return AttemptEnd(state: .success, outputs: outputs) }
@@ -59,8 +61,9 @@ public struct HTTPStep: Sendable {
 
     /// The status, and the first line of what was said with it.
     static func unexpected(_ response: HTTPResponse, _ log: StepLog) -> String {
-        let line = response.text.split(whereSeparator: \.isNewline).first.map { ": \($0.prefix(200))" } ?? ""
-        let text = log.masked("answered with status \(response.status)\(line)")
+        let said =
+            log.masked(response.text).split(whereSeparator: \.isNewline).first.map { ": \($0.prefix(200))" } ?? ""
+        let text = "answered with status \(response.status)\(said)"
         log.add(line: text)
         return text
     }

@@ -17,17 +17,17 @@ public struct MLStep: Sendable {
 
     let model: String
     let url: Template
-    let sql: Template
+    let sql: SQLTemplate
     let headers: StepHeaders
 
     init(_ node: YAMLNode, of step: YAMLNode) throws(Problem) {
         model = try SpecReader.identifier(node, of: "model")
         url = try step.required("url").template()
-        sql = try step.required("sql").template()
+        sql = try SQLTemplate(try step.required("sql"))
         headers = try StepHeaders(step["headers"])
     }
 
-    var templates: [Template] { [url, sql] + headers.templates }
+    var templates: [Template] { [url, sql.template] + headers.templates }
 
     func run(_ attempt: StepAttempt) throws -> AttemptEnd {
         let rows = try rows(attempt)
@@ -42,7 +42,7 @@ public struct MLStep: Sendable {
             guard response.isSuccess else {
                 return AttemptEnd(state: .failed, error: HTTPStep.unexpected(response, attempt.log))
             }
-            let results = try Self.results(in: response, from: request.place)
+            let results = try Self.results(in: response, from: request.place).map(attempt.log.mask.maskedJSON)
             try store(results, attempt)
             return attempt.rows(results.count)
         }
@@ -50,23 +50,20 @@ public struct MLStep: Sendable {
 
     /// The query's rows, each by column.
     private func rows(_ attempt: StepAttempt) throws -> [[String: Any]] {
-        let sql = try attempt.fill(sql)
-        let connection = try Connection(path: attempt.surroundings.resultsPath, access: .readOnly)
-        do {
-            let rows = try connection.rows("SELECT * FROM (\(sql)) LIMIT \(Self.rowLimit + 1)") {
-                row throws(SQLiteError) in
-                var object: [String: Any] = [:]
-                for column in 0..<row.columnCount {
-                    let value: Any =
-                        switch row.value(column) {
-                        case .integer(let number): number
-                        case .real(let number): number
-                        case .text(let text): text
-                        default: NSNull()
-                        }
-                    object[row.columnName(column)] = value
-                }
-                return object
+        try attempt.interruptible { interruption in
+            let connection = try Connection(path: attempt.surroundings.resultsPath, access: .readOnly)
+            interruption.watch(connection)
+            let statement = try sql.statement(on: connection, attempt)
+            if let name = statement.repeatedColumn {
+                throw Problem(
+                    .badData, "\(sql.template.source): two columns are named \"\(name)\", which an object cannot hold",
+                    hint: "Give one of them another name with AS.")
+            }
+            var rows: [[String: Any]] = []
+            do {
+                while rows.count <= Self.rowLimit, try statement.step() { rows.append(try object(statement)) }
+            } catch let error as SQLiteError where error.code == .statement {
+                throw Problem(.badData, "\(sql.template.source): \(error.message)")
             }
             guard rows.count <= Self.rowLimit else {
                 throw Problem(
@@ -74,9 +71,26 @@ public struct MLStep: Sendable {
                     hint: "Select fewer, or add them up first.")
             }
             return rows
-        } catch let error as SQLiteError where error.code == .statement {
-            throw Problem(.badData, "\(sql): \(error.message)")
         }
+    }
+
+    /// What JSON has nothing for is a mistake, not a null.
+    private func object(_ row: Statement) throws(Problem) -> [String: Any] {
+        var object: [String: Any] = [:]
+        for column in 0..<row.columnCount {
+            switch row.value(column) {
+            case .integer(let number): object[row.columnName(column)] = number
+            case .real(let number) where number.isFinite: object[row.columnName(column)] = number
+            case .text(let text): object[row.columnName(column)] = text
+            case .null: object[row.columnName(column)] = NSNull()
+            case .real, .blob:
+                throw Problem(
+                    .badData,
+                    "\(sql.template.source): JSON has nothing for the blob or infinite number in \"\(row.columnName(column))\"",
+                    hint: "Give a text or a number, such as hex(…) of a blob.")
+            }
+        }
+        return object
     }
 
     /// Each result as JSON of one line.

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import HTTP
 internal import Problems
 internal import YAML
 
@@ -20,8 +21,9 @@ public struct ReportStep: Sendable {
 
     func run(_ attempt: StepAttempt) throws -> AttemptEnd {
         guard let report = attempt.surroundings.report else { throw StepAttempt.unknown("write a report") }
-        let path = attempt.path(try attempt.fill(file))
-        let html = Data(try report(by, try period.map(attempt.fill)).utf8)
+        let path = try attempt.path(filling: file)
+        let html = Data(try attempt.interruptible { try report(by, try period.map(attempt.fill), $0) }.utf8)
+        try HTTPRequest.checkDestination(path)
         do {
             try FileManager.default.createDirectory(
                 atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)

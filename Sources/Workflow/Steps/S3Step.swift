@@ -33,6 +33,7 @@ public struct S3Step: Sendable {
         if let place = node["content_type"], node["put"] == nil {
             fields.add(place.problem("\"content_type\" is of an object that is put"))
         }
+        AWSAccess.check(node["region"], region, &fields)
         // What only a run can fill in is looked at then.
         let (object, place) = node["put"] == nil ? (get, node["get"]) : (to, node["to"])
         if let object, let place, object.references.isEmpty, S3Object(object.source) == nil {
@@ -45,14 +46,14 @@ public struct S3Step: Sendable {
     var templates: [Template] { [from, to] + [endpoint, region, contentType].compactMap { $0 } }
 
     func run(_ attempt: StepAttempt) throws -> AttemptEnd {
-        let (from, to) = (try attempt.fill(from), try attempt.fill(to))
-        guard let object = S3Object(isPut ? to : from) else {
-            throw Problem(.configuration, "\"\(isPut ? to : from)\" is no object", hint: "Write s3://bucket/key.")
+        let name = try attempt.fill(isPut ? to : from)
+        guard let object = S3Object(name) else {
+            throw Problem(.configuration, "\"\(name)\" is no object", hint: "Write s3://bucket/key.")
         }
         let access = try AWSAccess("s3", attempt, endpoint: endpoint, region: region)
         var request = HTTPRequest(isPut ? "PUT" : "GET", "\(access.endpoint)/\(object.path)")
         request.signature = access.signature
-        let file = attempt.path(isPut ? from : to)
+        let file = try attempt.path(filling: isPut ? from : to)
         if isPut {
             let type = try contentType.map(attempt.fill) ?? Self.contentType(of: file)
             request.headers = [.init("Content-Type", type)]
@@ -65,15 +66,11 @@ public struct S3Step: Sendable {
                 throw Problem(
                     .unavailable, "S3 refused to \(isPut ? "put" : "get") \(object): \(AWSAccess.refusal(response))")
             }
-            let sent = isPut ? try Self.size(of: file) : response.bodyBytes
+            let sent = isPut ? response.sentBytes : response.bodyBytes
             let etag = response["ETag"]?.filter { $0 != "\"" } ?? ""
             attempt.log.add(line: "\(isPut ? "\(file) → \(object)" : "\(object) → \(file)"), \(sent) bytes")
             return AttemptEnd(state: .success, outputs: ["bytes": "\(sent)", "etag": etag])
         }
-    }
-
-    private static func size(of file: String) throws -> Int64 {
-        try (FileManager.default.attributesOfItem(atPath: file)[.size] as? NSNumber)?.int64Value ?? 0
     }
 
     /// What a browser is told the object is.

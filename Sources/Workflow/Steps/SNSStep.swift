@@ -20,6 +20,13 @@ public struct SNSStep: Sendable {
         (subject, endpoint, region) = (
             fields.template("subject"), fields.template("endpoint"), fields.template("region")
         )
+        AWSAccess.check(node["region"], region, &fields)
+        for (key, template, check) in [
+            ("subject", subject, SNSText.mistakeInSubject), ("message", message, SNSText.mistakeInMessage),
+        ] {
+            guard let place = node[key], let template, let (mistake, hint) = check(template) else { continue }
+            fields.add(place.problem(mistake, hint: hint))
+        }
         // What only a run can fill in is looked at then.
         if let place = node["topic"], let topic, topic.references.isEmpty, Self.region(of: topic.source) == nil {
             fields.add(
@@ -51,9 +58,9 @@ public struct SNSStep: Sendable {
             "sns", attempt, endpoint: endpoint, region: region ?? Template(text: home))
         var fields = [
             ("Action", "Publish"), ("Version", "2010-03-31"), ("TopicArn", topic),
-            ("Message", try attempt.fill(message)),
+            ("Message", try SNSText.message(attempt.fill(message), attempt.log)),
         ]
-        if let subject { fields.append(("Subject", try attempt.fill(subject))) }
+        if let subject { fields.append(("Subject", try SNSText.subject(attempt.fill(subject), attempt.log))) }
         let body = fields.map { "\($0)=\($1.percentEncoded())" }.joined(separator: "&")
         var request = HTTPRequest(
             "POST", "\(access.endpoint)/", headers: [.init("Content-Type", "application/x-www-form-urlencoded")],

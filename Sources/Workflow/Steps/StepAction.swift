@@ -12,7 +12,7 @@ public enum StepAction: Sendable {
     /// Waits until a file is there.
     case waitForFile(Template)
     /// Waits until a query gives a row.
-    case waitForRow(Template)
+    case waitForRow(SQLTemplate)
     /// Waits until a topic has got so many records.
     case waitForRecords(topic: Template, offset: Int64)
     case http(HTTPStep)
@@ -60,7 +60,8 @@ public enum StepAction: Sendable {
         case .shell(let line): [line]
         case .sqlFile: []
         case .batch(_, _, let period): period.map { [$0] } ?? []
-        case .waitForFile(let template), .waitForRow(let template), .waitForRecords(let template, _): [template]
+        case .waitForFile(let template), .waitForRecords(let template, _): [template]
+        case .waitForRow(let sql): [sql.template]
         case .http(let step): step.templates
         case .s3(let step): step.templates
         case .sns(let step): step.templates
@@ -76,9 +77,12 @@ public enum StepAction: Sendable {
         case .shell(let line): try attempt.command(["/bin/sh", "-c", attempt.fill(line)])
         case .sqlFile(let path): try attempt.sql(path)
         case .batch(let analysis, let by, let period):
-            attempt.rows(try attempt.surroundings.batch(analysis, by, period.map(attempt.fill)))
-        case .waitForFile(let name): try attempt.waitForFile(attempt.fill(name))
-        case .waitForRow(let sql): try attempt.waitForRow(attempt.fill(sql))
+            attempt.rows(
+                try attempt.interruptible {
+                    try attempt.surroundings.batch(analysis, by, period.map(attempt.fill), $0)
+                })
+        case .waitForFile(let name): try attempt.waitForFile(name)
+        case .waitForRow(let sql): try attempt.waitForRow(sql)
         case .waitForRecords(let topic, let offset): try attempt.waitForRecords(attempt.fill(topic), offset)
         case .http(let step): try step.run(attempt)
         case .s3(let step): try step.run(attempt)

@@ -29,16 +29,26 @@ struct StepAttempt {
     func run() -> AttemptEnd {
         var attempt = self
         attempt.deadline = step.timeoutMs.map { ContinuousClock.now + .milliseconds($0) }
-        do {
-            return try step.action.run(attempt)
-        } catch {
+        defer { log.end() }
+        var end: AttemptEnd
+        do { end = try step.action.run(attempt) } catch {
             let message = (error as? Problem).map { $0.message + ($0.hint.map { " (\($0))" } ?? "") } ?? "\(error)"
-            // The message goes to the database as well, where a secret has no more business than in the log.
-            let shown = log.masked(message)
-            log.add(line: shown)
-            return AttemptEnd(state: .failed, error: shown)
+            // What was interrupted because it had to end says so in many ways.
+            if let forced = attempt.forcedEnd {
+                end = forced
+            } else {
+                log.add(line: message)
+                end = AttemptEnd(state: .failed, error: message)
+            }
         }
+        // All of it goes to the database as well, where a secret has no more business than in the log.
+        end.error = end.error.map(log.masked)
+        for (key, value) in end.outputs where !Self.ownOutputs.contains(key) { end.outputs[key] = log.masked(value) }
+        return end
     }
+
+    /// Outputs that taxi-cli itself makes up: numbers and ids, in which a short secret could stand by chance.
+    private static let ownOutputs: Set = ["exit", "rows", "bytes", "status", "run_id"]
 
     /// The template's text. What a secret file holds is kept out of the log from here on.
     ///
@@ -51,6 +61,32 @@ struct StepAttempt {
             values.files[path] = secret
         }
         return try values.fill(template)
+    }
+
+    /// The path of a file that a template names. What a parameter, an alert or an earlier step fills in may name a file, but not climb
+    /// out of the folder that the workflow's author wrote.
+    ///
+    /// - Throws: as `fill`, and `.badData` where a `..` comes from there.
+    func path(filling template: Template) throws -> String {
+        var (text, isGiven): ([UInt8], [Bool]) = ([], [])
+        for piece in template.pieces {
+            let part = Array(try fill(Template(piece)).utf8)
+            text += part
+            isGiven += [Bool](repeating: piece.isGiven, count: part.count)
+        }
+        let name = String(decoding: text, as: UTF8.self)
+        var start = 0
+        for part in text.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
+            let range = start..<start + part.count
+            if part.elementsEqual("..".utf8), isGiven[range].contains(true) {
+                throw Problem(
+                    .badData, "the path \"\(name)\" has a \"..\" that was filled in",
+                    hint: "A parameter may name a file below the folder, but none outside of it.")
+            }
+            start += part.count + 1
+        }
+        guard !text.contains(0) else { throw Problem(.badData, "a path cannot hold a NUL byte") }
+        return path(name)
     }
 
     func path(_ name: String) -> String { name.hasPrefix("/") || folder.isEmpty ? name : "\(folder)/\(name)" }
@@ -88,13 +124,20 @@ struct StepAttempt {
         log.add(line: "\(request.method) \(request.place)")
         let response: HTTPResponse
         do throws(Problem) {
-            response = try request.send(isStopped: isStopped)
+            response = try request.send(isStopped: { isStopped() || isOverdue })
         } catch {
             if let end = forcedEnd { return end }
             throw error
         }
         log.add(line: "status \(response.status), \(response.bodyBytes) bytes")
         return try use(response)
+    }
+
+    /// Runs `body`; what it does on the connections that it hands over ends when the step has to.
+    func interruptible<Result>(_ body: (StepInterruption) throws -> Result) rethrows -> Result {
+        let interruption = StepInterruption(isStopped: isStopped, deadline: deadline)
+        defer { interruption.end() }
+        return try body(interruption)
     }
 
     /// Looks five times a second until `isThere`.

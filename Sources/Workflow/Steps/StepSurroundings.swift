@@ -4,9 +4,9 @@ public import Trips
 public struct StepSurroundings: Sendable {
     /// Runs an analysis: its name (or all), the kind of period, the periods; gives the number of rows.
     public typealias Batch =
-        @Sendable (_ analysis: String, _ by: String?, _ period: String?) throws -> Int
+        @Sendable (_ analysis: String, _ by: String?, _ period: String?, StepInterruption) throws -> Int
     /// Gives the report's page as HTML: the kind of period, the periods.
-    public typealias Report = @Sendable (_ by: String?, _ period: String?) throws -> String
+    public typealias Report = @Sendable (_ by: String?, _ period: String?, StepInterruption) throws -> String
     /// How many records have ever come into a topic, all its partitions together.
     public typealias Records = @Sendable (_ topic: String) throws -> Int64
     /// Appends to the tenant's topic of this suffix.

@@ -3,17 +3,20 @@ internal import Problems
 internal import SQLite
 
 extension StepAttempt {
-    func waitForFile(_ name: String) throws -> AttemptEnd {
-        let path = path(name)
+    func waitForFile(_ name: Template) throws -> AttemptEnd {
+        let path = try path(filling: name)
         return try wait(for: "file \"\(path)\"") { access(path, F_OK) == 0 }
     }
 
-    func waitForRow(_ sql: String) throws -> AttemptEnd {
-        let connection = try Connection(path: surroundings.resultsPath, access: .readOnly)
-        return try wait(for: "a row of \(sql)") {
-            do throws(SQLiteError) { return try connection.value(sql) != nil } catch {
-                if error.code == .busy { return false }
-                throw Problem(.badData, "\(sql): \(error.message)")
+    func waitForRow(_ sql: SQLTemplate) throws -> AttemptEnd {
+        try interruptible { interruption in
+            let connection = try Connection(path: surroundings.resultsPath, access: .readOnly, busyTimeoutMs: 500)
+            interruption.watch(connection)
+            return try wait(for: "a row of \(sql.template.source)") {
+                do { return try sql.statement(on: connection, self).step() } catch let error as SQLiteError {
+                    if error.code == .busy { return false }
+                    throw Problem(.badData, "\(sql.template.source): \(error.message)")
+                }
             }
         }
     }

@@ -18,7 +18,16 @@ public struct WorkflowStep: Sendable {
     init(_ node: YAMLNode, of step: YAMLNode) throws(Problem) {
         name = try SpecReader.identifier(node, of: "workflow")
         var params: [(name: String, value: Template)] = []
-        for entry in try step["params"]?.entries() ?? [] { params.append((entry.name, try entry.value.template())) }
+        for entry in try step["params"]?.entries() ?? [] {
+            let value = try entry.value.template()
+            let isSecret = value.references.contains { if case .file = $0.reference { true } else { false } }
+            guard !isSecret else {
+                throw entry.value.problem(
+                    "a secret cannot be a parameter, which is written into the history",
+                    hint: "Let the workflow \"\(name)\" name the file itself.")
+            }
+            params.append((entry.name, value))
+        }
         self.params = params
         try WorkflowCalls(file: node.location.file).check(name, at: node)
     }
@@ -32,6 +41,7 @@ public struct WorkflowStep: Sendable {
         for (name, template) in params { values[name] = try attempt.fill(template) }
         let runner = WorkflowRunner(
             spec, history: history, surroundings: attempt.surroundings, logs: logs,
+            inheritedSecrets: attempt.log.mask.secrets,
             isInterrupted: { attempt.isStopped() || attempt.isOverdue }
         ) { event in
             if case .ended(let step, _, let state, let error, _) = event {
@@ -43,7 +53,8 @@ public struct WorkflowStep: Sendable {
         var lastReason = ""
         while true {
             if let end = attempt.forcedEnd { return end }
-            let there = try interval.map { try history.run(of: spec.name, $0) } ?? left(by: parent, attempt, history)
+            let there =
+                try left(by: parent, attempt, history) ?? interval.flatMap { try history.run(of: spec.name, $0) }
             do {
                 let result: WorkflowRunner.Result
                 switch there {
@@ -65,15 +76,18 @@ public struct WorkflowStep: Sendable {
         }
     }
 
-    /// What an earlier attempt of this step has begun and not told the end of; a run without an interval is known by that alone.
+    /// What an earlier attempt of this step has begun, or gone on with, and not brought to success: a retry goes on with it, whichever
+    /// interval is the newest by now.
     private func left(by parent: String, _ attempt: StepAttempt, _ history: RunHistory) throws -> StoredRun? {
-        guard let run = try history.child(of: parent) else { return nil }
+        let earlier = try history.attempts(of: attempt.values.runID ?? "").filter { $0.step == attempt.step.name }
         // Where the step has succeeded with it and runs all the same, somebody wants all of it anew.
-        let earlier = try history.attempts(of: attempt.values.runID ?? "")
-        let isTold = earlier.contains {
-            $0.step == attempt.step.name && $0.state == .success && $0.outputs["run_id"] == run.id
+        func isTold(_ run: StoredRun) -> Bool {
+            earlier.contains { $0.state == .success && $0.outputs["run_id"] == run.id }
         }
-        return isTold ? nil : run
+        if let run = try history.child(of: parent) { return isTold(run) ? nil : run }
+        let ended = earlier.filter { $0.outputs["run_id"] != nil }.max { $0.attempt < $1.attempt }
+        guard let ended, ended.state != .success, let id = ended.outputs["run_id"] else { return nil }
+        return try history.runIfAny(id)
     }
 
     private func end(_ result: WorkflowRunner.Result, _ attempt: StepAttempt) -> AttemptEnd {
@@ -101,7 +115,8 @@ struct WorkflowCalls {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.isEmpty ? "." : folder)) ?? []
         for name in names.sorted() where name.hasSuffix(".yaml") || name.hasSuffix(".yml") {
             let path = folder.isEmpty ? name : "\(folder)/\(name)"
-            guard let root = try? YAMLNode.load(path: path), let workflow = root["name"]?.scalar,
+            guard YAMLNode.isPlainFile(path), let root = try? YAMLNode.load(path: path),
+                let workflow = root["name"]?.scalar,
                 case .mapping(let steps)? = root["steps"]?.content
             else { continue }
             calls[workflow] = steps.compactMap { $0.value["workflow"]?.scalar }

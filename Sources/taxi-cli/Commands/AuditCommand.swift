@@ -3,6 +3,7 @@ import CommandLine
 import Database
 import Glibc
 import Problems
+import Replay
 import Stream
 import Topics
 import Trips
@@ -13,9 +14,12 @@ enum AuditCommand {
         name: "audit", summary: "prove the stored results right: recompute them from the source and compare",
         discussion: """
             Reads every record again, up to where each query stands, computes all queries by another way than the stream's, and compares \
-            rows and views cell by cell, output topics message by message, the analytics of batch where they are not older than the results, \
-            and the ledger's sums. Exit code 0 where all is equal, 65 with the first differences where not. It only reads, and may \
-            run while a stream writes.
+            rows and views cell by cell, output topics message by message, alerts, analytics and vintages where they are not older than \
+            the results (declared analyses by running them over what was recomputed), and the ledger's sums. Exit code 0 where all is \
+            equal, 65 with the first differences where not. The last lines list what is stored and was not compared, and why; with \
+            --strict that is a failure as well. It only reads, and may run while a stream writes.
+
+            All queries are audited that have results and are declared: the default ones, the tenant's, and those that come with taxi-cli.
 
             --from names the source: "topic", the tenant's own, or trip files. Files need the options that the stream (--input) or the replay \
             was given: --clock, --spread, --seed, --clean, --to, --limit; and its --from TIME is called --from-time here. Of a topic \
@@ -25,6 +29,7 @@ enum AuditCommand {
             Example("taxi-cli audit", "the results against the records of the topic"),
             Example("taxi-cli audit --from trips.csv --clock start", "against the file that was replayed or streamed"),
             Example("taxi-cli audit --query tripsTotal --format json", "one query, for a script"),
+            Example("taxi-cli audit --strict", "a failure too where something could not be compared"),
         ],
         arguments: [
             Argument("FILE", .any, kind: .file, help: "further trip files, where --from names the first")
@@ -54,6 +59,8 @@ enum AuditCommand {
                     help: "what windows may take; where they need more, the source is read several times",
                     group: "Work"),
                 Option(
+                    "strict", help: "what is stored and was not compared is a failure (exit code 65)", group: "Output"),
+                Option(
                     "differences", short: "n", value: .value("N"), kind: .positive, default: "10",
                     help: "how many differences are named", group: "Output"),
             ],
@@ -70,7 +77,7 @@ enum AuditCommand {
         defer { line.clear() }
         let auditor = Auditor(
             plans: plans, options: options(arguments, globals, zone), database: database,
-            store: try globals.openTopicsIfAny(), source: try source(arguments, globals, zone, line))
+            store: try globals.openTopicsIfAny(), source: try source(arguments, globals, plans, zone, line))
         auditor.onProgress = { trips, pass in
             line.update { "\(grouped(trips)) trips read again" + (pass > 1 ? ", pass \(pass)" : "") }
         }
@@ -78,6 +85,11 @@ enum AuditCommand {
         line.clear()
         try write(report, arguments)
         guard report.differences > 0 else {
+            if arguments.isOn("strict"), let first = report.leftOut.first {
+                throw Problem(
+                    .badData, "not all that is stored was compared; the first: \(Self.text(first))",
+                    hint: "Without --strict that is no failure.")
+            }
             try arguments.say(
                 "\(grouped(report.cells)) cells are what \(grouped(report.trips)) trips give; \(fixed(report.seconds, decimals: 2)) s"
             )
@@ -97,16 +109,23 @@ enum AuditCommand {
         options.delayMs = arguments.durationMs("delay") ?? options.delayMs
         options.memoryBytes = arguments.integer("memory").map(Int.init) ?? options.memoryBytes
         options.notesOthers = arguments.texts("query").isEmpty
+        options.besides = besides(globals)
         return options
     }
 
+    /// All queries of which declarations can be found; a file with mistakes in it is for stream to tell of.
+    private static func besides(_ globals: GlobalOptions) -> [QueryPlan] {
+        (try? globals.declaredQueries([AnalyticsQueries.name])) ?? (try? QueryCatalog.load(analytics: true)) ?? []
+    }
+
     private static func source(
-        _ arguments: ParsedArguments, _ globals: GlobalOptions, _ zone: ZoneClock, _ line: ProgressLine
+        _ arguments: ParsedArguments, _ globals: GlobalOptions, _ plans: [QueryPlan], _ zone: ZoneClock,
+        _ line: ProgressLine
     ) throws -> AuditSource {
         let files = arguments.texts("from") + arguments.positionals
         let from = arguments.time("from-time")?.utcMs { zone.utcMs(localSeconds: $0) }
         guard files != ["topic"], !files.isEmpty else { return .topic("\(globals.tenant)_ingestData", from: from) }
-        for path in files where !isRegular(path) {
+        for path in files where !InputIdentity.canBeReadAgain(path) {
             throw arguments.problem(
                 "from", "\"\(path)\" can be read once only, and an audit may have to read its source again",
                 hint: "Write the trips to a file first.")
@@ -120,20 +139,18 @@ enum AuditCommand {
         }
         read.purpose = "the audit"
         let options = read
-        return .files(identity: try TripFileOptions.identity(of: files, options)) { fields in
+        let required = try TripFileOptions.required(plans, files)
+        let maxAheadMs = TripFileOptions.maxAheadMs(arguments)
+        let nowMs = SystemClock().nowMs
+        return .files(identity: try TripFileOptions.identity(of: files, options)) { fields, startedMs in
             var options = options
-            (options.fields, options.required) = (fields, fields)
+            (options.fields, options.required) = (fields, required.intersection(fields))
+            options.ahead = MaxAhead(nowMs: startedMs ?? nowMs, aheadMs: maxAheadMs)
             defer { line.clear() }
             return try TripSource(paths: files, options: options) { done, total in
                 line.update { "putting trips in order of time: \(byteText(Int64(done))) of \(byteText(Int64(total)))" }
             }
         }
-    }
-
-    /// Whether a path leads to something that can be read twice; one that leads nowhere, or to a folder, is told of where it is opened.
-    private static func isRegular(_ path: String) -> Bool {
-        var status = stat()
-        return path != "-" && (stat(path, &status) != 0 || [S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT))
     }
 
     private static func write(_ report: AuditReport, _ arguments: ParsedArguments) throws {
@@ -147,14 +164,18 @@ enum AuditCommand {
             ])
         }
         try arguments.write(table)
-        guard !report.first.isEmpty else { return }
         // Part of the page for people; a program that reads rows gets nothing else on stdout.
-        if arguments.format == .table {
-            try arguments.output.writeLine("")
-            for difference in report.first { try arguments.output.writeLine(difference) }
-        } else {
-            try arguments.output.flush()
-            for difference in report.first { try arguments.errors.writeLine(difference) }
+        let isPage = arguments.format == .table
+        if !isPage { try arguments.output.flush() }
+        for lines in [report.first, report.leftOut.map { "not compared: " + text($0) }] where !lines.isEmpty {
+            if isPage { try arguments.output.writeLine("") }
+            for line in lines { try (isPage ? arguments.output : arguments.errors).writeLine(line) }
         }
+    }
+
+    private static func text(_ left: AuditReport.LeftOut) -> String {
+        let thing = left.kind == "topic" ? "message" : "row"
+        return
+            "\(left.kind) \(left.name), \(grouped(left.rows)) \(thing)\(left.rows == 1 ? "" : "s"): \(left.reason)"
     }
 }

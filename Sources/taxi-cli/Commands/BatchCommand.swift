@@ -60,22 +60,19 @@ enum BatchCommand {
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
         let globals = GlobalOptions(arguments)
         let home = try TenantHome(home: globals.home, tenant: globals.tenant, environment: arguments.environment)
-        let catalog = try AnalysisCatalog.load(folder: home.analyses)
+        let queries = try globals.knownQueries()
+        let catalog = try AnalysisCatalog.load(folder: home.analyses, queries: queries)
         if let name = arguments.text("print") { return try printDeclared(name, catalog, arguments) }
-        if arguments.isOn("list") { return try list(catalog, home, arguments) }
+        if arguments.isOn("list") { return try list(catalog, queries, home, arguments) }
         let names = arguments.positionals
-        try check(names, catalog)
-        let analyses = analyses(names)
-        var options = BatchOptions()
-        options.declared = names.isEmpty || names.contains("all") ? catalog : catalog.filter { names.contains($0.name) }
-        options.queryViews = try queryViews(globals)
+        let (analyses, planned) = try plan(names, globals, catalog, queries)
+        var options = planned
         options.retainMs = arguments.durationMs("retain-windows")
         if let retainMs = options.retainMs, retainMs < 86_400_000 {
             throw arguments.problem(
                 "retain-windows", "windows of the newest day cannot be let go", hint: "Retain at least 1d.")
         }
         options.vintage = arguments.text("vintage")
-        options.nowMs = systemTime()
         let batchOptions = options
         let selection = try PeriodSelection(arguments.text("period") ?? "all")
         let kinds = arguments.texts("by").compactMap { PeriodKind(rawValue: $0) }
@@ -95,6 +92,25 @@ enum BatchCommand {
         try writeSummary(summary.json, arguments)
         if arguments.text("summary-json") != "-" { try report(summary, of: analyses, options.declared, arguments) }
         return .success
+    }
+
+    /// What names mean, for the command and for steps of workflows: which analyses of the four, and the declared ones.
+    ///
+    /// - Parameters:
+    ///   - names: none, or "all" among them, for all.
+    ///   - catalog: the declared analyses, where they have been read, and `queries`, the known queries by view.
+    static func plan(
+        _ names: [String], _ globals: GlobalOptions, _ catalog: [DeclaredAnalysis]? = nil,
+        _ queries: [String: String]? = nil
+    ) throws -> (analyses: [Analysis], options: BatchOptions) {
+        let queries = try queries ?? globals.knownQueries()
+        let catalog = try catalog ?? AnalysisCatalog.load(folder: globals.analysesPath, queries: queries)
+        try check(names, catalog)
+        var options = BatchOptions()
+        options.declared = names.isEmpty || names.contains("all") ? catalog : catalog.filter { names.contains($0.name) }
+        options.queryViews = queries
+        options.nowMs = systemTime()
+        return (analyses(names), options)
     }
 
     /// Each analysis once, in the program's order; all where none is named.
@@ -118,14 +134,9 @@ enum BatchCommand {
                 .usage, "\"\(name)\" cannot be the name of a vintage",
                 hint: "Use up to 64 visible ASCII characters without blanks, such as 2024-07.")
         }
-    }
-
-    /// What queries there may be, by view; a file with mistakes in it is for stream to tell of.
-    private static func queryViews(_ globals: GlobalOptions) throws -> [String: String] {
-        let plans =
-            try (try? QueryCatalog.load(userFile: globals.queriesPath, analytics: true))
-            ?? QueryCatalog.load(analytics: true)
-        return Dictionary(plans.map { ($0.table, $0.name) }) { first, _ in first }
+        if let reason = try QueryCatalog.takenReason(name, analyses: AnalysisCatalog.names(folder: "")) {
+            throw Problem(.usage, "the name \"\(name)\" \(reason)", hint: "Give the vintage another name.")
+        }
     }
 
     private static func printDeclared(
@@ -142,14 +153,14 @@ enum BatchCommand {
 
     /// Lists what is declared; where there are results, the statements are checked against them.
     private static func list(
-        _ catalog: [DeclaredAnalysis], _ home: TenantHome, _ arguments: ParsedArguments
+        _ catalog: [DeclaredAnalysis], _ queries: [String: String], _ home: TenantHome, _ arguments: ParsedArguments
     ) throws -> ExitStatus {
         var waits: [String: String] = [:]
         if FileManager.default.fileExists(atPath: home.resultsDB) {
             let globals = GlobalOptions(arguments)
             let zone = try ZoneClock(identifier: globals.zoneIdentifier)
             waits = try BatchRunner(ResultsDatabase.openReadOnly(home), zone: zone).check(
-                catalog, queryViews: queryViews(globals))
+                catalog, queryViews: queries)
         }
         var table = Table(columns: ["analysis", "by", "about", "columns", "file", "remark"].map { Column($0) })
         for analysis in catalog {
@@ -178,13 +189,17 @@ enum BatchCommand {
         for (name, view) in analyses.map({ ($0.rawValue, $0.view) }) + declared.map({ ($0.name, $0.name) }) {
             table.rows.append([
                 .text(name), .text(view), .count(Int64(summary.rows[view] ?? 0)),
-                .optional(summary.skipped[name].map { "skipped: \($0)" }),
+                .optional(summary.skipped[name].map { "skipped: \($0)" } ?? idle(name, summary, declared)),
             ])
         }
         try arguments.write(table)
         let periods = summary.periods.values.reduce(0) { $0 + $1.count }
         guard periods > 0 else {
-            return try arguments.say("no period is complete yet; --period all computes partial ones too")
+            let selection = try PeriodSelection(arguments.text("period") ?? "all")
+            return try arguments.say(
+                selection == .last
+                    ? "no period is complete yet; --period all computes partial ones too"
+                    : "no trips are stored for \(selection)")
         }
         if summary.windowsPruned > 0 || summary.daysNotPruned > 0 {
             let kept = summary.daysNotPruned > 0 ? "; \(summary.daysNotPruned) older days stay, not added up yet" : ""
@@ -198,6 +213,14 @@ enum BatchCommand {
             "\(periods) period\(periods == 1 ? "" : "s")\(partial); "
                 + "\(summary.daysRolledUp) day\(summary.daysRolledUp == 1 ? "" : "s") read; "
                 + "\(fixed(summary.seconds, decimals: 2)) s. Look at them with taxi-cli show fare_trend.")
+    }
+
+    /// Why an analysis that ran over periods with trips has no rows.
+    private static func idle(_ name: String, _ summary: BatchSummary, _ declared: [DeclaredAnalysis]) -> String? {
+        guard let analysis = declared.first(where: { $0.name == name }), summary.rows[name] == 0,
+            summary.periods.contains(where: { !$1.isEmpty })
+        else { return nil }
+        return analysis.isShipped ? "no trip of these periods has a \(analysis.keys[0])" : "no rows"
     }
 
     private static func listed(_ periods: [String]) -> String {

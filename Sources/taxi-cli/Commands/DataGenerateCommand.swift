@@ -8,11 +8,13 @@ enum DataGenerateCommand {
     static let command = Command(
         name: "generate", summary: "make a trip file that looks like the City's, of any size",
         discussion: """
-            The same options give the same bytes on any machine. The file has the official 23 columns, day and night, seasons \
+            The same options give the same bytes on any machine. The file has the official columns, day and night, seasons \
             and years, masked places, empty fields and oddities in the shares that real files have.
             """,
         examples: [
             Example("taxi-cli data generate --rows 1000000 trips.csv.zst", "a million trips of 2024"),
+            Example(
+                "taxi-cli data generate --style rideshare rides.csv", "ride-hailing trips, as the City publishes them"),
             Example(
                 "taxi-cli data generate --rows 5000 --from 2024-04-13 --to 2024-04-13 --dirty 1% -",
                 "one day with defects to stdout"),
@@ -33,7 +35,7 @@ enum DataGenerateCommand {
                 "style", value: .value("STYLE"), kind: .choice(TripFileStyle.allCases.map(\.rawValue)),
                 default: "portal",
                 help:
-                    "portal writes 45.50 as today's export; dollar writes $45.50, a 24th column and CRLF as that of 2016"
+                    "portal writes 45.50 as today's export; dollar writes $45.50, a 24th column and CRLF as that of 2016; rideshare the 24 columns of the City's ride-hailing trips"
             ),
             Option(
                 "order", value: .value("ORDER"), kind: .choice(TripGenerator.Order.allCases.map(\.rawValue)),

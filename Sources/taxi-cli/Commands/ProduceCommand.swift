@@ -47,6 +47,9 @@ enum ProduceCommand {
         Option(
             "set-rate", value: .value("RATE"), kind: .custom { text throws(Problem) in _ = try Pace.parse(text) },
             help: "change the pace of the tenant's running replay and return: 500/s, 60x, max", group: "Pace"),
+        Option(
+            "process", value: .value("PID"), kind: .integer(2...Int64(Int32.max)),
+            help: "which replay --set-rate means, where several run", group: "Pace"),
     ]
 
     private static let topicOptions = [
@@ -98,6 +101,7 @@ enum ProduceCommand {
             partitions: arguments.integer("partitions").map(Int.init), isResuming: arguments.isOn("resume"),
             isLooping: arguments.isOn("loop"), tenant: globals.tenant)
         options.createsTopics = !arguments.isOn("no-create")
+        options.maxAheadMs = TripFileOptions.maxAheadMs(arguments)
         return options
     }
 
@@ -105,7 +109,7 @@ enum ProduceCommand {
         let session = try RunSession(arguments, command: "produce")
         let replayer = Replayer(options: options, store: session.store)
         return try session.recording {
-            let control = try RateFile(folder: session.globals.tenantFolder)
+            let control = try RateFile(folder: session.globals.tenantFolder, input: options.paths)
             let line = arguments.progressLine()
             defer {
                 line.clear()
@@ -165,8 +169,10 @@ enum ProduceCommand {
     /// Writes the new pace down for the running replay and signals it.
     private static func setRate(_ text: String, _ arguments: ParsedArguments) throws -> ExitStatus {
         let globals = GlobalOptions(arguments)
-        try RateFile.send(text, folder: globals.tenantFolder, tenant: globals.tenant)
-        try arguments.say("the running replay of tenant \"\(globals.tenant)\" goes on at \(text)")
+        let process = try RateFile.send(
+            text, to: arguments.integer("process").map(Int32.init), folder: globals.tenantFolder, tenant: globals.tenant
+        )
+        try arguments.say("the running replay of tenant \"\(globals.tenant)\" (process \(process)) goes on at \(text)")
         return .success
     }
 

@@ -60,6 +60,7 @@ enum ReportCommand {
         let report = try read(selection, arguments)
 
         try write(report.html, to: page, arguments)
+        for omission in report.omissions { try arguments.say("left out: \(omission.reason)") }
         if let file = arguments.text("json") { try write(report.json, to: file, arguments) }
         if let folder = arguments.text("csv") {
             try makeFolder(folder)

@@ -118,7 +118,7 @@ enum ShowCommand {
             var writer = try arguments.tableWriter(columns: VintageDiff.columns.map { Column($0) })
             try VintageDiff.forEachChange(since: vintage, view: view.name, on: connection) { row in
                 if isWanted(row) {
-                    try writer.append(zip(VintageDiff.columns, row).map { ResultPicture.plain($1, column: $0) })
+                    try writer.append(row.map { ResultPicture.plain($0) })
                 }
             }
             return try writer.finish()
@@ -157,7 +157,7 @@ enum ShowCommand {
             guard arguments.format == .table else {
                 var writer = try arguments.tableWriter(columns: selection.view.columns.map { Column($0) })
                 try selection.forEachRow(on: connection) { row in
-                    try writer.append(zip(selection.view.columns, row).map { ResultPicture.plain($1, column: $0) })
+                    try writer.append(row.indices.map { selection.view.plain(row[$0], column: $0) })
                 }
                 return try writer.finish()
             }
@@ -180,31 +180,37 @@ enum ShowCommand {
 
     private static func show(sql: String, _ connection: Connection, _ arguments: ParsedArguments) throws {
         do {
-            let statement = try connection.prepare(sql)
-            guard statement.isReadOnly, statement.columnCount > 0 else {
-                throw Problem(.usage, "--sql takes one query that only reads", hint: "Begin it with SELECT or WITH.")
-            }
+            let statement = try connection.query(sql)
             let names = (0..<statement.columnCount).map(statement.columnName)
+            if arguments.format == .json || arguments.format == .jsonl, let name = statement.repeatedColumn {
+                throw SQLMistake(message: "two columns are named \"\(name)\", which an object cannot hold: use AS")
+            }
             var writer: TableWriter?
             if arguments.format != .table { writer = try arguments.tableWriter(columns: names.map { Column($0) }) }
             var left = arguments.integer("limit") ?? .max
             var rows: [[SQLValue]] = []
             while left > 0, try statement.step() {
                 let row = names.indices.map(statement.value)
-                try writer?.append(zip(names, row).map { ResultPicture.plain($1, column: $0) })
+                try writer?.append(row.map { ResultPicture.plain($0) })
                 if writer == nil { rows.append(row) }
                 left -= 1
             }
             if let writer { return try writer.finish() }
             try arguments.write(ResultPicture(view: ResultView(name: "", columns: names), rows: rows).table)
+        } catch let mistake as SQLMistake {
+            throw try problem(mistake.message, connection)
         } catch let error as SQLiteError where error.code == .statement {
-            throw Problem(
-                .usage, "--sql: \(error.message)",
-                hint:
-                    "taxi-cli show lists what can be read: \(try ResultCatalog.names(on: connection).joined(separator: ", "))."
-            )
+            throw try problem(error.message, connection)
         } catch let error as SQLiteError {
             throw Problem(error, doing: "running --sql")
         }
+    }
+
+    private static func problem(_ message: String, _ connection: Connection) throws -> Problem {
+        Problem(
+            .usage, "--sql: \(message)",
+            hint:
+                "It takes one query that only reads; taxi-cli show lists what there is: \(try ResultCatalog.names(on: connection).joined(separator: ", "))."
+        )
     }
 }

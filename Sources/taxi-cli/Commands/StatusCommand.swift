@@ -12,7 +12,8 @@ enum StatusCommand {
         name: "status", summary: "say whether a tenant is healthy: what came in, what went out, what went wrong",
         discussion: """
             ok: something runs; idle: nothing runs; empty: nothing came in yet; failing: records came in and no result goes out, or \
-            the last run of a command failed, or more than half of a run's records were rejected. The exit code is 0 for the \
+            the last run of a command failed, or more than half of a run's records were rejected, or too late for their windows. \
+            The exit code is 0 for the \
             first three, 1 where a tenant is failing, 65 where what is stored is damaged, and 69 where its databases cannot be opened.
             """,
         examples: [

@@ -181,6 +181,7 @@ enum StreamCommand {
         options.fromTime = arguments.time("from-time")?.utcMs { zone.utcMs(localSeconds: $0) }
         options.createsTopics = !arguments.isOn("no-create")
         options.late = arguments.text("late").flatMap(StreamOptions.LatePolicy.init) ?? .drop
+        options.maxAheadMs = TripFileOptions.maxAheadMs(arguments)
         options.workers = arguments.integer("workers").map(Int.init) ?? ProcessInfo.processInfo.activeProcessorCount
         return options
     }
@@ -200,17 +201,19 @@ enum StreamCommand {
         }
         let needed = plans.reduce(into: TripFieldSet()) { $0.formUnion($1.fields) }
         read.fields = arguments.text("late") == StreamOptions.LatePolicy.deadLetter.rawValue ? .all : needed
-        read.required = needed
+        read.required = try TripFileOptions.required(plans, files) { try arguments.say($0) }
         read.purpose =
             plans.count == 1 ? "query \(plans[0].name)" : "the queries \(plans.map(\.name).joined(separator: ", "))"
+        // Before the first look at a file: from here on all must stay as they are.
+        let watch = InputWatch(paths: files)
         let identity = try TripFileOptions.identity(of: files, read)
         let options = read
         let line = arguments.progressLine()
-        return .files(identity: identity) { skip in
+        return .files(identity: identity) { skip, ahead in
             var options = options
-            options.skip = skip
+            (options.skip, options.ahead) = (skip, ahead)
             defer { line.clear() }
-            let source = try TripSource(paths: files, options: options) { done, total in
+            let source = try TripSource(paths: files, options: options, watch: watch) { done, total in
                 line.update { "putting trips in order of time: \(byteText(Int64(done))) of \(byteText(Int64(total)))" }
             }
             line.clear()
@@ -233,15 +236,23 @@ enum StreamCommand {
         return parts.joined(separator: "  ")
     }
 
+    /// Why a query that takes every trip, whenever it comes, has counted none: trips without a value are in no group.
+    private static func idleReason(_ plan: QueryPlan) -> String {
+        let names = plan.groups.compactMap { $0.field?.name }
+        guard plan.filter == nil, plan.window == .none, !names.isEmpty else { return "" }
+        return ", since no trip has a \(names.joined(separator: " and a "))"
+    }
+
     private static func text(_ summary: StreamSummary, _ plans: [QueryPlan], _ zone: ZoneClock) -> String {
         var lines = [
             "\(grouped(summary.records)) trips in \(fixed(summary.seconds, decimals: 2)) s, \(grouped(Int64(summary.rate)))/s, \(grouped(summary.epochs)) epochs"
         ]
         for plan in plans {
             let late = summary.late[plan.name] ?? 0
+            let results = summary.results[plan.name] ?? 0
             lines.append(
-                "  \(plan.name): \(grouped(summary.results[plan.name] ?? 0)) results"
-                    + (late > 0 ? ", \(grouped(late)) trips late" : ""))
+                "  \(plan.name): \(grouped(results)) results" + (late > 0 ? ", \(grouped(late)) trips late" : "")
+                    + (results == 0 && summary.used > 0 ? idleReason(plan) : ""))
         }
         for (reason, count) in summary.rejected.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             lines.append("  rejected \(grouped(count)) \(reason.rawValue)")

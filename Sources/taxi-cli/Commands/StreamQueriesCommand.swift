@@ -1,3 +1,4 @@
+import Batch
 import CommandLine
 import Problems
 import Stream
@@ -27,9 +28,11 @@ enum StreamQueriesCommand {
             try arguments.output.write(arguments.isOn("analytics") ? AnalyticsQueries.yaml : DefaultQueries.yaml)
             return .success
         }
-        let plans = try QueryCatalog.load(userFile: path, defaults: false)
-        // Names that only the default queries have already are found together with these.
-        let alerts = try QueryCatalog.load(userFile: path).flatMap(\.alerts).count
+        let analyses = AnalysisCatalog.names(folder: GlobalOptions(arguments).analysesPath)
+        let all = try QueryCatalog.load(userFile: path, analyses: analyses)
+        let shipped = Set(try QueryCatalog.load().map(\.name))
+        let plans = all.filter { !shipped.contains($0.name) }
+        let alerts = all.flatMap(\.alerts).count
         var table = Table(columns: ["query", "table", "topic", "declaration", "emit"].map { Column($0) })
         for plan in plans {
             table.rows.append([

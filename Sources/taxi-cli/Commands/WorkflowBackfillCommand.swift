@@ -22,20 +22,23 @@ enum WorkflowBackfillCommand {
         ],
         arguments: [WorkflowCommand.name],
         options: [
+            Option(
+                "interval", value: .value("INTERVAL"),
+                help:
+                    "this interval, or all that begin in a year, quarter, month or day: 2024, 2024-Q1, 2024-01, 2024-01-22"
+            ),
             Option("from", value: .value("TIME"), kind: .time, help: "intervals that begin at or after this time"),
             Option("to", value: .value("TIME"), kind: .time, help: "intervals that begin before this time"),
             Option("parallel", value: .value("N"), kind: .integer(1...1000), default: "1", help: "intervals at once"),
             WorkflowCommand.params,
             Option("dry-run", short: "n", help: "run nothing; print what would run, its templates filled in"),
         ],
-        run: run)
+        exclusive: [["interval", "from"], ["interval", "to"]], run: run)
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
         let session = try WorkflowSession(arguments)
         let spec = try session.folder.load(arguments.positionals[0])
-        guard let from = session.time(arguments.time("from"), in: spec.zone),
-            let to = session.time(arguments.time("to"), in: spec.zone), from < to
-        else { throw Problem(.usage, "a backfill needs --from and --to, and a --to that is later") }
+        let (from, to) = try bounds(arguments, spec, session)
         let parallel = Int(arguments.integer("parallel") ?? 1)
         if let concurrency = spec.concurrency, concurrency < parallel {
             throw arguments.problem(
@@ -56,6 +59,23 @@ enum WorkflowBackfillCommand {
         return try fill(items, spec, params, parallel, session, arguments)
     }
 
+    /// The begins of the intervals that are meant lie in `[from, to)`.
+    private static func bounds(
+        _ arguments: ParsedArguments, _ spec: WorkflowSpec, _ session: WorkflowSession
+    ) throws(Problem) -> (from: EventTime, to: EventTime) {
+        if let text = arguments.text("interval") {
+            let intervals = try spec.intervals(named: text)
+            guard let first = intervals.first, let last = intervals.last else {
+                throw Problem(.usage, "no interval is \"\(text)\"")
+            }
+            return (first.start, last.start + 1)
+        }
+        guard let from = session.time(arguments.time("from"), in: spec.zone),
+            let to = session.time(arguments.time("to"), in: spec.zone), from < to
+        else { throw Problem(.usage, "a backfill needs --interval, or --from and --to, and a --to that is later") }
+        return (from, to)
+    }
+
     private static func fill(
         _ items: [Backfill.Item], _ spec: WorkflowSpec, _ params: [String: String], _ parallel: Int,
         _ session: WorkflowSession, _ arguments: ParsedArguments
@@ -70,12 +90,12 @@ enum WorkflowBackfillCommand {
         try backfill.run(items, params: params, parallel: parallel, isInterrupted: { Interruption.isRequested }) {
             item, event in
             if case .ended(let step, _, .failed, let error, _) = event {
-                try? arguments.say("  \(item.interval.name(in: spec.zone)) \(step): \(printable(error ?? "failed"))")
+                try? arguments.say("  \(spec.name(of: item.interval)) \(step): \(printable(error ?? "failed"))")
             }
         } ended: { outcome in
             counts[outcome.state, default: 0] += 1
             let word = outcome.state == "failed" ? style.red("failed") : outcome.state
-            try? arguments.say("\(outcome.item.interval.name(in: spec.zone)) \(word)")
+            try? arguments.say("\(spec.name(of: outcome.item.interval)) \(word)")
             if outcome.state == "failed", let run = try? history.run(of: spec.name, outcome.item.interval) {
                 failed.append(run)
             }

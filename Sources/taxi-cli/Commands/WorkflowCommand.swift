@@ -22,7 +22,11 @@ enum WorkflowCommand {
         ])
 
     static let name = Argument("NAME|FILE", help: "a workflow of the tenant, or a FILE.yaml")
-    static let run = Argument("RUN", help: "the run's id, or a part of it that no other begins or ends with")
+    static let run = Argument(
+        "RUN", help: "the run's id, or a part of it that no other begins or ends with; with --interval a workflow")
+    /// Beside `run`.
+    static let intervalOfRun = Option(
+        "interval", value: .value("INTERVAL"), help: "the run of this interval of the workflow that stands for RUN")
 
     static let params = Option(
         "param", short: "p", value: .repeated("KEY=VALUE"),

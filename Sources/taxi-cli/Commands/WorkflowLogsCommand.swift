@@ -16,13 +16,16 @@ enum WorkflowLogsCommand {
             Example("taxi-cli workflow logs 5f3c09aa -f", "all steps, as they go on, until the run ends"),
         ],
         arguments: [WorkflowCommand.run, Argument("STEP", .optional, help: "only this step")],
-        options: [Option("follow", short: "f", help: "go on showing lines as they come, until the run has ended")],
+        options: [
+            WorkflowCommand.intervalOfRun,
+            Option("follow", short: "f", help: "go on showing lines as they come, until the run has ended"),
+        ],
         run: run)
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
         let session = try WorkflowSession(arguments)
         let history = try session.requireHistory()
-        let id = try history.run(arguments.positionals[0]).id
+        let id = try session.run(arguments, in: history).id
         let step = arguments.positionals.dropFirst().first
         if arguments.isOn("follow") { Interruption.install() }
         var reader = RunLogReader(history: history, logs: session.logs, runID: id, step: step)

@@ -21,7 +21,9 @@ enum WorkflowRunCommand {
         options: [
             Option(
                 "interval", value: .value("INTERVAL"),
-                help: "last (the default), 2024, 2024-Q1, 2024-01, 2024-01-22, or the time at which it begins"),
+                help:
+                    "last (the default), or as workflow runs names it: 2024, 2024-Q1, 2024-01, 2024-01-22, or when it begins"
+            ),
             Option("from", value: .value("TIME"), kind: .time, help: "the beginning of an interval of your own"),
             Option("to", value: .value("TIME"), kind: .time, help: "its end, which does not belong to it any more"),
             WorkflowCommand.params,
@@ -61,7 +63,7 @@ enum WorkflowRunCommand {
         let scheduler = Scheduler(
             only: spec, folder: session.folder, history: history, surroundings: session.surroundings, logs: session.logs
         ) { event in
-            try? arguments.say(WorkflowServeCommand.line(event, session.globals.tenant, session.zone))
+            try? arguments.say(WorkflowServeCommand.line(event, session))
             if case .ended(let run, "failed") = event {
                 try? arguments.errors.writeLine(
                     "error: run \(run.id) of \"\(run.workflow)\" failed\n"
@@ -87,9 +89,7 @@ enum WorkflowRunCommand {
         guard let text = arguments.text("interval") else {
             return spec.schedule == nil ? nil : try spec.interval("last", now: systemTime())
         }
-        guard text.contains("T") else { return try spec.interval(text, now: systemTime()) }
-        let time = try TimeText(text)
-        return try spec.interval(startingAt: time.utcMs { spec.zone.utcMs(localSeconds: $0) })
+        return try spec.interval(named: text)
     }
 
     /// One row a step; on a terminal below a line that says for what interval.

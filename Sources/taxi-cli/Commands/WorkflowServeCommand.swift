@@ -52,10 +52,11 @@ enum WorkflowServeCommand {
     }
 
     /// What happened, on a line.
-    static func line(_ event: Scheduler.Event, _ tenant: String, _ zone: ZoneClock) -> String {
-        let time = zone.iso(ms: systemTime()).prefix(19)
+    static func line(_ event: Scheduler.Event, _ session: WorkflowSession) -> String {
+        let (tenant, names) = (session.globals.tenant, session.intervalNames())
+        let time = session.zone.iso(ms: systemTime()).prefix(19)
         func name(_ run: StoredRun) -> String {
-            run.workflow + (run.interval.map { " \($0.name(in: zone))" } ?? "") + " (\(run.id))"
+            run.workflow + (names(run).map { " \($0)" } ?? "") + " (\(run.id))"
         }
         switch event {
         case .began(let run): return "\(time) \(tenant): \(name(run)) begins, \(run.trigger)"
@@ -97,7 +98,7 @@ private final class TenantService: Sendable {
         let scheduler = Scheduler(
             folder: session.folder, history: history, surroundings: session.surroundings, logs: session.logs
         ) { event in
-            try? arguments.say(WorkflowServeCommand.line(event, tenant, session.zone))
+            try? arguments.say(WorkflowServeCommand.line(event, session))
         }
         try scheduler.run(keepLogsMs: own.durationMs("keep-logs") ?? 0, until: { Interruption.isRequested })
     }

@@ -26,7 +26,7 @@ enum WorkflowShowCommand {
             after = interval.end
         }
         guard arguments.format == .table else {
-            try arguments.write(row(spec, next, runs, session.zone))
+            try arguments.write(row(spec, next, runs, session))
             return .success
         }
         let style = arguments.terminal.outputStyle
@@ -35,7 +35,7 @@ enum WorkflowShowCommand {
         for time in next { text += "  next: \(time)\n" }
         try arguments.output.write(text + "\n")
         try arguments.output.write(WorkflowGraph(spec).text + "\n")
-        if !runs.isEmpty { try arguments.write(WorkflowRunsCommand.table(runs, session.zone)) }
+        if !runs.isEmpty { try arguments.write(WorkflowRunsCommand.table(runs, session)) }
         return .success
     }
 
@@ -64,12 +64,14 @@ enum WorkflowShowCommand {
         return (try? encoder.encode(texts)).map { String(decoding: $0, as: UTF8.self) } ?? "[]"
     }
 
-    private static func row(_ spec: WorkflowSpec, _ next: [String], _ runs: [StoredRun], _ zone: ZoneClock) -> Table {
+    private static func row(_ spec: WorkflowSpec, _ next: [String], _ runs: [StoredRun], _ session: WorkflowSession)
+        -> Table
+    {
         var steps = Table(columns: ["step", "kind", "needs", "does"].map { Column($0) })
         for step in RunPreview(spec, interval: nil, params: [:]).steps {
             steps.rows.append([.text(step.name), .text(step.kind), .json(jsonArray(step.needs)), .text(step.does)])
         }
-        let runTable = WorkflowRunsCommand.table(runs, zone)
+        let runTable = WorkflowRunsCommand.table(runs, session)
         return Table(
             columns: [
                 "workflow", "description", "schedule", "timezone", "start", "catchup", "concurrency", "parallel",

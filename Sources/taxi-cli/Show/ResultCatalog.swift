@@ -4,23 +4,6 @@ import Problems
 import SQLite
 import Stream
 
-/// A public view of the results.
-struct ResultView: Sendable, Equatable {
-    var name: String
-    var columns: [String]
-
-    /// Rows of analytics: `fare_trend` and its like.
-    var isPeriodic: Bool { columns.starts(with: ["period_kind", "period"]) }
-    /// Rows of analytics with a rank: hot spots.
-    var isRanked: Bool { isPeriodic && columns.contains("rank") }
-    /// Rows of analytics that share out a period's trips, such as `payment_mix`: those with the most come first.
-    var isMix: Bool { isPeriodic && !isRanked && columns.contains("share") && columns.contains("trips") }
-    /// Whether a period has a row for each place or kind: then the newest period is what people look at.
-    var hasPlaces: Bool { isRanked || isMix }
-    /// What a bar shows; nil where there are none.
-    var barColumn: String? { isRanked ? "pickups" : isMix ? "trips" : nil }
-}
-
 /// What a tenant's database has to show.
 struct ResultCatalog {
     let connection: Connection

@@ -6,15 +6,14 @@ struct ResultPicture {
     let view: ResultView
     let rows: [[SQLValue]]
 
-    /// A cell for programs: as the database has it.
-    static func plain(_ value: SQLValue, column: String) -> Table.Value {
+    /// A cell for programs: as the database has it, whatever its column is called; the bytes of a blob in base 16.
+    static func plain(_ value: SQLValue) -> Table.Value {
         switch value {
         case .null: .null
         case .integer(let value): .integer(value)
         case .real(let value): .real(value, decimals: 2)
-        // Summaries of runs are JSON already.
-        case .text(let text): column == "summary" ? .json(text) : .text(text)
-        case .blob(let bytes): .text("\(bytes.count) bytes")
+        case .text(let text): .text(text)
+        case .blob(let bytes): .text(bytes.hex)
         }
     }
 
@@ -26,7 +25,7 @@ struct ResultPicture {
         }
         var table = Table(
             columns: view.columns.indices.map { Column(view.columns[$0], numeric[$0] ? .right : .left) },
-            rows: rows.map { row in zip(view.columns, row).map { Self.shown($1, column: $0) } })
+            rows: rows.map { row in row.indices.map { shown(row[$0], column: $0) } })
         if barWidth > 0, let bars = bars(width: barWidth) { append(bars, to: &table) }
         return table
     }
@@ -88,29 +87,16 @@ struct ResultPicture {
         "fare_sum_change_year", "fare_sum_change",
     ]
 
-    /// A cell for people.
-    private static func shown(_ value: SQLValue, column: String) -> Table.Value {
-        switch (value, column) {
-        case (.integer(let flag), "partial"), (.integer(let flag), "persistent"): .text(flag == 0 ? "" : "yes")
-        case (.integer(let value), _) where isCount(column): .count(value)
-        case (.real(let value), _) where isShare(column): .share(value)
-        case (.real(let value), _) where isMoney(column) && value.magnitude < 1e15:
-            .cents(Int64((value * 100).rounded()))
-        default: plain(value, column: column)
+    /// A cell for people. What a column's name says of its values holds for views of taxi-cli alone.
+    private func shown(_ value: SQLValue, column: Int) -> Table.Value {
+        switch (value, view.unit(ofColumn: column)) {
+        case (.integer(let flag), .flag): .text(flag == 0 ? "" : "yes")
+        case (.integer(let value), .count): .count(value)
+        case (.real(let value), .share): .share(value)
+        case (.real(let value), .money) where value.magnitude < 1e15: .cents(Int64((value * 100).rounded()))
+        case (.blob(let bytes), _): .text("\(bytes.count) bytes")
+        default: view.plain(value, column: column)
         }
-    }
-
-    private static func isShare(_ column: String) -> Bool {
-        column == "share" || column.hasPrefix("share_") || column.hasSuffix("_share") || column.contains("_change")
-    }
-
-    private static func isCount(_ column: String) -> Bool {
-        column == "count" || column == "pickups" || column.hasPrefix("trips")
-    }
-
-    /// Dollars of the public views; their cents are exact in a double.
-    private static func isMoney(_ column: String) -> Bool {
-        ["fare", "tips", "total", "trip_total"].contains { column.hasPrefix($0) }
     }
 
     private func append(_ bars: [String], to table: inout Table) {
@@ -145,7 +131,7 @@ struct ResultPicture {
             let name = view.columns[column]
             let known = rows.map { $0[column] }.filter { $0 != .null }
             table.rows.append([
-                .text(name), Self.shown(known[0], column: name), Self.shown(known[known.count - 1], column: name),
+                .text(name), shown(known[0], column: column), shown(known[known.count - 1], column: column),
             ])
         }
         let textWidth = table.text(width: nil).split(separator: "\n").map { displayWidth(of: String($0)) }.max() ?? 0
@@ -161,4 +147,11 @@ struct ResultPicture {
 
 extension Double {
     fileprivate mutating func formMaximum(_ other: Double) { self = max(self, other) }
+}
+
+extension [UInt8] {
+    fileprivate var hex: String {
+        let digits = Array("0123456789abcdef".utf8)
+        return String(decoding: flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+    }
 }

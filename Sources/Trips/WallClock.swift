@@ -1,8 +1,7 @@
 import Glibc
 import Synchronization
-public import Trips
 
-/// The time that a replay lives in; a clock turned by hand makes half a minute of pacing a test of milliseconds.
+/// The time that a replay or a stream lives in; a clock turned by hand makes half a minute of pacing a test of milliseconds.
 public protocol WallClock: AnyObject, Sendable {
     /// Milliseconds since 1970, UTC: what a live source would stamp a record with.
     var nowMs: EventTime { get }
@@ -10,6 +9,11 @@ public protocol WallClock: AnyObject, Sendable {
     var monotonicNs: Int64 { get }
     /// Returns when `monotonicNs` has reached `untilNs`, or earlier when a signal came in between.
     func sleep(untilNs: Int64)
+}
+
+extension WallClock {
+    /// Milliseconds of `monotonicNs`.
+    public var monotonicMs: Int64 { monotonicNs / 1_000_000 }
 }
 
 /// The machine's clocks. A suspended machine's replay goes on where it was: `CLOCK_MONOTONIC` stands still meanwhile.
@@ -36,7 +40,7 @@ public final class ManualClock: WallClock {
     private let startMs: EventTime
     private let elapsedNs = Atomic<Int64>(0)
 
-    public init(startMs: EventTime = 1_700_000_000_000) { self.startMs = startMs }
+    public init(startMs: EventTime = 1_800_000_000_000) { self.startMs = startMs }
 
     public var nowMs: EventTime { startMs + monotonicNs / 1_000_000 }
     public var monotonicNs: Int64 { elapsedNs.load(ordering: .sequentiallyConsistent) }

@@ -11,7 +11,8 @@ enum SecretFile {
     /// - Throws: `.noInput`, `.noPermission` where it cannot be read; `.configuration` where others may read it, or it holds no text
     ///   or more than 64 KiB.
     static func read(_ path: String) throws(Problem) -> String {
-        let file = open(path, O_RDONLY | O_CLOEXEC)
+        // A pipe without a writer would not even open otherwise.
+        let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard file >= 0 else {
             throw Problem(
                 errno == EACCES ? .noPermission : .noInput,

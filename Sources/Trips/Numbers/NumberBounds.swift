@@ -48,6 +48,12 @@ extension TripField {
         }
     }
 
+    /// What of a column is in range, for messages.
+    var rangeText: String {
+        if let bounds { return bounds.text }
+        return kind == .timestamp ? "years 2000…2100" : "longitude -180…180, latitude -90…90"
+    }
+
     /// Whether a cell of this column is empty or within the column's bounds; of a time, whether its year is 2000…2100.
     ///
     /// For cells that come from outside as they are, such as those of stored columns. Texts have no bounds. How many decimals a cell has

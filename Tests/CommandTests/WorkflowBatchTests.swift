@@ -1,0 +1,57 @@
+import CommandSupport
+import Foundation
+import SQLite
+import Testing
+
+/// Batch steps of workflows do what the command does.
+@Suite struct WorkflowBatchTests {
+    private static let declared = """
+        -- name: busy_days
+        -- columns: trips
+        SELECT count(*) AS trips FROM tripstotal
+        """
+
+    private static func taxi(_ steps: String) throws -> TaxiCLI {
+        let taxi = try TaxiCLI.filled()
+        for folder in ["workflows", "analyses"] {
+            try FileManager.default.createDirectory(
+                atPath: "\(taxi.tenantFolder)/\(folder)", withIntermediateDirectories: true)
+        }
+        try declared.write(toFile: "\(taxi.tenantFolder)/analyses/busy_days.sql", atomically: true, encoding: .utf8)
+        try "name: all\nsteps: \(steps)\n".write(
+            toFile: "\(taxi.tenantFolder)/workflows/all.yaml", atomically: true, encoding: .utf8)
+        return taxi
+    }
+
+    @Test func allIsWhatTheCommandComputes() throws {
+        let taxi = try Self.taxi("{all: {batch: all}}")
+        try taxi.succeed("workflow", "run", "all")
+        let byStep = try taxi.query("SELECT * FROM busy_days ORDER BY 1, 2")
+        #expect(!byStep.isEmpty)
+        let rows = try taxi.query("SELECT outputs FROM stored_workflow_steps")
+        let other = try Self.taxi("{all: {batch: all}}")
+        let summary = try jsonObject(
+            other.succeed("batch", "--summary-json", "-").text.split(separator: "\n").first.map(String.init) ?? "")
+        #expect(try other.query("SELECT * FROM busy_days ORDER BY 1, 2") == byStep)
+        let counted = try #require(summary["rows"] as? [String: Int]).values.reduce(0, +)
+        #expect(rows == [[.text("{\"rows\":\"\(counted)\",\"state\":\"success\"}")]])
+    }
+
+    @Test func aStepNamesADeclaredAnalysis() throws {
+        let taxi = try Self.taxi("{own: {batch: busy_days, by: month}}")
+        try taxi.succeed("workflow", "validate", "all")
+        try taxi.succeed("workflow", "run", "all")
+        #expect(try taxi.query("SELECT DISTINCT period_kind FROM busy_days") == [["month"]])
+    }
+
+    @Test func anUnknownAnalysisIsRefusedWithTheNearestName() throws {
+        let taxi = try Self.taxi("{own: {batch: busy_day}}")
+        let ending = try taxi.run("workflow", "validate", "all")
+        #expect(ending.code == 78)
+        #expect(ending.errors.contains("all.yaml:2:22: error: unknown analysis \"busy_day\""), "\(ending.errors)")
+        #expect(ending.errors.contains("Did you mean \"busy_days\"?"))
+        try "SELECT 1".write(toFile: "\(taxi.tenantFolder)/analyses/broken.sql", atomically: true, encoding: .utf8)
+        let broken = try taxi.run("workflow", "validate", "all")
+        #expect(broken.code == 78 && broken.errors.contains("cannot be looked up"), "\(broken.errors)")
+    }
+}

@@ -1,0 +1,179 @@
+import Foundation
+import Problems
+import Testing
+
+@testable import Trips
+
+@Suite struct CSVRowTests {
+    @Test func placesAreThoseOfAnEditor() throws {
+        let text = """
+            Trip Start Timestamp,Fare,Company
+            03/01/2024 12:15:00 AM,1.00,"Two
+            Lines"
+            03/01/2024 12:30:00 AM,1.00,"Three
+
+            Lines"
+            03/01/2024 12:45:00 AM,bad,X
+            03/01/2024 01:00:00 AM,1.00,X
+            short
+            """
+        let found = try seen(Array(text.utf8), fields: [.startTimestamp, .fare, .company]).seen
+        #expect(found.rows.map(\.line) == [2, 4, 8])
+        #expect(
+            found.rejects == [
+                SeenReject(reason: .badMoney, line: 7, column: 24),
+                SeenReject(reason: .tooFewFields, line: 9, column: 1),
+            ])
+    }
+
+    @Test func aFieldBehindOneOfSeveralLinesHasItsOwnLine() throws {
+        let text = "Company,Fare\n\"a\nbc\",x\n\"d\ne\nfgh\" , y\n"
+        let found = try seen(Array(text.utf8), fields: [.company, .fare]).seen
+        #expect(
+            found.rejects == [
+                SeenReject(reason: .badMoney, line: 3, column: 5), SeenReject(reason: .badMoney, line: 6, column: 8),
+            ])
+    }
+
+    @Test(
+        arguments: [
+            "\nFare,Tips\n1,2\n", "\r\n \t\r\n\r\nFare,Tips\r\n1,2\r\n", "\u{feff}\n\nFare,Tips\n1,2",
+            "  \nFare,Tips\n\n1,2\n  ",
+        ])
+    func blankLinesAreNothing(text: String) throws {
+        let found = try seen(Array(text.utf8), fields: [.fare, .tips]).seen
+        #expect(found.rows.map(\.values) == [["1.00", "2.00"]])
+        #expect(found.rejects.isEmpty)
+        let place = try #require(text.utf8.firstIndex(of: UInt8(ascii: "1")))
+        #expect(found.rows.first?.line == text.utf8[..<place].count { $0 == 0x0a } + 1)
+    }
+
+    @Test func blankLinesAreNothingInAFileOfOneColumn() throws {
+        let found = try seen(Array("Fare\n1\n\n \n2\n".utf8), fields: [.fare]).seen
+        #expect(found.rows.map(\.line) == [2, 5])
+    }
+
+    @Test(
+        arguments: [
+            // The same again, as files that were joined have it.
+            ("Fare,Tips\n1,2\nFare,Tips\n3,4\n", [["1.00", "2.00"], ["3.00", "4.00"]]),
+            ("Fare,Tips\n1,2\n\u{feff}\"Fare\",\"Tips\"\n3,4\n", [["1.00", "2.00"], ["3.00", "4.00"]]),
+            ("Fare,Tips\n1,2\nfare, tips\n3,4\nFare,Tips", [["1.00", "2.00"], ["3.00", "4.00"]]),
+            // In another order, with more, fewer and other columns, with another delimiter.
+            ("Fare,Tips\n1,2\nTips,Fare\n3,4\n", [["1.00", "2.00"], ["4.00", "3.00"]]),
+            (
+                "Fare,Tips\n1,2\nTips,Note,Fare\n3,x,4\n5,y,6\n",
+                [["1.00", "2.00"], ["4.00", "3.00"], ["6.00", "5.00"]]
+            ),
+            ("Fare,Tips,Company\n1,2,x\nTips,Tolls\n3,9\n", [["1.00", "2.00"], [nil, "3.00"]]),
+            ("Fare,Tips\n1,2\nTips;Fare\n3;4\n", [["1.00", "2.00"], ["4.00", "3.00"]]),
+            (
+                "Fare,Tips\n1,2\nTips,Fare\n3,4\nFare,Tips\n5,6",
+                [["1.00", "2.00"], ["4.00", "3.00"], ["5.00", "6.00"]]
+            ),
+            ("Fare,Tips\n1,2\nExtra,Fare,Tips\n3,4,5\n", [["1.00", "2.00"], ["4.00", "5.00"]]),
+        ] as [(String, [[String?]])])
+    func headersFurtherDown(text: String, values: [[String?]]) throws {
+        for cut in [0, text.utf8.count / 3, text.utf8.count / 2, text.utf8.count - 2] {
+            let found = try seen(Array(text.utf8), fields: [.fare, .tips], cuts: [cut]).seen
+            #expect(found.rows.map(\.values) == values)
+            #expect(found.rejects.isEmpty)
+        }
+    }
+
+    @Test(arguments: ["Tips", "ten,Tips", "Flash,x", "fare,9.50", "Trip Seconds,12:30"])
+    func rowsThatAreNoHeaders(row: String) throws {
+        let found = try seen(Array("Company,Fare\n\(row)\nx,1\n".utf8), fields: [.company, .fare]).seen
+        #expect(found.rows.contains { $0.values == ["x", "1.00"] })
+        #expect(found.rows.count + found.rejects.count == 2)
+    }
+
+    @Test(arguments: [
+        ("Fare,Tips\n1,\"2", SeenReject(reason: .malformedRow, line: 2, column: 3)),
+        ("Fare,Tips\n1,2,3", SeenReject(reason: .tooManyFields, line: 2, column: 1)),
+        ("Fare,Tips\n\"1,2\n3,4\n", SeenReject(reason: .malformedRow, line: 2, column: 1)),
+        ("Fare,Tips\n1,x", SeenReject(reason: .badMoney, line: 2, column: 3)),
+    ])
+    func lastRows(text: String, reject: SeenReject) throws {
+        #expect(try seen(Array(text.utf8), fields: [.fare, .tips]).seen.rejects == [reject])
+    }
+
+    @Test(arguments: [
+        ("", "the file is empty: there is no header line"), ("\n \n\n", "the file is empty: there is no header line"),
+        ("Fare,Ti\0ps\n1,2\n", "this is a binary file, not comma-separated text"),
+        ("Fare,\"Tips\n1,2\n", "a quote in the header line is not closed"),
+        ("1,2\n3,4\n", "no column of a taxi trip was found in the header"),
+    ])
+    func headersThatAreNone(text: String, message: String) {
+        #expect {
+            try seen(Array(text.utf8), fields: [.fare])
+        } throws: {
+            ($0 as? Problem)?.message == message
+        }
+    }
+
+    @Test func aHeaderIsUTF8() {
+        let bytes = Array("\nFare,Prix\n1,2\n".utf8).flatMap { $0 == UInt8(ascii: "x") ? [0xe9] : [$0] }
+        #expect {
+            try seen(bytes, fields: [.fare])
+        } throws: {
+            let problem = $0 as? Problem
+            return problem?.message == "the header line is not UTF-8" && problem?.location?.line == 2
+                && problem?.location?.column == 9
+        }
+    }
+
+    @Test(
+        "each reader reads small inputs that once went wrong", arguments: [false, true], [false, true])
+    func readers(inOrder: Bool, allColumns: Bool) throws {
+        func rows(_ name: String, _ wanted: [TripField]) throws -> (Seen, [Reject]) {
+            var options = TripSourceOptions(
+                clock: inOrder ? .start : .now, fields: allColumns ? .all : .init(wanted), required: [],
+                zone: try ZoneClock(identifier: "America/Chicago"))
+            options.toleratesRejects = true
+            let source = try TripSource(paths: [inputFile(name)], options: options)
+            let batch = TripBatch(capacity: 16)
+            var (found, rejects): (Seen, [Reject]) = (Seen(), [])
+            while try source.next(into: batch) {
+                for row in 0..<batch.count {
+                    found.rows.append(SeenRow(line: 0, values: wanted.map { batch.text($0, row) }))
+                }
+                rejects += source.takeRejects()
+            }
+            rejects += source.takeRejects()
+            found.rejects = rejects.map {
+                SeenReject(reason: $0.reason, line: $0.location.line, column: $0.location.column)
+            }
+            #expect(source.counts.read == found.rows.count + rejects.count)
+            return (found, rejects)
+        }
+        let header = try rows("second-header-other-order.csv", [.tips, .fare, .tolls]).0
+        #expect(header.rejects.isEmpty)
+        #expect(header.rows.map(\.values) == [["1.00", "10.00", "0.00"], ["1.00", "10.00", "0.00"]])
+
+        let quotes = try rows("blank-before-doubled-quote.csv", [.company]).0
+        #expect(quotes.rows.map(\.values) == [["\"Flash\" Cab"], ["\"Flash\" Cab"]])
+
+        let lines = try rows("multiline.csv", [.fare, .company]).0
+        #expect(lines.rejects == [SeenReject(reason: .badMoney, line: 6, column: 24)])
+        #expect(lines.rows.count == 4)
+
+        let blank = try rows("blank-first-line.csv", [.fare]).0
+        #expect(blank.rows.map(\.values) == [["10.00"]])
+
+        let dates = try rows("date-without-zeros.csv", [.startTimestamp, .pickupLatitude])
+        #expect(dates.0.rejects.map(\.reason) == [.outOfRange, .outOfRange])
+        #expect(dates.0.rejects.map(\.line) == [2, 3])
+        #expect(dates.1.first?.detail == "pickup_centroid_latitude \"199\" is out of range (-90…90 degrees)")
+        #expect(try rows("date-without-zeros.csv", [.startTimestamp]).0.rows.count == (allColumns ? 0 : 2))
+
+        for (name, field, line) in [
+            ("batch-blocked.csv", TripField.fare, 3), ("miles-wrap.csv", .miles, 2), ("seconds-crash.csv", .seconds, 3),
+        ] {
+            let found = try rows(name, [field]).0
+            #expect(found.rejects.map(\.reason) == [.outOfRange])
+            #expect(found.rejects.map(\.line) == [line])
+        }
+        #expect(try rows("sum-wraps.csv", [.fare]).0.rejects.map(\.reason) == [.outOfRange, .outOfRange])
+    }
+}
