@@ -36,7 +36,7 @@ extension DayRollups {
         let rolled = try connection.rows(
             "SELECT day, fresh FROM rolled_days WHERE day >= ? AND day < ?", .integer(Int64(first)),
             .integer(Int64(day))
-        ) { row throws(SQLiteError) in (Int(try row.integer(0, in: .days)), row.integer(1) == 1) }
+        ) { row throws(SQLiteError) in (Int(try row.integer(0, in: .days)), try row.integer(1, in: .flags) == 1) }
         let isFresh = Dictionary(rolled) { first, _ in first }
         let noted =
             try hasChangedDays
@@ -52,8 +52,6 @@ extension DayRollups {
         while !rest.isEmpty {
             let some = rest.prefix(Self.daysADeletion)
             rest = rest.dropFirst(some.count)
-            // Years without any window cost no transaction; the last days note how far it went.
-            if !rest.isEmpty, try !views.contains(where: { try hasWindows(in: $0.name, some) }) { continue }
             try connection.transaction {
                 for (view, closedBefore) in views {
                     let gone = some.filter { $0 < closedBefore }
@@ -73,13 +71,6 @@ extension DayRollups {
             }
         }
         return pruned
-    }
-
-    private func hasWindows(in view: String, _ days: ArraySlice<Int>) throws -> Bool {
-        guard let first = days.first, let last = days.last else { return false }
-        return try connection.value(
-            "SELECT 1 FROM stored_\(view) WHERE window_start_ms >= ? AND window_start_ms < ? LIMIT 1",
-            .integer(zone.startMs(ofLocalDay: first)), .integer(zone.startMs(ofLocalDay: last + 1))) != nil
     }
 
     /// The local day of the newest closed window: no window of an earlier day is open or yet to come, however far other queries are.
