@@ -25,14 +25,14 @@ public struct SHA256: Sendable {
     /// The hash of a file, which is read a mebibyte at a time.
     public static func hex(ofFile path: String) throws(Problem) -> String {
         let file = open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { throw Problem.file(path, "cannot read", errno) }
+        guard file >= 0 else { throw Problem(.read, path, errno) }
         defer { close(file) }
         var hash = SHA256()
         var buffer = [UInt8](repeating: 0, count: 1 << 20)
         while true {
             let count = read(file, &buffer, buffer.count)
             if count == 0 { return hash.hex() }
-            guard count > 0 else { throw Problem.file(path, "cannot read", errno) }
+            guard count > 0 else { throw Problem(.read, path, errno) }
             buffer.withUnsafeBytes { hash.add(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
         }
     }
@@ -103,16 +103,4 @@ public struct SHA256: Sendable {
         0x19a4_c116, 0x1e37_6c08, 0x2748_774c, 0x34b0_bcb5, 0x391c_0cb3, 0x4ed8_aa4a, 0x5b9c_ca4f, 0x682e_6ff3,
         0x748f_82ee, 0x78a5_636f, 0x84c8_7814, 0x8cc7_0208, 0x90be_fffa, 0xa450_6ceb, 0xbef9_a3f7, 0xc671_78f2,
     ]
-}
-
-extension Problem {
-    static func file(_ path: String, _ action: String, _ number: Int32) -> Problem {
-        let code: Code =
-            switch number {
-            case ENOENT, ENOTDIR: .noInput
-            case EACCES, EPERM: .noPermission
-            default: .inputOutput
-            }
-        return Problem(code, "\(action) \"\(path)\": \(String(cString: strerror(number)).lowercased())")
-    }
 }

@@ -45,7 +45,7 @@ private final class Transfer {
             source = open(path, O_RDONLY | O_CLOEXEC)
             if source < 0 {
                 destination = nil
-                throw Problem.file(path, "cannot read", errno)
+                throw Problem(.read, path, errno)
             }
         } else {
             source = -1
@@ -136,7 +136,7 @@ private final class Transfer {
         case .none, .bytes: if postedBytes != nil { set(CURLOPT_POST, 1) }
         case .file(let path):
             var status = stat()
-            guard fstat(source, &status) == 0 else { throw Problem.file(path, "cannot read", errno) }
+            guard fstat(source, &status) == 0 else { throw Problem(.read, path, errno) }
             guard status.st_mode & S_IFMT == S_IFREG else {
                 throw Problem(.noInput, "cannot send \"\(path)\": it is no file")
             }
@@ -182,7 +182,7 @@ private final class Transfer {
     private func give(_ bytes: UnsafeMutablePointer<CChar>?, _ room: Int) -> Int {
         let count = read(source, bytes, room)
         if count >= 0 { return count }
-        if case .file(let path) = request.body { failure = Problem.file(path, "cannot read", errno) }
+        if case .file(let path) = request.body { failure = Problem(.read, path, errno) }
         return Int(CURL_READFUNC_ABORT)
     }
 
@@ -253,7 +253,7 @@ private final class Destination {
         var rest = bytes[...]
         while !rest.isEmpty {
             let count = Glibc.write(file, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-            guard count >= 0 else { throw Problem(.inputOutput, "cannot write \"\(path)\": \(Self.text(errno))") }
+            guard count >= 0 else { throw Problem(.write, path, errno) }
             rest = rest.dropFirst(count)
         }
     }
@@ -262,7 +262,7 @@ private final class Destination {
         // Of an empty answer no byte came.
         try begin()
         guard fsync(file) == 0, rename(partPath, path) == 0 else {
-            throw Problem(.inputOutput, "cannot write \"\(path)\": \(Self.text(errno))")
+            throw Problem(.write, path, errno)
         }
         close(file)
         file = -1
@@ -272,10 +272,7 @@ private final class Destination {
         guard file < 0 else { return }
         file = open(partPath, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
         guard file >= 0 else {
-            throw Problem(
-                .cannotCreate, "cannot write \"\(path)\": \(Self.text(errno))", hint: "Its folder has to be there.")
+            throw Problem(.create, path, errno, hint: "Its folder has to be there.")
         }
     }
-
-    private static func text(_ number: Int32) -> String { String(cString: strerror(number)).lowercased() }
 }

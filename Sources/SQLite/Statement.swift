@@ -56,7 +56,8 @@ public final class Statement {
     public func bind(_ index: Int, _ value: Int64) { sqlite3_bind_int64(raw, Int32(index) + 1, value) }
     public func bind(_ index: Int, _ value: Double) { sqlite3_bind_double(raw, Int32(index) + 1, value) }
     public func bind(_ index: Int, _ value: String) {
-        sqlite3_bind_text(raw, Int32(index) + 1, value, -1, Self.transient)
+        sqlite3_bind_text64(
+            raw, Int32(index) + 1, value, UInt64(value.utf8.count), Self.transient, UInt8(SQLITE_UTF8))
     }
     public func bindNull(_ index: Int) { sqlite3_bind_null(raw, Int32(index) + 1) }
 
@@ -127,7 +128,9 @@ public final class Statement {
     public func real(_ column: Int) -> Double { sqlite3_column_double(raw, Int32(column)) }
     public func text(_ column: Int) -> String {
         guard let bytes = sqlite3_column_text(raw, Int32(column)) else { return "" }
-        return String(cString: bytes)
+        // By its length: a text may hold zeros, and what follows them belongs to it.
+        let count = Int(sqlite3_column_bytes(raw, Int32(column)))
+        return String(decoding: UnsafeBufferPointer(start: bytes, count: count), as: UTF8.self)
     }
 
     /// The bytes of a text or blob column; valid inside `body` only.

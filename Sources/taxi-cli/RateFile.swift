@@ -44,11 +44,10 @@ struct RateFile {
     /// Replaces the file in one step, so that nobody reads half of it.
     private static func write(_ text: String, to path: String) throws(Problem) {
         let temporary = "\(path).\(getpid())"
-        guard let file = fopen(temporary, "w") else {
-            throw Problem(.cannotCreate, "cannot write \"\(path)\": \(String(cString: strerror(errno)))")
-        }
-        fputs(text, file)
-        fclose(file)
-        rename(temporary, path)
+        let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        guard file >= 0 else { throw Problem(.create, temporary, errno) }
+        defer { close(file) }
+        try Files.write(Array(text.utf8), to: file, of: temporary)
+        guard rename(temporary, path) == 0 else { throw Problem(.rename, temporary, errno) }
     }
 }

@@ -104,7 +104,7 @@ struct StepReader {
             return .command(words)
         case "sql":
             let path = path(try value.text())
-            guard FileManager.default.isReadableFile(atPath: path) else {
+            guard access(path, R_OK) == 0 else {
                 throw value.problem("cannot read file \"\(path)\"", hint: "Paths begin at the workflow's own folder.")
             }
             return .sqlFile(path: path)

@@ -73,7 +73,9 @@ public struct S3Step: Sendable {
     }
 
     private static func size(of file: String) throws -> Int64 {
-        try (FileManager.default.attributesOfItem(atPath: file)[.size] as? NSNumber)?.int64Value ?? 0
+        var status = stat()
+        guard stat(file, &status) == 0 else { throw Problem(.read, file, errno) }
+        return Int64(status.st_size)
     }
 
     /// What a browser is told the object is.

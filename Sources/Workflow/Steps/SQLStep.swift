@@ -5,7 +5,9 @@ internal import SQLite
 extension StepAttempt {
     /// The whole file in one transaction; `rows` counts the rows that it changed.
     func sql(_ path: String) throws -> AttemptEnd {
-        let text = try String(contentsOfFile: path, encoding: .utf8)
+        guard let text = String(validating: try Files.contents(of: path), as: UTF8.self) else {
+            throw Problem(.badData, "\"\(path)\" is no UTF-8")
+        }
         let connection = try Connection(path: surroundings.resultsPath)
         do {
             return rows(

@@ -13,9 +13,9 @@ enum SecretFile {
     static func read(_ path: String) throws(Problem) -> String {
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else {
+            let number = errno
             throw Problem(
-                errno == EACCES ? .noPermission : .noInput,
-                "cannot read the secret in \"\(path)\": \(String(cString: strerror(errno)).lowercased())")
+                Problem.Code(number, doing: .read), "cannot read the secret in \"\(path)\": \(Problem.text(number))")
         }
         defer { close(file) }
         var status = stat()

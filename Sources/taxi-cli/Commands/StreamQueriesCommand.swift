@@ -33,7 +33,8 @@ enum StreamQueriesCommand {
         var table = Table(columns: ["query", "table", "topic", "declaration", "emit"].map { Column($0) })
         for plan in plans {
             table.rows.append([
-                .text(plan.name), .text(plan.table), .text("\(GlobalOptions(arguments).tenant)_\(plan.topicSuffix)"),
+                .text(plan.name), .text(plan.table),
+                .text("\(arguments.text("tenant") ?? GlobalOptions.defaultTenant)_\(plan.topicSuffix)"),
                 .text(plan.schemaFingerprint), .text(plan.emit.rawValue),
             ])
         }
