@@ -44,8 +44,10 @@ private final class Transfer {
         if case .file(let path) = request.body {
             source = open(path, O_RDONLY | O_CLOEXEC)
             if source < 0 {
+                let number = errno
                 destination = nil
-                throw Problem(.read, path, errno)
+                throw Problem(
+                    Problem.Code(number, doing: .read), "cannot read \"\(visible(path))\": \(Problem.text(number))")
             }
         } else {
             source = -1
