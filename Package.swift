@@ -47,7 +47,7 @@ let package = Package(
         module("Trips", ["Problems", "CByteScan", "CMappedFault", "Compression", "CXXHash"]),
         module("Topics", ["Problems", "Trips", "Telemetry", "SQLite", "Kafka", "CXXHash"]),
         module("Database", ["Problems", "Trips", "Telemetry", "SQLite"]),
-        module("Telemetry"),
+        module("Telemetry", ["Problems"]),
         module("Replay", ["Problems", "Trips", "Topics", "Telemetry"]),
         module("Stream", ["Problems", "Trips", "Topics", "Database", "Telemetry", "SQLite", "YAML"]),
         module("Batch", ["Problems", "Trips", "Database", "Telemetry", "SQLite"]),

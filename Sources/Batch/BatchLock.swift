@@ -16,8 +16,7 @@ final class BatchLock {
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             throw Problem(
-                .cannotCreate, "cannot create \"\(path)\": \(String(cString: strerror(errno)))",
-                hint: "Analytics writes beside the database; check the folder's permissions.")
+                .create, path, errno, hint: "Analytics writes beside the database; check the folder's permissions.")
         }
         let deadline = ContinuousClock.now + .seconds(waitSeconds)
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {

@@ -1,3 +1,5 @@
+internal import Problems
+
 /// `1234567` as `1,234,567`.
 public func grouped(_ value: Int64, separator: String = ",") -> String {
     let digits = String(value.magnitude)
@@ -58,17 +60,19 @@ public func durationText(ms: Int64) -> String {
     }
 }
 
-/// Text that cannot move a terminal's cursor or change its colours: line breaks become blanks, other control characters their pictures.
+/// Text that is one line and cannot act upon a terminal: line breaks and tabs become blanks, other control characters their pictures, and
+/// what has none an escape.
 public func printable(_ text: String) -> String {
-    guard text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F || $0 == 0xC2 }) else { return text }
-    var output = ""
+    let isPlain = text.utf8.allSatisfy { byte in (0x20...0x7E).contains(byte) }
+    if isPlain { return text }
+    var output = String.UnicodeScalarView()
     for scalar in text.unicodeScalars {
         switch scalar.value {
-        case 0x09, 0x0A, 0x0D: output += " "
-        case 0..<0x20: output.unicodeScalars.append(Unicode.Scalar(0x2400 + scalar.value)!)
-        case 0x7F...0x9F: output += "\u{FFFD}"
-        default: output.unicodeScalars.append(scalar)
+        case 0x09, 0x0A, 0x0D: output.append(" ")
+        case 0..<0x20: output.append(Unicode.Scalar(0x2400 + scalar.value)!)
+        case 0x7F: output.append("\u{2421}")
+        default: output.append(scalar)
         }
     }
-    return output
+    return visible(String(output))
 }

@@ -73,7 +73,13 @@ public struct TableWriter {
 /// A field of RFC 4180: in quotes where it holds a comma, a quote or a line break.
 private func csvField(_ text: String) -> String {
     guard text.utf8.contains(where: { $0 == 0x22 || $0 == 0x2C || $0 == 0x0A || $0 == 0x0D }) else { return text }
-    return "\"" + text.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
+    // By bytes: a quote with an accent on it is another character, and a quote all the same.
+    var field: [UInt8] = [0x22]
+    for byte in text.utf8 {
+        if byte == 0x22 { field.append(byte) }
+        field.append(byte)
+    }
+    return String(decoding: field + [0x22], as: UTF8.self)
 }
 
 extension Table {

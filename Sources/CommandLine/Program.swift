@@ -36,9 +36,11 @@ public struct Program: Sendable {
             (self.environment, self.terminal, self.output, self.errors) = (environment, terminal, output, errors)
         }
 
-        /// Those of this process. A writer that finds its pipe closed gets an error from now on, and no signal.
+        /// Those of this process. A writer that finds its pipe closed, or its file as large as `ulimit -f` allows, gets an error from now
+        /// on, and no signal.
         public static func process() -> Surroundings {
             signal(SIGPIPE, SIG_IGN)
+            signal(SIGXFSZ, SIG_IGN)
             fillStandardDescriptors()
             let environment = processEnvironment()
             return Surroundings(
@@ -191,7 +193,8 @@ private func processEnvironment() -> [String: String] {
     var variables: [String: String] = [:]
     var next = environ
     while let entry = next.pointee {
-        let text = String(cString: entry)
+        // A folder may be called what is no UTF-8, as arguments may.
+        let text = String(fileName: entry)
         if let sign = text.firstIndex(of: "=") {
             variables[String(text[..<sign])] = String(text[text.index(after: sign)...])
         }

@@ -37,7 +37,7 @@ public final class ProgressLine: Sendable {
             state.lastMs = now
             state.isShown = true
             // A progress line that cannot be written must not end the work it is about.
-            try? writer.write("\r" + truncated(printable(text()), toWidth: width - 1) + Self.clearToEnd)
+            try? writer.control("\r" + truncated(printable(text()), toWidth: width - 1) + Self.clearToEnd)
         }
     }
 
@@ -47,7 +47,7 @@ public final class ProgressLine: Sendable {
             guard state.isShown else { return }
             state.isShown = false
             state.lastMs = nil
-            try? writer.write("\r" + Self.clearToEnd)
+            try? writer.control("\r" + Self.clearToEnd)
         }
     }
 

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Problems
 
 /// What the program's three streams are connected to, looked at once at the start.
 public struct Terminal: Sendable {
@@ -42,6 +43,8 @@ public struct Terminal: Sendable {
 }
 
 /// Colours and weights of terminal text; does nothing where they are not wanted.
+///
+/// What it gives is for a `TextWriter`, which alone makes escape sequences of it: those of data never get through.
 public struct Style: Sendable {
     public var isEnabled: Bool
     public init(isEnabled: Bool) { self.isEnabled = isEnabled }
@@ -54,5 +57,8 @@ public struct Style: Sendable {
     public func yellow(_ text: String) -> String { wrap(text, "33") }
     public func cyan(_ text: String) -> String { wrap(text, "36") }
 
-    private func wrap(_ text: String, _ code: String) -> String { isEnabled ? "\u{1B}[\(code)m\(text)\u{1B}[0m" : text }
+    private func wrap(_ text: String, _ code: String) -> String {
+        let escape = VisibleText.escape
+        return isEnabled ? "\(escape)[\(code)m\(text)\(escape)[0m" : text
+    }
 }

@@ -21,7 +21,8 @@ final class OpenFile {
         guard isOpen else { throw Self.cannotRead(path, errno) }
         var status = stat()
         if fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
-            throw Problem(.noInput, "\"\(path)\" is a folder", hint: "Name the files in it, such as \"\(path)/*.csv\".")
+            let name = visible(path)
+            throw Problem(.noInput, "\"\(name)\" is a folder", hint: "Name the files in it, such as \"\(name)/*.csv\".")
         }
         // Only a hint to the kernel: read ahead further than usual.
         posix_fadvise(descriptor, 0, 0, POSIX_FADV_SEQUENTIAL)
@@ -31,12 +32,7 @@ final class OpenFile {
         name = path
         descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
         isOpen = descriptor >= 0
-        guard isOpen else {
-            let number = errno
-            throw Problem(
-                number == EACCES || number == EPERM || number == EROFS ? .noPermission : .cannotCreate,
-                "cannot create \"\(path)\": \(Self.text(number))")
-        }
+        guard isOpen else { throw Problem(.create, path, errno) }
     }
 
     deinit { if isOpen { Glibc.close(descriptor) } }
@@ -46,7 +42,7 @@ final class OpenFile {
         while true {
             let count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
             if count >= 0 { return count }
-            try waitOrFail(for: POLLIN, doing: "read")
+            try waitOrFail(for: POLLIN, doing: .read)
         }
     }
 
@@ -55,7 +51,7 @@ final class OpenFile {
         while !rest.isEmpty {
             let count = Glibc.write(descriptor, rest.baseAddress, rest.count)
             if count < 0 {
-                try waitOrFail(for: POLLOUT, doing: "write")
+                try waitOrFail(for: POLLOUT, doing: .write)
             } else {
                 rest = UnsafeRawBufferPointer(rebasing: rest[count...])
             }
@@ -66,12 +62,10 @@ final class OpenFile {
     func close() throws(Problem) {
         guard isOpen else { return }
         isOpen = false
-        guard Glibc.close(descriptor) == 0 else {
-            throw Problem(.inputOutput, "cannot write \"\(name)\": \(Self.text(errno))")
-        }
+        guard Glibc.close(descriptor) == 0 else { throw Problem(.write, name, errno) }
     }
 
-    private func waitOrFail(for events: Int32, doing verb: String) throws(Problem) {
+    private func waitOrFail(for events: Int32, doing action: Problem.FileAction) throws(Problem) {
         let number = errno
         if number == EINTR { return }
         if number == EAGAIN {
@@ -79,19 +73,13 @@ final class OpenFile {
             poll(&wanted, 1, -1)
             return
         }
-        let hint = number == ENOSPC || number == EDQUOT ? "Make room on the disk, then run the command again." : nil
-        throw Problem(.inputOutput, "cannot \(verb) \"\(name)\": \(Self.text(number))", hint: hint)
+        throw Problem(action, name, number)
     }
 
     private static func cannotRead(_ path: String, _ number: Int32) -> Problem {
-        switch number {
-        case ENOENT, ENOTDIR:
-            Problem(
-                .noInput, "there is no file \"\(path)\"",
-                hint: neighbour(of: path).map { "Did you mean \"\($0)\"?" } ?? "Check the path; it counts from here.")
-        case EACCES, EPERM: Problem(.noPermission, "cannot read \"\(path)\": \(text(number))")
-        default: Problem(.noInput, "cannot open \"\(path)\": \(text(number))")
-        }
+        let isMissing = number == ENOENT || number == ENOTDIR
+        let near = isMissing ? neighbour(of: path) : nil
+        return Problem(.read, path, number, hint: near.map { "Did you mean \"\(visible($0))\"?" })
     }
 
     /// The file of the same folder whose name is nearest.
@@ -99,18 +87,7 @@ final class OpenFile {
         let slash = path.lastIndex(of: "/")
         let folder = slash.map { String(path[...$0]) } ?? ""
         let file = slash.map { String(path[path.index(after: $0)...]) } ?? path
-        guard let listing = opendir(folder.isEmpty ? "." : folder) else { return nil }
-        defer { closedir(listing) }
-        var names: [String] = []
-        while let entry = readdir(listing) {
-            // `d_name` is a C array inside the entry; its text ends at the first zero.
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if !name.hasPrefix(".") { names.append(name) }
-        }
-        return nearestName(to: file, among: names).map { folder + $0 }
+        let names = Files.names(in: folder.isEmpty ? "." : folder) ?? []
+        return nearestName(to: file, among: names.filter { !$0.hasPrefix(".") }).map { folder + $0 }
     }
-
-    private static func text(_ number: Int32) -> String { String(cString: strerror(number)).lowercased() }
 }

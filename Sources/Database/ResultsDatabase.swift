@@ -46,7 +46,7 @@ public final class ResultsDatabase: Sendable {
         let nothing = Problem(
             .noInput, "there are no results yet: \"\(path)\" does not exist",
             hint: "Run taxi-cli produce and taxi-cli stream first, or name another tenant with --tenant.")
-        guard access(path, F_OK) == 0 else { throw nothing }
+        guard access(path, F_OK) == 0 else { throw errno == ENOENT ? nothing : Problem(.read, path, errno) }
         let connection = try explaining("opening the results") {
             let connection = try Connection(path: path, access: .readOnly)
             let found = try ResultsSchema.found(in: connection)

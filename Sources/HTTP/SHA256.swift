@@ -34,7 +34,7 @@ public struct SHA256: Sendable {
             if isStopped() { throw Problem(.tryAgain, "the reading of \"\(path)\" was stopped") }
             let count = pread(file, &buffer, buffer.count, position)
             if count == 0 { return hash.hex() }
-            guard count > 0 else { throw Problem.file(path, "cannot read", errno) }
+            guard count > 0 else { throw Problem(.read, path, errno) }
             position += off_t(count)
             buffer.withUnsafeBytes { hash.add(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
         }
@@ -118,15 +118,5 @@ extension Problem {
         case S_IFSOCK: "a socket"
         default: "something else"
         }
-    }
-
-    static func file(_ path: String, _ action: String, _ number: Int32) -> Problem {
-        let code: Code =
-            switch number {
-            case ENOENT, ENOTDIR: .noInput
-            case EACCES, EPERM: .noPermission
-            default: .inputOutput
-            }
-        return Problem(code, "\(action) \"\(path)\": \(String(cString: strerror(number)).lowercased())")
     }
 }

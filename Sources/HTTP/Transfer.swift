@@ -46,8 +46,10 @@ private final class Transfer {
             // A pipe that nobody writes to would not even open otherwise.
             source = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
             if source < 0 {
+                let number = errno
                 destination = nil
-                throw Problem.file(path, "cannot read", errno)
+                throw Problem(
+                    Problem.Code(number, doing: .read), "cannot read \"\(visible(path))\": \(Problem.text(number))")
             }
         } else {
             source = -1
@@ -138,7 +140,7 @@ private final class Transfer {
         case .none, .bytes: if postedBytes != nil { set(CURLOPT_POST, 1) }
         case .file(let path):
             var status = stat()
-            guard fstat(source, &status) == 0 else { throw Problem.file(path, "cannot read", errno) }
+            guard fstat(source, &status) == 0 else { throw Problem(.read, path, errno) }
             guard status.st_mode & S_IFMT == S_IFREG else {
                 throw Problem(
                     .noInput, "cannot send \"\(path)\": it is \(Problem.kind(status)), not a plain file",
@@ -187,7 +189,7 @@ private final class Transfer {
     private func give(_ bytes: UnsafeMutablePointer<CChar>?, _ room: Int) -> Int {
         let count = read(source, bytes, room)
         if count >= 0 { return count }
-        if case .file(let path) = request.body { failure = Problem.file(path, "cannot read", errno) }
+        if case .file(let path) = request.body { failure = Problem(.read, path, errno) }
         return Int(CURL_READFUNC_ABORT)
     }
 
@@ -258,7 +260,7 @@ private final class Destination {
         var rest = bytes[...]
         while !rest.isEmpty {
             let count = Glibc.write(file, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-            guard count >= 0 else { throw Problem(.inputOutput, "cannot write \"\(path)\": \(Self.text(errno))") }
+            guard count >= 0 else { throw Problem(.write, path, errno) }
             rest = rest.dropFirst(count)
         }
     }
@@ -267,7 +269,7 @@ private final class Destination {
         // Of an empty answer no byte came.
         try begin()
         guard fsync(file) == 0, rename(partPath, path) == 0 else {
-            throw Problem(.inputOutput, "cannot write \"\(path)\": \(Self.text(errno))")
+            throw Problem(.write, path, errno)
         }
         close(file)
         file = -1
@@ -278,10 +280,7 @@ private final class Destination {
         try HTTPRequest.checkDestination(path)
         file = open(partPath, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
         guard file >= 0 else {
-            throw Problem(
-                .cannotCreate, "cannot write \"\(path)\": \(Self.text(errno))", hint: "Its folder has to be there.")
+            throw Problem(.create, path, errno, hint: "Its folder has to be there.")
         }
     }
-
-    private static func text(_ number: Int32) -> String { String(cString: strerror(number)).lowercased() }
 }

@@ -29,10 +29,11 @@ public struct KafkaConfiguration: Sendable, Equatable {
     /// - Throws: `.noInput` where there is no such file, `.noPermission` where it holds a secret and others may read it,
     ///   `.configuration` with the place of each line that is no property.
     public mutating func read(file path: String) throws(Problem) {
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw Problem(
-                .noInput, "cannot read \"\(path)\", the file of broker properties",
-                hint: "Check the path of --broker-config.")
+        let data: [UInt8]
+        do throws(Problem) { data = try Files.contents(of: path, limitBytes: 8 << 20) } catch {
+            var problem = error
+            problem.hint = "Check the path of --broker-config."
+            throw problem
         }
         var problems: [Problem] = []
         var holdsSecret = false

@@ -119,7 +119,7 @@ public final class KafkaConsumer {
         wake = taxi_kafka_wakefd()
         guard wake >= 0, let handle = rd_kafka_topic_new(client.raw, topic, nil) else {
             if wake >= 0 { close(wake) }
-            throw Problem(.inputOutput, "cannot read topic \"\(topic)\": \(String(cString: strerror(errno)))")
+            throw Problem(.inputOutput, "cannot read topic \"\(topic)\": \(Problem.text(errno))")
         }
         self.handle = handle
         waker = FetchWaker(client, topic: topic)

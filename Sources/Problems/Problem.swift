@@ -44,16 +44,30 @@ public struct Problem: Error, Sendable {
 
 extension Problem: CustomStringConvertible {
     public var description: String {
-        var text = (location.map { "\($0): " } ?? "") + "error: \(message)"
+        // Names, headers and lines of the user's are among these: none of them may act upon a terminal, or begin a line of its own.
+        var text = (location.map { "\($0): " } ?? "") + "error: " + Self.visibleLines(message)
         if let sourceLine, let location {
             let number = "\(location.line)"
-            text += "\n\(number) | \(sourceLine)\n"
+            text += "\n\(number) | \(visible(sourceLine))\n"
             text += String(repeating: " ", count: number.count) + " | "
-            text += String(repeating: " ", count: max(0, (sourceColumn ?? location.column) - 1)) + "^"
+            text += Self.blanks(to: sourceColumn ?? location.column, of: sourceLine) + "^"
         }
-        if let hint { text += "\nhint: \(hint)" }
+        if let hint { text += "\nhint: " + Self.visibleLines(hint) }
         for other in others { text += "\n\(other)" }
         return text
+    }
+
+    /// A message may have further lines, which are indented; a line break in a name begins none.
+    private static func visibleLines(_ message: String) -> String {
+        message.split(separator: "\n  ", omittingEmptySubsequences: false).map { visible(String($0)) }
+            .joined(separator: "\n  ")
+    }
+
+    /// What stands above the caret: blanks for whatever of the line is shown before the column, tabs for tabs.
+    private static func blanks(to column: Int, of line: String) -> String {
+        let before = line.utf8.prefix(max(0, column - 1))
+        let beyond = String(repeating: " ", count: max(0, column - 1 - before.count))
+        return visible(String(decoding: before, as: UTF8.self)).map { $0 == "\t" ? "\t" : " " }.joined() + beyond
     }
 }
 
@@ -65,5 +79,5 @@ public struct InputLocation: Sendable, Hashable, CustomStringConvertible {
     public init(file: String, line: Int, column: Int) {
         (self.file, self.line, self.column) = (file, line, column)
     }
-    public var description: String { "\(file):\(line):\(column)" }
+    public var description: String { "\(visible(file)):\(line):\(column)" }
 }

@@ -44,8 +44,7 @@ public struct InputIdentity: Codable, Sendable, Equatable {
         // `stat` follows links: /dev/stdin and the shell's <(…) lead to pipes, from which nothing may be read to know them.
         var status = stat()
         guard stat(path, &status) == 0 else {
-            throw Problem(
-                .noInput, "there is no file \"\(path)\"", hint: "Check the path, or see: taxi-cli data sample")
+            throw Problem(.read, path, errno, hint: "Check the path, or see: taxi-cli data sample")
         }
         guard status.st_mode & S_IFMT != S_IFDIR else {
             throw Problem(.noInput, "\"\(path)\" is a folder", hint: "Name the files in it, such as \"\(path)/*.csv\".")
@@ -55,8 +54,9 @@ public struct InputIdentity: Codable, Sendable, Equatable {
             return
         }
         do {
-            let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
-            defer { try? file.close() }
+            let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+            guard descriptor >= 0 else { throw Problem(.read, path, errno) }
+            let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
             let size = try file.seekToEnd()
             try file.seek(toOffset: 0)
             var sample = try file.read(upToCount: Self.sampleSize) ?? Data()
@@ -65,6 +65,8 @@ public struct InputIdentity: Codable, Sendable, Equatable {
             let hash = sample.withUnsafeBytes { contentHash($0) }
             self.init(
                 name: name, size: Int64(size), hash: String(hash, radix: 16), stamp: InputWatch.stamp(of: path))
+        } catch let problem as Problem {
+            throw problem
         } catch {
             throw Problem(.inputOutput, "cannot read \"\(path)\": \(error.localizedDescription)")
         }

@@ -1,5 +1,6 @@
 internal import CSQLite
 internal import Glibc
+internal import Problems
 
 /// One open SQLite database, used by one thread at a time.
 ///
@@ -38,11 +39,13 @@ public final class Connection: @unchecked Sendable {
         let flags =
             SQLITE_OPEN_FULLMUTEX
             | (access == .readWrite ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY)
-        let code = sqlite3_open_v2(path, &handle, flags, nil)
+        let code = path.withFileName { sqlite3_open_v2($0, &handle, flags, nil) }
         guard code == SQLITE_OK, let handle else {
             let message = handle.map { String(cString: sqlite3_errmsg($0)) } ?? String(cString: sqlite3_errstr(code))
+            var error = SQLiteError(number: code, message: message, path: path)
+            error.system = Self.system(code, handle)
             sqlite3_close_v2(handle)
-            throw SQLiteError(number: code, message: message, path: path)
+            throw error
         }
         raw = handle
         sqlite3_extended_result_codes(raw, 1)
@@ -156,8 +159,16 @@ public final class Connection: @unchecked Sendable {
 
     func error(sql: String?) -> SQLiteError {
         let offset = Int(sqlite3_error_offset(raw))
-        return SQLiteError(
+        var error = SQLiteError(
             number: sqlite3_extended_errcode(raw), message: String(cString: sqlite3_errmsg(raw)), path: path, sql: sql,
             offset: offset < 0 ? nil : offset)
+        error.system = Self.system(error.number, raw)
+        return error
+    }
+
+    /// What the system said; SQLite keeps an old number where the system was not asked.
+    private static func system(_ code: Int32, _ handle: OpaquePointer?) -> Int32 {
+        guard let handle, [SQLITE_CANTOPEN, SQLITE_IOERR].contains(code & 0xff) else { return 0 }
+        return sqlite3_system_errno(handle)
     }
 }

@@ -24,6 +24,8 @@ public struct SQLiteError: Error, Sendable, CustomStringConvertible {
     public var number: Int32
     public var message: String
     public var path: String
+    /// What the system said (`errno`) where that was the cause; 0 where it was not asked.
+    public internal(set) var system: Int32 = 0
     public var sql: String?
     /// The byte of `sql` that SQLite stumbled over, from 0, where it knows.
     public var offset: Int?

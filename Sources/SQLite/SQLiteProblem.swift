@@ -1,3 +1,4 @@
+internal import Glibc
 public import Problems
 
 extension Problem {
@@ -14,7 +15,8 @@ extension Problem {
         case .corrupt: self.init(damage: error, doing: action)
         case .cannotOpen:
             self.init(
-                .cannotCreate, "cannot open or create database \(file) while \(action): \(error.message)",
+                error.code(or: .cannotCreate),
+                "cannot open or create database \(file) while \(action): \(error.message)\(error.cause)",
                 hint: "Check that its folder exists and may be written, or choose another with --home.")
         case .readOnly:
             self.init(
@@ -26,7 +28,8 @@ extension Problem {
                 hint: "Try again when the other process has finished, or stop it.")
         case .inputOutput:
             self.init(
-                .inputOutput, "the system failed to read or write \(file) while \(action): \(error.message)",
+                error.code(or: .inputOutput),
+                "the system failed to read or write \(file) while \(action): \(error.message)\(error.cause)",
                 hint: "See the system's log for the disk; nothing that was committed is lost.")
         case .statement where error.message == "integer overflow":
             self.init(
@@ -57,4 +60,17 @@ public func explaining<Result>(_ action: @autoclosure () -> String, _ body: () t
     } catch let error as SQLiteError {
         throw Problem(error, doing: action())
     }
+}
+
+extension SQLiteError {
+    /// The exit code of what the system said, where SQLite only passed that on.
+    fileprivate func code(or other: Problem.Code) -> Problem.Code {
+        switch system {
+        // Where a name is the trouble, what was going on says more.
+        case 0, EISDIR, ENOTDIR, ENOENT: other
+        default: Problem.Code(system, doing: .write)
+        }
+    }
+
+    fileprivate var cause: String { system == 0 ? "" : ": \(Problem.text(system))" }
 }

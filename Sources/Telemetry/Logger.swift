@@ -1,4 +1,5 @@
-import Foundation
+import Glibc
+import Problems
 import Synchronization
 
 /// How much a line of the log matters.
@@ -68,7 +69,9 @@ public struct Logger: Sendable {
 public enum LogOutput {
     private static let leastLevel = Atomic<Int>(LogLevel.warning.rawValue)
     private static let sink = Mutex<@Sendable (String) -> Void> { line in
-        FileHandle.standardError.write(Data((line + "\n").utf8))
+        // A log that cannot be written must not end the work that it is about.
+        let bytes = Array((visible(line) + "\n").utf8)
+        _ = bytes.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 
     /// Lines below are dropped: `warning` by default, `error` with `--quiet`, `info` with `-v`.

@@ -9,21 +9,7 @@ extension YAMLNode {
     ///
     /// - Throws: as `parse`, and `.noInput` or `.noPermission` where it cannot be read, `.badData` where it is over 8 MiB.
     public static func load(path: String, callsHoldCommas: Bool = false) throws(Problem) -> YAMLNode {
-        let file = open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { throw refused(path, errno) }
-        defer { close(file) }
-        var bytes: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 1 << 16)
-        while case let count = read(file, &buffer, buffer.count), count != 0 {
-            guard count > 0 else {
-                if errno == EINTR { continue }
-                throw refused(path, errno)
-            }
-            bytes += buffer[..<count]
-            guard bytes.count <= fileSizeLimitBytes else {
-                throw Problem(.badData, "file \"\(path)\" is over 8 MiB: no file that a person wrote")
-            }
-        }
+        let bytes = try Files.contents(of: path, limitBytes: fileSizeLimitBytes)
         return try parse(bytes, file: path, callsHoldCommas: callsHoldCommas)
     }
 
@@ -31,15 +17,5 @@ extension YAMLNode {
     public static func isPlainFile(_ path: String) -> Bool {
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
-    }
-
-    private static func refused(_ path: String, _ number: Int32) -> Problem {
-        switch number {
-        case EACCES, EPERM: Problem(.noPermission, "cannot read file \"\(path)\": permission denied")
-        case ENOENT, ENOTDIR: Problem(.noInput, "no file \"\(path)\"")
-        case EISDIR: Problem(.noInput, "cannot read file \"\(path)\": it is a folder")
-        default:
-            Problem(.inputOutput, "cannot read file \"\(path)\": \(String(cString: strerror(number)).lowercased())")
-        }
     }
 }

@@ -4,10 +4,8 @@ import Problems
 
 /// Where a run's files are, and which broker it talks to: the options that every command has.
 struct GlobalOptions: Sendable {
-    /// The folder of all tenants.
-    let home: String
-    /// Letters, digits, `_` and `-`, at most 64.
-    private(set) var tenant: String
+    /// The tenant's folder and what is in it.
+    private(set) var tenantHome: TenantHome
     let broker: Broker
     /// A file of librdkafka properties; nil for none.
     let brokerConfigPath: String?
@@ -22,30 +20,42 @@ struct GlobalOptions: Sendable {
     }
 
     /// - Parameter arguments: of any command, since every one accepts these options.
-    init(_ arguments: ParsedArguments) {
-        home = arguments.text("home") ?? ""
-        tenant = arguments.text("tenant") ?? Self.defaultTenant
+    /// - Throws: `Problem` where no home is known, or the one that was given cannot be meant.
+    init(_ arguments: ParsedArguments) throws(Problem) {
+        do throws(Problem) {
+            tenantHome = try TenantHome(
+                home: arguments.text("home"), tenant: arguments.text("tenant") ?? TenantHome.defaultTenant,
+                environment: arguments.environment)
+        } catch  where error.code == .usage {
+            throw arguments.problem("home", error.message, hint: error.hint)
+        }
         let brokerText = arguments.text("broker") ?? "embedded"
         broker = brokerText == "embedded" ? .embedded : .kafka(brokerText.split(separator: ",").map(String.init))
         brokerConfigPath = arguments.text("broker-config")
-        zoneIdentifier = arguments.text("zone") ?? Self.defaultZone
+        zoneIdentifier = Self.zoneIdentifier(arguments)
     }
 
+    /// The time zone alone, for a command that may need no home.
+    static func zoneIdentifier(_ arguments: ParsedArguments) -> String { arguments.text("zone") ?? defaultZone }
+
     /// The same for another tenant.
-    func of(tenant: String) -> GlobalOptions {
+    func of(tenant: String) throws(Problem) -> GlobalOptions {
         var options = self
-        options.tenant = tenant
+        options.tenantHome = try tenantHome.of(tenant: tenant)
         return options
     }
 
-    var tenantFolder: String { "\(home)/\(tenant)" }
-    var resultsPath: String { "\(tenantFolder)/results.db" }
-    var topicsPath: String { "\(tenantFolder)/topics.db" }
-    var configurationPath: String { "\(tenantFolder)/taxi.yaml" }
+    /// The folder of all tenants.
+    var home: String { tenantHome.home }
+    var tenant: String { tenantHome.tenant }
+    var tenantFolder: String { tenantHome.path }
+    var resultsPath: String { tenantHome.resultsDB }
+    var topicsPath: String { tenantHome.topicsDB }
+    var configurationPath: String { tenantHome.taxiYAML }
     /// The tenant's own queries; need not exist.
-    var queriesPath: String { "\(tenantFolder)/queries.yaml" }
-    var workflowsFolder: String { "\(tenantFolder)/workflows" }
-    var tenants: Tenants { Tenants(home: home) }
+    var queriesPath: String { tenantHome.queriesYAML }
+    var workflowsFolder: String { tenantHome.workflows }
+    var tenants: Tenants { Tenants(home: tenantHome) }
 
     /// Makes sure that the tenant's folder is there; a command that writes to it calls this first.
     ///
@@ -58,7 +68,9 @@ struct GlobalOptions: Sendable {
     ///
     /// - Throws: as `prepareTenant`.
     func requireTenant() throws(Problem) {
-        guard tenants.exists(tenant) || tenant == Self.defaultTenant else { throw tenants.missing(tenant) }
+        if tenantHome.exists { return }
+        try tenantHome.requireReachable()
+        guard tenant == Self.defaultTenant else { throw tenants.missing(tenant) }
     }
 
     /// The results for a command that only looks; nil where there are none yet.
@@ -73,16 +85,16 @@ struct GlobalOptions: Sendable {
         }
     }
 
-    static let defaultTenant = "chicago"
+    static let defaultTenant = TenantHome.defaultTenant
     static let defaultZone = "America/Chicago"
 
     static let options: [Option] = [
         Option(
             "home", value: .value("DIR"), kind: .directory, default: "$XDG_DATA_HOME/taxi-cli",
-            derivedDefault: defaultHome, environment: "TAXI_HOME", help: "the folder of all tenants",
+            derivedDefault: TenantHome.defaultHome, environment: "TAXI_HOME", help: "the folder of all tenants",
             group: Option.globalGroup),
         Option(
-            "tenant", value: .value("NAME"), kind: .custom(Tenants.checkName), default: defaultTenant,
+            "tenant", value: .value("NAME"), kind: .custom(TenantHome.checkName), default: defaultTenant,
             environment: "TAXI_TENANT", help: "whose topics, results and settings are meant", group: Option.globalGroup),
         Option(
             "broker", value: .value("BROKER"), kind: .custom(checkBroker), default: "embedded",
@@ -99,14 +111,6 @@ struct GlobalOptions: Sendable {
             help: "the tenant's time zone, by which days, months and reports are cut; choose it before the first trip",
             group: "Settings", settingOnly: true),
     ]
-
-    /// `$XDG_DATA_HOME/taxi-cli`, else `~/.local/share/taxi-cli`.
-    private static func defaultHome(_ environment: [String: String]) -> String? {
-        // The XDG specification: a relative path counts as unset.
-        if let data = environment["XDG_DATA_HOME"], data.hasPrefix("/") { return "\(data)/taxi-cli" }
-        let user = environment["HOME"].flatMap { $0.isEmpty ? nil : $0 } ?? "."
-        return "\(user)/.local/share/taxi-cli"
-    }
 
     private static func checkBroker(_ text: String) throws(Problem) {
         if text == "embedded" { return }

@@ -21,7 +21,7 @@ final class QueryLocks: @unchecked Sendable {
     /// - Throws: `.cannotCreate`, `.noPermission`.
     init(folder: String, queries: [String]) throws(Problem) {
         let locks = "\(folder)/locks"
-        guard mkdir(locks, 0o700) == 0 || errno == EEXIST else { throw Self.problem(locks) }
+        guard mkdir(locks, 0o700) == 0 || (errno == EEXIST && Files.isFolder(locks)) else { throw Self.problem(locks) }
         // In one order everywhere, so that no two processes wait for each other.
         for query in queries.sorted() {
             let path = "\(locks)/\(query)"
@@ -39,7 +39,8 @@ final class QueryLocks: @unchecked Sendable {
         while held < descriptors.count {
             guard flock(descriptors[held], LOCK_EX | LOCK_NB) == 0 else {
                 if errno == EWOULDBLOCK || errno == EINTR { return false }
-                throw Problem(.inputOutput, "cannot lock a query: \(String(cString: strerror(errno)))")
+                throw Problem(
+                    Problem.Code(errno, doing: .lock), "cannot lock a query: \(Problem.text(errno))")
             }
             held += 1
         }
@@ -62,9 +63,6 @@ final class QueryLocks: @unchecked Sendable {
     }
 
     private static func problem(_ path: String) -> Problem {
-        Problem(
-            [EACCES, EPERM, EROFS].contains(errno) ? .noPermission : .cannotCreate,
-            "cannot create \"\(path)\": \(String(cString: strerror(errno)))",
-            hint: "Choose another place with --home, or change the permissions.")
+        Problem(.create, path, errno, hint: "Choose another place with --home, or change the permissions.")
     }
 }

@@ -25,14 +25,14 @@ struct RateFile {
         let process = RunningProcess.current
         let text = Array("\(process.pid)\n\(process.start)\n\(input.joined(separator: " "))\n".utf8)
         guard ftruncate(descriptor, 0) == 0, write(descriptor, text, text.count) == text.count else {
-            throw Self.cannotWrite("\(path).control")
+            throw Problem(.create, "\(path).control", errno)
         }
     }
 
     private static func lock(_ path: String) throws(Problem) -> Int32 {
         while true {
             let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-            guard descriptor >= 0 else { throw cannotWrite(path) }
+            guard descriptor >= 0 else { throw Problem(.create, path, errno) }
             while flock(descriptor, LOCK_EX) != 0, errno == EINTR {}
             // Somebody may have taken the file away between the two, for that of a dead replay with this number.
             var (mine, there) = (stat(), stat())
@@ -123,16 +123,10 @@ extension RateFile {
     /// Replaces the file in one step, so that nobody reads half of it.
     private static func replace(_ path: String, with text: String) throws(Problem) {
         let temporary = "\(path).\(getpid())"
-        guard let file = fopen(temporary, "w") else { throw cannotWrite(path) }
-        let isWritten = fputs(text, file) >= 0
-        guard fclose(file) == 0, isWritten, rename(temporary, path) == 0 else {
-            let problem = cannotWrite(path)
-            unlink(temporary)
-            throw problem
-        }
-    }
-
-    private static func cannotWrite(_ path: String) -> Problem {
-        Problem(.cannotCreate, "cannot write \"\(path)\": \(String(cString: strerror(errno)).lowercased())")
+        let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        guard file >= 0 else { throw Problem(.create, temporary, errno) }
+        defer { close(file) }
+        try Files.write(Array(text.utf8), to: file, of: temporary)
+        guard rename(temporary, path) == 0 else { throw Problem(.rename, temporary, errno) }
     }
 }

@@ -36,7 +36,7 @@ struct RunSession {
     /// - Throws: `Problem` where the home cannot be written, a database is locked, damaged or of a newer version.
     init(_ arguments: ParsedArguments, command: String) throws {
         LogOutput.level = arguments.isOn("quiet") ? .error : arguments.isOn("verbose") ? .info : .warning
-        globals = GlobalOptions(arguments)
+        globals = try GlobalOptions(arguments)
         zone = try ZoneClock(identifier: globals.zoneIdentifier)
         try globals.prepareTenant(arguments.program)
         database = try ResultsDatabase(path: globals.resultsPath, zone: globals.zoneIdentifier)
@@ -74,11 +74,9 @@ func writeSummary(_ json: String, _ arguments: ParsedArguments) throws {
     do {
         // In place, not by a rename: that would put a file where a pipe, a link or /dev/null was.
         let file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-        guard file >= 0 else {
-            throw Problem(.cannotCreate, "cannot write \"\(path)\": \(String(cString: strerror(errno)).lowercased())")
-        }
+        guard file >= 0 else { throw Problem(.create, path, errno) }
         defer { close(file) }
-        let writer = TextWriter(descriptor: file)
+        let writer = TextWriter(descriptor: file, path: path)
         try writer.writeLine(json)
         try writer.flush()
     } catch var problem as Problem {

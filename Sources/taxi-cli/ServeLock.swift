@@ -14,9 +14,7 @@ final class ServeLock {
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             throw Problem(
-                [EACCES, EPERM, EROFS].contains(errno) ? .noPermission : .cannotCreate,
-                "cannot create \"\(path)\": \(String(cString: strerror(errno)).lowercased())",
-                hint: "Choose another place with --home, or change the permissions.")
+                .create, path, errno, hint: "Choose another place with --home, or change the permissions.")
         }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             let holder = Self.holder(descriptor)

@@ -44,10 +44,16 @@ enum TaxiCLI {
             // Whatever let SQLite's own words pass: a damaged or full disk is the user's to mend, not a mistake of ours to report.
             (error as? SQLiteError).map { Problem($0, doing: "running the command") }
         },
-        configurationPath: { GlobalOptions($0).configurationPath })
+        configurationPath: { arguments in
+            // Without a home there are no settings; a command that needs one says so itself.
+            arguments.text("home") == nil ? nil : try GlobalOptions(arguments).configurationPath
+        })
 
     static func main() async {
-        let words = Array(Swift.CommandLine.arguments.dropFirst())
+        // Swift's own array of them repairs what is no UTF-8, and a file's name may be that.
+        let words = (1..<max(1, Int(Swift.CommandLine.argc))).compactMap { index in
+            Swift.CommandLine.unsafeArgv[index].map { String(fileName: $0) }
+        }
         exit(await program.run(words, in: .process()))
     }
 }

@@ -1,72 +1,47 @@
-import Foundation
+import Database
 import Glibc
 import Problems
 
-/// The tenants of a home: one folder each, mode 0700.
+/// What `taxi-cli tenant` does with the tenants of a home: one folder each, mode 0700.
 struct Tenants: Sendable {
-    let home: String
+    private let any: TenantHome
 
-    /// Letters, digits, `_` and `-`, 1 to 64 of them: what a folder, a topic and an SQL name can all hold.
-    static func checkName(_ name: String) throws(Problem) {
-        let isAllowed = name.utf8.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"):
-                true
-            default: false
-            }
-        }
-        guard isAllowed, (1...64).contains(name.utf8.count) else {
-            throw Problem(.usage, "\"\(name)\" cannot name a tenant", hint: "Use up to 64 letters, digits, _ and -.")
-        }
-    }
+    /// - Parameter home: of any tenant.
+    init(home: TenantHome) { any = home }
 
-    func folder(of name: String) -> String { "\(home)/\(name)" }
+    private var home: String { any.home }
 
-    func exists(_ name: String) -> Bool {
-        var status = stat()
-        return stat(folder(of: name), &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
-    }
+    func folder(of name: String) throws(Problem) -> String { try any.of(tenant: name).path }
+
+    func exists(_ name: String) -> Bool { (try? any.of(tenant: name))?.exists ?? false }
 
     /// Names in alphabetical order; none where there is no home yet.
-    func names() throws(Problem) -> [String] {
-        do {
-            return try FileManager.default.contentsOfDirectory(atPath: home).filter { name in
-                let isName: Void? = try? Self.checkName(name)
-                return isName != nil && exists(name)
-            }.sorted()
-        } catch let error as CocoaError where error.code == .fileReadNoSuchFile || error.code == .fileNoSuchFile {
-            return []
-        } catch {
-            throw Problem(
-                .inputOutput, "cannot list \"\(home)\": \(error.localizedDescription)",
-                hint: "Choose another home with --home, or change its permissions.")
-        }
-    }
+    func names() throws(Problem) -> [String] { try TenantHome.tenants(in: home) }
 
     /// Makes the tenant's folder, and the home where it is missing, both 0700, with a `taxi.yaml` (0600) in which every setting is a comment.
     ///
-    /// - Throws: `Problem(.usage)` where the tenant exists; `.cannotCreate`, `.inputOutput`.
+    /// - Throws: `Problem(.usage)` where the tenant exists; what `TenantHome.create` throws.
     func create(_ name: String, settings: String) throws(Problem) {
-        try Self.checkName(name)
-        guard !exists(name) else {
+        let tenant = try any.of(tenant: name)
+        guard !tenant.exists else {
             throw Problem(.usage, "tenant \"\(name)\" exists", hint: "See \"taxi-cli tenant show \(name)\".")
         }
-        try Self.makeFolders(home)
-        try Self.makeFolders(folder(of: name))
-        let path = "\(folder(of: name))/taxi.yaml"
+        try tenant.create()
+        let path = tenant.taxiYAML
         let file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        guard file >= 0 else { throw Self.problem(.cannotCreate, "cannot create \"\(path)\"") }
+        guard file >= 0 else { throw Problem(.create, path, errno) }
         defer { close(file) }
-        let written = settings.utf8.withContiguousStorageIfAvailable { write(file, $0.baseAddress, $0.count) }
-        guard written == settings.utf8.count else { throw Self.problem(.inputOutput, "cannot write \"\(path)\"") }
+        try Files.write(Array(settings.utf8), to: file, of: path)
     }
 
     /// Makes sure the tenant is there before a command uses it: the default tenant comes into being by itself, any other has to
     /// be created, so that a mistyped name does not start an empty one.
     func prepare(_ name: String, settings: () -> String) throws(Problem) {
         if exists(name) { return }
-        guard name == GlobalOptions.defaultTenant else { throw missing(name) }
+        guard name == TenantHome.defaultTenant else {
+            try any.of(tenant: name).requireReachable()
+            throw missing(name)
+        }
         do {
             try create(name, settings: settings())
         } catch {
@@ -85,47 +60,32 @@ struct Tenants: Sendable {
 
     /// Takes away the tenant's folder with everything in it; there is no way back.
     func remove(_ name: String) throws(Problem) {
-        guard exists(name) else { throw missing(name) }
-        do {
+        try requireExisting(name)
+        do throws(Problem) {
             // A link in the folder goes, what it leads to stays.
-            try FileManager.default.removeItem(atPath: folder(of: name))
+            try Files.remove(folder(of: name))
         } catch {
-            throw Problem(
-                .inputOutput, "cannot remove \"\(folder(of: name))\": \(error.localizedDescription)",
-                hint: "Part of it may be gone; change the permissions and run it again.")
+            var problem = error
+            problem.hint = "Part of it may be gone; change the permissions and run it again."
+            throw problem
         }
     }
 
     /// Bytes of the files directly in the tenant's folder, by name.
     func files(of name: String) throws(Problem) -> [(name: String, bytes: Int64)] {
-        guard exists(name) else { throw missing(name) }
-        let folder = folder(of: name)
-        do {
-            return try FileManager.default.contentsOfDirectory(atPath: folder).sorted().compactMap { file in
-                var status = stat()
-                guard stat("\(folder)/\(file)", &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
-                return (file, Int64(status.st_size))
-            }
-        } catch {
-            throw Problem(.inputOutput, "cannot list \"\(folder)\": \(error.localizedDescription)")
+        try requireExisting(name)
+        let folder = try folder(of: name)
+        guard let names = Files.names(in: folder) else { throw Problem(.list, folder, errno) }
+        return names.sorted().compactMap { file in
+            var status = stat()
+            guard stat("\(folder)/\(file)", &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+            return (file, Int64(status.st_size))
         }
     }
 
-    /// `mkdir -p` with mode 0700 for what is new.
-    private static func makeFolders(_ path: String) throws(Problem) {
-        var made = path.hasPrefix("/") ? "" : "."
-        for part in path.split(separator: "/") {
-            made += "/\(part)"
-            guard mkdir(made, 0o700) != 0, errno != EEXIST else { continue }
-            throw problem(.cannotCreate, "cannot create \"\(made)\"")
-        }
-    }
-
-    private static func problem(_ code: Problem.Code, _ message: String) -> Problem {
-        let reason = errno
-        return Problem(
-            [EACCES, EPERM, EROFS].contains(reason) ? .noPermission : code,
-            "\(message): \(String(cString: strerror(reason)))",
-            hint: "Choose another place with --home, or change the permissions.")
+    private func requireExisting(_ name: String) throws(Problem) {
+        if exists(name) { return }
+        try any.of(tenant: name).requireReachable()
+        throw missing(name)
     }
 }

@@ -53,6 +53,39 @@ struct TableTests {
         )
     }
 
+    /// A quote that carries an accent is one character with it, and still ends a field for whoever reads bytes.
+    @Test(
+        arguments: [
+            ("\"\u{301}x", "\"\"\"\u{301}x\""), ("a\rb", "\"a\rb\""), ("a\r\nb", "\"a\r\nb\""), ("a\0b", "a\0b"),
+            (",", "\",\""),
+        ] as [(String, String)])
+    func `every field of CSV comes back`(text: String, field: String) throws {
+        let writer = TextWriter.inMemory()
+        try Table(columns: [Column("a")], rows: [[.text(text)]]).write(as: .csv, to: writer)
+        #expect(writer.text == "a\r\n\(field)\r\n")
+    }
+
+    @Test func `a terminal gets none of the data's control characters in any format`() throws {
+        let hostile = "a\u{1B}[2Jb\u{9B}31m\u{202E}c\u{7F}\u{8}\rd\0e"
+        for format in OutputFormat.allCases {
+            let writer = TextWriter.inMemory(isForPeople: true)
+            try Table(columns: [Column("\u{1B}x")], rows: [[.text(hostile)]]).write(
+                as: format, to: writer, style: Style(isEnabled: true))
+            let text = writer.text.replacingOccurrences(of: "\u{1B}[1m", with: "").replacingOccurrences(
+                of: "\u{1B}[0m", with: ""
+            )
+            .replacingOccurrences(of: "\r\n", with: "\n")
+            for scalar in text.unicodeScalars {
+                #expect(scalar == "\n" || scalar.properties.generalCategory != .control, "\(format): \(scalar.value)")
+                #expect(!(0x202A...0x202E).contains(scalar.value) && !(0x2066...0x2069).contains(scalar.value))
+            }
+            if format == .json {
+                let rows = try JSONSerialization.jsonObject(with: Data(writer.text.utf8)) as? [[String: String]]
+                #expect(rows == [["\u{1B}x": hostile]])
+            }
+        }
+    }
+
     @Test func `an empty table is still valid`() throws {
         let empty = Table(columns: [Column("a")])
         for (format, expected) in [(OutputFormat.table, "a\n"), (.json, "[]\n"), (.jsonl, ""), (.csv, "a\r\n")] {
@@ -132,6 +165,12 @@ struct TextTests {
         #expect(displayWidth(of: "e\u{301}") == 1)
         #expect(displayWidth(of: "東京") == 4)
         #expect(displayWidth(of: "🚕") == 2)
+        #expect(displayWidth(of: "✅⏳⭐") == 6)
+        #expect(displayWidth(of: "🇺🇸") == 2)
+        #expect(displayWidth(of: "👩‍👩‍👧") == 2)
+        #expect(displayWidth(of: "한") == 2)
+        #expect(displayWidth(of: "a\u{200B}b\u{AD}") == 2)
+        #expect(displayWidth(of: "日\u{301}") == 2)
         #expect(truncated("東京タワー", toWidth: 6) == "東京…")
         #expect(truncated("abc", toWidth: 3) == "abc")
         #expect(truncated("abcd", toWidth: 3) == "ab…")
@@ -179,6 +218,19 @@ struct StreamTests {
         defer { close(full) }
         let problem = #expect(throws: Problem.self) { try TextWriter(descriptor: full, capacityBytes: 0).write("x") }
         #expect(problem?.code == .inputOutput)
+    }
+
+    @Test func `a character that comes in pieces is put together, and what is none is shown`() throws {
+        let writer = TextWriter.inMemory(isForPeople: true)
+        for byte in Array("é日🚕\u{9B}".utf8) { try withUnsafeBytes(of: byte) { try writer.write($0) } }
+        #expect(writer.text == "é日🚕\\u009b")
+        try withUnsafeBytes(of: UInt8(0xE2)) { try writer.write($0) }
+        try writer.flush()
+        #expect(writer.text == "é日🚕\\u009b\\xe2")
+        // Into a pipe every byte goes as it is.
+        let pipe = TextWriter.inMemory()
+        try pipe.write("\u{1B}[2J\u{9B}")
+        #expect(pipe.text == "\u{1B}[2J\u{9B}")
     }
 
     @Test func `a writer waits for a slow reader`() throws {

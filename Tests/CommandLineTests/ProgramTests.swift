@@ -153,7 +153,7 @@ struct ProgramTests {
 
 extension Fixture {
     func runAll(_ words: [String]) async -> Outcome {
-        let (output, errors) = (TextWriter.inMemory(), TextWriter.inMemory())
+        let (output, errors) = (TextWriter.inMemory(isForPeople: true), TextWriter.inMemory(isForPeople: true))
         let code = await program.run(
             words, in: .init(environment: environment, terminal: terminal, output: output, errors: errors))
         return Outcome(code: code, output: output.text, errors: errors.text)

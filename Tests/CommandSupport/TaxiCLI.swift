@@ -1,4 +1,5 @@
 package import Foundation
+import Glibc
 package import Testing
 
 /// The built program, used as a person uses it: arguments, environment and files in; stdout, stderr and exit code out.
@@ -91,6 +92,43 @@ package final class TaxiCLI: Sendable {
         process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: "\(name).out"))
         process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: "\(name).err"))
         return try RunningProgram(process, outputPath: "\(name).out", errorPath: "\(name).err")
+    }
+
+    /// Runs the program on a terminal of its own, as a person does: what it shows, the exit code.
+    package func runOnTerminal(
+        _ arguments: String..., environment: [String: String] = [:], sourceLocation: SourceLocation = #_sourceLocation
+    ) throws -> (shown: String, code: Int32) {
+        try runOnTerminal(arguments, environment: environment, sourceLocation: sourceLocation)
+    }
+
+    package func runOnTerminal(
+        _ arguments: [String], environment: [String: String] = [:], sourceLocation: SourceLocation = #_sourceLocation
+    ) throws -> (shown: String, code: Int32) {
+        // What posix_openpt, unlockpt and ptsname do, which Swift's Glibc leaves out: TIOCSPTLCK, TIOCGPTN.
+        let main = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
+        var (locked, number): (Int32, Int32) = (0, 0)
+        try #require(
+            main >= 0 && ioctl(main, 0x4004_5431, &locked) == 0 && ioctl(main, 0x8004_5430, &number) == 0,
+            sourceLocation: sourceLocation)
+        defer { close(main) }
+        let side = open("/dev/pts/\(number)", O_RDWR | O_NOCTTY | O_CLOEXEC)
+        try #require(side >= 0, sourceLocation: sourceLocation)
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: Self.executable)
+        process.arguments = arguments
+        process.currentDirectoryURL = URL(fileURLWithPath: folder)
+        process.environment = cleanEnvironment.merging(environment) { $1 }
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = FileHandle(fileDescriptor: side, closeOnDealloc: false)
+        process.standardError = FileHandle(fileDescriptor: side, closeOnDealloc: false)
+        try process.run()
+        close(side)
+        // When nobody has the other side open any more, reading fails: that is the end.
+        var shown = Data()
+        var piece = [UInt8](repeating: 0, count: 4096)
+        while case let count = read(main, &piece, piece.count), count > 0 { shown += piece[..<count] }
+        process.waitUntilExit()
+        return (String(decoding: shown, as: UTF8.self), process.terminationStatus)
     }
 
     private var cleanEnvironment: [String: String] {

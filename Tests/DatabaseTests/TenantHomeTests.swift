@@ -19,8 +19,9 @@ import Testing
             path: "/h"),
         Case(testDescription: "final slashes go", home: "/h//", environment: [:], path: "/h"),
         Case(testDescription: "the root stays", home: "/", environment: [:], path: "/"),
-        Case(testDescription: "a relative home stays", home: "h", environment: [:], path: "h"),
-        Case(testDescription: "a tilde is the user's home", home: "~/h", environment: ["HOME": "/u"], path: "/u/h"),
+        Case(
+            testDescription: "a relative home counts from here", home: "h", environment: [:],
+            path: "\(FileManager.default.currentDirectoryPath)/h"),
         Case(testDescription: "then XDG", environment: ["XDG_DATA_HOME": "/x", "HOME": "/u"], path: "/x/taxi-cli"),
         Case(
             testDescription: "unless it is relative", environment: ["XDG_DATA_HOME": "x", "HOME": "/u"],
@@ -42,11 +43,19 @@ import Testing
         #expect(home.resultsDB == "\(path)/chicago/results.db")
     }
 
+    /// `--home=~/x` is what a shell leaves alone: never the folder "~" of the present one, nor a guess.
+    @Test(arguments: ["", "~", "~/h", "~user/h", "a\0b"])
+    func refusesAHomeThatCannotBeMeant(_ home: String) {
+        let problem = #expect(throws: Problem.self) { try TenantHome(home: home, environment: ["HOME": "/u"]) }
+        #expect(problem?.code == .usage)
+        #expect(problem?.hint != nil)
+    }
+
     @Test func namesOfTenantsAreWords() throws {
-        for name in ["chicago", "NYC-2", "a_b", "9", String(repeating: "x", count: 64)] {
+        for name in ["chicago", "NYC-2", "a_b", "_a", "_", "9", String(repeating: "x", count: 64)] {
             #expect(try TenantHome(home: "/h", tenant: name, environment: [:]).path == "/h/\(name)")
         }
-        for name in ["", ".", "..", "-a", "_a", "a/b", "a b", "é", "a\0", String(repeating: "x", count: 65)] {
+        for name in ["", ".", "..", "-a", "-", ".a", "a/b", "a b", "é", "a\0", String(repeating: "x", count: 65)] {
             let problem = #expect(throws: Problem.self, "\(name)") {
                 try TenantHome(home: "/h", tenant: name, environment: [:])
             }
@@ -92,13 +101,13 @@ import Testing
 
     @Test func knowsItsTenants() throws {
         let folder = try TemporaryFolder()
-        #expect(TenantHome.tenants(in: folder("none")) == [])
-        for tenant in ["nyc", "chicago"] {
+        #expect(try TenantHome.tenants(in: folder("none")) == [])
+        for tenant in ["nyc", "chicago", "_x"] {
             try TenantHome(home: folder.path, tenant: tenant, environment: [:]).create()
         }
         try Data().write(to: URL(fileURLWithPath: folder("file")))
         mkdir(folder(".hidden"), 0o700)
-        #expect(TenantHome.tenants(in: folder.path) == ["chicago", "nyc"])
+        #expect(try TenantHome.tenants(in: folder.path) == ["_x", "chicago", "nyc"])
         let problem = #expect(throws: Problem.self) {
             try TenantHome(home: folder.path, tenant: "chicgao", environment: [:]).requireExisting()
         }

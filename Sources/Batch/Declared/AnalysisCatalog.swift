@@ -12,15 +12,12 @@ public enum AnalysisCatalog {
         var analyses: [DeclaredAnalysis] = []
         for text in ShippedAnalyses.texts { analyses.append(try .parse(text, file: ShippedAnalyses.fileName)) }
         var problems: [Problem] = []
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        let names = Files.names(in: folder) ?? []
         for name in names.filter({ $0.hasSuffix(".sql") && !$0.hasPrefix(".") }).sorted() {
             let path = "\(folder)/\(name)"
-            guard let bytes = FileManager.default.contents(atPath: path) else {
-                problems.append(Problem(.noInput, "cannot read \"\(path)\"", hint: "Check the file's permissions."))
-                continue
-            }
             do throws(Problem) {
-                let analysis = try DeclaredAnalysis.parse(Array(bytes), file: path)
+                let bytes = try Files.contents(of: path, limitBytes: 8 << 20)
+                let analysis = try DeclaredAnalysis.parse(bytes, file: path)
                 if let other = analyses.first(where: { $0.name == analysis.name }) {
                     problems.append(
                         analysis.problem(

@@ -51,7 +51,7 @@ final class OpenFile {
     init?(path: String) throws(Problem) {
         name = path
         descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw Self.failure("cannot open \"\(path)\"") }
+        guard descriptor >= 0 else { throw Problem(.read, path, errno) }
         var status = stat()
         guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
             close(descriptor)
@@ -90,11 +90,13 @@ final class OpenFile {
         self.size = size
     }
 
-    private static var temporaryFolder: String { getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp" }
+    private static var temporaryFolder: String { getenv("TMPDIR").map { String(fileName: $0) } ?? "/tmp" }
 
     /// A new file without a name, which goes away with its descriptor.
     static func temporary(for purpose: String) throws(Problem) -> Int32 {
-        var template = Array("\(temporaryFolder)/taxi-cli-XXXXXX".utf8CString)
+        var template = "\(temporaryFolder)/taxi-cli-XXXXXX".withFileName { name in
+            Array(UnsafeBufferPointer(start: name, count: strlen(name) + 1))
+        }
         let descriptor = mkstemp(&template)
         guard descriptor >= 0 else {
             throw failure("cannot create a temporary file in \"\(temporaryFolder)\" for \(purpose)")
@@ -106,13 +108,8 @@ final class OpenFile {
     deinit { close(descriptor) }
 
     fileprivate static func failure(_ what: String) -> Problem {
-        let code: Problem.Code =
-            switch errno {
-            case ENOENT, ENOTDIR: .noInput
-            case EACCES, EPERM: .noPermission
-            default: .inputOutput
-            }
-        return Problem(code, "\(what): \(String(cString: strerror(errno)))")
+        let number = errno
+        return Problem(Problem.Code(number, doing: .write), "\(what): \(Problem.text(number))")
     }
 }
 

@@ -210,7 +210,8 @@ final class PackedRowsFile: Sendable {
 
     private static func failure(_ code: Int32) -> Problem {
         Problem(
-            .inputOutput, "cannot put the trips in order in a temporary file: \(String(cString: strerror(code)))",
+            Problem.Code(code, doing: .write),
+            "cannot put the trips in order in a temporary file: \(Problem.text(code))",
             hint: "TMPDIR may name a folder with more room.")
     }
 }

@@ -1,5 +1,6 @@
 internal import Foundation
 internal import Glibc
+internal import Problems
 
 /// Reads the logs of a run's steps, and what is added to them, whole lines at a time.
 public struct RunLogReader {

@@ -15,31 +15,22 @@ public struct RunLogs: Sendable {
 
     /// The last lines of a log; none where it is not there.
     public func lastLines(_ count: Int, of runID: String, _ step: String, attempt: Int) -> [String] {
-        guard let bytes = FileManager.default.contents(atPath: path(runID, step, attempt: attempt)) else { return [] }
+        guard let bytes = try? Files.contents(of: path(runID, step, attempt: attempt)) else { return [] }
         return String(decoding: bytes, as: UTF8.self).split(separator: "\n").suffix(count).map(String.init)
     }
 
     /// Takes away the logs of runs that ended before a time; what became of the runs stays in the history.
     public func prune(_ history: RunHistory, endedBefore time: EventTime) throws {
-        let kept = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        let kept = Files.names(in: folder) ?? []
         for id in try history.ended(before: time, among: kept) {
             // Somebody may read it, or have removed it: the next time will do.
-            try? FileManager.default.removeItem(atPath: "\(folder)/\(id)")
+            try? Files.remove("\(folder)/\(id)")
         }
     }
 
     func create(_ runID: String) throws(Problem) {
-        let path = "\(folder)/\(runID)"
-        // Mostly only the last part is new.
-        if mkdir(path, 0o700) == 0 || errno == EEXIST { return }
-        do {
-            try FileManager.default.createDirectory(
-                atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        } catch {
-            throw Problem(
-                .cannotCreate, "cannot create \"\(path)\": \(error.localizedDescription)",
-                hint: "Change the permissions, or choose another home with --home.")
-        }
+        try Files.makeFolders(
+            "\(folder)/\(runID)", hint: "Change the permissions, or choose another home with --home.")
     }
 
     func open(

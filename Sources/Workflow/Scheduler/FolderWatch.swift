@@ -26,7 +26,7 @@ struct FolderWatch {
     mutating func look() -> [Problem]? {
         var found: [String: Stamp] = [:]
         let sharedPath = "\(folder.path)/\(WorkflowFolder.sharedFile)"
-        for name in Self.names(in: folder.path)
+        for name in Files.names(in: folder.path) ?? []
         where WorkflowFolder.isWorkflow(name) || name == WorkflowFolder.sharedFile {
             let path = "\(folder.path)/\(name)"
             found[path] = Self.stamp(path)
@@ -65,19 +65,6 @@ struct FolderWatch {
             if case .success(let spec)? = read[path], specs[spec.name] == nil { specs[spec.name] = spec }
         }
         return specs
-    }
-
-    private static func names(in path: String) -> [String] {
-        guard let listing = opendir(path) else { return [] }
-        defer { closedir(listing) }
-        var names: [String] = []
-        while let entry = readdir(listing) {
-            names.append(
-                withUnsafePointer(to: &entry.pointee.d_name) {
-                    $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-                })
-        }
-        return names
     }
 
     private static func stamp(_ path: String) -> Stamp? {

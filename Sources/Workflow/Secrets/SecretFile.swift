@@ -14,9 +14,9 @@ enum SecretFile {
         // A pipe without a writer would not even open otherwise.
         let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard file >= 0 else {
+            let number = errno
             throw Problem(
-                errno == EACCES ? .noPermission : .noInput,
-                "cannot read the secret in \"\(path)\": \(String(cString: strerror(errno)).lowercased())")
+                Problem.Code(number, doing: .read), "cannot read the secret in \"\(path)\": \(Problem.text(number))")
         }
         defer { close(file) }
         var status = stat()

@@ -108,7 +108,7 @@ struct StepReader {
             return .command(words)
         case "sql":
             let path = path(try value.text())
-            guard FileManager.default.isReadableFile(atPath: path), YAMLNode.isPlainFile(path) else {
+            guard access(path, R_OK) == 0, YAMLNode.isPlainFile(path) else {
                 throw value.problem("cannot read file \"\(path)\"", hint: "Paths begin at the workflow's own folder.")
             }
             return .sqlFile(path: path)

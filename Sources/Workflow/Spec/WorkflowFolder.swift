@@ -37,7 +37,7 @@ public struct WorkflowFolder: Sendable {
 
     /// The paths of the files, in alphabetical order; none where there is no such folder.
     public var files: [String] {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+        let names = Files.names(in: path) ?? []
         return names.sorted().filter { Self.isWorkflow($0) }.map { "\(path)/\($0)" }.filter(YAMLNode.isPlainFile)
     }
 
@@ -48,7 +48,7 @@ public struct WorkflowFolder: Sendable {
     /// What the workflows share; nothing where there is no such file.
     public func shared() throws(Problem) -> SharedSettings {
         let file = "\(path)/\(Self.sharedFile)"
-        guard FileManager.default.fileExists(atPath: file) else { return SharedSettings() }
+        guard Files.exists(file) else { return SharedSettings() }
         return try SharedSettings.load(path: file)
     }
 

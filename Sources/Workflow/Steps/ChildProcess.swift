@@ -103,7 +103,7 @@ struct ChildProcess {
 
     /// Once: what this process has inherited goes no further. A step may outlive us, and somebody may wait for the end of a pipe.
     private static let keepInherited: Void = {
-        for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? [] {
+        for name in Files.names(in: "/proc/self/fd") ?? [] {
             if let descriptor = Int32(name), descriptor > 2 { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
         }
     }()
@@ -130,15 +130,22 @@ struct ChildProcess {
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK))
+        posix_spawnattr_setflags(
+            &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
         posix_spawnattr_setpgroup(&attributes, 0)
         var none = sigset_t()
         sigemptyset(&none)
         posix_spawnattr_setsigmask(&attributes, &none)
+        // What this process passes over (`Program.Surroundings.process`) is meant for no other.
+        var usual = sigset_t()
+        sigemptyset(&usual)
+        for signal in [SIGPIPE, SIGXFSZ] { sigaddset(&usual, signal) }
+        posix_spawnattr_setsigdefault(&attributes, &usual)
         // POSIX's spawn changes no folder; a shell does, and then becomes the program.
         let program = folder.isEmpty ? arguments : ["/bin/sh", "-c", "cd \"$0\" && exec \"$@\"", folder] + arguments
-        var words: [UnsafeMutablePointer<CChar>?] = program.map { strdup($0) } + [nil]
-        var variables: [UnsafeMutablePointer<CChar>?] = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
+        var words: [UnsafeMutablePointer<CChar>?] = program.map { $0.withFileName { strdup($0) } } + [nil]
+        var variables: [UnsafeMutablePointer<CChar>?] =
+            environment.map { "\($0.key)=\($0.value)".withFileName { strdup($0) } } + [nil]
         defer { for word in words + variables { free(word) } }
         var pid: pid_t = 0
         let code = posix_spawnp(&pid, program[0], &actions, &attributes, &words, &variables)
@@ -147,8 +154,8 @@ struct ChildProcess {
     }
 
     private static func refused(_ action: String, _ number: Int32) -> Problem {
-        Problem(
-            number == ENOENT ? .noInput : .unavailable,
-            "cannot \(action): \(String(cString: strerror(number)).lowercased())")
+        let isPlain = [ENOENT, EACCES, EPERM].contains(number)
+        return Problem(
+            isPlain ? Problem.Code(number, doing: .read) : .unavailable, "cannot \(action): \(Problem.text(number))")
     }
 }

@@ -22,15 +22,11 @@ public struct ReportStep: Sendable {
     func run(_ attempt: StepAttempt) throws -> AttemptEnd {
         guard let report = attempt.surroundings.report else { throw StepAttempt.unknown("write a report") }
         let path = try attempt.path(filling: file)
-        let html = Data(try attempt.interruptible { try report(by, try period.map(attempt.fill), $0) }.utf8)
+        let html = Array(try attempt.interruptible { try report(by, try period.map(attempt.fill), $0) }.utf8)
         try HTTPRequest.checkDestination(path)
-        do {
-            try FileManager.default.createDirectory(
-                atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-            try html.write(to: URL(fileURLWithPath: path), options: .atomic)
-        } catch {
-            throw Problem(.cannotCreate, "cannot write \"\(path)\": \(error.localizedDescription)")
-        }
+        let folder = (path as NSString).deletingLastPathComponent
+        if !folder.isEmpty { try Files.makeFolders(folder, mode: 0o777) }
+        try Files.replace(path, with: html)
         attempt.log.add(line: "\(path), \(html.count) bytes")
         return AttemptEnd(state: .success, outputs: ["bytes": "\(html.count)"])
     }

@@ -27,7 +27,7 @@ final class StepLog {
     init(path: String, secrets: [String], stamp: @escaping () -> String) throws(Problem) {
         file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
         guard file >= 0 else {
-            throw Problem(.cannotCreate, "cannot write \"\(path)\": \(String(cString: strerror(errno)).lowercased())")
+            throw Problem(.create, path, errno)
         }
         self.stamp = stamp
         mask = SecretMask(secrets)

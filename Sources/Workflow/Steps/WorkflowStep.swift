@@ -112,7 +112,7 @@ struct WorkflowCalls {
     init(file: String) {
         self.file = file
         let folder = (file as NSString).deletingLastPathComponent
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.isEmpty ? "." : folder)) ?? []
+        let names = Files.names(in: folder.isEmpty ? "." : folder) ?? []
         for name in names.sorted() where name.hasSuffix(".yaml") || name.hasSuffix(".yml") {
             let path = folder.isEmpty ? name : "\(folder)/\(name)"
             guard YAMLNode.isPlainFile(path), let root = try? YAMLNode.load(path: path),

@@ -33,7 +33,7 @@ enum AlertCommand {
             Example("taxi-cli alert list --queries new.yaml", "those of a file that is not in use yet"),
         ], options: [queries]
     ) { arguments in
-        let globals = GlobalOptions(arguments)
+        let globals = try GlobalOptions(arguments)
         let zone = try ZoneClock(identifier: globals.zoneIdentifier)
         let alerts = try globals.declaredQueries(arguments.texts("queries")).flatMap(\.alerts)
         let counts = try history(globals)?.counts() ?? [:]
@@ -64,9 +64,9 @@ enum AlertCommand {
         ],
         arguments: [Argument("NAME", .one, help: "the alert")], options: [queries, limit]
     ) { arguments in
-        let globals = GlobalOptions(arguments)
+        let globals = try GlobalOptions(arguments)
         let plans = try globals.declaredQueries(arguments.texts("queries"))
-        let home = try TenantHome(home: globals.home, tenant: globals.tenant, environment: arguments.environment)
+        let home = globals.tenantHome
         let database = try ResultsDatabase.openReadOnly(home)
         let zone = try ZoneClock(identifier: database.zone)
         let found = try AlertRehearsal(arguments.positionals[0], plans, on: database.connection, zone: zone)
@@ -84,7 +84,7 @@ enum AlertCommand {
         ],
         arguments: [Argument("NAME", .optional, help: "one alert (default: all)")], options: [limit]
     ) { arguments in
-        let globals = GlobalOptions(arguments)
+        let globals = try GlobalOptions(arguments)
         let zone = try ZoneClock(identifier: globals.zoneIdentifier)
         let entries = try history(globals)?.entries(of: arguments.positionals.first, limit: lines(arguments)) ?? []
         try write(entries, arguments, zone)

@@ -67,11 +67,11 @@ enum AuditCommand {
         run: run)
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
-        let globals = GlobalOptions(arguments)
+        let globals = try GlobalOptions(arguments)
         let zone = try ZoneClock(identifier: globals.zoneIdentifier)
         let plans = try QueryCatalog.select(
             arguments.texts("query"), from: globals.declaredQueries(arguments.texts("queries")))
-        let home = try TenantHome(home: globals.home, tenant: globals.tenant, environment: arguments.environment)
+        let home = globals.tenantHome
         let database = try ResultsDatabase.openReadOnly(home)
         let line = arguments.progressLine()
         defer { line.clear() }

@@ -58,8 +58,8 @@ enum BatchCommand {
         run: run)
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
-        let globals = GlobalOptions(arguments)
-        let home = try TenantHome(home: globals.home, tenant: globals.tenant, environment: arguments.environment)
+        let globals = try GlobalOptions(arguments)
+        let home = globals.tenantHome
         let queries = try globals.knownQueries()
         let catalog = try AnalysisCatalog.load(folder: home.analyses, queries: queries)
         if let name = arguments.text("print") { return try printDeclared(name, catalog, arguments) }
@@ -77,7 +77,7 @@ enum BatchCommand {
         let selection = try PeriodSelection(arguments.text("period") ?? "all")
         let kinds = arguments.texts("by").compactMap { PeriodKind(rawValue: $0) }
         let database = try openResults(arguments)
-        let zone = try ZoneClock(identifier: GlobalOptions(arguments).zoneIdentifier)
+        let zone = try ZoneClock(identifier: GlobalOptions.zoneIdentifier(arguments))
         let progress = arguments.progressLine()
         defer { progress.clear() }
 
@@ -156,8 +156,8 @@ enum BatchCommand {
         _ catalog: [DeclaredAnalysis], _ queries: [String: String], _ home: TenantHome, _ arguments: ParsedArguments
     ) throws -> ExitStatus {
         var waits: [String: String] = [:]
-        if FileManager.default.fileExists(atPath: home.resultsDB) {
-            let globals = GlobalOptions(arguments)
+        if Files.exists(home.resultsDB) {
+            let globals = try GlobalOptions(arguments)
             let zone = try ZoneClock(identifier: globals.zoneIdentifier)
             waits = try BatchRunner(ResultsDatabase.openReadOnly(home), zone: zone).check(
                 catalog, queryViews: queries)
@@ -176,9 +176,9 @@ enum BatchCommand {
 
     /// The tenant's results for writing; they must be there, since only a stream can make them.
     private static func openResults(_ arguments: ParsedArguments) throws -> ResultsDatabase {
-        let options = GlobalOptions(arguments)
-        let home = try TenantHome(home: options.home, tenant: options.tenant, environment: arguments.environment)
-        if !FileManager.default.fileExists(atPath: home.resultsDB) { _ = try ResultsDatabase.openReadOnly(home) }
+        let options = try GlobalOptions(arguments)
+        let home = options.tenantHome
+        if !Files.exists(home.resultsDB) { _ = try ResultsDatabase.openReadOnly(home) }
         return try ResultsDatabase(path: home.resultsDB, zone: options.zoneIdentifier)
     }
 

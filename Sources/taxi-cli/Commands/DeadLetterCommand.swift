@@ -90,7 +90,7 @@ enum DeadLetterCommand {
 
     /// The dead letters that the options choose; none where there is no such topic yet.
     private static func read(_ arguments: ParsedArguments, all: Bool = false) throws -> DeadLetterLog {
-        let globals = GlobalOptions(arguments)
+        let globals = try GlobalOptions(arguments)
         let topic = "\(globals.tenant)_deadLetter"
         guard let store = try globals.openTopicsIfAny(), try store.hasTopic(topic) else {
             return DeadLetterLog()

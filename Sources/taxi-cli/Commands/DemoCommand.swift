@@ -36,7 +36,7 @@ enum DemoCommand {
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
         Interruption.install()
         let folder = try makeFolder(arguments)
-        defer { if arguments.text("keep") == nil { try? FileManager.default.removeItem(atPath: folder) } }
+        defer { if arguments.text("keep") == nil { try? Files.remove(folder) } }
         let stage = DemoStage(arguments: arguments, folder: folder)
         do {
             try play(stage, speed: arguments.number("speed") ?? 7200)
@@ -54,15 +54,10 @@ enum DemoCommand {
     private static func makeFolder(_ arguments: ParsedArguments) throws -> String {
         let folder =
             arguments.text("keep") ?? FileManager.default.temporaryDirectory.path + "/taxi-cli-demo-\(getpid())"
-        guard !FileManager.default.fileExists(atPath: folder) else {
+        guard !Files.exists(folder) else {
             throw Problem(.cannotCreate, "\"\(folder)\" exists already", hint: "Name a folder that does not exist yet.")
         }
-        do {
-            try FileManager.default.createDirectory(
-                atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        } catch {
-            throw Problem(.cannotCreate, "cannot create \"\(folder)\": \(error.localizedDescription)")
-        }
+        try Files.makeFolders(folder)
         return folder
     }
 

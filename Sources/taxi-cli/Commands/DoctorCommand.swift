@@ -24,7 +24,14 @@ enum DoctorCommand {
         group: "Setting up", readsConfiguration: false, run: run)
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
-        let findings = MachineChecks(arguments).findings() + TenantChecks(arguments).findings()
+        var findings: [Finding]
+        do throws(Problem) {
+            let globals = try GlobalOptions(arguments)
+            findings = MachineChecks(arguments, home: globals.home).findings()
+            findings += TenantChecks(arguments, globals).findings()
+        } catch {
+            findings = MachineChecks(arguments, home: nil).findings() + [Finding("home", error)]
+        }
         if arguments.format == .table {
             for finding in findings { try arguments.output.write(text(of: finding, terminal: arguments.terminal)) }
         } else {

@@ -66,7 +66,7 @@ enum ProduceCommand {
     ]
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
-        let zone = try ZoneClock(identifier: GlobalOptions(arguments).zoneIdentifier)
+        let zone = try ZoneClock(identifier: GlobalOptions.zoneIdentifier(arguments))
         if let pace = arguments.text("set-rate") { return try setRate(pace, arguments) }
         let options = try replayOptions(arguments, zone)
         Interruption.install()
@@ -94,7 +94,7 @@ enum ProduceCommand {
                 "spread", "the clock \"now\" stamps trips when they are sent",
                 hint: "Add --clock start, or leave --spread out.")
         }
-        let globals = GlobalOptions(arguments)
+        let globals = try GlobalOptions(arguments)
         var options = ReplayOptions(
             paths: arguments.positionals, source: source, pace: pace,
             key: arguments.text("key").flatMap(RecordKey.init) ?? .taxi,
@@ -168,7 +168,7 @@ enum ProduceCommand {
 
     /// Writes the new pace down for the running replay and signals it.
     private static func setRate(_ text: String, _ arguments: ParsedArguments) throws -> ExitStatus {
-        let globals = GlobalOptions(arguments)
+        let globals = try GlobalOptions(arguments)
         let process = try RateFile.send(
             text, to: arguments.integer("process").map(Int32.init), folder: globals.tenantFolder, tenant: globals.tenant
         )

@@ -77,8 +77,8 @@ enum ReportCommand {
     }
 
     private static func read(_ selection: ReportSelection, _ arguments: ParsedArguments) throws -> Report {
-        let options = GlobalOptions(arguments)
-        let home = try TenantHome(home: options.home, tenant: options.tenant, environment: arguments.environment)
+        let options = try GlobalOptions(arguments)
+        let home = options.tenantHome
         let database = try ResultsDatabase.openReadOnly(home)
         let zone = try database.zone
         return try Report(
@@ -119,24 +119,15 @@ enum ReportCommand {
     private static func write(_ text: String, to path: String) throws {
         let file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
         guard file >= 0 else {
-            throw Problem(
-                errno == EACCES || errno == EROFS ? .noPermission : .cannotCreate,
-                "cannot write \"\(path)\": \(String(cString: strerror(errno)).lowercased())",
-                hint: "Name a file in a folder that exists and may be written.")
+            throw Problem(.create, path, errno, hint: "Name a file in a folder that exists and may be written.")
         }
         defer { close(file) }
-        let writer = TextWriter(descriptor: file)
+        let writer = TextWriter(descriptor: file, path: path)
         try writer.write(text)
         try writer.flush()
     }
 
     private static func makeFolder(_ path: String) throws {
-        do {
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        } catch {
-            throw Problem(
-                .cannotCreate, "cannot create \"\(path)\": \(error.localizedDescription)",
-                hint: "Name a folder that may be written.")
-        }
+        try Files.makeFolders(path, mode: 0o777, hint: "Name a folder that may be written.")
     }
 }

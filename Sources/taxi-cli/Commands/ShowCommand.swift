@@ -41,8 +41,8 @@ enum ShowCommand {
         run: run)
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
-        let options = GlobalOptions(arguments)
-        let home = try TenantHome(home: options.home, tenant: options.tenant, environment: arguments.environment)
+        let options = try GlobalOptions(arguments)
+        let home = options.tenantHome
         let name = arguments.positionals.first
         if let sql = arguments.text("sql") {
             guard name == nil, arguments.text("by") == nil, arguments.text("period") == nil else {
@@ -84,7 +84,7 @@ enum ShowCommand {
             let version = try connection.dataVersion()
             if version != shown {
                 shown = version
-                if arguments.terminal.outputIsTerminal { try arguments.output.write("\u{1B}[H\u{1B}[2J") }
+                if arguments.terminal.outputIsTerminal { try arguments.output.control("\u{1B}[H\u{1B}[2J") }
                 try body()
                 try arguments.output.flush()
             }

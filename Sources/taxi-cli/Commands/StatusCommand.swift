@@ -13,8 +13,8 @@ enum StatusCommand {
         discussion: """
             ok: something runs; idle: nothing runs; empty: nothing came in yet; failing: records came in and no result goes out, or \
             the last run of a command failed, or more than half of a run's records were rejected, or too late for their windows. \
-            The exit code is 0 for the \
-            first three, 1 where a tenant is failing, 65 where what is stored is damaged, and 69 where its databases cannot be opened.
+            The exit code is 0 for the first three, 1 where a tenant is failing, 65 where what is stored is damaged, and that of the \
+            cause where its databases cannot be opened.
             """,
         examples: [
             Example("taxi-cli status", "runs, input, and each query with its watermark, lag and results"),
@@ -25,17 +25,16 @@ enum StatusCommand {
         options: [Option("all", short: "a", help: "every tenant of the home")], run: run)
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
-        let globals = GlobalOptions(arguments)
+        let globals = try GlobalOptions(arguments)
         let tenants = arguments.isOn("all") ? try globals.tenants.names() : [globals.tenant]
         var pages: [StatusPage] = []
         var problems: [Problem] = []
         for tenant in tenants {
             do {
-                pages.append(try page(of: globals.of(tenant: tenant)))
+                pages.append(try page(of: try globals.of(tenant: tenant)))
             } catch let problem as Problem where problem.code != .usage {
                 // A usage problem, such as an unknown tenant, is no tenant's state.
                 var named = problem
-                if problem.code != .badData { named.code = .unavailable }
                 if arguments.isOn("all") { named.message = "tenant \"\(tenant)\": " + named.message }
                 problems.append(named)
             }

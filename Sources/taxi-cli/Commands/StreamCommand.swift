@@ -81,7 +81,7 @@ enum StreamCommand {
         subcommands: [StreamExplainCommand.command, StreamQueriesCommand.command], run: run)
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
-        let globals = GlobalOptions(arguments)
+        let globals = try GlobalOptions(arguments)
         guard arguments.positionals.isEmpty else {
             throw Problem(
                 .usage, "stream takes no file name",

@@ -38,7 +38,7 @@ enum StreamExplainCommand {
         ], run: run)
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
-        let globals = GlobalOptions(arguments)
+        let globals = try GlobalOptions(arguments)
         let plans = try QueryCatalog.select(
             arguments.positionals, from: globals.declaredQueries(arguments.texts("queries")))
         let store = try globals.openTopicsIfAny()

@@ -28,7 +28,7 @@ enum StreamQueriesCommand {
             try arguments.output.write(arguments.isOn("analytics") ? AnalyticsQueries.yaml : DefaultQueries.yaml)
             return .success
         }
-        let analyses = AnalysisCatalog.names(folder: GlobalOptions(arguments).analysesPath)
+        let analyses = try AnalysisCatalog.names(folder: GlobalOptions(arguments).analysesPath)
         let all = try QueryCatalog.load(userFile: path, analyses: analyses)
         let shipped = Set(try QueryCatalog.load().map(\.name))
         let plans = all.filter { !shipped.contains($0.name) }
@@ -36,7 +36,8 @@ enum StreamQueriesCommand {
         var table = Table(columns: ["query", "table", "topic", "declaration", "emit"].map { Column($0) })
         for plan in plans {
             table.rows.append([
-                .text(plan.name), .text(plan.table), .text("\(GlobalOptions(arguments).tenant)_\(plan.topicSuffix)"),
+                .text(plan.name), .text(plan.table),
+                .text("\(arguments.text("tenant") ?? GlobalOptions.defaultTenant)_\(plan.topicSuffix)"),
                 .text(plan.schemaFingerprint), .text(plan.emit.rawValue),
             ])
         }

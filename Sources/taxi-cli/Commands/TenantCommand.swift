@@ -1,4 +1,5 @@
 import CommandLine
+import Database
 import Problems
 
 enum TenantCommand {
@@ -12,7 +13,7 @@ enum TenantCommand {
         ],
         subcommands: [create, list, show, remove], group: "Setting up", readsConfiguration: false)
 
-    private static let name = Argument("NAME", kind: .custom(Tenants.checkName), help: "the tenant")
+    private static let name = Argument("NAME", kind: .custom(TenantHome.checkName), help: "the tenant")
 
     private static let create = Command(
         name: "create", summary: "create a tenant: its folder and a taxi.yaml in which every setting is explained",
@@ -23,9 +24,9 @@ enum TenantCommand {
         arguments: [name], readsConfiguration: false
     ) { arguments in
         let tenant = arguments.positionals[0]
-        let tenants = GlobalOptions(arguments).tenants
+        let tenants = try GlobalOptions(arguments).tenants
         try tenants.create(tenant, settings: settings(of: tenant, program: arguments.program))
-        try arguments.say("created tenant \"\(tenant)\" in \(tenants.folder(of: tenant))")
+        try arguments.say("created tenant \"\(tenant)\" in \(try tenants.folder(of: tenant))")
         return .success
     }
 
@@ -37,11 +38,11 @@ enum TenantCommand {
         ],
         readsConfiguration: false
     ) { arguments in
-        let tenants = GlobalOptions(arguments).tenants
+        let tenants = try GlobalOptions(arguments).tenants
         var table = Table(columns: [Column("tenant"), Column("size", .right), Column("folder")])
         for tenant in try tenants.names() {
             let bytes = try tenants.files(of: tenant).reduce(0) { $0 + $1.bytes }
-            table.rows.append([.text(tenant), .bytes(bytes), .text(tenants.folder(of: tenant))])
+            table.rows.append([.text(tenant), .bytes(bytes), .text(try tenants.folder(of: tenant))])
         }
         try arguments.write(table)
         return .success
@@ -55,7 +56,7 @@ enum TenantCommand {
         ],
         arguments: [name], readsConfiguration: false
     ) { arguments in
-        let tenants = GlobalOptions(arguments).tenants
+        let tenants = try GlobalOptions(arguments).tenants
         var table = Table(columns: [Column("file"), Column("size", .right), Column("what")])
         for file in try tenants.files(of: arguments.positionals[0]) {
             table.rows.append([.text(file.name), .bytes(file.bytes), .optional(purposes[file.name])])
@@ -73,10 +74,10 @@ enum TenantCommand {
         arguments: [name], options: [Option("yes", short: "y", help: "do not ask")], readsConfiguration: false
     ) { arguments in
         let tenant = arguments.positionals[0]
-        let tenants = GlobalOptions(arguments).tenants
+        let tenants = try GlobalOptions(arguments).tenants
         let bytes = try tenants.files(of: tenant).reduce(0) { $0 + $1.bytes }
         if !arguments.isOn("yes") {
-            let question = "Remove tenant \"\(tenant)\" (\(byteText(bytes)) in \(tenants.folder(of: tenant)))?"
+            let question = try "Remove tenant \"\(tenant)\" (\(byteText(bytes)) in \(tenants.folder(of: tenant)))?"
             guard try arguments.confirm(question, hint: "Pass --yes to remove without being asked.") else {
                 try arguments.say("nothing was removed")
                 return .success

@@ -27,7 +27,7 @@ enum TopicCommand {
             Example("taxi-cli topic list --format jsonl | jq -r .topic", "only the names, for a script"),
         ]
     ) { arguments in
-        let globals = GlobalOptions(arguments)
+        let globals = try GlobalOptions(arguments)
         let zone = try ZoneClock(identifier: globals.zoneIdentifier)
         let topics = try globals.openTopicsIfAny()?.topics() ?? []
         var table = Table(columns: [
@@ -77,7 +77,7 @@ enum TopicCommand {
                 help: "how long records are kept, by event time; for ever unless said"),
         ]
     ) { arguments in
-        let globals = GlobalOptions(arguments)
+        let globals = try GlobalOptions(arguments)
         try globals.prepareTenant(arguments.program)
         let given = arguments.positionals[0]
         let topic = given.hasPrefix("\(globals.tenant)_") ? given : "\(globals.tenant)_\(given)"
@@ -99,7 +99,7 @@ enum TopicCommand {
         ],
         arguments: [name]
     ) { arguments in
-        let globals = GlobalOptions(arguments)
+        let globals = try GlobalOptions(arguments)
         let zone = try ZoneClock(identifier: globals.zoneIdentifier)
         let (store, topic) = try globals.openTopic(arguments.positionals[0])
         var table = Table(columns: [

@@ -37,7 +37,7 @@ enum TopicTailCommand {
         exclusive: [["lines", "from-beginning", "from-time"], ["meta", "keys"], ["meta", "headers"]], run: run)
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
-        let globals = GlobalOptions(arguments)
+        let globals = try GlobalOptions(arguments)
         let zone = try ZoneClock(identifier: globals.zoneIdentifier)
         let (store, topic) = try globals.openTopic(arguments.positionals[0])
         let lines =

@@ -21,7 +21,7 @@ enum WorkflowCrontabCommand {
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
         let session = try WorkflowSession(arguments)
         let program = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? "taxi-cli"
-        let home = URL(fileURLWithPath: session.globals.home).path
+        let home = session.globals.home
         for name in arguments.positionals {
             let spec = try session.folder.load(name)
             let isFile = name != spec.name

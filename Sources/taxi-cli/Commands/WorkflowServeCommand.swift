@@ -28,7 +28,7 @@ enum WorkflowServeCommand {
         options: [keepLogs], run: run)
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
-        let globals = GlobalOptions(arguments)
+        let globals = try GlobalOptions(arguments)
         let isAll: Bool
         if case .defaultValue = arguments.origin("tenant") { isAll = true } else { isAll = false }
         // The default tenant comes into being as for any command.
@@ -39,9 +39,10 @@ enum WorkflowServeCommand {
         var services: [String: TenantService] = [:]
         try arguments.say("the scheduler of \"\(globals.home)\" is at work; Ctrl-C stops it")
         while !Interruption.isRequested {
-            let names = isAll ? TenantHome.tenants(in: globals.home) : [globals.tenant]
+            let names = isAll ? try TenantHome.tenants(in: globals.home) : [globals.tenant]
             for name in names where services[name] == nil {
-                guard !isAll || access("\(globals.of(tenant: name).workflowsFolder)", F_OK) == 0 else { continue }
+                let workflows = try globals.of(tenant: name).workflowsFolder
+                guard !isAll || Files.exists(workflows) else { continue }
                 services[name] = TenantService(name, arguments)
             }
             for _ in 0..<10 where !Interruption.isRequested { usleep(500_000) }
@@ -105,7 +106,7 @@ private final class TenantService: Sendable {
 
     /// The command's options with the tenant's own taxi.yaml.
     private static func settings(of tenant: String, _ arguments: ParsedArguments) throws -> ParsedArguments {
-        var words = ["workflow", "serve", "--tenant", tenant, "--home", GlobalOptions(arguments).home]
+        var words = ["workflow", "serve", "--tenant", tenant, "--home", try GlobalOptions(arguments).home]
         if case .flag = arguments.origin("keep-logs") {
             words += ["--keep-logs"] + arguments.texts("keep-logs").suffix(1)
         }

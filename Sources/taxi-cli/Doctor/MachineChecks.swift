@@ -7,15 +7,17 @@ import Problems
 struct MachineChecks {
     private let terminal: Terminal
     private let environment: [String: String]
-    private let home: String
+    private let home: String?
 
-    init(_ arguments: ParsedArguments) {
+    /// - Parameter home: nil where none is known.
+    init(_ arguments: ParsedArguments, home: String?) {
         (terminal, environment) = (arguments.terminal, arguments.environment)
-        home = GlobalOptions(arguments).home
+        self.home = home
     }
 
     func findings() -> [Finding] {
-        [program()] + libraries() + [folder()] + disk() + [memory(), openFiles(), timeZones(), shown()]
+        let places = home.map { [folder($0)] + disk($0) } ?? []
+        return [program()] + libraries() + places + [memory(), openFiles(), timeZones(), shown()]
     }
 
     private func program() -> Finding {
@@ -64,20 +66,24 @@ struct MachineChecks {
         version.split(separator: ".").map { Int($0) ?? 0 }.lexicographicallyPrecedes(wanted)
     }
 
-    private func folder() -> Finding {
+    private func folder(_ home: String) -> Finding {
         var status = stat()
         guard stat(home, &status) == 0 else {
             let parent = Self.nearestFolder(of: home)
-            guard access(parent, W_OK) == 0 else {
+            guard Files.isFolder(parent), access(parent, W_OK | X_OK) == 0 else {
+                let number = Files.isFolder(parent) ? errno : ENOTDIR
                 return Finding(
-                    "home", .fail(.cannotCreate), "\(home) cannot be made: \(parent) may not be written",
+                    "home", .fail(Problem.Code(number, doing: .create)),
+                    "\(home) cannot be made: \(parent) may not be written",
                     advice: "Choose another place with --home or TAXI_HOME.")
             }
             return Finding("home", .ok, "\(home) (will be made)")
         }
-        guard status.st_mode & S_IFMT == S_IFDIR, access(home, W_OK | X_OK) == 0 else {
+        let isFolder = status.st_mode & S_IFMT == S_IFDIR
+        guard isFolder, access(home, W_OK | X_OK) == 0 else {
             return Finding(
-                "home", .fail(.cannotCreate), "\(home) is no folder that may be written",
+                "home", .fail(Problem.Code(isFolder ? errno : ENOTDIR, doing: .create)),
+                "\(home) is no folder that may be written",
                 advice: "Choose another place with --home or TAXI_HOME, or change its permissions.")
         }
         let mode = String(status.st_mode & 0o777, radix: 8)
@@ -87,7 +93,7 @@ struct MachineChecks {
         return Finding("home", .ok, "\(home) (mode \(mode))")
     }
 
-    private func disk() -> [Finding] {
+    private func disk(_ home: String) -> [Finding] {
         let folder = Self.nearestFolder(of: home)
         var findings: [Finding] = []
         var space = statvfs()

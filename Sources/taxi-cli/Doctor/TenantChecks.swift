@@ -8,12 +8,13 @@ import Trips
 /// What the tenant has: settings, zone, databases, and the broker it talks to.
 struct TenantChecks {
     private let arguments: ParsedArguments
+    /// As flags, environment and defaults give them.
+    private let first: GlobalOptions
 
-    init(_ arguments: ParsedArguments) { self.arguments = arguments }
+    init(_ arguments: ParsedArguments, _ globals: GlobalOptions) { (self.arguments, first) = (arguments, globals) }
 
     func findings() -> [Finding] {
         // The command reads no taxi.yaml by itself, so that a broken one becomes a line and not the end.
-        let first = GlobalOptions(arguments)
         var findings: [Finding] = []
         var settled = arguments
         guard first.tenants.exists(first.tenant) else {
@@ -35,7 +36,7 @@ struct TenantChecks {
         } catch {
             findings.append(Finding("settings", error))
         }
-        let globals = GlobalOptions(settled)
+        let globals = (try? GlobalOptions(settled)) ?? first
         findings.append(zone(globals))
         findings += [globals.resultsPath, globals.topicsPath].compactMap { path in
             path == globals.topicsPath && globals.broker != .embedded ? nil : database(path)
@@ -70,9 +71,8 @@ struct TenantChecks {
             let size = stat(path, &status) == 0 ? Int64(status.st_size) : 0
             return Finding(name, .ok, "sound, \(byteText(size))")
         } catch {
-            let code: Problem.Code = error.code == .corrupt ? .badData : .inputOutput
             return Finding(
-                name, .fail(code), error.message,
+                name, .fail(Problem(error, doing: "reading it").code), error.message,
                 advice: "Look at \(path): its permissions, and whether another program has written to it.")
         }
     }

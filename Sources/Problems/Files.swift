@@ -1,0 +1,129 @@
+public import Glibc
+
+/// What whole files and folders are asked for, with names that are bytes and failures that say their cause.
+public enum Files {
+    /// All bytes of a file.
+    ///
+    /// - Parameter limitBytes: the most that a file may have which is read whole; `Problem(.badData)` beyond.
+    /// - Throws: what `Problem.init(_:_:_:hint:)` makes of the system's refusal.
+    public static func contents(of path: String, limitBytes: Int = .max) throws(Problem) -> [UInt8] {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { throw Problem(.read, path, errno) }
+        defer { close(file) }
+        var status = Glibc.stat()
+        guard fstat(file, &status) == 0 else { throw Problem(.read, path, errno) }
+        guard status.st_mode & S_IFMT != S_IFDIR else { throw Problem(.read, path, EISDIR) }
+        var bytes: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: max(4096, min(Int(status.st_size) + 1, 1 << 20)))
+        while true {
+            let count = Glibc.read(file, &piece, piece.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw Problem(.read, path, errno) }
+            if count == 0 { return bytes }
+            bytes += piece[..<count]
+            guard bytes.count <= limitBytes else {
+                throw Problem(
+                    .badData, "file \"\(visible(path))\" is over \(limitBytes >> 20) MiB: no file that a person wrote")
+            }
+        }
+    }
+
+    /// The names in a folder but `.` and `..`, in no order; nil, with `errno` set, where it cannot be listed.
+    public static func names(in folder: String) -> [String]? {
+        guard let listing = opendir(folder) else { return nil }
+        defer { closedir(listing) }
+        var names: [String] = []
+        while let entry = readdir(listing) {
+            // `d_name` is a C array inside the entry; its text ends at the first zero.
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(fileName: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names
+    }
+
+    public static func isFolder(_ path: String) -> Bool {
+        var status = Glibc.stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// Whether there is anything of this name that this process may see.
+    public static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+    /// Makes a folder and those above it, each unless it is there.
+    ///
+    /// - Throws: `.noPermission`, `.cannotCreate` where a file is in the way, `.inputOutput` where the disk is full.
+    public static func makeFolders(_ path: String, mode: mode_t = 0o700, hint: String? = nil) throws(Problem) {
+        if mkdir(path, mode) == 0 || isFolder(path) { return }
+        var folder = ""
+        for part in path.split(separator: "/") {
+            folder += folder.isEmpty && !path.hasPrefix("/") ? part : "/\(part)"
+            if isFolder(folder) { continue }
+            // Another process may make it at the same moment.
+            if mkdir(folder, mode) == 0 { continue }
+            let number = errno
+            if number == EEXIST, isFolder(folder) { continue }
+            guard number != EEXIST, number != ENOTDIR else {
+                throw Problem(.cannotCreate, "cannot create \"\(visible(folder))\": a file is in the way", hint: hint)
+            }
+            throw Problem(.create, folder, number, hint: hint)
+        }
+    }
+
+    /// Takes away a file, or a folder with all that is in it; a link goes, what it leads to stays.
+    public static func remove(_ path: String) throws(Problem) {
+        var status = Glibc.stat()
+        guard lstat(path, &status) == 0 else {
+            if errno == ENOENT { return }
+            throw Problem(.remove, path, errno)
+        }
+        if status.st_mode & S_IFMT == S_IFDIR {
+            guard let names = names(in: path) else { throw Problem(.list, path, errno) }
+            for name in names { try remove("\(path)/\(name)") }
+            guard path.withFileName({ rmdir($0) }) == 0 || errno == ENOENT else { throw Problem(.remove, path, errno) }
+        } else {
+            guard unlink(path) == 0 || errno == ENOENT else { throw Problem(.remove, path, errno) }
+        }
+    }
+
+    /// A path that means the same wherever the process goes: one that is relative counts from the present folder.
+    public static func absolute(_ path: String) throws(Problem) -> String {
+        if path.hasPrefix("/") { return path }
+        guard let folder = getcwd(nil, 0) else {
+            throw Problem(
+                .noInput, "\"\(visible(path))\" counts from the present folder, which is gone",
+                hint: "Change to another folder, or write a path that begins with \"/\".")
+        }
+        defer { free(folder) }
+        let here = String(fileName: folder)
+        return path == "." ? here : (here == "/" ? "" : here) + "/\(path)"
+    }
+
+    /// Writes a text whole to an open file; a disk that is full is told, as is a part that could not be written.
+    public static func write(_ bytes: [UInt8], to file: Int32, of path: String) throws(Problem) {
+        var written = 0
+        while written < bytes.count {
+            let count = bytes.withUnsafeBytes { Glibc.write(file, $0.baseAddress! + written, $0.count - written) }
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw Problem(.write, path, errno) }
+            written += count
+        }
+    }
+
+    /// Puts a file of these bytes in the place of whatever has the name, in one step: nobody reads half of it.
+    public static func replace(_ path: String, with bytes: [UInt8]) throws(Problem) {
+        let part = "\(path).\(getpid()).part"
+        let file = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+        guard file >= 0 else { throw Problem(.create, path, errno) }
+        defer { close(file) }
+        do throws(Problem) {
+            try write(bytes, to: file, of: path)
+            guard fsync(file) == 0 else { throw Problem(.write, path, errno) }
+            guard rename(part, path) == 0 else { throw Problem(.create, path, errno) }
+        } catch {
+            unlink(part)
+            throw error
+        }
+    }
+}
