@@ -218,7 +218,7 @@ extension BatchComparison {
             var seen: Int64 = 0
             for (bucket, trips) in buckets.sorted(by: { $0.key < $1.key }) {
                 seen += trips
-                if seen >= rank { return .real(FareBucket.estimateCents(of: bucket).rounded() / 100) }
+                if seen >= rank { return .real(FareBucket.middle(of: bucket).rounded() / 100) }
             }
             return nil
         }

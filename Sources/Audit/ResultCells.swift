@@ -58,13 +58,14 @@ enum ResultCells {
 
     private static func quantile(_ aggregate: AggregatePlan, _ share: Double, _ buckets: [StoredState.Bucket]) -> Int64?
     {
+        let exact = DecimalShare(share)
         let total = buckets.reduce(0) { $0 + $1.count }
         var seen: Int64 = 0
         for (bucket, count) in buckets {
             seen += count
-            guard Double(seen) > share * Double(total - 1) else { continue }
+            guard exact.isReached(by: seen, of: total) else { continue }
             let scale = Double(power(aggregate.decimals)) / Double(power(aggregate.unit.decimals))
-            return Int64((FareBucket.estimateCents(of: bucket) * scale).rounded())
+            return Int64((FareBucket.middle(of: bucket) * scale).rounded())
         }
         return nil
     }

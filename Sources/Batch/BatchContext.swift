@@ -1,3 +1,4 @@
+import Problems
 import SQLite
 import Trips
 
@@ -71,6 +72,11 @@ struct BatchContext {
             for case let month? in (period.parts(.month) ?? []).map({ months[$0.ordinal] }) {
                 sums[period, default: empty].merge(month)
             }
+            if let damage = sums[period]?.damage {
+                throw Problem(
+                    .badData, "cannot add up the stored \(source) of \(period): \(damage)",
+                    hint: "Run taxi-cli audit to see whether the stored results match their source.")
+            }
         }
         return sums
     }
@@ -85,6 +91,8 @@ protocol PeriodSum {
     var words: [Int64] { get }
     /// Takes up what `words` gave; false where they cannot be that.
     mutating func restore(_ words: [Int64]) -> Bool
+    /// Why its numbers do not count, in words; nil where they do.
+    var damage: String? { get }
 }
 
 extension Period {

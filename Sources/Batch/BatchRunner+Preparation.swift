@@ -50,6 +50,7 @@ extension BatchRunner {
                 throw Problem(
                     .noInput, "there are no stored windows to roll up yet", hint: "Run taxi-cli stream first.")
             }
+            try requirePresentBuckets()
             let (_, due) = try prepared(kinds ?? selection.impliedKinds, selection)
             let ranges = Period.dayRanges(of: due)
             _ = try DayRollups(on: connection, windows: windows, zone: zone).refresh(ranges) { _, _ in }

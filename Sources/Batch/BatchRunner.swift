@@ -87,6 +87,7 @@ public struct BatchRunner: Sendable {
             throw Self.noResults(of: analyses)
         }
         try BatchSchema.prepare(connection)
+        if runnable.contains(where: \.usesRollups) { try requirePresentBuckets() }
 
         let windows = try StoredWindows.Source.allCases.compactMap { try StoredWindows($0, on: connection) }
         let context = try context(windows)
@@ -122,6 +123,20 @@ public struct BatchRunner: Sendable {
         }
         summary.seconds = (clock.now - start) / .seconds(1)
         return summary
+    }
+
+    /// - Throws: `Problem(.configuration)` where `fareDistribution` was counted in the wider buckets of an earlier version.
+    func requirePresentBuckets() throws {
+        let wide = try connection.value(
+            "SELECT 1 FROM sqlite_schema WHERE type = 'view' AND name = 'faredistribution' AND sql LIKE ?",
+            .text("%\(ResultsDatabase.wideFareBuckets)%"))
+        guard wide != nil else { return }
+        throw Problem(
+            .configuration,
+            "the stored results of \"fareDistribution\" were counted by an earlier taxi-cli, in buckets of fares that are four times as wide as now",
+            hint:
+                "Compute them anew from the topic: taxi-cli stream --from-beginning. Or keep them, and begin another tenant with --tenant."
+        )
     }
 
     func context(_ windows: [StoredWindows]) throws -> BatchContext {

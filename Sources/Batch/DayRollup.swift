@@ -4,7 +4,7 @@ import Trips
 /// One local day's windows added up.
 struct DayRollup {
     let day: Int
-    var fares = GroupSums<FareWords>(ids: FareBucket.negative...FareBucket.last)
+    var fares = GroupSums<FareWords>(ids: FareBucket.all)
     var areas = GroupSums<Int64>(ids: 0...999)
     var locations = GroupSums<Int64>(ids: 0...Int64(Int32.max))
 

@@ -2,53 +2,69 @@ import Trips
 
 /// Trips by fare bucket, merged from the windows of `fareDistribution`: `FareBucket` says what a bucket holds.
 struct FareHistogram: PeriodSum, Equatable {
-    /// Trips of each bucket, from the negative one (index 0) on.
-    private var trips = [Int64](repeating: 0, count: Int(FareBucket.last - FareBucket.negative) + 1)
+    /// Trips of the buckets from `first` on; fares of a city lie in some hundred of thousands.
+    private var trips: [Int64] = []
+    private var first: Int64 = 0
     private(set) var count: Int64 = 0
+    private(set) var damage: String?
 
     /// Whether a number names a bucket.
-    static func isBucket(_ bucket: Int64) -> Bool { FareBucket.negative...FareBucket.last ~= bucket }
+    static func isBucket(_ bucket: Int64) -> Bool { FareBucket.all ~= bucket }
 
     mutating func add(_ n: Int64, to bucket: Int64) {
-        trips[Int(bucket - FareBucket.negative)] &+= n
-        count &+= n
+        let place = makeRoom(for: bucket)
+        let (sum, isOver) = trips[place].addingReportingOverflow(n)
+        let (all, isOverAll) = count.addingReportingOverflow(n)
+        if isOver || isOverAll { damage = "the sum of trips leaves 64 bits" }
+        (trips[place], count) = (sum, all)
+    }
+
+    private mutating func makeRoom(for bucket: Int64) -> Int {
+        if trips.isEmpty { first = bucket }
+        if bucket < first {
+            trips.insert(contentsOf: repeatElement(0, count: Int(first - bucket)), at: 0)
+            first = bucket
+        }
+        let place = Int(bucket - first)
+        if place >= trips.count { trips.append(contentsOf: repeatElement(0, count: place + 1 - trips.count)) }
+        return place
     }
 
     mutating func endDay() {}
 
     mutating func merge(_ other: FareHistogram) {
-        for index in trips.indices { trips[index] &+= other.trips[index] }
-        count &+= other.count
+        if damage == nil { damage = other.damage }
+        for (bucket, n) in other.buckets { add(n, to: bucket) }
     }
 
-    var words: [Int64] {
-        trips.indices.flatMap { trips[$0] == 0 ? [] : [Int64($0), trips[$0]] }
+    /// Buckets that hold trips, ascending.
+    private var buckets: some Sequence<(bucket: Int64, trips: Int64)> {
+        trips.enumerated().lazy.filter { $1 != 0 }.map { [first] in (first + Int64($0), $1) }
     }
+
+    static func == (a: FareHistogram, b: FareHistogram) -> Bool { a.words == b.words }
+
+    var words: [Int64] { buckets.flatMap { [$0.bucket, $0.trips] } }
 
     mutating func restore(_ words: [Int64]) -> Bool {
         guard words.count % 2 == 0 else { return false }
         for index in stride(from: 0, to: words.count, by: 2) {
-            guard let bucket = Int(exactly: words[index]), trips.indices.contains(bucket) else { return false }
-            trips[bucket] &+= words[index + 1]
-            count &+= words[index + 1]
+            guard Self.isBucket(words[index]), words[index + 1] > 0 else { return false }
+            add(words[index + 1], to: words[index])
         }
-        return true
+        return damage == nil
     }
 
-    /// The fare below or at which `percent` of the trips lie, by nearest rank: the estimate of the smallest bucket whose
-    /// cumulative count reaches ceil(percent/100 · n); nil where there are no trips.
+    /// The fare below or at which `percent` of the trips lie, the inverse of the empirical distribution: what stands for the first
+    /// bucket up to which at least so many are counted; nil where there are no trips.
     ///
-    /// Within 2 % of the exact nearest-rank percentile, and half a cent that rounding to cents adds. Zero is exact; of a
-    /// negative fare nothing is known but its sign: -1 cent.
+    /// Within 0.5 % of the exact one, and half a cent that rounding to cents adds.
     func percentile(_ percent: Int64) -> Cents? {
-        guard count > 0 else { return nil }
-        let rank = (percent &* count &+ 99) / 100
-        var cumulative: Int64 = 0
-        for (index, n) in trips.enumerated() {
-            cumulative &+= n
-            if cumulative >= rank {
-                return Int64(FareBucket.estimateCents(of: Int64(index) + FareBucket.negative).rounded())
-            }
+        let share = DecimalShare(Double(percent) / 100)
+        var seen: Int64 = 0
+        for (bucket, n) in buckets {
+            seen &+= n
+            if share.isReached(by: seen, of: count) { return Int64(FareBucket.middle(of: bucket).rounded()) }
         }
         return nil
     }

@@ -7,8 +7,11 @@ struct HotspotTally: PeriodSum {
     /// Days with at least one pickup anywhere.
     private(set) var days: Int64 = 0
     private(set) var total: Int64 = 0
+    private(set) var damage: String?
     private let precedence: Precedence
     private var today: [Place] = []
+    /// A file that was tampered with must not make us ask for all memory there is.
+    private static let ids = 0..<4_000_000
 
     /// A place with its pickups on a day or in a period.
     private struct Place {
@@ -41,6 +44,7 @@ struct HotspotTally: PeriodSum {
 
     /// Adds a place's pickups of the current day; a place comes once a day.
     mutating func add(_ pickups: Int64, at id: Int) {
+        guard Self.ids ~= id else { return damage = "there is no place \(id)" }
         if pickups > 0 { today.append(Place(id: id, pickups: pickups)) }
     }
 
@@ -48,10 +52,7 @@ struct HotspotTally: PeriodSum {
         guard !today.isEmpty else { return }
         days += 1
         grow(to: today.reduce(0) { max($0, $1.id) } + 1)
-        for place in today {
-            pickups[place.id] &+= place.pickups
-            total &+= place.pickups
-        }
+        for place in today { count(place.pickups, at: place.id) }
         for id in busiest(10) { top10Days[id] += 1 }
         today.removeAll(keepingCapacity: true)
     }
@@ -59,11 +60,19 @@ struct HotspotTally: PeriodSum {
     mutating func merge(_ other: HotspotTally) {
         grow(to: other.pickups.count)
         for id in other.pickups.indices {
-            pickups[id] &+= other.pickups[id]
+            count(other.pickups[id], at: id)
             top10Days[id] += other.top10Days[id]
         }
         days += other.days
-        total &+= other.total
+        if damage == nil { damage = other.damage }
+    }
+
+    /// Adds to the sums; no place's is greater than that of all.
+    private mutating func count(_ n: Int64, at id: Int) {
+        let (sum, isOver) = total.addingReportingOverflow(n)
+        if isOver { damage = "the sum of pickups leaves 64 bits" }
+        total = sum
+        pickups[id] &+= n
     }
 
     var words: [Int64] {
@@ -71,17 +80,20 @@ struct HotspotTally: PeriodSum {
     }
 
     mutating func restore(_ words: [Int64]) -> Bool {
-        let largest = stride(from: 1, to: words.count, by: 3).reduce(0) { max($0, words[$1]) }
-        guard words.count % 3 == 1, largest < 4_000_000 else { return false }
-        grow(to: Int(largest) + 1)
-        for index in stride(from: 1, to: words.count, by: 3) {
-            guard words[index] >= 0 else { return false }
-            pickups[Int(words[index])] &+= words[index + 1]
-            total &+= words[index + 1]
+        guard words.count % 3 == 1, 0...31 ~= words[0] else { return false }
+        let places = stride(from: 1, to: words.count, by: 3)
+        for index in places {
+            guard Self.ids ~= Int(words[index]), words[index + 1] > 0, 0...words[0] ~= words[index + 2] else {
+                return false
+            }
+        }
+        grow(to: places.reduce(0) { max($0, Int(words[$1]) + 1) })
+        for index in places {
+            count(words[index + 1], at: Int(words[index]))
             top10Days[Int(words[index])] += words[index + 2]
         }
         days += words[0]
-        return true
+        return damage == nil
     }
 
     /// All places with pickups; rank 1 has the most.

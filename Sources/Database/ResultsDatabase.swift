@@ -8,6 +8,8 @@ import Trips
 /// Used by one thread at a time, as its connection is. Opening takes about a millisecond; creating some ten.
 public final class ResultsDatabase: Sendable {
     public static let defaultZone = "America/Chicago"
+    /// The table of buckets that views over results of release 0.1.0 read, where there are any.
+    public static let wideFareBuckets = "wide_fare_buckets"
 
     public let connection: Connection
 

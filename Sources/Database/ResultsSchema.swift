@@ -41,11 +41,11 @@ enum ResultsSchema {
     private static let migrations: [@Sendable (Connection) throws -> Void] = [
         { connection in
             try connection.execute(firstTables)
-            try fillFareBuckets(connection)
         },
         { connection in try connection.execute(workflowTables) },
         { connection in try connection.execute(alertTables) },
         { connection in try connection.execute(schedulerTables) },
+        renewFareBuckets,
         { connection in try connection.execute(scheduleStarts) },
     ]
 
@@ -56,7 +56,7 @@ enum ResultsSchema {
         -- Offset of the tenant's zone from an instant on; the first row reaches back to the beginning of time.
         CREATE TABLE zone_offsets (from_ms INTEGER PRIMARY KEY, offset_s INTEGER NOT NULL);
 
-        -- Bounds of the log buckets in dollars, (fare_from, fare_to]; -1 zero, -2 negative (no lower bound).
+        -- Bounds of the log buckets: see renewFareBuckets.
         CREATE TABLE fare_buckets (bucket INTEGER PRIMARY KEY, fare_from REAL, fare_to REAL NOT NULL);
 
         -- Local days (since 1970) whose windows changed since the last batch run.
@@ -165,14 +165,36 @@ enum ResultsSchema {
         SELECT run_id, step, position, model, \(ViewSQL.isoTime("made_ms")) AS made, result FROM stored_ml_results;
         """
 
-    private static func fillFareBuckets(_ connection: Connection) throws {
-        let insert = try connection.prepare("INSERT INTO fare_buckets VALUES (?, ?, ?)")
-        for bucket in FareBucket.negative...FareBucket.last {
+    /// Makes the buckets a quarter as wide: a number means other amounts from here on.
+    ///
+    /// What was counted in the wide ones stays, and the views over it go on reading their bounds, since SQLite renames a table in
+    /// views too; a stream tells what to do with it by the declaration that it was made under. Sums of days that `batch` made of it
+    /// are made anew.
+    private static func renewFareBuckets(_ connection: Connection) throws {
+        let bounds = try connection.value("SELECT 1 FROM fare_buckets LIMIT 1")
+        try connection.execute(
+            bounds == nil
+                ? "DROP TABLE fare_buckets" : "ALTER TABLE fare_buckets RENAME TO \(ResultsDatabase.wideFareBuckets)")
+        try connection.execute(
+            """
+            -- Bounds of the log buckets in dollars, and what stands for their amounts, in cents; see FareBucket.
+            CREATE TABLE fare_buckets (
+                bucket INTEGER PRIMARY KEY, fare_from REAL NOT NULL, fare_to REAL NOT NULL, middle_cents REAL NOT NULL);
+            """)
+        let insert = try connection.prepare("INSERT INTO fare_buckets VALUES (?, ?, ?, ?)")
+        for bucket in FareBucket.all {
             let (from, to) = FareBucket.dollars(of: bucket)
             insert.bind(0, bucket)
-            if let from { insert.bind(1, from) } else { insert.bindNull(1) }
+            insert.bind(1, from)
             insert.bind(2, to)
+            insert.bind(3, FareBucket.middle(of: bucket))
             try insert.run()
+        }
+        for (table, change) in [
+            ("day_fare", "DELETE FROM day_fare"), ("rolled_months", "DELETE FROM rolled_months WHERE source = 'fares'"),
+            ("rolled_days", "UPDATE rolled_days SET fresh = 0"),
+        ] where try connection.value("SELECT 1 FROM sqlite_schema WHERE name = ?", .text(table)) != nil {
+            try connection.execute(change)
         }
     }
 }

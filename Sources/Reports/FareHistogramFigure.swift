@@ -4,7 +4,7 @@ extension Figure {
         Figure(
             id: "fare-distribution", title: "How fares are distributed",
             note: """
-                Trips by fare on a logarithmic axis. A bar adds up four of the stored log buckets, so each is 17 % wider in dollars than \
+                Trips by fare on a logarithmic axis. A bar adds up sixteen of the stored log buckets, so each is 17 % wider in dollars than \
                 the one before; the table has every bucket (fare_from, fare_to]. Zero and negative fares and \
                 the dearest thousandth are in the table alone.
                 """,
@@ -18,17 +18,20 @@ extension Figure {
         var trips: Double
     }
 
-    /// Buckets with a positive fare, four to a bar; bars are aligned to bucket numbers, so the same fare is always in the same bar.
+    private static let bucketsABar = 16
+
+    /// Buckets with a positive fare, so many to a bar; bars are aligned to bucket numbers, so the same fare is always in the same bar.
     private static func bars(_ table: ReportTable) -> [Bar] {
         var bars: [Int: Bar] = [:]
         let numbers = ["bucket", "fare_from", "fare_to", "trips"].map { table.numbers($0) }
         for index in table.rows.indices {
-            guard let bucket = numbers[0][index], bucket > 0, let from = numbers[1][index], from > 0,
+            guard let bucket = numbers[0][index].flatMap({ Int(exactly: $0) }), bucket > 0,
+                let from = numbers[1][index], from > 0,
                 let to = numbers[2][index], let trips = numbers[3][index]
             else { continue }
-            var bar = bars[Int(bucket) / 4] ?? Bar(from: from, to: to, trips: 0)
+            var bar = bars[bucket / bucketsABar] ?? Bar(from: from, to: to, trips: 0)
             bar = Bar(from: min(bar.from, from), to: max(bar.to, to), trips: bar.trips + trips)
-            bars[Int(bucket) / 4] = bar
+            bars[bucket / bucketsABar] = bar
         }
         return bars.values.sorted { $0.from < $1.from }
     }

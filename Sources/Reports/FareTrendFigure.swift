@@ -5,7 +5,7 @@ extension Figure {
             id: "fare-trend", title: "What a trip costs",
             note: """
                 Quantiles of fares by period: half of the fares lie in the dark band (p25 to p75), four fifths in the light one (p10 to \
-                p90); the line is the median. Read from log buckets, within 2 % of the exact quantile.
+                p90); the line is the median. Read from log buckets, within 0.5 % of the exact quantile.
                 """,
             table: table
         ) { size in draw(table, size) }

@@ -1,48 +1,90 @@
 import Foundation
 
-/// The log buckets of `fareDistribution`: bucket i holds fares in (γ^(i-1), γ^i] cents with γ = 1.02/0.98, so the estimate
-/// `2γ^i/(γ+1)` is within 2 % of every fare in it, and histograms merge by adding counts.
+/// The log buckets of `fareDistribution` and of quantiles: bucket i holds amounts in (γ^(i-1), γ^i] cents with γ = 1.005/0.995, so
+/// that one value stands for all of a bucket within 0.5 %, and histograms merge by adding counts.
 ///
-/// Zero and negative fares have buckets of their own: -1 and -2.
+/// Numbers are in the order of the amounts: zero is -1, and -2 - i mirrors bucket i below zero.
 ///
 /// Source: Masson, Rim and Lee, "DDSketch", PVLDB 12(12), 2019.
 public enum FareBucket {
-    public static let gamma = 1.02 / 0.98
+    public static let gamma = 1.005 / 0.995
     public static let zero: Int64 = -1
-    public static let negative: Int64 = -2
-    /// The bucket of the largest fare that fits (Int64.max cents).
-    public static let last: Int64 = index(above: .max)
+    /// The bucket of the largest integer (Int64.max cents), and its mirror.
+    public static let last: Int64 = index(above: Int64.max.magnitude)
+    public static let first: Int64 = mirrored(last)
+    /// All buckets, ascending.
+    public static var all: ClosedRange<Int64> { first...last }
 
     /// The bucket of a fare.
     @inline(__always)
     public static func index(ofCents cents: Cents) -> Int64 {
         if cents > 0, cents < small.count { return Int64(small[Int(cents)]) }
-        if cents <= 0 { return cents == 0 ? zero : negative }
-        return index(above: cents)
+        return rareIndex(of: cents)
     }
 
-    /// Bounds of a bucket in dollars, (from, to]; zero is 0…0, the negative bucket has no lower bound (nil).
-    public static func dollars(of bucket: Int64) -> (from: Double?, to: Double) {
-        switch bucket {
-        case negative: (nil, 0)
-        case zero: (0, 0)
-        default: (pow(gamma, Double(bucket - 1)) / 100, pow(gamma, Double(bucket)) / 100)
-        }
+    @inline(never)
+    private static func rareIndex(of cents: Cents) -> Int64 {
+        if cents > 0 { return index(above: cents.magnitude) }
+        if cents == 0 { return zero }
+        let amount = cents.magnitude
+        return mirrored(amount < small.count ? Int64(small[Int(amount)]) : index(above: amount))
     }
 
-    /// The fare that stands for a bucket, in cents; of the negative bucket nothing is known but its sign: -1 cent.
-    public static func estimateCents(of bucket: Int64) -> Double {
-        switch bucket {
-        case negative: -1
-        case zero: 0
-        default: 2 * pow(gamma, Double(bucket)) / (gamma + 1)
+    /// The bucket of the same amounts with the other sign.
+    private static func mirrored(_ bucket: Int64) -> Int64 { -2 - bucket }
+
+    /// Bounds of a bucket in dollars: (from, to] above zero, [from, to) below, 0…0 for zero.
+    public static func dollars(of bucket: Int64) -> (from: Double, to: Double) {
+        if bucket == zero { return (0, 0) }
+        if bucket < zero {
+            let (from, to) = dollars(of: mirrored(bucket))
+            return (-to, -from)
         }
+        return (pow(gamma, Double(bucket - 1)) / 100, pow(gamma, Double(bucket)) / 100)
+    }
+
+    /// The value that stands for a bucket, in cents: as many parts of itself from the least as from the greatest whole cent that the
+    /// bucket holds, which is at most 0.5 % from either; the cent itself where it holds one only, as all below a dollar do.
+    public static func middle(of bucket: Int64) -> Double {
+        if bucket == zero { return 0 }
+        if bucket < zero { return -middle(of: mirrored(bucket)) }
+        let (least, greatest) = (
+            pow(gamma, Double(bucket - 1)).rounded(.down) + 1, pow(gamma, Double(bucket)).rounded(.down)
+        )
+        // Some of the buckets of small amounts lie between two cents, and hold none.
+        guard least <= greatest else { return 2 * pow(gamma, Double(bucket)) / (gamma + 1) }
+        return 2 * least * greatest / (least + greatest)
     }
 
     /// Fares up to 327.67 dollars, nearly all of them, by table.
-    private static let small: [Int16] = (0..<32768).map { $0 == 0 ? -1 : Int16(index(above: Int64($0))) }
+    private static let small: [Int16] = (0..<32768).map { $0 == 0 ? -1 : Int16(index(above: $0)) }
 
-    private static func index(above cents: Cents) -> Int64 {
-        Int64((log(Double(cents)) / log(gamma)).rounded(.up))
+    private static let logGamma = log(gamma)
+
+    private static func index(above amount: UInt64) -> Int64 {
+        Int64((log(Double(amount)) / logGamma).rounded(.up))
+    }
+}
+
+/// A share of values as a decimal fraction, so that ranks are exact: 0.07 of 100 values are 7, which 0.07 * 100 is not.
+public struct DecimalShare: Sendable, Equatable {
+    public var numerator: Int64
+    public var denominator: Int64
+
+    /// - Parameter share: from 0 to 1.
+    public init(_ share: Double) {
+        // 15 digits are what a Double tells apart.
+        var denominator: Int64 = 1
+        while denominator < 1_000_000_000_000_000,
+            (share * Double(denominator)).rounded() / Double(denominator) != share
+        { denominator *= 10 }
+        (numerator, self.denominator) = (Int64((share * Double(denominator)).rounded()), denominator)
+    }
+
+    /// Whether `part` of `total` values are at least this share of them, and one at least: the first such part ends with the quantile.
+    ///
+    /// So a quantile is the inverse of the empirical distribution, SQL's `percentile_disc`.
+    public func isReached(by part: Int64, of total: Int64) -> Bool {
+        part > 0 && Int128(part) * Int128(denominator) >= Int128(numerator) * Int128(total)
     }
 }

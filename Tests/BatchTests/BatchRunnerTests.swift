@@ -28,7 +28,7 @@ import Trips
             for (column, (cell, wanted)) in zip(row, expected).enumerated() {
                 if 9...14 ~= column, let estimate = cell.real, let exact = wanted.real {
                     // A negative fare is only known to be one.
-                    let limit = exact < 0 ? -exact : 0.02 * exact + 0.005
+                    let limit = abs(exact) * 0.005 + 0.005 + 1e-9
                     #expect(abs(estimate - exact) <= limit + 1e-9, "\(note), row \(row), column \(column): \(exact)")
                 } else {
                     #expect(cell == wanted, "\(note), row \(row), column \(column)")

@@ -7,7 +7,7 @@ enum SlowValue: Hashable, Sendable, CustomStringConvertible {
     case null
     case number(Double)
     case text(String)
-    /// A quantile: within 2 %, and half a cent of rounding.
+    /// A quantile: within 0.5 %, and half a cent of rounding.
     case about(Double)
 
     var description: String {
@@ -22,7 +22,7 @@ enum SlowValue: Hashable, Sendable, CustomStringConvertible {
     func agrees(with other: SlowValue) -> Bool {
         switch (self, other) {
         case (.about(let exact), .number(let value)), (.number(let value), .about(let exact)):
-            abs(value - exact) <= abs(exact) * 0.02 + 0.00501
+            abs(value - exact) <= abs(exact) * 0.005 + 0.00501
         default: self == other
         }
     }
@@ -195,9 +195,10 @@ enum Slow {
         { trips in
             let values = known(trips, value).sorted()
             if values.isEmpty { return .null }
-            let exact = values[Int((share * Double(values.count - 1)).rounded(.down))]
-            // Of negative values nothing is known but their sign.
-            return exact < 0 ? .number(-0.01) : .about(Double(exact) / 100)
+            // The first value up to which the share is reached; tested shares are hundredths.
+            let percent = Int((share * 100).rounded())
+            return .about(
+                Double(values.first { value in values.count { $0 <= value } * 100 >= percent * values.count }!) / 100)
         }
     }
 
@@ -206,12 +207,12 @@ enum Slow {
 
     /// The bucket of a fare, by trying one after the other.
     static func bucket(_ fare: Int64) -> Int64 {
-        if fare <= 0 { return fare == 0 ? -1 : -2 }
+        if fare == 0 { return -1 }
         var (bucket, upper): (Int64, Double) = (0, 1)
-        while upper < Double(fare) * (1 - 1e-12) {
-            (bucket, upper) = (bucket + 1, pow(1.02 / 0.98, Double(bucket + 1)))
+        while upper < Double(abs(fare)) * (1 - 1e-12) {
+            (bucket, upper) = (bucket + 1, pow(1.005 / 0.995, Double(bucket + 1)))
         }
-        return bucket
+        return fare > 0 ? bucket : -2 - bucket
     }
 }
 

@@ -56,7 +56,7 @@ struct AggregateParser {
             reader.problems.add(
                 reader.problem("\(function) needs a number, and \"\(field.name)\" is \(field.kind.words)", at: column))
         case .decimal where field.isCoordinate && function == "quantile":
-            // The buckets are 2 % wide and hold no negative values: of a coordinate they would say nothing.
+            // Buckets are so many parts of an amount wide; half a percent of a longitude is 50 km.
             reader.problems.add(
                 reader.problem("quantile is for amounts, and \"\(field.name)\" is a coordinate", at: column))
         case .integer, .decimal, .money: break

@@ -16,21 +16,19 @@ extension AggregatePlan {
 
     /// The quantile of a histogram, rounded as `decimals` says; nil where the histogram is empty.
     ///
-    /// It is the estimate of the first bucket at which more than `share * (n - 1)` of the n values are counted.
+    /// It is the inverse of the empirical distribution: what stands for the first bucket up to which at least `share` of the values are
+    /// counted.
     /// - Parameter histogram: counts by bucket, in the order of the buckets.
-    /// Source: Masson, Rim and Lee, "DDSketch", PVLDB 12(12), 2019, algorithm 2.
     public func result(histogram: some Collection<(bucket: Int64, count: Int64)>) -> Double? {
         guard case .quantile(let share) = function else { return nil }
-        let total = histogram.reduce(0) { $0 + $1.count }
-        let rank = share * Double(total - 1)
+        let exact = DecimalShare(share)
+        let total = histogram.reduce(0) { $0 &+ $1.count }
         var seen: Int64 = 0
         for (bucket, count) in histogram {
-            seen += count
-            if Double(seen) > rank {
-                let places = Self.power(decimals)
-                let value = FareBucket.estimateCents(of: bucket) / Self.power(unit.decimals)
-                return (value * places).rounded() / places
-            }
+            seen &+= count
+            guard exact.isReached(by: seen, of: total) else { continue }
+            let scaled = FareBucket.middle(of: bucket) * Self.power(decimals - unit.decimals)
+            return scaled.rounded() / Self.power(decimals)
         }
         return nil
     }

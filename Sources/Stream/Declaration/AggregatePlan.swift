@@ -11,7 +11,7 @@ public enum AggregateFunction: Sendable, Hashable {
     case avg
     case min
     case max
-    /// The value that this share of the values (0…1) lies below, within 2 %: read from log buckets.
+    /// The least value whose share of values up to it is at least this (0…1), within 0.5 %: read from log buckets.
     case quantile(Double)
 }
 
@@ -89,7 +89,9 @@ public struct AggregatePlan: Sendable, Hashable {
     public var decimals: Int {
         switch function {
         case .count, .countField, .sum, .min, .max: unit.decimals
-        case .avg, .quantile: field?.isCoordinate == true ? 6 : 2
+        case .avg: field?.isCoordinate == true ? 6 : 2
+        // As many as keep its promise: miles are fractions of a mile too.
+        case .quantile: max(2, unit.decimals)
         }
     }
 

@@ -75,8 +75,8 @@ public enum DefaultQueries {
               count: count()
             emit: append
 
-          # How fares are distributed, hour by hour: counts in buckets 4 % wide, from which every
-          # quantile of any period can be read within 2 %.
+          # How fares are distributed, hour by hour: counts in buckets 1 % wide, from which every
+          # quantile of any period can be read within 0.5 %.
           - name: fareDistribution
             group: [fare_bucket]
             window: {tumbling: 1h}

@@ -50,7 +50,8 @@ enum Names {
         let taken = [
             "fare_trend", "accumulated_metrics", "area_hotspots", "location_hotspots", "workflow_runs",
             "workflow_steps",
-            "alerts", "runs", "ml_results", "fare_buckets", "changed_days", "zone_offsets", "run_records", "settings",
+            "alerts", "runs", "ml_results", "fare_buckets", "wide_fare_buckets", "changed_days", "zone_offsets",
+            "run_records", "settings",
             "checkpoints", "outbox", "ledger", "areas", "rollups", "alert_states", "day_fare", "day_area",
             "day_location",
             "rolled_days",

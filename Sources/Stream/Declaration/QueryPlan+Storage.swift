@@ -42,8 +42,14 @@ extension QueryPlan {
         if !groups.isEmpty { parts.append("group " + groups.map(\.name).joined(separator: ", ")) }
         parts += aggregates.map { "\($0.name) \($0.expression)" }
         if let filter { parts.append("where \(filter)") }
-        return parts.joined(separator: "; ")
+        return parts.joined(separator: "; ") + (countsBuckets ? Self.bucketMark : "")
     }
+
+    /// Whether what is stored depends on what a number of a `FareBucket` means.
+    var countsBuckets: Bool { groups.contains(.fareBucket) || aggregates.contains(where: \.hasHistogram) }
+
+    /// Tells results in these buckets from those in the wider ones of release 0.1.0.
+    static let bucketMark = "; buckets within 0.5 %"
 
     /// Statements that create the tables where they are missing.
     public var createTablesSQL: [String] {

@@ -1,3 +1,5 @@
+import Trips
+
 /// Pieces of the SQL of public views, beside `ViewSQL`. They use what every SQLite since 3.38 has, and no mathematical
 /// functions, which the libraries of other tools may lack.
 enum StorageSQL {
@@ -47,18 +49,17 @@ enum StorageSQL {
         return "(\(dividend) + CASE WHEN \(sum) < 0 THEN -(\(divisor) / 2) ELSE \(divisor) / 2 END) / \(divisor)"
     }
 
-    /// The estimate of the first bucket at which more than `share * (n - 1)` of the histogram's n values are counted.
-    ///
-    /// Bucket i stands for 2γ^i / (γ + 1) units; as γ = 1.02 / 0.98 that is 0.98 γ^i, and γ^i is the bucket's upper bound
-    /// in cents, of which `fare_buckets` has the hundredth part.
+    /// What stands for the first bucket up to which at least `share` of the histogram's values are counted.
     private static func quantile(_ histogram: String, _ share: Double, unitDecimals: Int, decimals: Int) -> String {
-        """
-        (SELECT round(CASE WHEN c.bucket = -2 THEN -1.0 ELSE f.fare_to * 98.0 END / \(power(unitDecimals)).0, \(decimals)) \
-        FROM (SELECT CAST(h.key AS INTEGER) AS bucket, sum(h.value) OVER (ORDER BY CAST(h.key AS INTEGER)) AS seen, \
-        sum(h.value) OVER () AS total FROM json_each(\(histogram)) AS h) AS c \
-        LEFT JOIN fare_buckets AS f ON f.bucket = c.bucket \
-        WHERE c.seen > \(share) * (c.total - 1) ORDER BY c.bucket LIMIT 1)
-        """
+        let share = DecimalShare(share)
+        // What is rounded is what `AggregatePlan.result(histogram:)` rounds, so that both give the same digits.
+        return """
+            (SELECT round(f.middle_cents * \(power(decimals - unitDecimals)).0) / \(power(decimals)).0 \
+            FROM (SELECT CAST(h.key AS INTEGER) AS bucket, sum(h.value) OVER (ORDER BY CAST(h.key AS INTEGER)) AS seen, \
+            sum(h.value) OVER () AS total FROM json_each(\(histogram)) AS h) AS c \
+            LEFT JOIN fare_buckets AS f ON f.bucket = c.bucket \
+            WHERE c.seen > 0 AND c.seen * \(share.denominator) >= \(share.numerator) * c.total ORDER BY c.bucket LIMIT 1)
+            """
     }
 
     private static func power(_ exponent: Int) -> String { "1" + String(repeating: "0", count: exponent) }

@@ -137,6 +137,9 @@ final class EpochCutter {
             ranks.withUnsafeBufferPointer { ranks in
                 sort(count, into: &order) { Int64(ranks[Int(groups[$0])]) }
             }
+        } else if plan.groups == [.fareBucket] {
+            // Moved, so that the bits hold the buckets of negative fares too.
+            sort(count, into: &order) { groups[$0] &+ Int64(SmallKeys.limit / 2) }
         } else {
             sort(count, into: &order) { groups[$0] }
         }

@@ -147,6 +147,16 @@ extension StreamRunner {
         }
         var taken = checkpoint ?? QueryCheckpoint(declaration: declaration)
         guard taken.declaration == declaration else {
+            if let mark = declaration.firstRange(of: QueryPlan.bucketMark),
+                taken.declaration == declaration[..<mark.lowerBound] + declaration[mark.upperBound...]
+            {
+                throw Problem(
+                    .configuration,
+                    "the stored results of query \"\(plan.name)\" were counted by an earlier taxi-cli, in buckets of amounts that are four times as wide as now",
+                    hint:
+                        "Compute them anew from the topic: taxi-cli stream --from-beginning. Or keep them, and begin another tenant with --tenant."
+                )
+            }
             throw Problem(
                 .configuration,
                 "query \"\(plan.name)\" is declared otherwise than its stored results: now \"\(declaration)\", then \"\(taken.declaration)\"",

@@ -1,0 +1,78 @@
+/// What the numbers of a column may be: narrow enough that sums of them stay far from the ends of 64 bits, wide enough for every
+/// real trip.
+///
+/// One table for all readers: CSV, JSON and stored columns. Beyond it a record is `out_of_range`.
+public struct NumberBounds: Sendable, Hashable {
+    /// In the column's own unit: dollars, miles, seconds, degrees. Both ends are allowed.
+    public let least: Int64
+    public let greatest: Int64
+    /// How many decimals are kept; further ones are rounded, half away from zero. A whole number has none.
+    public let decimals: Int
+    /// `dollars`, `miles`; empty for numbers that only name something.
+    public let unit: String
+
+    fileprivate init(_ range: ClosedRange<Int64>, decimals: Int = 0, _ unit: String = "") {
+        (least, greatest, self.decimals, self.unit) = (range.lowerBound, range.upperBound, decimals, unit)
+    }
+
+    /// `0…9,000 miles`
+    public var text: String {
+        "\(Self.grouped(least))…\(Self.grouped(greatest))" + (unit.isEmpty ? "" : " \(unit)")
+    }
+
+    private static func grouped(_ value: Int64) -> String {
+        var digits = String(value.magnitude)
+        var text = ""
+        while digits.count > 3 {
+            text = "," + digits.suffix(3) + text
+            digits.removeLast(3)
+        }
+        return (value < 0 ? "-" : "") + digits + text
+    }
+}
+
+extension TripField {
+    /// The bounds of a column of numbers, nil for texts and times.
+    public var bounds: NumberBounds? {
+        switch self {
+        case .fare, .tips, .tolls, .extras, .total: NumberBounds(-90_000...90_000, decimals: 2, "dollars")
+        case .seconds: NumberBounds(0...9_000_000, "seconds")
+        case .miles: NumberBounds(0...9_000, decimals: 6, "miles")
+        case .pickupTract, .dropoffTract: NumberBounds(0...99_999_999_999)
+        case .pickupArea, .dropoffArea: NumberBounds(1...77)
+        case .pickupLatitude, .dropoffLatitude: NumberBounds(-90...90, decimals: 10, "degrees")
+        case .pickupLongitude, .dropoffLongitude: NumberBounds(-180...180, decimals: 10, "degrees")
+        case .tripID, .taxiID, .startTimestamp, .endTimestamp, .paymentType, .company, .pickupLocation,
+            .dropoffLocation:
+            nil
+        }
+    }
+
+    /// Whether a cell of this column is empty or within the column's bounds; of a time, whether its year is 2000…2100.
+    ///
+    /// For cells that come from outside as they are, such as those of stored columns. Texts have no bounds. How many decimals a cell has
+    /// is not looked at.
+    public func allows(_ cell: Int64) -> Bool {
+        if cell == nullCell || kind == .string { return true }
+        if kind == .timestamp { return WallTime.validSeconds.contains(WallTime(cell: cell).seconds) }
+        guard let bounds else { return true }
+        switch kind {
+        case .money: return cell >= bounds.least * 100 && cell <= bounds.greatest * 100
+        case .decimal:
+            let value = PackedDecimal(cell: cell)
+            let unit = PackedDecimal.powersOfTen[value.scale]
+            return value.mantissa >= bounds.least * unit && value.mantissa <= bounds.greatest * unit
+        default: return cell >= bounds.least && cell <= bounds.greatest
+        }
+    }
+}
+
+extension WallTime {
+    /// The years 2000…2100, on the wall clock.
+    public static let validSeconds: Range<Int64> = 946_684_800..<4_133_980_800
+}
+
+extension RFC3339 {
+    /// The event times that a record may have: the years 2000…2100 in UTC.
+    public static let eventTimes: Range<EventTime> = 946_684_800_000..<4_133_980_800_000
+}
