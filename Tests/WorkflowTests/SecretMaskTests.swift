@@ -1,4 +1,5 @@
 import Foundation
+import FuzzSupport
 import Testing
 
 @testable import Workflow
@@ -129,7 +130,7 @@ import Testing
 
     /// Against the plain search over whole texts.
     @Test(arguments: 0..<20) func findsWhatAPlainSearchFinds(_ seed: UInt64) {
-        var random = SeededGenerator(seed)
+        var random = SeededGenerator(seed: seed)
         func word(_ count: Int) -> String {
             String((0..<count).map { _ in "ab\n".randomElement(using: &random) ?? "a" })
         }
@@ -158,18 +159,5 @@ import Testing
         let left = try #require(Int(lines[gap].split(separator: " ")[2]))
         #expect(numbers.count + left == 20_000)
         #expect(log.lastLine.hasPrefix("19999 "))
-    }
-}
-
-/// The same numbers for the same seed. Source: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-    init(_ seed: UInt64) { state = seed &+ 0x9E37_79B9_7F4A_7C15 }
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ word >> 30) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ word >> 27) &* 0x94D0_49BB_1331_11EB
-        return word ^ word >> 31
     }
 }

@@ -154,6 +154,24 @@ import Trips
         #expect(throws: Incomparable.self) { try comparison.holds("x", "y") }
     }
 
+    /// By its square this would take minutes.
+    @Test func aLongChainIsPutInOrder() {
+        let names = (0..<20_000).map { "s\($0)" }
+        let needs = Dictionary(uniqueKeysWithValues: zip(names, names.dropFirst().map { [$0] }))
+        #expect(DAG(names, needs: needs).order == names.reversed())
+        #expect(DAG(names, needs: needs).cycle == nil)
+        let circle = needs.merging(["s19999": ["s0"]]) { $1 }
+        #expect(DAG(names, needs: circle).order == nil)
+        #expect(DAG(names, needs: circle).cycle?.count == 20_001)
+    }
+
+    @Test func moreThan2000StepsAreRefused() throws {
+        let folder = try TemporaryFolder()
+        let steps = (0...2_000).map { "  s\($0): {sh: ls}\n" }.joined()
+        let problem = #expect(throws: Problem.self) { try load("name: w\nsteps:\n\(steps)", in: folder) }
+        #expect(problem?.message == "a workflow has at most 2000 steps, this one 2001")
+    }
+
     @Test func backoffDoublesUpToItsLimit() {
         let backoff = Backoff(firstMs: 10, limitMs: 70)
         #expect([1, 2, 3, 4, 100].map { backoff.waitMs(afterAttempt: $0) } == [10, 20, 40, 70, 70])

@@ -1,4 +1,4 @@
-internal import Foundation
+internal import Glibc
 
 /// What the threads of steps tell the driver.
 final class Mailbox: Sendable {
@@ -12,32 +12,61 @@ final class Mailbox: Sendable {
         var what: What
     }
 
-    // `messages` is only touched while `condition` is locked.
-    private let condition = NSCondition()
-    nonisolated(unsafe) private var messages: [Message] = []
+    // `messages` is only touched while `lock` is held; both stand at one address until the last thread has let go of the box.
+    private nonisolated(unsafe) let lock: UnsafeMutablePointer<pthread_mutex_t>
+    private nonisolated(unsafe) let condition: UnsafeMutablePointer<pthread_cond_t>
+    private nonisolated(unsafe) var messages: [Message] = []
+
+    init() {
+        lock = .allocate(capacity: 1)
+        lock.initialize(to: pthread_mutex_t())
+        pthread_mutex_init(lock, nil)
+        condition = .allocate(capacity: 1)
+        condition.initialize(to: pthread_cond_t())
+        // By the clock that never jumps: a wait of half a second must not become one of a year where somebody sets the other one back.
+        var attributes = pthread_condattr_t()
+        pthread_condattr_init(&attributes)
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        pthread_cond_init(condition, &attributes)
+        pthread_condattr_destroy(&attributes)
+    }
+
+    deinit {
+        pthread_cond_destroy(condition)
+        pthread_mutex_destroy(lock)
+        condition.deallocate()
+        lock.deallocate()
+    }
 
     func send(_ message: Message) {
-        condition.withLock {
-            messages.append(message)
-            // That a step has a process is worth noting only if it goes on: it wakes nobody.
-            if case .ended = message.what { condition.signal() }
-        }
+        pthread_mutex_lock(lock)
+        messages.append(message)
+        // That a step has a process is worth noting only if it goes on: it wakes nobody.
+        if case .ended = message.what { pthread_cond_signal(condition) }
+        pthread_mutex_unlock(lock)
     }
 
     /// What came, as soon as a step has ended, and at the latest at `until`.
     func wait(until: ContinuousClock.Instant?) -> [Message] {
-        condition.withLock {
-            while !messages.contains(where: { if case .ended = $0.what { true } else { false } }) {
-                guard let until else {
-                    condition.wait()
-                    continue
-                }
-                let left = until - .now
-                if left <= .zero { break }
-                _ = condition.wait(until: Date(timeIntervalSinceNow: Double(left.wholeMs + 1) / 1000))
+        pthread_mutex_lock(lock)
+        defer { pthread_mutex_unlock(lock) }
+        while !messages.contains(where: { if case .ended = $0.what { true } else { false } }) {
+            guard let until else {
+                pthread_cond_wait(condition, lock)
+                continue
             }
-            defer { messages = [] }
-            return messages
+            let left = until - .now
+            if left <= .zero { break }
+            var time = timespec()
+            clock_gettime(CLOCK_MONOTONIC, &time)
+            // A long wait may be cut: whoever waits looks again.
+            let ms = min(left.wholeMs + 1, 3_600_000)
+            let nanoseconds = time.tv_nsec + Int(ms % 1000) * 1_000_000
+            time.tv_sec += Int(ms / 1000) + nanoseconds / 1_000_000_000
+            time.tv_nsec = nanoseconds % 1_000_000_000
+            pthread_cond_timedwait(condition, lock, &time)
         }
+        defer { messages = [] }
+        return messages
     }
 }

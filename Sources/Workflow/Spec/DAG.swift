@@ -14,23 +14,49 @@ struct DAG {
     ///
     /// Source: Kahn, "Topological sorting of large networks", CACM 5(11), 1962.
     var order: [String]? {
-        var (done, ordered, left): (Set<String>, [String], [String]) = ([], [], names)
-        while !left.isEmpty {
-            let ready = left.filter { needs[$0, default: []].allSatisfy(done.contains) }
-            if ready.isEmpty { return nil }
-            ordered += ready
-            done.formUnion(ready)
-            left.removeAll(where: done.contains)
+        var places: [String: Int] = [:]
+        for (place, name) in names.enumerated() { places[name] = place }
+        var left = names.map { needs[$0, default: []].count }
+        var dependents = [[Int]](repeating: [], count: names.count)
+        for (place, name) in names.enumerated() {
+            for need in needs[name, default: []] { if let other = places[need] { dependents[other].append(place) } }
         }
-        return ordered
+        var (ordered, ready): ([Int], [Int]) = ([], names.indices.filter { left[$0] == 0 })
+        while !ready.isEmpty {
+            ordered += ready
+            var next: [Int] = []
+            for place in ready.flatMap({ dependents[$0] }) {
+                left[place] -= 1
+                if left[place] == 0 { next.append(place) }
+            }
+            ready = next.sorted()
+        }
+        return ordered.count == names.count ? ordered.map { names[$0] } : nil
     }
 
     /// Names each of which needs the next, the last being the first again; nil where there is no cycle.
     var cycle: [String]? {
+        guard order == nil else { return nil }
         var finished: Set<String> = []
-        for name in names {
-            var path: [String] = []
-            if let found = search(name, path: &path, finished: &finished) { return found }
+        for name in names where !finished.contains(name) {
+            // The way from `name`, and for each of its names the needs that were not looked at yet.
+            var way = [name]
+            var open = [needs[name, default: []][...]]
+            var onWay: Set<String> = [name]
+            while let current = way.last {
+                guard let need = open[open.count - 1].popFirst() else {
+                    way.removeLast()
+                    open.removeLast()
+                    onWay.remove(current)
+                    finished.insert(current)
+                    continue
+                }
+                if onWay.contains(need), let start = way.firstIndex(of: need) { return way[start...] + [need] }
+                guard !finished.contains(need) else { continue }
+                way.append(need)
+                open.append(needs[need, default: []][...])
+                onWay.insert(need)
+            }
         }
         return nil
     }
@@ -42,17 +68,5 @@ struct DAG {
             if found.insert(next).inserted { left += needs[next, default: []] }
         }
         return found
-    }
-
-    private func search(_ name: String, path: inout [String], finished: inout Set<String>) -> [String]? {
-        if let start = path.firstIndex(of: name) { return path[start...] + [name] }
-        if finished.contains(name) { return nil }
-        path.append(name)
-        for need in needs[name, default: []] {
-            if let found = search(need, path: &path, finished: &finished) { return found }
-        }
-        path.removeLast()
-        finished.insert(name)
-        return nil
     }
 }

@@ -37,7 +37,7 @@ public struct SharedSettings: Sendable {
             // A notice knows the failed run and its interval, but none of the run's steps and parameters.
             var reader = StepReader(
                 names: names, graph: DAG(names, needs: [:]), params: [], hasSchedule: true,
-                folder: (path as NSString).deletingLastPathComponent)
+                file: path)
             for entry in entries { reader.readAction(of: entry) }
             for entry in entries {
                 var step = reader.read(entry, needs: [])

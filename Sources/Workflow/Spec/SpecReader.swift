@@ -27,6 +27,8 @@ struct SpecReader {
         "on_failure", "params", "steps",
     ]
 
+    private static let stepLimit = 2_000
+
     private let node: YAMLNode
     private let file: String
     private let defaultZone: String
@@ -184,6 +186,11 @@ struct SpecReader {
             let mapping = try node.required("steps")
             let entries = try mapping.entries()
             guard !entries.isEmpty else { throw mapping.unexpected("at least one step") }
+            guard entries.count <= Self.stepLimit else {
+                throw mapping.problem(
+                    "a workflow has at most \(Self.stepLimit) steps, this one \(entries.count)",
+                    hint: "Divide it: a step can run another workflow.")
+            }
             return entries
         }
         guard let entries else { return [] }
@@ -198,7 +205,7 @@ struct SpecReader {
                     hint: "Take one of these needs away."))
         }
         var reader = StepReader(
-            names: names, graph: graph, params: Array(params.keys), hasSchedule: hasSchedule, folder: folder,
+            names: names, graph: graph, params: Array(params.keys), hasSchedule: hasSchedule, file: file,
             analyses: analyses)
         for entry in entries { reader.readAction(of: entry) }
         var steps: [String: StepSpec] = [:]
@@ -224,9 +231,6 @@ struct SpecReader {
         }
         return needs
     }
-
-    /// Relative paths of a workflow begin at its file.
-    private var folder: String { (file as NSString).deletingLastPathComponent }
 
     private mutating func optional<Value>(
         _ key: String, _ read: (YAMLNode) throws(Problem) -> Value

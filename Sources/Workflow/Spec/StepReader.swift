@@ -25,13 +25,18 @@ struct StepReader {
     private let declared: DeclaredAnalyses
     private(set) var problems = ProblemList()
     private var actions: [String: StepAction] = [:]
+    /// Read where a step runs another workflow.
+    private let calls: WorkflowCalls
 
+    /// - Parameter file: that the steps stand in.
     init(
-        names: [String], graph: DAG, params: [String], hasSchedule: Bool, folder: String,
+        names: [String], graph: DAG, params: [String], hasSchedule: Bool, file: String,
         analyses: DeclaredAnalyses = DeclaredAnalyses()
     ) {
         (self.names, self.graph, self.params) = (names, graph, params)
-        (self.hasSchedule, self.folder, declared) = (hasSchedule, folder, analyses)
+        (self.hasSchedule, declared) = (hasSchedule, analyses)
+        folder = (file as NSString).deletingLastPathComponent
+        calls = WorkflowCalls(file: file)
     }
 
     /// To be called for all steps before `read`: references to a step's outputs depend on what it does.
@@ -122,7 +127,7 @@ struct StepReader {
         case "sns": return .sns(try SNSStep(value))
         case "ml": return .ml(try MLStep(value, of: step))
         case "report": return .report(try ReportStep(value, of: step))
-        case "workflow": return .workflow(try WorkflowStep(value, of: step))
+        case "workflow": return .workflow(try WorkflowStep(value, of: step, calls))
         default: return try Self.wait(value)
         }
     }
@@ -206,30 +211,29 @@ struct StepReader {
 
     /// Every scalar of the step that may be a template names only what is there when the step runs.
     private mutating func checkReferences(of entry: YAMLNode.Entry, _ condition: Comparison?) {
-        let ancestors = graph.ancestors(of: entry.name)
         if let node = entry.value["if"], let condition {
             let right = condition.right.references.map { ($0.reference, $0.offset + condition.rightOffset) }
-            check(condition.left.references.map { ($0.reference, $0.offset) } + right, at: node, ancestors)
+            check(condition.left.references.map { ($0.reference, $0.offset) } + right, at: node, entry.name)
         }
         // Paths of sql files are none, and what is no template has nothing in it that could be filled in.
         let keys = Self.kinds.map(\.name).filter { $0 != "sql" || actions[entry.name]?.kind == "ml" }
         let templates = Set(keys + Self.kinds.flatMap(\.keys) + ["env"]).sorted().compactMap { entry.value[$0] }
         for node in templates.flatMap(Self.scalars) {
             guard let text = node.scalar, let template = try? Template(text) else { continue }
-            check(template.references.map { ($0.reference, $0.offset) }, at: node, ancestors)
+            check(template.references.map { ($0.reference, $0.offset) }, at: node, entry.name)
         }
     }
 
     private mutating func check(
-        _ references: [(Template.Reference, Int)], at node: YAMLNode, _ ancestors: Set<String>
+        _ references: [(Template.Reference, Int)], at node: YAMLNode, _ step: String
     ) {
         for (reference, offset) in references {
-            guard let (message, hint) = mistake(in: reference, ancestors) else { continue }
+            guard let (message, hint) = mistake(in: reference, of: step) else { continue }
             problems.add(node.problem(message, atByteOfText: offset, hint: hint))
         }
     }
 
-    private func mistake(in reference: Template.Reference, _ ancestors: Set<String>) -> (String, String?)? {
+    private func mistake(in reference: Template.Reference, of step: String) -> (String, String?)? {
         func near(_ name: String, _ names: [String]) -> String? {
             nearestName(to: name, among: names.sorted()).map { "Did you mean \"\($0)\"?" }
         }
@@ -241,7 +245,7 @@ struct StepReader {
                 ? nil : ("there is no parameter \"\(name)\"", near(name, params) ?? "Declare it under \"params:\".")
         case .step(let name, let key):
             guard names.contains(name) else { return ("there is no step \"\(name)\"", near(name, names)) }
-            guard ancestors.contains(name) else {
+            guard graph.ancestors(of: step).contains(name) else {
                 return ("step \"\(name)\" may not have ended here", "Add it to \"needs\".")
             }
             guard let action = actions[name] else { return nil }

@@ -15,7 +15,7 @@ public struct WorkflowStep: Sendable {
     let name: String
     let params: [(name: String, value: Template)]
 
-    init(_ node: YAMLNode, of step: YAMLNode) throws(Problem) {
+    init(_ node: YAMLNode, of step: YAMLNode, _ calls: WorkflowCalls) throws(Problem) {
         name = try SpecReader.identifier(node, of: "workflow")
         var params: [(name: String, value: Template)] = []
         for entry in try step["params"]?.entries() ?? [] {
@@ -29,7 +29,7 @@ public struct WorkflowStep: Sendable {
             params.append((entry.name, value))
         }
         self.params = params
-        try WorkflowCalls(file: node.location.file).check(name, at: node)
+        try calls.check(name, at: node)
     }
 
     var templates: [Template] { params.map(\.value) }
@@ -100,51 +100,61 @@ public struct WorkflowStep: Sendable {
     }
 }
 
-/// Which workflows of a folder run which others.
-struct WorkflowCalls {
+/// Which workflows of a folder run which others; the folder is read when it is first asked.
+final class WorkflowCalls {
     private let file: String
-    /// By workflow: those that its steps run.
-    private var calls: [String: [String]] = [:]
-    /// The name of the workflow in `file`.
-    private var own = ""
+    private lazy var found = Self.read(file)
 
     /// - Parameter file: of one workflow; the others lie beside it. What cannot be read is not among them.
-    init(file: String) {
-        self.file = file
+    init(file: String) { self.file = file }
+
+    /// By workflow those that its steps run, and the name of the workflow in `file`.
+    private static func read(_ file: String) -> (calls: [String: [String]], own: String) {
+        var (calls, own): ([String: [String]], String) = ([:], "")
         let folder = (file as NSString).deletingLastPathComponent
         let names = Files.names(in: folder.isEmpty ? "." : folder) ?? []
         for name in names.sorted() where name.hasSuffix(".yaml") || name.hasSuffix(".yml") {
             let path = folder.isEmpty ? name : "\(folder)/\(name)"
             guard YAMLNode.isPlainFile(path), let root = try? YAMLNode.load(path: path),
-                let workflow = root["name"]?.scalar,
-                case .mapping(let steps)? = root["steps"]?.content
+                let workflow = root["name"]?.scalar, case .mapping(let steps)? = root["steps"]?.content
             else { continue }
             calls[workflow] = steps.compactMap { $0.value["workflow"]?.scalar }
             if path == file { own = workflow }
         }
+        return (calls, own)
     }
 
     /// - Throws: `Problem` at `place` where there is no workflow `name` beside this one, or it comes back to this one.
     func check(_ name: String, at place: YAMLNode) throws(Problem) {
+        let (calls, own) = found
         guard calls[name] != nil else {
             let near = nearestName(to: name, among: calls.keys.filter { $0 != own }.sorted())
             throw place.problem(
                 "there is no workflow \"\(name)\" in this folder",
                 hint: near.map { "Did you mean \"\($0)\"?" } ?? "Put a file with \"name: \(name)\" beside this one.")
         }
-        if let way = way(from: name, seen: []) {
+        if let way = way(from: name) {
             throw place.problem(
                 "workflows run each other in a circle: \(([own] + way).joined(separator: " runs "))",
                 hint: "Take one of these steps away.")
         }
     }
 
-    /// From `name` to this workflow, both ends included; nil where there is none.
-    private func way(from name: String, seen: Set<String>) -> [String]? {
-        if name == own { return [name] }
-        guard !seen.contains(name) else { return nil }
-        for next in calls[name] ?? [] {
-            if let rest = way(from: next, seen: seen.union([name])) { return [name] + rest }
+    /// From `name` to this workflow, both ends included; nil where there is none. Each workflow is looked at once.
+    private func way(from name: String) -> [String]? {
+        let (calls, own) = found
+        var cameFrom = [name: name]
+        var queue = [name]
+        while let next = queue.popLast() {
+            if next == own {
+                var way = [own]
+                while let before = cameFrom[way[0]], before != way[0] { way.insert(before, at: 0) }
+                return way
+            }
+            for other in calls[next] ?? [] where cameFrom[other] == nil {
+                cameFrom[other] = next
+                queue.append(other)
+            }
         }
         return nil
     }
