@@ -191,9 +191,14 @@ public final class KafkaAdmin {
         defer { rd_kafka_AdminOptions_destroy(options) }
         rd_kafka_AdminOptions_set_request_timeout(options, KafkaClient.connectTimeoutMs, nil, 0)
         send(options)
-        guard let event = rd_kafka_queue_poll(queue, KafkaClient.connectTimeoutMs + 1000) else {
-            throw KafkaError(RD_KAFKA_RESP_ERR__TIMED_OUT)
-        }
+        let start = ContinuousClock.now
+        var answer: OpaquePointer?
+        repeat {
+            answer = rd_kafka_queue_poll(queue, 500)
+            if answer == nil, KafkaPatience.isOver(since: start) { throw KafkaError(givingUpAfter: client.events.last) }
+        } while answer == nil
+            && start.duration(to: .now) < .milliseconds(Int(KafkaClient.connectTimeoutMs) + 1000)
+        guard let event = answer else { throw KafkaError(RD_KAFKA_RESP_ERR__TIMED_OUT) }
         let code = rd_kafka_event_error(event)
         guard code == RD_KAFKA_RESP_ERR_NO_ERROR else {
             let error = KafkaError(code, rd_kafka_event_error_string(event).map { String(cString: $0) })

@@ -128,13 +128,17 @@ extension KafkaClient {
     ///
     /// - Throws: `.unavailable` or `.noPermission` with the reason, within the time; a refusal is told at once.
     public func connect(timeoutMs: Int64 = Int64(connectTimeoutMs)) throws(Problem) {
-        let deadline = ContinuousClock.now + .milliseconds(timeoutMs)
+        let start = ContinuousClock.now
+        let deadline = start + .milliseconds(timeoutMs)
         while true {
             do throws(KafkaError) {
                 _ = try metadata(topic: nil, allTopics: false, timeoutMs: 500)
                 return
             } catch {
                 rd_kafka_poll(raw, 0)
+                if KafkaPatience.isOver(since: start) {
+                    throw (events.last ?? error).problem(doing: "connecting", servers: servers)
+                }
                 if let refusal = events.refusal { throw refusal.problem(doing: "connecting", servers: servers) }
                 guard ContinuousClock.now < deadline, error.isConnection else {
                     throw (events.last ?? error).problem(doing: "connecting", servers: servers)
@@ -162,12 +166,14 @@ extension KafkaClient {
         let handle = topic.map { rd_kafka_topic_new(raw, $0, nil) } ?? nil
         defer { if let handle { rd_kafka_topic_destroy(handle) } }
         var found: UnsafePointer<rd_kafka_metadata>?
-        let deadline = ContinuousClock.now + .milliseconds(Int(timeoutMs))
+        let start = ContinuousClock.now
+        let deadline = start + .milliseconds(Int(timeoutMs))
         var code = RD_KAFKA_RESP_ERR__TIMED_OUT
         // The client asks one of the brokers that it is connected to; where that one hangs, another may answer.
         repeat {
             code = rd_kafka_metadata(raw, allTopics ? 1 : 0, handle, &found, min(timeoutMs, 1500))
         } while code == RD_KAFKA_RESP_ERR__TIMED_OUT && ContinuousClock.now < deadline
+            && !KafkaPatience.isOver(since: start)
         guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let found else { throw KafkaError(code) }
         defer { rd_kafka_metadata_destroy(found) }
         return (0..<Int(found.pointee.topic_cnt)).map { index in
@@ -280,6 +286,7 @@ final class DeliveryCount: Sendable {
     /// How many were delivered or given up so far: where it stands still, nothing moves.
     var settledCount: Int { settled.load(ordering: .relaxed) }
     var isEmpty: Bool { underWay.load(ordering: .acquiring) == 0 }
+    var underWayCount: Int { max(0, underWay.load(ordering: .relaxed)) }
     /// The first failure since the last call.
     func takeFailure() -> KafkaError? {
         failure.withLock { failure in

@@ -14,6 +14,8 @@ public struct KafkaError: Error, Sendable, CustomStringConvertible {
         case fenced
         /// The client is of no use any more.
         case fatal
+        /// Nobody waits any longer for a broker that is away: see `KafkaPatience`.
+        case givenUp
         case other
     }
 
@@ -47,6 +49,11 @@ public struct KafkaError: Error, Sendable, CustomStringConvertible {
         } else {
             kind = rd_kafka_error_is_retriable(error) != 0 ? .retriable : .other
         }
+    }
+
+    /// - Parameter last: what is known of why the broker is away.
+    init(givingUpAfter last: KafkaError?) {
+        self.init(RD_KAFKA_RESP_ERR__DESTROY, last?.message ?? "no broker answers", kind: .givenUp)
     }
 
     var code: rd_kafka_resp_err_t { rd_kafka_resp_err_t(rawValue: number) }
@@ -137,7 +144,7 @@ public struct KafkaError: Error, Sendable, CustomStringConvertible {
     }
 
     /// The words without librdkafka's prefixes of thread and broker, on one line.
-    private var brief: String {
+    public var brief: String {
         var text = message.split(whereSeparator: \.isNewline).joined(separator: " ")
         // sasl_plaintext://127.0.0.1:9094/bootstrap: SASL authentication error: …
         if let range = text.range(of: "://"), let end = text[range.upperBound...].range(of: ": ") {

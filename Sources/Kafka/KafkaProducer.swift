@@ -92,6 +92,7 @@ public final class KafkaProducer {
             }
         }
         deliveries.started()
+        var since: ContinuousClock.Instant?
         while true {
             let code = taxi_kafka_produce(
                 client.raw, handle, Int32(partition), key.map { $0.baseAddress ?? Self.empty }, key?.count ?? 0,
@@ -101,6 +102,12 @@ public final class KafkaProducer {
             // Backpressure: the poll thread makes room as records are delivered.
             if code == RD_KAFKA_RESP_ERR__QUEUE_FULL {
                 rd_kafka_poll(client.raw, 10)
+                since = since ?? .now
+                if let since, KafkaPatience.isOver(since: since) {
+                    deliveries.refused()
+                    if let list { rd_kafka_headers_destroy(list) }
+                    throw KafkaError(givingUpAfter: client.events.last)
+                }
                 continue
             }
             deliveries.refused()
@@ -128,27 +135,42 @@ public final class KafkaProducer {
     /// - Parameter onWaiting: told about once a second while nothing moves, with what is known of the reason.
     /// - Throws: the first failure of a record.
     public func finish(onWaiting: (KafkaError?) -> Void = { _ in }) throws(KafkaError) {
+        var (settled, since) = (settledCount, ContinuousClock.now)
         while !isEmpty {
-            let settled = settledCount
-            rd_kafka_flush(client.raw, 1000)
-            if settledCount == settled { onWaiting(client.events.last) }
+            rd_kafka_flush(client.raw, 500)
+            if settledCount != settled {
+                (settled, since) = (settledCount, .now)
+                continue
+            }
+            onWaiting(client.events.last)
+            try requirePatience(since: since)
         }
         if let failure = takeFailure() { throw failure }
     }
+
+    private func requirePatience(since: ContinuousClock.Instant) throws(KafkaError) {
+        if KafkaPatience.isOver(since: since) { throw KafkaError(givingUpAfter: client.events.last) }
+    }
+
+    /// Records that were handed over and neither delivered nor given up.
+    public var underWay: Int { deliveries.underWayCount + earlier.underWayCount }
 
     /// Waits until what was sent before the last call is stored; what was sent since goes on.
     ///
     /// So a client always has something to compress and to send while answers are under way.
     public func turn(onWaiting: (KafkaError?) -> Void = { _ in }) throws(KafkaError) {
         var since = ContinuousClock.now
+        var told = since
         var settled = settledCount
         while !earlier.isEmpty {
             usleep(500)
             if settledCount != settled {
-                (settled, since) = (settledCount, .now)
-            } else if since.duration(to: .now) > .seconds(1) {
+                settled = settledCount
+                (since, told) = (.now, .now)
+            } else if told.duration(to: .now) > .milliseconds(500) {
                 onWaiting(client.events.last)
-                since = .now
+                told = .now
+                try requirePatience(since: since)
             }
         }
         swap(&deliveries, &earlier)
@@ -178,7 +200,9 @@ public final class KafkaProducer {
 extension KafkaProducer {
     /// Takes over the transactional id: an open transaction of an earlier process is aborted, and that process is fenced.
     public func initTransactions() throws(KafkaError) {
-        try retrying(forMs: Int64(KafkaClient.connectTimeoutMs)) { rd_kafka_init_transactions(client.raw, 2000) }
+        try retrying(forMs: Int64(KafkaClient.connectTimeoutMs)) {
+            rd_kafka_init_transactions(client.raw, Self.callTimeoutMs)
+        }
     }
 
     public func begin() throws(KafkaError) {
@@ -196,7 +220,7 @@ extension KafkaProducer {
             rd_kafka_consumer_group_metadata_destroy(metadata)
         }
         try retrying(forMs: transactionTimeoutMs ?? 0, onWaiting: onWaiting) {
-            rd_kafka_send_offsets_to_transaction(client.raw, list, metadata, 2000)
+            rd_kafka_send_offsets_to_transaction(client.raw, list, metadata, Self.callTimeoutMs)
         }
     }
 
@@ -205,22 +229,26 @@ extension KafkaProducer {
     /// Readers of committed records see it a moment later, when the broker has written the transaction's end to each partition.
     public func commit(onWaiting: (KafkaError?) -> Void = { _ in }) throws(KafkaError) {
         try retrying(forMs: transactionTimeoutMs ?? 0, onWaiting: onWaiting) {
-            rd_kafka_commit_transaction(client.raw, 2000)
+            rd_kafka_commit_transaction(client.raw, Self.callTimeoutMs)
         }
         _ = takeFailure()
     }
 
     /// Gives up what was sent since `begin`.
     public func abort() throws(KafkaError) {
-        try retrying(forMs: transactionTimeoutMs ?? 0) { rd_kafka_abort_transaction(client.raw, 2000) }
+        try retrying(forMs: transactionTimeoutMs ?? 0) { rd_kafka_abort_transaction(client.raw, Self.callTimeoutMs) }
         _ = takeFailure()
     }
+
+    /// Of one call of several: how soon somebody is heard who wants the process to end.
+    private static let callTimeoutMs: Int32 = 1000
 
     /// Repeats a call as long as librdkafka says that it may be.
     private func retrying(
         forMs limitMs: Int64, onWaiting: (KafkaError?) -> Void = { _ in }, _ call: () -> OpaquePointer?
     ) throws(KafkaError) {
-        let deadline = ContinuousClock.now + .milliseconds(limitMs)
+        var since = ContinuousClock.now
+        let deadline = since + .milliseconds(limitMs)
         while true {
             let settled = settledCount
             guard let failure = call() else { return }
@@ -228,7 +256,12 @@ extension KafkaProducer {
             guard error.kind == .retriable, ContinuousClock.now < deadline, client.events.refusal == nil else {
                 throw error
             }
-            if settledCount == settled { onWaiting(client.events.last ?? error) }
+            if settledCount != settled {
+                since = .now
+            } else {
+                onWaiting(client.events.last ?? error)
+                try requirePatience(since: since)
+            }
         }
     }
 }

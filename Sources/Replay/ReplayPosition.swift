@@ -73,7 +73,8 @@ struct ReplayPosition: Codable, Sendable, Equatable {
                     "On Kafka give --resume from the first run on: it costs transactions. Without --resume a run starts anew."
             )
         }
-        guard let position = try? JSONDecoder().decode(ReplayPosition.self, from: Data(bytes)), position.version == 1
+        guard let position = try? JSONDecoder().decode(ReplayPosition.self, from: Data(bytes)), position.version == 1,
+            position.isPlausible
         else {
             throw Problem(
                 .badData, "the stored position of producer \"\(producer)\" cannot be read",
@@ -81,6 +82,22 @@ struct ReplayPosition: Codable, Sendable, Equatable {
         }
         self = position
     }
+
+    /// Whether its numbers are such as a replay can have counted, so that going on from them cannot overflow.
+    private var isPlausible: Bool {
+        // More records than anybody has, and event times beyond any that a duration can reach.
+        let counts = 0...(1 << 44)
+        let times = -Self.lastTime...Self.lastTime
+        let numbers =
+            [passes, bytes]
+            + [earlier, pass].flatMap { ledger in
+                [ledger.read, ledger.sent] + ledger.rejected.values + ledger.filtered.values
+            }
+        return numbers.allSatisfy(counts.contains) && (0...Self.lastTime).contains(shiftMs)
+            && [firstEvent, lastEvent, startedMs].allSatisfy { $0.map(times.contains) ?? true }
+    }
+
+    private static let lastTime: EventTime = 1 << 54
 
     /// - Throws: `Problem` that names every difference between the earlier run and this one: `.badData` where it is the content of files
     ///   alone, else `.usage`.

@@ -1,5 +1,6 @@
 import Problems
 import Telemetry
+import Topics
 import Trips
 
 /// One run of a replay: takes trips from the feed, waits until they are due, stamps and encodes them, and commits.
@@ -36,6 +37,7 @@ final class ReplayRun {
     private var position: ReplayPosition
     private let resumedFrom: Int
     private var outcome = ReplaySummary.Outcome.failed
+    private var away: BrokerAway?
 
     private var feed: (any TripFeed)?
     private let batch = TripBatch(capacity: ReplayRun.batchCapacity)
@@ -90,6 +92,12 @@ final class ReplayRun {
             try commit()
             try committer.finish()
             try output.finish()
+        } catch let away as BrokerAway {
+            // Somebody wants the replay to end, and nothing more can be stored.
+            outcome = .interrupted
+            self.away = away
+            try? committer.finish()
+            try? output.finish()
         } catch {
             outcome = .failed
             // Rejects are the reason for some failures: they are worth keeping.
@@ -299,11 +307,15 @@ extension ReplayRun {
         if options.pace.isPaced, let sendingNs, sentNow > 1, sendingNs.upperBound > sendingNs.lowerBound {
             rate = Double(sentNow - 1) / (Double(sendingNs.upperBound - sendingNs.lowerBound) / 1e9)
         }
+        // Commits that were stored, less those that nobody has acknowledged.
+        let unsent = away.map { min(sentNow, sentNow - committer.report.count + $0.records) } ?? 0
         return ReplaySummary(
-            outcome: outcome, read: total.read, sent: total.sent, rejected: total.rejected, filtered: total.filtered,
+            outcome: outcome, read: total.read - unsent, sent: total.sent - unsent, rejected: total.rejected,
+            filtered: total.filtered,
             seconds: seconds, rate: rate, askedRate: pacer?.meanAskedRate(byNs: sendingNs?.upperBound ?? now),
             maxBehindMs: maxBehindMs, bytes: position.bytes, firstEvent: position.firstEvent,
-            lastEvent: position.lastEvent, resumedFrom: resumedFrom)
+            lastEvent: position.lastEvent, resumedFrom: resumedFrom, unsent: unsent,
+            unsentReason: away?.description)
     }
 
     private var maxBehindMs: Int {

@@ -32,6 +32,10 @@ public struct ReplaySummary: Sendable, Equatable {
     public var lastEvent: EventTime?
     /// Trips that earlier runs had sent.
     public var resumedFrom: Int
+    /// Trips that were read and are not in the topic, since a broker was away when the replay was stopped.
+    public var unsent = 0
+    /// Why; nil where all is in the topic.
+    public var unsentReason: String?
 
     /// One JSON object on one line, with the keys of SEMANTICS §8 and some of its own after them.
     public func json(zone: ZoneClock) -> String {

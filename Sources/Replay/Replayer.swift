@@ -62,13 +62,15 @@ public final class Replayer: @unchecked Sendable {
     @discardableResult
     public func run(isStopped: @escaping () -> Bool = { false }) throws -> ReplaySummary {
         let readsFiles = feeds == nil
-        if options.isLooping,
-            let path = options.paths.first(where: { $0 == "-" || readsFiles && !InputIdentity.canBeReadAgain($0) })
-        {
-            let name = path == "-" ? "standard input" : "\"\(path)\""
+        let pipe = options.paths.first { $0 == "-" || readsFiles && !InputIdentity.canBeReadAgain($0) }
+        if let pipe, options.isLooping || options.isResuming {
+            let name = pipe == "-" ? "standard input" : "\"\(pipe)\""
             throw Problem(
-                .usage, "\(name) can be read once only, and --loop reads it again",
-                hint: "Leave --loop out, or give a file.")
+                .usage,
+                "\(name) can be read once only, "
+                    + (options.isLooping
+                        ? "and --loop reads it again" : "so that --resume cannot go on where it stopped"),
+                hint: "Give a file, or leave \(options.isLooping ? "--loop" : "--resume") out.")
         }
         // Begins before the first look at a file: from here on all must stay as they are.
         let watch = InputWatch(paths: readsFiles ? options.paths : [])
@@ -86,9 +88,6 @@ public final class Replayer: @unchecked Sendable {
         } else {
             // A fresh start is stored before its first record, or a resumption after an early crash would go on from an older run.
             try output.commit(output.seal(position: position.encoded()))
-        }
-        if input.contains(where: { $0.hash == nil }), options.isResuming {
-            onWarning("a stream cannot be recognised: make sure that it is the one that the earlier run read")
         }
         if output.keepsPositions, position.input.contains(where: { $0.hash != nil && $0.content == nil }) {
             contents = ContentHash(paths: options.paths)

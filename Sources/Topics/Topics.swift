@@ -79,6 +79,20 @@ public struct StoredBatch: Sendable {
     public var byteCount: Int { values?.byteCount ?? payload.count }
 }
 
+/// Thrown where somebody wanted the process to end while it waited for a broker that is away.
+public struct BrokerAway: Error, CustomStringConvertible {
+    public var servers: String
+    public var reason: String
+    /// Records that were appended without a mark and not acknowledged: some of them may be stored.
+    public var records: Int
+
+    public init(servers: String, reason: String, records: Int) {
+        (self.servers, self.reason, self.records) = (servers, reason, records)
+    }
+
+    public var description: String { "no broker of \"\(servers)\" takes records: \(reason)" }
+}
+
 /// Who appends, and how far it is: what makes an append idempotent, and a replay resumable.
 ///
 /// An append whose `(epoch, sequence)` is not above the last one stored for `producer` changes nothing; one with a lower

@@ -14,6 +14,7 @@ extension GlobalOptions {
         switch broker {
         case .embedded: return try EmbeddedTopicStore(path: topicsPath)
         case .kafka(let servers):
+            KafkaPatience.endsWhen { Interruption.isRequested }
             return try KafkaTopicStore(kafkaConfiguration(servers), tenant: tenant, delivery: delivery)
         }
     }

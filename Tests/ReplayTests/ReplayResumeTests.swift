@@ -114,6 +114,32 @@ import Trips
         #expect(try content(bench) == content(straight))
     }
 
+    @Test("a position with numbers that no replay counts is damaged, and no crash", arguments: [Int64.max, .min, -1])
+    func damagedPositions(_ number: Int64) throws {
+        for path in [
+            "passes", "bytes", "shiftMs", "firstEvent", "pass.sent", "earlier.read", "pass.rejected.bad_money",
+        ] {
+            if number == -1, path == "firstEvent" { continue }  // a moment before 1970
+            let bench = try Bench(rows: trips(40), pace: .unlimited)
+            bench.options.isLooping = true
+            bench.options.source.limit = 20
+            try bench.replayer().run()
+            let stored = try #require(bench.store.position(of: "produce"))
+            func replacing(_ value: Any?, _ path: ArraySlice<Substring>, by new: Any) -> Any {
+                guard let key = path.first.map(String.init) else { return new }
+                var object = value as? [String: Any] ?? [:]
+                object[key] = replacing(object[key], path.dropFirst(), by: new)
+                return object
+            }
+            var object: Any = try JSONSerialization.jsonObject(with: Data(stored))
+            object = replacing(object, ["isFinished"], by: false)
+            object = replacing(object, path.split(separator: ".")[...], by: NSNumber(value: number))
+            bench.store.setPosition([UInt8](try JSONSerialization.data(withJSONObject: object)), of: "produce")
+            bench.options.isResuming = true
+            #expect(throws: Problem.self, "\(path)") { try bench.replayer().run() }
+        }
+    }
+
     @Test func aFinishedRunHasNothingLeftToSend() throws {
         let bench = try Bench(rows: trips(40), pace: .unlimited)
         let whole = try bench.replayer().run()

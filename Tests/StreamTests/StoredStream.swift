@@ -45,15 +45,19 @@ final class StoredStream {
 
     /// Runs queries over what is there, as a run of its own; unless until the end, open windows stay open.
     @discardableResult
-    func stream(_ plans: [QueryPlan], untilEnd: Bool = false, outcome: RunRecord.Outcome? = .success) throws
-        -> StreamSummary
-    {
+    func stream(
+        _ plans: [QueryPlan], untilEnd: Bool = false, outcome: RunRecord.Outcome? = .success,
+        source: StreamRunner.Source? = nil, clock: any WallClock = SystemClock(),
+        _ change: (inout StreamOptions) -> Void = { _ in }
+    ) throws -> StreamSummary {
         now += 1
         let id = try log.begin("stream", at: now)
         var options = StreamOptions(tenant: "chicago", zone: try ZoneClock(identifier: "America/Chicago"))
         options.untilEnd = untilEnd
+        change(&options)
         let runner = StreamRunner(
-            plans: plans, options: options, database: database, store: store, source: .topic(topic), runID: id)
+            plans: plans, options: options, database: database, store: store, source: source ?? .topic(topic),
+            runID: id, clock: clock)
         var rounds = 0
         runner.shouldStop = {
             rounds += 1

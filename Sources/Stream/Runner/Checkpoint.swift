@@ -32,6 +32,9 @@ package struct QueryCheckpoint: Codable, Sendable, Equatable {
         package var identity: String?
         /// Of files: the clock when they were first read, by which event times are too far ahead or not; nil for a topic.
         package var startedMs: EventTime?
+        /// Of files: what the system said of them, and the hashes of all their bytes, once known. Earlier versions kept neither.
+        package var stamp: String?
+        package var content: [String]?
     }
 
     package struct StoredCounts: Codable, Sendable, Equatable {

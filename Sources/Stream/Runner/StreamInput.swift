@@ -35,6 +35,9 @@ protocol StreamInput: AnyObject {
     var identity: String? { get }
     /// The clock by which files are judged, the same for all runs that read them; nil for a topic, whose records are judged as they come.
     var startedMs: EventTime? { get }
+    /// By what files are known again (`SourcePosition`); nil for a topic.
+    var stamp: String? { get }
+    var content: [String]? { get }
     /// - Throws: `Problem(.inputOutput)` where a file has changed since it was opened, so that what was read must not be committed.
     func requireUnchanged() throws
     /// Event times after it say nothing about how far a partition is.
@@ -61,6 +64,8 @@ final class TopicInput: StreamInput {
     var rejects: Int64? { nil }
     var identity: String? { reader.identity }
     var startedMs: EventTime? { nil }
+    var stamp: String? { nil }
+    var content: [String]? { nil }
     var latestEvent = EventTime.max
     func startsAt(nowMs: EventTime, maxAheadMs: Int64) {}
     func requireUnchanged() {}
@@ -159,6 +164,12 @@ final class FileInput: StreamInput {
     private let open: (_ skip: Int, _ ahead: MaxAhead) throws -> TripSource
     private var ahead = MaxAhead(nowMs: .max, aheadMs: 0)
     var latestEvent = EventTime.max
+    private let paths: [String]
+    private(set) var stamp: String?
+    private var knownContent: [String]?
+    private var contents: ContentHash?
+    var content: [String]? { knownContent ?? contents?.hashes }
+    private let log = Logger("stream")
     private let onRejects: ([Reject]) -> Void
     private var reading: Reading?
     private var isAtEnd = false
@@ -218,17 +229,22 @@ final class FileInput: StreamInput {
 
     /// - Parameters:
     ///   - name: the files' identity.
+    ///   - paths: of files that are to be known again; empty for pipes.
     ///   - open: opens the files, passing over the trips of an earlier run.
     init(
-        name: String, open: @escaping (_ skip: Int, _ ahead: MaxAhead) throws -> TripSource,
+        name: String, paths: [String] = [], open: @escaping (_ skip: Int, _ ahead: MaxAhead) throws -> TripSource,
         onRejects: @escaping ([Reject]) -> Void
     ) {
-        (self.name, self.open, self.onRejects) = (name, open, onRejects)
+        (self.name, self.paths, self.open, self.onRejects) = (name, paths, open, onRejects)
+        if !paths.isEmpty { stamp = paths.map(InputWatch.stamp).joined(separator: " ") }
     }
+
+    deinit { contents?.stop() }
 
     func startsAt(nowMs: EventTime, maxAheadMs: Int64) { ahead = MaxAhead(nowMs: nowMs, aheadMs: maxAheadMs) }
 
     func seek(to position: QueryCheckpoint.SourcePosition) throws {
+        try requireSame(as: position)
         // By another clock other trips would be passed over than those that were read.
         if let startedMs = position.startedMs { ahead.nowMs = startedMs }
         offsets = [position.offsets.first ?? 0]
@@ -239,8 +255,27 @@ final class FileInput: StreamInput {
         isAtEnd = false
     }
 
+    /// The name knows a file by its size and its ends; what lies between them may have been edited.
+    private func requireSame(as position: QueryCheckpoint.SourcePosition) throws {
+        knownContent = position.content
+        guard let stamp, let earlier = position.stamp, earlier != stamp else { return }
+        guard let content = position.content else {
+            log.warning(
+                "the files were moved or written to since they were read; make sure that they are what they were")
+            return
+        }
+        for (path, earlier) in zip(paths, content) where try ContentHash.hash(of: path) ?? "" != earlier {
+            throw Problem(
+                .badData, "\"\(path)\" has other content than when it was read",
+                hint: "Bring it back as it was, or compute the results anew from it: taxi-cli stream --from-beginning.")
+        }
+    }
+
     func next() throws -> (partition: Int, piece: InputPiece)? {
         if isAtEnd { return nil }
+        if !paths.isEmpty, knownContent == nil, contents == nil {
+            contents = ContentHash(paths: paths, isPatient: true)
+        }
         let reading = try self.reading ?? Reading(open(Int(offsets[0]), ahead))
         self.reading = reading
         let read = reading.next(returning: last)

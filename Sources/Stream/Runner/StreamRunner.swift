@@ -14,8 +14,10 @@ public final class StreamRunner {
     public enum Source {
         case topic(String)
         /// Trip files, named by their identity in checkpoints; `open` passes over trips that an earlier run has read, and rejects those
-        /// that are too far ahead.
-        case files(identity: String, open: (_ skip: Int, _ ahead: MaxAhead) throws -> TripSource)
+        /// that are too far ahead. `paths` are those by which files are known again; empty for pipes, which are read once.
+        case files(
+            identity: String, paths: [String] = [], isRepeatable: Bool = true,
+            open: (_ skip: Int, _ ahead: MaxAhead) throws -> TripSource)
     }
 
     private let plans: [QueryPlan]
@@ -53,14 +55,20 @@ public final class StreamRunner {
     public func run() throws -> StreamSummary {
         let start = clock.monotonicMs
         try open()
+        var away: BrokerAway?
         do {
             try loop()
+            for committer in committers { try committer.drain() }
+        } catch let error as BrokerAway {
+            // Somebody wants the stream to end: results are stored, and their messages with them.
+            away = error
+            for committer in committers { try? committer.drain() }
         } catch {
             for committer in committers { try? committer.drain() }
             throw error
         }
-        for committer in committers { try committer.drain() }
         var summary = summary()
+        summary.unsentReason = away?.description
         summary.seconds = Double(clock.monotonicMs - start) / 1000
         return summary
     }
@@ -110,6 +118,11 @@ extension StreamRunner {
             } else {
                 groups.append((key, [index]))
             }
+        }
+        if case .files(_, _, false, _) = source, groups.count > 1 {
+            throw Problem(
+                .usage, "the queries stand at \(groups.count) different places, and a pipe can be read once only",
+                hint: "Write the trips to a file first, or name the queries one by one with --query.")
         }
         let queue = DispatchQueue(label: "epochs")
         for group in groups {
@@ -209,7 +222,7 @@ extension StreamRunner {
     private var sourceName: String {
         switch source {
         case .topic(let topic): topic
-        case .files(let identity, _): identity
+        case .files(let identity, _, _, _): identity
         }
     }
 
@@ -218,8 +231,8 @@ extension StreamRunner {
         case .topic(let topic):
             return try TopicInput(
                 reader: store.makeReader(topic: topic, untilEnd: options.untilEnd), untilEnd: options.untilEnd)
-        case .files(let identity, let open):
-            return FileInput(name: identity, open: open) { [unowned self] rejects in
+        case .files(let identity, let paths, _, let open):
+            return FileInput(name: identity, paths: paths, open: open) { [unowned self] rejects in
                 cohorts[cohort].addFileRejects(rejects)
             }
         }

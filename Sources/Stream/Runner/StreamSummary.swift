@@ -11,6 +11,8 @@ public struct StreamSummary: Sendable, Equatable {
     public var epochs: Int64 = 0
     public var watermark: EventTime?
     public var seconds = 0.0
+    /// Why results are stored and not in their topics, where a broker was away when the stream was stopped; the next start sends them.
+    public var unsentReason: String?
 
     /// Records that were not rejected.
     public var used: Int64 { records - rejected.values.reduce(0, +) }

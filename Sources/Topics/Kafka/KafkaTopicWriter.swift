@@ -29,6 +29,9 @@ final class KafkaTopicWriter: TopicWriter {
     private var abandoned: [Any] = []
     /// Submitted, and perhaps under way: the newest two.
     private var lent: [[PendingBatch]] = []
+    /// Records that were not acknowledged when nobody waited for a broker any longer.
+    private var unacknowledged = 0
+    private var hasGivenUp = false
     /// Since when a broker was missed, and whether that was said.
     private var waitingSince: ContinuousClock.Instant?
     private var hasWarned = false
@@ -65,6 +68,8 @@ final class KafkaTopicWriter: TopicWriter {
     func append(_ batches: [PendingBatch], mark: ProducerMark?) throws -> Bool {
         let action = batches.first.map { "appending to topic \"\($0.topic)\"" } ?? "saving a producer's position"
         return try explained(action) {
+            // Whoever has given up waiting once does not begin again.
+            try KafkaPatience.check(since: .now)
             for batch in batches { precondition(batch.count > 0, "an empty batch has no place in a partition") }
             guard let mark else {
                 try append(batches)
@@ -104,6 +109,7 @@ extension KafkaTopicWriter {
                 }
             } catch {
                 abandoned += lent as [Any]
+                noteUnacknowledged()
                 for producer in plain { producer.giveUp() }
                 throw error
             }
@@ -112,7 +118,12 @@ extension KafkaTopicWriter {
 
     func flush() throws {
         try explained("appending") {
-            for producer in plain { try producer.finish(onWaiting: noteWaiting) }
+            do {
+                for producer in plain { try producer.finish(onWaiting: noteWaiting) }
+            } catch {
+                noteUnacknowledged()
+                throw error
+            }
         }
         lent.removeAll()
         noteProgress()
@@ -167,6 +178,7 @@ extension KafkaTopicWriter {
                 return true
             } catch let error as KafkaError {
                 log.debug("transaction failed", ["reason": error.message, "kind": "\(error.kind)"])
+                if error.kind == .givenUp { throw error }
                 if error.isRefusalOfContent { throw error }
                 if error.kind == .fenced { try checkOwnership(of: mark, on: producer, since: start) }
                 guard error.kind != .other || error.isConnection else { throw error }
@@ -351,6 +363,7 @@ extension KafkaTopicWriter {
             } catch let problem as Problem where problem.code == .unavailable {
                 noteWaiting(nil)
             }
+            try KafkaPatience.check(since: waitingSince ?? .now)
             usleep(200_000)
         }
     }
@@ -379,12 +392,20 @@ extension KafkaTopicWriter {
 
     private func noteProgress() {
         abandoned.removeAll()
-        if hasWarned { log.warning("the broker takes records again") }
+        if hasWarned, !hasGivenUp { log.warning("the broker takes records again") }
         (waitingSince, hasWarned) = (nil, false)
+    }
+
+    private func noteUnacknowledged() {
+        unacknowledged = max(unacknowledged, plain.reduce(0) { $0 + $1.underWay })
     }
 
     private func explained<Result>(_ action: String, _ body: () throws -> Result) throws -> Result {
         do { return try body() } catch let error as KafkaError {
+            if error.kind == .givenUp {
+                hasGivenUp = true
+                throw BrokerAway(servers: configuration.servers, reason: error.brief, records: unacknowledged)
+            }
             throw error.problem(doing: action, servers: configuration.servers)
         }
     }

@@ -15,9 +15,13 @@ public final class ContentHash: @unchecked Sendable {
     private let hasEnded = DispatchSemaphore(value: 0)
 
     /// Begins.
-    public init(paths: [String]) {
+    ///
+    /// - Parameter isPatient: takes only what time the processors have to spare.
+    public init(paths: [String], isPatient: Bool = false) {
         self.paths = paths
         let thread = Thread { [self] in
+            // On Linux a thread has a niceness of its own.
+            if isPatient { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 19) }
             let hashes = paths.map { path in
                 (try? Self.hash(of: path, isStopped: { isStopped.load(ordering: .relaxed) })) ?? nil
             }

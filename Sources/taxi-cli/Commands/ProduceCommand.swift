@@ -204,6 +204,9 @@ enum ProduceCommand {
         if let first = summary.firstEvent, let last = summary.lastEvent {
             lines.append("  event times \(zone.iso(ms: first)) to \(zone.iso(ms: last))")
         }
+        if let reason = summary.unsentReason {
+            lines.append("  not sent: \(grouped(Int64(summary.unsent))) trips that were read; \(reason)")
+        }
         if summary.outcome == .interrupted { lines.append("  stopped early: --resume goes on from here") }
         return lines.joined(separator: "\n")
     }

@@ -207,10 +207,13 @@ enum StreamCommand {
             plans.count == 1 ? "query \(plans[0].name)" : "the queries \(plans.map(\.name).joined(separator: ", "))"
         // Before the first look at a file: from here on all must stay as they are.
         let watch = InputWatch(paths: files)
-        let identity = try TripFileOptions.identity(of: files, read)
+        let isRepeatable = files.allSatisfy(InputIdentity.canBeReadAgain)
+        var identity = try TripFileOptions.identity(of: files, read)
+        // Nobody can tell whether what comes through a pipe has come before: each run reads all of it.
+        if !isRepeatable { identity += " in run \(session.runID)" }
         let options = read
         let line = arguments.progressLine()
-        return .files(identity: identity) { skip, ahead in
+        return .files(identity: identity, paths: isRepeatable ? files : [], isRepeatable: isRepeatable) { skip, ahead in
             var options = options
             (options.skip, options.ahead) = (skip, ahead)
             defer { line.clear() }
@@ -260,6 +263,9 @@ enum StreamCommand {
             lines.append("  rejected \(grouped(count)) \(reason.rawValue)")
         }
         if let watermark = summary.watermark { lines.append("  watermark \(zone.iso(ms: watermark))") }
+        if let reason = summary.unsentReason {
+            lines.append("  not sent: messages of the last epochs; \(reason). The next start sends them")
+        }
         return lines.joined(separator: "\n")
     }
 }

@@ -1,0 +1,62 @@
+import CommandSupport
+import Foundation
+import KafkaSupport
+import Testing
+
+/// A broker that has gone for good: the first Ctrl-C ends what waits for it, and says what it has not sent.
+@Suite(.enabled(if: KafkaBroker.isStartable, "needs ../shared/kafka/kafka.sh and Java 17"))
+struct KafkaAwayTests {
+    /// How long the process took to end, and how it did.
+    private func interrupt(_ running: RunningProgram) -> (seconds: Double, ending: Ending) {
+        let start = Date()
+        running.signal(SIGINT)
+        let ending = running.wait(timeout: 30)
+        return (Date().timeIntervalSince(start), ending)
+    }
+
+    @Test func theFirstCtrlCEndsEveryCommandThatWaitsForABroker() throws {
+        // One of its own, since it is killed.
+        let broker = try KafkaBroker()
+        let taxi = try TaxiCLI.onKafka(servers: broker.servers)
+        try taxi.succeed("data", "generate", "--rows", "20000", "--seed", "6", "trips.csv")
+        let (plain, resumable) = (["produce", "trips.csv", "--rate", "500/s"], ["--clock", "start", "--resume"])
+        let first = try taxi.start(plain)
+        #expect(eventually(within: 60) { (try? taxi.recordsOnKafka("ingestData")) ?? 0 > 0 }, "\(first.errors)")
+        let stream = try taxi.start(["stream"])
+        #expect(
+            eventually(within: 60) { ((try? taxi.number("SELECT sum(trips_total) FROM tripstotal")) ?? 0) > 0 },
+            "\(stream.errors)")
+        let other = try TaxiCLI.onKafka(servers: broker.servers)
+        let second = try other.start(["produce", taxi("trips.csv"), "--rate", "500/s"] + resumable)
+        #expect(eventually(within: 60) { (try? other.recordsOnKafka("ingestData")) ?? 0 > 0 }, "\(second.errors)")
+        try broker.kill()
+        // Until each of them has noticed.
+        for running in [first, second] {
+            #expect(eventually(within: 60) { running.errors.contains("waiting for one") }, "\(running.errors)")
+        }
+        for running in [first, second] {
+            let (seconds, ending) = interrupt(running)
+            #expect(seconds < 3, "\(seconds) s: \(ending.errors)")
+            #expect(ending.code == 130, "\(ending.code): \(ending.errors)")
+            #expect(ending.errors.contains("not sent: "), "\(ending.errors)")
+            #expect(ending.errors.contains("no broker of \"\(broker.servers)\" takes records"), "\(ending.errors)")
+        }
+        let (seconds, ending) = interrupt(stream)
+        #expect(seconds < 3, "\(seconds) s: \(ending.errors)")
+        #expect(ending.code == 130, "\(ending.code): \(ending.errors)")
+
+        // What was not sent is sent, once, when the broker is back.
+        try broker.revive()
+        let resumed = try other.start(["produce", taxi("trips.csv"), "--max", "--summary-json", "-"] + resumable).wait()
+        #expect(resumed.code == 0, "\(resumed.errors)")
+        #expect(try other.recordsOnKafka("ingestData") == 20_000)
+    }
+}
+
+extension TaxiCLI {
+    /// How many committed records a topic has.
+    fileprivate func recordsOnKafka(_ topic: String) throws -> Int {
+        let lines = try run("topic", "tail", topic, "--from-beginning").lines
+        return lines.count
+    }
+}
