@@ -17,19 +17,28 @@ struct AccumulatedMetrics {
             guard let first = asked.min() else { continue }
             let later = try table.periods(kind).map(\.ordinal).filter { $0 > first }
             let due = Set(asked).union(later).sorted().map { Period(kind: kind, ordinal: $0) }
-            written += try table.replace(due) { period in row(of: period).map { [$0] } ?? [] }
+            written += try table.replace(due) { period in try row(of: period).map { [$0] } ?? [] }
         }
         return written
     }
 
-    private func row(of period: Period) -> [SQLValue]? {
+    private func row(of period: Period) throws -> [SQLValue]? {
         let own = context.totals.totals(of: period.days)
         guard own.trips > 0 else { return nil }
         let inYear = context.totals.totals(of: period.yearToDate)
         let soFar = context.totals.totals(before: period.days.upperBound)
-        let sums = [own, inYear, soFar].flatMap { totals in
-            [.integer(totals.trips)] + [totals.fare, totals.tips, totals.total].map { SQLValue($0.value) }
+        var row: [SQLValue] = []
+        func add(_ value: Int128?, _ column: String) throws {
+            row.append(try SQLValue(value, of: column, in: period, .accumulated))
         }
-        return sums + [SQLValue(own.tips.mean), SQLValue(own.total.mean), context.partial(period, of: .accumulated)]
+        for (totals, reach) in [(own, ""), (inYear, "_in_year"), (soFar, "_so_far")] {
+            try add(totals.trips, "trips" + reach)
+            try add(totals.fare.value, "fare" + reach)
+            try add(totals.tips.value, "tips" + reach)
+            try add(totals.total.value, "total" + reach)
+        }
+        try add(own.tips.mean, "tips_mean")
+        try add(own.total.mean, "total_mean")
+        return row + [context.partial(period, of: .accumulated)]
     }
 }

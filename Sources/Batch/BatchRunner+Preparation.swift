@@ -31,7 +31,7 @@ extension BatchRunner {
                     .tryAgain, "the stored results do not reach the end of \(period) yet",
                     hint: "Let taxi-cli stream come to its end, or give the step retries and a backoff.")
             }
-            return Int(trips)
+            return Int(clamping: trips)
         }
     }
 

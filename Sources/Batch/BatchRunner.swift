@@ -175,13 +175,14 @@ public struct BatchRunner: Sendable {
     /// All views of answers that there are, with what tells a period's rows apart.
     private func vintageViews() throws -> [(name: String, keys: [String])] {
         let declared = try connection.rows("SELECT name, sql FROM batch_analyses ORDER BY name") {
-            row throws(SQLiteError) -> (name: String, keys: [String])? in
-            let (name, sql) = (try row.storedText(0), try row.storedText(1))
-            // One of an older taxi-cli may have a name that is taken by now.
-            return (try? DeclaredAnalysis.parse(sql, file: name)).map { (name, $0.keys) }
+            row throws(SQLiteError) in
+            (try row.storedText(0), try row.storedText(1))
         }
         return Analysis.allCases.map { ($0.view, $0.rowKeys) }
-            + declared.compactMap { $0 }
+            // One of an older taxi-cli may have a name that is taken by now.
+            + declared.compactMap { name, sql in
+                (try? DeclaredAnalysis.parse(sql, file: name)).map { (name, $0.keys) }
+            }
     }
 
     /// Checks declared analyses against what is stored, and runs none.

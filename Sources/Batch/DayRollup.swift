@@ -25,6 +25,15 @@ struct DayRollup {
                 .badData, "keys_hotspotwindow has no location \(id) that stored_hotspotwindow counts",
                 hint: "Run taxi-cli audit to see whether the stored results match their source.")
         }
+        let sums: [(StoredWindows.Source, (Int64, String)?)] = [
+            (.fares, fares.overflow), (.areas, areas.overflow), (.locations, locations.overflow),
+        ]
+        for case (let source, let (id, column)?) in sums {
+            throw Problem(
+                .badData,
+                "the sum of \(column) of group \(id) in \(source.table) on \(Calendar.text(ofDay: day)) leaves 64 bits",
+                hint: "Run taxi-cli audit to see whether the stored results match their source.")
+        }
         let strange: [(StoredWindows.Source, Int64?)] = [
             (.fares, fares.strangeID), (.areas, areas.strangeID), (.locations, unknownLocation ?? locations.strangeID),
         ]
@@ -44,24 +53,33 @@ struct FareWords: Equatable {
     var n: Int64 = 0
 }
 
-/// A value that group sums add up; wraps around where damaged input would overflow.
+/// A value that group sums add up.
 protocol GroupValue {
     static var nothing: Self { get }
-    static func &+= (a: inout Self, b: Self)
+    /// Adds another; gives the name of what left 64 bits, or nil.
+    mutating func take(_ other: Self) -> String?
     var isNothing: Bool { get }
 }
 
 extension Int64: GroupValue {
     static var nothing: Int64 { 0 }
     var isNothing: Bool { self == 0 }
+
+    @inline(__always)
+    mutating func take(_ other: Int64) -> String? {
+        let (sum, isOver) = addingReportingOverflow(other)
+        self = sum
+        return isOver ? "pickups" : nil
+    }
 }
 
 extension FareWords: GroupValue {
     static var nothing: FareWords { FareWords() }
-    static func &+= (a: inout Self, b: Self) {
-        a.trips &+= b.trips
-        a.sum &+= b.sum
-        a.n &+= b.n
+    @inline(__always)
+    mutating func take(_ other: Self) -> String? {
+        if trips.take(other.trips) != nil { return "trips" }
+        if sum.take(other.sum) != nil { return "fares" }
+        return n.take(other.n).map { _ in "fares" }
     }
     var isNothing: Bool { self == .nothing }
 }
@@ -72,6 +90,8 @@ struct GroupSums<Value: GroupValue> {
     private var sums: [Value] = []
     /// An id outside the allowed ones that came up; its values are not kept.
     private(set) var strangeID: Int64?
+    /// A group whose sum left 64 bits, and which sum it was.
+    private(set) var overflow: (id: Int64, name: String)?
 
     init(ids: ClosedRange<Int64>) { self.ids = ids }
 
@@ -79,7 +99,7 @@ struct GroupSums<Value: GroupValue> {
     mutating func add(_ value: Value, to id: Int64) {
         let index = Int(id &- ids.lowerBound)
         if index >= 0, index < sums.count {
-            sums[index] &+= value
+            if let name = sums[index].take(value) { overflow = (id, name) }
         } else {
             grow(to: id, adding: value)
         }
@@ -88,13 +108,13 @@ struct GroupSums<Value: GroupValue> {
     @inline(never)
     private mutating func grow(to id: Int64, adding value: Value) {
         // A file that was tampered with must not make us ask for all memory there is.
-        guard ids.contains(id), id < Int64(sums.count) + 4_000_000 else {
+        guard ids.contains(id), id - ids.lowerBound < Int64(sums.count) + 4_000_000 else {
             strangeID = id
             return
         }
         let index = Int(id - ids.lowerBound)
         sums.append(contentsOf: repeatElement(.nothing, count: index + 1 - sums.count))
-        sums[index] &+= value
+        sums[index] = value
     }
 
     /// The groups that have anything, ascending.

@@ -36,7 +36,7 @@ extension DayRollups {
         let rolled = try connection.rows(
             "SELECT day, fresh FROM rolled_days WHERE day >= ? AND day < ?", .integer(Int64(first)),
             .integer(Int64(day))
-        ) { row throws(SQLiteError) in (Int(try row.integer(0, in: .days)), row.integer(1) == 1) }
+        ) { row throws(SQLiteError) in (Int(try row.integer(0, in: .days)), try row.integer(1, in: .flags) == 1) }
         let isFresh = Dictionary(rolled) { first, _ in first }
         let noted =
             try hasChangedDays

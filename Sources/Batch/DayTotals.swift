@@ -1,4 +1,3 @@
-import Problems
 import SQLite
 import Trips
 
@@ -37,14 +36,9 @@ struct DayTotals {
         return low
     }
 
-    /// A day cannot have taken this much (a trillion dollars); below, sums of 230 years stay clear of overflow.
-    private static let limit: Int64 = 100_000_000_000_000
-
     init() {}
 
     /// Reads all days: some 9,000 in 25 years, since a running total needs each of them.
-    ///
-    /// - Throws: `Problem(.badData)` for sums that no day can have.
     init(from connection: Connection) throws {
         guard try BatchSchema.exists(Self.table, on: connection) else { return }
         let statement = try connection.prepare(
@@ -57,10 +51,7 @@ struct DayTotals {
         statement.bind(1, Int64(Period.supportedDays.upperBound))
         while try statement.step() {
             let day = Int(try statement.integer(0, in: .days))
-            // Trips and the counts of values are not negative; sums may be.
-            let words = try (1...7).map { column in
-                try statement.integer(column, in: (column % 2 == 0 ? -Self.limit : 0)...Self.limit)
-            }
+            let words = (1...7).map { Int128(statement.integer($0)) }
             days.append(day)
             before.append(
                 before[before.count - 1]

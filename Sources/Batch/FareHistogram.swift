@@ -1,4 +1,3 @@
-import SQLite
 import Trips
 
 /// Trips by fare bucket, merged from the windows of `fareDistribution`: `FareBucket` says what a bucket holds.

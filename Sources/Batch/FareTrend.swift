@@ -24,28 +24,35 @@ struct FareTrend {
         let yearChange = try context.connection.prepare(
             "UPDATE batch_fare_trend SET fare_sum_year_before = ? WHERE period_kind = ? AND period = ?")
         return try context.table(of: .fareTrend).replace(periods) { period in
-            row(of: period, histograms[period]).map { [$0] } ?? []
+            try row(of: period, histograms[period]).map { [$0] } ?? []
         } alsoWrite: { period in
             // Rows that stand already and compare themselves with this period.
             let kind = SQLValue.text(period.kind.rawValue)
-            try nextChange.run([base(of: period), kind, .text(period.next.description)])
-            try yearChange.run([base(of: period), kind, .text(period.sameAYearAfter.description)])
+            let base = try base(of: period)
+            try nextChange.run([base, kind, .text(period.next.description)])
+            try yearChange.run([base, kind, .text(period.sameAYearAfter.description)])
         }
     }
 
-    private func row(of period: Period, _ histogram: FareHistogram?) -> [SQLValue]? {
+    private func row(of period: Period, _ histogram: FareHistogram?) throws -> [SQLValue]? {
         let totals = context.totals.totals(of: period.days)
         guard totals.trips > 0 else { return nil }
-        let sums = [totals.fare, totals.tips, totals.total].flatMap { [SQLValue($0.value), SQLValue($0.mean)] }
+        func cell(_ value: Int128?, _ column: String) throws -> SQLValue {
+            try SQLValue(value, of: column, in: period, .fareTrend)
+        }
+        let sums = try [(totals.fare, "fare"), (totals.tips, "tips"), (totals.total, "total")].flatMap { sum, name in
+            [try cell(sum.value, "\(name)_sum"), try cell(sum.mean, "\(name)_mean")]
+        }
         let percentiles = Self.percents.map { SQLValue(histogram?.percentile($0)) }
-        return [.integer(totals.trips)] + sums + percentiles + [
-            base(of: period.previous), base(of: period.sameAYearBefore), context.partial(period, of: .fareTrend),
+        return [try cell(totals.trips, "trips")] + sums + percentiles + [
+            try base(of: period.previous), try base(of: period.sameAYearBefore),
+            context.partial(period, of: .fareTrend),
         ]
     }
 
     /// What a change is measured against: the period's fares, or null where they are none (or not above zero).
-    private func base(of period: Period) -> SQLValue {
+    private func base(of period: Period) throws -> SQLValue {
         let fares = context.totals.totals(of: period.days).fare.sum
-        return fares > 0 ? .integer(fares) : .null
+        return fares > 0 ? try SQLValue(fares, of: "fare_sum", in: period, .fareTrend) : .null
     }
 }

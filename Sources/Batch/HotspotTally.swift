@@ -1,5 +1,3 @@
-import SQLite
-
 /// Pickups by place, and on how many days a place was among the day's ten busiest.
 ///
 /// Places are small dense ids. Ties go to the place that comes first in the analysis's own order: `precedence`.
@@ -28,8 +26,12 @@ struct HotspotTally: PeriodSum {
 
         @inline(__always)
         func isBefore(_ a: Int, _ b: Int) -> Bool {
-            if let positions { positions[a] < positions[b] } else { a < b }
+            if let positions { position(a, positions) < position(b, positions) } else { a < b }
         }
+
+        /// A damaged month may name a place that there is not; it comes last, and is told of when its name is looked for.
+        @inline(__always)
+        private func position(_ id: Int, _ positions: [Int32]) -> Int32 { id < positions.count ? positions[id] : .max }
     }
 
     /// A place's figures in its period.
@@ -88,6 +90,8 @@ struct HotspotTally: PeriodSum {
             guard Self.ids ~= Int(words[index]), words[index + 1] > 0, 0...words[0] ~= words[index + 2] else {
                 return false
             }
+            // Places that have no position in the order are not ours.
+            if let positions = precedence.positions, Int(words[index]) >= positions.count { return false }
         }
         grow(to: places.reduce(0) { max($0, Int(words[$1]) + 1) })
         for index in places {

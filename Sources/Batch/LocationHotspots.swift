@@ -22,7 +22,9 @@ struct LocationHotspots {
             guard let tally = tallies[period] else { return [] }
             let partial = context.partial(period, of: .locationHotspots)
             return try tally.ranked().map { place in
-                guard let text = locations.texts[place.id] else { throw Locations.unknown(place.id) }
+                guard locations.texts.indices.contains(place.id), let text = locations.texts[place.id] else {
+                    throw Locations.unknown(place.id)
+                }
                 return [
                     .integer(place.rank), .text(text), .integer(place.pickups), .integer(tally.total),
                     .integer(place.top10Days), .integer(tally.days), SQLValue(flag: place.isPersistent), partial,
@@ -44,7 +46,9 @@ private struct Locations {
         let keys = try connection.rows(
             "SELECT id, location FROM rolled_locations WHERE id >= 0 ORDER BY location"
         ) { row throws(SQLiteError) in (Int(try row.integer(0, in: LocationIDs.range)), try row.storedText(1)) }
-        let count = (keys.map(\.0).max() ?? -1) + 1
+        let last = keys.map(\.0).max() ?? -1
+        guard last < keys.count + 4_000_000 else { throw Self.unknown(last) }
+        let count = last + 1
         texts = Array(repeating: nil, count: count)
         positions = Array(repeating: .max, count: count)
         for (position, key) in keys.enumerated() { (texts[key.0], positions[key.0]) = (key.1, Int32(position)) }

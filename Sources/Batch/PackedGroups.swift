@@ -76,7 +76,7 @@ private struct Scanner {
         guard take(byte) else { throw PackedGroups.Malformed(offset: offset, expected: "\"\(byte)\"") }
     }
 
-    /// An integer of at most 15 digits: more than any window holds, and sums of many days stay clear of overflow.
+    /// An integer of 64 bits.
     @inline(__always)
     mutating func integer() throws(PackedGroups.Malformed) -> Int64 {
         let isNegative = take("-")
@@ -86,9 +86,17 @@ private struct Scanner {
             value = value &* 10 &+ Int64(digit)
             offset &+= 1
         }
-        guard 1...15 ~= offset - start else {
-            throw PackedGroups.Malformed(offset: start, expected: "an integer of up to 15 digits")
-        }
+        guard 1...18 ~= offset - start else { return try longInteger(start, isNegative) }
         return isNegative ? -value : value
+    }
+
+    /// The same of digits that may be too many.
+    @inline(never)
+    private func longInteger(_ start: Int, _ isNegative: Bool) throws(PackedGroups.Malformed) -> Int64 {
+        let digits = bytes[start..<offset]
+        guard let value = Int64((isNegative ? "-" : "") + String(decoding: digits, as: UTF8.self)) else {
+            throw PackedGroups.Malformed(offset: start, expected: "an integer of 64 bits")
+        }
+        return value
     }
 }

@@ -71,7 +71,7 @@ struct StoredWindows {
     func firstTile(fromMs: EventTime) throws -> EventTime? {
         nextTile.bind(0, fromMs)
         defer { nextTile.reset() }
-        return try nextTile.step() ? nextTile.integer(0, in: .times) : nil
+        return try nextTile.step() ? try nextTile.integer(0, in: .times) : nil
     }
 
     /// Whether any window, closed or open, starts in `[fromMs, untilMs)`.

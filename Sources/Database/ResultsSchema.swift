@@ -22,6 +22,7 @@ enum ResultsSchema {
                 .badData, "\"\(connection.path)\" is a database, but holds no results",
                 hint: "Move it away, or choose another home with --home.")
         }
+        guard found >= 0 else { throw connection.damage("its version is \(found)") }
         guard found <= version else {
             throw Problem(
                 .configuration, "\"\(connection.path)\" was written by a newer taxi-cli (results version \(found))",

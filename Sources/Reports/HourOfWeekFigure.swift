@@ -38,16 +38,17 @@ extension Figure {
             }
         }
         for index in table.rows.indices {
-            guard let day = weekdays.firstIndex(of: days[index]), let hour = hours[index], let mean = means[index]
+            guard let day = weekdays.firstIndex(of: days[index]), let hour = hours[index], 0..<24 ~= hour,
+                let mean = means[index]
             else {
                 continue
             }
-            let step = min(Palette.stepCount - 1, Int(mean / most * Double(Palette.stepCount)))
+            let step = min(Palette.stepCount - 1, max(0, whole(mean / most * Double(Palette.stepCount))))
             drawing.rectangle(
                 x: left + hour * cell, y: top + Double(day) * height, width: cell - 1, height: height - 1,
                 style: "q\(step)",
                 title:
-                    "\(days[index]) \(Int(hour)):00 to \(Int(hour) + 1):00: \(fixedText(mean, decimals: 1)) trips an hour"
+                    "\(days[index]) \(whole(hour)):00 to \(whole(hour) + 1):00: \(fixedText(mean, decimals: 1)) trips an hour"
             )
         }
         drawSteps(

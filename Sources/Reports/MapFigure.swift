@@ -46,17 +46,17 @@ extension Figure {
         let (ranks, pickups, shares) = (areas.numbers("rank"), areas.numbers("pickups"), areas.numbers("share"))
         let most = pickups.compactMap { $0 }.max() ?? 1
         var rowOfArea: [Int: Int] = [:]
-        for (row, number) in numbers.enumerated() { if let number { rowOfArea[Int(number)] = row } }
+        for (row, number) in numbers.enumerated() { if let number { rowOfArea[whole(number)] = row } }
         for area in 1...AreaBoundaries.rings.count {
             guard let row = rowOfArea[area], let count = pickups[row], count > 0 else {
                 drawing.path(projection.outline(ofArea: area), style: "none b", title: "area \(area): no pickups")
                 continue
             }
-            let step = max(0, Palette.stepCount - 1 + Int(ceil(log2(count / most) - 1e-9)))
+            let step = max(0, Palette.stepCount - 1 + whole(ceil(log2(count / most) - 1e-9)))
             drawing.path(
                 projection.outline(ofArea: area), style: "q\(min(step, Palette.stepCount - 1)) b",
                 title: "\(names[row]) (\(area)): \(groupedText(fixedText(count, decimals: 0))) pickups, "
-                    + "\(fixedText((shares[row] ?? 0) * 100, decimals: 1))%, rank \(Int(ranks[row] ?? 0))")
+                    + "\(fixedText((shares[row] ?? 0) * 100, decimals: 1))%, rank \(whole(ranks[row] ?? 0))")
         }
     }
 

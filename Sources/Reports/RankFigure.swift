@@ -66,14 +66,15 @@ extension Figure {
         let indices = Dictionary(uniqueKeysWithValues: periods.enumerated().map { ($1, $0) })
         var paths: [Int: Path] = [:]
         for row in table.rows.indices {
-            guard let rank = ranks[row], Int(rank) <= rankCount, let area = areas[row], let period = indices[texts[row]]
+            guard let rank = ranks[row].map(whole), rank <= rankCount, let area = areas[row].map(whole),
+                let period = indices[texts[row]]
             else { continue }
             var path =
-                paths[Int(area)]
+                paths[area]
                 ?? Path(name: names[row], ranks: Array(repeating: nil, count: periods.count), pickups: [:])
-            path.ranks[period] = Int(rank)
-            path.pickups[period] = Int(pickups[row] ?? 0)
-            paths[Int(area)] = path
+            path.ranks[period] = rank
+            path.pickups[period] = whole(pickups[row] ?? 0)
+            paths[area] = path
         }
         return (periods, paths.sorted { $0.key < $1.key }.map(\.value))
     }

@@ -35,12 +35,12 @@ struct LogScale {
 /// - Parameter count: about how many steps there should be; 1 or more.
 /// - Returns: two or more, rising.
 func niceTicks(from: Double, to: Double, count: Int) -> [Double] {
-    let span = to > from ? to - from : max(abs(from), 1)
+    let span = to > from && to < .infinity ? to - from : max(abs(from), 1)
     let raw = span / Double(max(1, count))
     let power = pow(10, floor(log10(raw)))
     let step = [1, 2, 5, 10].map { $0 * power }.first { $0 >= raw * 0.999_999 } ?? 10 * power
-    let first = Int(floor(from / step + 1e-9))
-    let last = Int(ceil((from + span) / step - 1e-9))
+    let first = whole(floor(from / step + 1e-9))
+    let last = whole(ceil((from + span) / step - 1e-9))
     return (first...max(last, first + 1)).map { Double($0) * step }
 }
 
@@ -48,6 +48,11 @@ func niceTicks(from: Double, to: Double, count: Int) -> [Double] {
 func labelled(count: Int, most: Int) -> Set<Int> {
     let every = max(1, (count + max(1, most) - 1) / max(1, most))
     return Set(stride(from: count - 1, through: 0, by: -every))
+}
+
+/// The whole part of a number, whatever a view gives: what no chart can show is 0, or a number too large for one.
+func whole(_ value: Double) -> Int {
+    value.isNaN ? 0 : Int(min(max(value, -1e15), 1e15))
 }
 
 /// A number on an axis: `950`, `1.2k`, `35M`.

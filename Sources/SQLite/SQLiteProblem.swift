@@ -28,6 +28,10 @@ extension Problem {
             self.init(
                 .inputOutput, "the system failed to read or write \(file) while \(action): \(error.message)",
                 hint: "See the system's log for the disk; nothing that was committed is lost.")
+        case .statement where error.message == "integer overflow":
+            self.init(
+                .badData, "a sum of stored numbers leaves 64 bits, found while \(action)",
+                hint: "Run taxi-cli audit to see which results do not match their source.")
         case .constraint, .statement:
             // What taxi-cli asks fits the tables that it made: where it does not, the file is not what was written.
             if error.contradictsTables {

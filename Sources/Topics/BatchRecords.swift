@@ -127,9 +127,10 @@ extension BatchRecords {
     private func decodeTrips(_ batch: StoredBatch, fields: TripFieldSet) throws {
         guard batch.count <= TripColumnsDecoder.maximumTrips else { throw batch.damage }
         if trips.capacity < batch.count { trips = TripBatch(capacity: batch.count) }
-        try batch.payload.withUnsafeBytes { bytes in
-            try decoder.decode(bytes, fields: fields, into: trips)
+        let isWhole = batch.payload.withUnsafeBytes { bytes in
+            (try? decoder.decode(bytes, fields: fields, into: trips)) != nil
         }
+        guard isWhole else { throw batch.damage }
         try check(trips.count, of: batch)
     }
 
@@ -145,8 +146,8 @@ extension BatchRecords {
     }
 
     private func decodeResults(_ batch: StoredBatch) throws -> ResultColumns {
-        let results = try batch.payload.withUnsafeBytes { bytes in
-            try ResultColumns(decoding: bytes)
+        guard let results = batch.payload.withUnsafeBytes({ bytes in try? ResultColumns(decoding: bytes) }) else {
+            throw batch.damage
         }
         try check(results.count, of: batch)
         return results
@@ -161,7 +162,9 @@ extension StoredBatch {
     /// That its payload is not what its row says.
     package var damage: Problem {
         Problem(
-            .badData, "the stored batch at offset \(baseOffset) of partition \(partition) is damaged",
-            hint: "Fill the topic again from its source, or go on behind the damage with a later offset.")
+            .badData,
+            "a stored batch is damaged: its \(count) records at offset \(baseOffset) of partition \(partition)"
+                + (place.map { ", \($0)" } ?? ""),
+            hint: "Delete the topic and fill it again from the source, or go on behind the damage with a later offset.")
     }
 }

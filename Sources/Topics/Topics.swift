@@ -65,6 +65,8 @@ public struct StoredBatch: Sendable {
     public var payload: [UInt8]
     /// Instead of the payload of a batch of records, from a reader that was asked for values only.
     public var values: RecordValues?
+    /// Where it is stored, for a message about damage: its topic, and the database that has it.
+    package var place: String?
 
     public init(
         partition: Int, baseOffset: Int64, count: Int, times: ClosedRange<EventTime>, encoding: BatchEncoding,

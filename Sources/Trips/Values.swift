@@ -28,15 +28,6 @@ public struct PackedDecimal: Sendable, Hashable {
         return (mantissa >= 0 ? mantissa &+ half : mantissa &- half) / divisor
     }
 
-    /// The greatest whole number whose millionths are an integer still.
-    static let greatestWhole: Int64 = .max / 1_000_000
-
-    /// Whether `millionths` is what the digits say: each cell of a file is so, and each stored one that is not damaged.
-    var hasMillionths: Bool {
-        let limit = Self.greatestWhole.multipliedReportingOverflow(by: Self.powersOfTen[scale])
-        return limit.overflow || mantissa.magnitude <= limit.partialValue
-    }
-
     static let powersOfTen: [Int64] = (0...18).map { (0..<$0).reduce(1) { power, _ in power * 10 } }
 }
 

@@ -25,7 +25,7 @@ public struct WallTime: Sendable, Hashable {
     @inlinable public static var outOfRange: Int64 { Int64.min + 2 }
 
     /// The cells of the years 2000…2100, whatever their form.
-    static let cells: ClosedRange<Int64> = 946_684_800 << 8...4_133_980_800 << 8 - 1
+    static let cells = validSeconds.lowerBound << 8...validSeconds.upperBound << 8 - 1
 
     /// Whether the form is one that some source writes; each other one would be written as one of them.
     var hasKnownForm: Bool { form < 0x10 || (0x80..<0xa0).contains(form) || form == 0xff }

@@ -59,39 +59,25 @@ enum TripFileOptions {
             from: from, to: to, limit: arguments.integer("limit").map(Int.init), zone: zone)
     }
 
-    /// The fields of `plans` without which files are refused. Ride-hailing files lack some by their nature: a query that comes with
-    /// taxi-cli has nothing to count there then, while one that somebody declared is a mistake.
-    ///
-    /// - Parameter say: told which queries will stay empty, a sentence a file.
-    /// - Throws: as `CSVHeader(path:)`.
-    static func required(
-        _ plans: [QueryPlan], _ files: [String], say: (String) throws -> Void = { _ in }
-    ) throws -> TripFieldSet {
+    /// The fields that only queries which come with taxi-cli need: where files of a kind never have them, such a query has nothing to
+    /// count, while one that somebody declared is a mistake.
+    static func optional(_ plans: [QueryPlan]) throws -> TripFieldSet {
         let shipped = Set(try QueryCatalog.load(analytics: true).map(\.name))
-        var required = plans.reduce(into: TripFieldSet()) { $0.formUnion($1.fields) }
-        // A pipe's first line could not be read again.
-        for file in files where isRegular(file) {
-            let header = try CSVHeader(path: file)
-            let lacks = header.kind.lacks
-            let idle = plans.filter { shipped.contains($0.name) && !$0.fields.isDisjoint(with: lacks) }
-            guard !idle.isEmpty else { continue }
-            let own = plans.filter { !shipped.contains($0.name) }.reduce(into: TripFieldSet()) {
-                $0.formUnion($1.fields)
-            }
-            required.subtract(lacks.subtracting(own))
-            let queries = idle.map { plan in
-                "\(plan.name) (\(plan.fields.intersection(lacks).fields.map(\.name).joined(separator: ", ")))"
-            }
-            try say(
-                "\(header.file): \(header.kind.words) lack what these queries count by: \(queries.joined(separator: ", "))"
-            )
+        func fields(_ areShipped: Bool) -> TripFieldSet {
+            plans.filter { shipped.contains($0.name) == areShipped }.reduce(into: []) { $0.formUnion($1.fields) }
         }
-        return required
+        return fields(true).subtracting(fields(false))
     }
 
-    private static func isRegular(_ path: String) -> Bool {
-        var status = stat()
-        return path != "-" && stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+    /// Which queries count by what files of this kind never have; nil where none does.
+    static func idleQueries(_ plans: [QueryPlan], _ header: CSVHeader) -> String? {
+        let lacks = header.kind.lacks
+        let queries = plans.filter { !$0.fields.isDisjoint(with: lacks) }.map { plan in
+            "\(plan.name) (\(plan.fields.intersection(lacks).fields.map(\.name).joined(separator: ", ")))"
+        }
+        guard !queries.isEmpty else { return nil }
+        return
+            "\(header.file): \(header.kind.words) lack what these queries count by: \(queries.joined(separator: ", "))"
     }
 
     /// How far ahead of the clock an event time may be.

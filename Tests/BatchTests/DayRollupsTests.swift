@@ -97,7 +97,7 @@ import Trips
     @Test(arguments: [
         (
             "hotspotcommunitywindow", "{\"8\":",
-            "stored_hotspotcommunitywindow, window 1710050400000: groups byte 6 is not an integer of up to 15 digits"
+            "stored_hotspotcommunitywindow, window 1710050400000: groups byte 6 is not an integer of 64 bits"
         ),
         (
             "hotspotwindow", "{\"-1\":3}",

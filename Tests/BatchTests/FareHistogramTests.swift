@@ -72,6 +72,6 @@ import Trips
             (9_007_199_254_740_993, 2, 4_503_599_627_370_497),
         ] as [(Int64, Int64, Int64)])
     func roundsHalfUpWithoutFloatingPoint(dividend: Int64, divisor: Int64, quotient: Int64) {
-        #expect(roundedQuotient(dividend, divisor) == quotient)
+        #expect(roundedQuotient(Int128(dividend), Int128(divisor)) == Int128(quotient))
     }
 }

@@ -27,6 +27,136 @@ import Testing
         }
     }
 
+    /// A damage that no command may pass over, a command that meets it, and what the message says.
+    struct Named: Sendable, CustomTestStringConvertible {
+        var sql: String
+        var isTopics = false
+        var command: [String]
+        var says: String
+        var testDescription: String { sql }
+
+        /// 0 where it only must not take for ever.
+        var code: Int32
+
+        init(_ sql: String, isTopics: Bool = false, _ command: [String], says: String, code: Int32 = 65) {
+            (self.sql, self.isTopics, self.command, self.says, self.code) = (sql, isTopics, command, says, code)
+        }
+    }
+
+    static let stream = ["stream", "--until-end"]
+    static let analytics = ["stream", "--until-end", "--queries", "analytics"]
+    static let tail = ["topic", "tail", "ingestData", "--from-beginning"]
+    static let named = [
+        Named(
+            "UPDATE batches SET count = count + 1", isTopics: true, tail, says: "a stored batch is damaged: its "),
+        Named(
+            "UPDATE batches SET count = count - 1 WHERE base_offset = 0", isTopics: true, tail,
+            says: "at offset 0 of partition 0, topic \"chicago_ingestData\" (database \""),
+        Named(
+            "UPDATE batches SET count = 1000000000", isTopics: true, tail,
+            says: "table batches, column count (base_offset 0, slot "),
+        Named(
+            "DELETE FROM batches WHERE base_offset = 400", isTopics: true, tail,
+            says: "table batches has no batch with offset 400 of topic \"chicago_ingestData\", partition 0"),
+        Named(
+            "UPDATE partitions SET start_offset = -1", isTopics: true, ["status"],
+            says: "table partitions, column start_offset (slot "),
+        Named(
+            "UPDATE partitions SET end_offset = 9223372036854775807", isTopics: true, ["topic", "list"],
+            says: "table partitions, column end_offset"),
+        Named(
+            "UPDATE batches SET first_time = 9223372036854775807", isTopics: true, ["topic", "describe", "ingestData"],
+            says: "column first_time holds 9223372036854775807"),
+        Named(
+            "UPDATE topics SET retention_ms = 'x' WHERE name = 'chicago_kept'", isTopics: true, ["topic", "list"],
+            says: "table topics, column retention_ms holds \"x\""),
+        Named(
+            "UPDATE checkpoints SET state = json_set(state, '$.generation', 9223372036854775807)", stream,
+            says: "table checkpoints, column state (stream \"sumFareWindow\"): generation is out of range"),
+        Named(
+            "UPDATE checkpoints SET state = json_set(state, '$.counts.late', -1)", ["status"],
+            says: "counts is out of range"),
+        Named(
+            "UPDATE checkpoints SET state = x'00' WHERE stream = 'tripsTotal'", stream,
+            says: "table checkpoints, column state (stream \"tripsTotal\") holds a blob of 1 bytes and not a text"),
+        Named(
+            "UPDATE producers SET fence_epoch = 'x' WHERE name = 'produce'", isTopics: true,
+            ["produce", "one.csv", "--max", "--clock", "start"], says: "column epoch holds "),
+        Named(
+            "UPDATE stored_faredistribution SET window_start_ms = 0 WHERE rowid = (SELECT min(rowid) FROM stored_faredistribution)",
+            ["batch", "--retain-windows", "1d"], says: "", code: 0),
+        Named(
+            "UPDATE stored_hotspotwindow SET groups = json_set(groups, '$.\"999999\"', 1) WHERE closed = 0", stream,
+            says: "groups that the query has: 999999"),
+        Named(
+            "UPDATE stored_hotspotwindow SET groups = '{' WHERE closed = 0", stream, says: "not the groups of a window"),
+        Named(
+            "UPDATE stored_hotspotwindow SET groups = '{\"0\":\"x\"}' WHERE closed = 0", stream,
+            says: "column groups (window_start_ms "),
+        Named(
+            "UPDATE stored_paidhours SET groups = '{\"0\":[1,{\"1\":\"x\"},1,1,1]}' WHERE closed = 0", stream,
+            says: "table stored_paidhours, column groups"),
+        Named(
+            "UPDATE stored_sumfarewindow SET window_start_ms = 9223372036854775807 WHERE rowid = (SELECT max(rowid) FROM stored_sumfarewindow)",
+            stream, says: "table stored_sumfarewindow, column window_start_ms"),
+        Named(
+            "UPDATE keys_hotspotwindow SET id = 5000 WHERE id = 1", stream,
+            says: "table keys_hotspotwindow, column id holds"),
+        Named(
+            "UPDATE outbox SET last_time = first_time - 1, sequence = 1000000", analytics,
+            says: "table outbox, column first_time"),
+        Named("UPDATE outbox SET count = 0, sequence = 1000000", analytics, says: "table outbox, column count holds 0"),
+        Named(
+            "UPDATE outbox SET count = 1000, sequence = 1000000", analytics,
+            says: "and not the payload of 1000 records"),
+        Named("UPDATE alert_states SET matching = -5", stream, says: "table alert_states, column matching"),
+        Named(
+            "UPDATE stored_alerts SET raised_ms = 'x'", ["alert", "history"],
+            says: "table stored_alerts, column raised_ms"),
+        Named("UPDATE stored_alerts SET params = '[1]'", ["alert", "history"], says: "not a JSON object of texts"),
+        Named(
+            "UPDATE run_records SET started_ms = -9223372036854775808", ["status"],
+            says: "table run_records, column started_ms"),
+        Named(
+            "UPDATE settings SET value = 'Nowhere'", ["status"],
+            says: "column value (name \"zone\") holds \"Nowhere\" and not a time zone"),
+        Named(
+            "UPDATE stored_tripstotal SET trips_total = 9223372036854775807", ["batch"],
+            says: "table stored_tripstotal, column trips_total"),
+        Named(
+            "UPDATE OR IGNORE day_area SET area = -9223372036854775808; DELETE FROM rolled_months", ["batch"],
+            says: "table day_area, column area"),
+        Named(
+            "UPDATE batch_fare_trend SET trips = -1", ["report", "report.html"],
+            says: "column trips (period \"2024-01\") holds -1"),
+        Named(
+            "UPDATE stored_workflow_runs SET interval_end_ms = -9223372036854775808", ["workflow", "runs"],
+            says: "table stored_workflow_runs, column interval_end_ms"),
+        Named("DROP TABLE stored_tripstotal", ["show", "tripstotal"], says: "no such table"),
+        Named("PRAGMA user_version = -1", ["status"], says: "its version is -1"),
+    ]
+
+    @Test(arguments: named) func saysWhatIsDamaged(_ damage: Named) throws {
+        let damaged = try Self.tenant.get().copy()
+        try Connection(path: damage.isTopics ? damaged.topicsPath : damaged.resultsPath).execute(damage.sql)
+        let ending = try damaged.start(damage.command).wait(timeout: 60)
+        #expect(ending.code == damage.code, "\(ending.code) \(ending.errors)")
+        #expect(damage.says.isEmpty || ending.errors.contains(damage.says), "\(ending.errors)")
+    }
+
+    /// The pages themselves contradict each other: the message has SQLite's own word for it.
+    @Test func saysWhatTheIntegrityCheckFinds() throws {
+        let damaged = try Self.tenant.get().copy()
+        let url = URL(fileURLWithPath: damaged.resultsPath)
+        var bytes = try Data(contentsOf: url)
+        // The header of each page of tables and indexes but the first.
+        for page in 1..<bytes.count / 4096 { bytes[page * 4096] = 77 }
+        try bytes.write(to: url)
+        let ending = try damaged.run("status")
+        #expect(ending.code == 65)
+        #expect(ending.errors.contains("PRAGMA integrity_check says: "), "\(ending.errors)")
+    }
+
     @Test func aFlippedByteEndsNoCommandByASignal() throws {
         let tenant = try Self.tenant.get()
         let commands = try tenant.commands()

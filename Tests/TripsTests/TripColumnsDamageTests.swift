@@ -87,14 +87,11 @@ import Testing
     @Test func cellsAtTheEndsOfTheirRangesComeBack() throws {
         let batch = TripBatch(capacity: 3)
         let times = [WallTime.cells.lowerBound | 0x0f, WallTime.cells.upperBound, nullCell]
-        let miles = [
-            PackedDecimal(mantissa: PackedDecimal.greatestWhole, scale: 0).cell,
-            PackedDecimal(mantissa: -1, scale: 15).cell,
-        ]
+        let miles = [PackedDecimal(mantissa: 9_000, scale: 0).cell, PackedDecimal(mantissa: 1, scale: 15).cell]
         for row in 0..<3 {
             batch.column(.startTimestamp)[row] = times[row]
             batch.column(.miles)[row] = row < 2 ? miles[row] : nullCell
-            batch.column(.fare)[row] = [.max, .min + 1, 0][row]
+            batch.column(.fare)[row] = [9_000_000, -9_000_000, 0][row]
             batch.eventTimes[row] = [RFC3339.range.lowerBound, 0, RFC3339.range.upperBound][row]
         }
         (batch.count, batch.fields) = (3, [.init(.startTimestamp), .init(.miles), .init(.fare)])
@@ -103,6 +100,9 @@ import Testing
         for field in [TripField.startTimestamp, .miles, .fare] {
             #expect((0..<3).map { decoded.column(field)[$0] } == (0..<3).map { batch.column(field)[$0] })
         }
+        batch.column(.fare)[0] += 1
+        #expect(throws: Problem.self) { try Self.decode(encoder.encode(batch)) }
+        batch.column(.fare)[0] = 0
         batch.eventTimes[0] -= 1
         #expect(throws: Problem.self) { try Self.decode(encoder.encode(batch)) }
     }

@@ -94,6 +94,7 @@ struct DeclaredResults {
             }
         } catch {
             guard error.code == .statement else { throw error }
+            if error.message == "integer overflow" { throw overflow(in: period) }
             throw analysis.problem("\(error.message) (in period \(period))", atByte: error.offset)
         }
         if let unstorable {
@@ -112,6 +113,24 @@ struct DeclaredResults {
         case .real(let number): !number.isFinite
         case .null, .integer, .text: false
         }
+    }
+
+    /// SQLite does not say which sum it was: the lines that add up whole numbers are named.
+    private func overflow(in period: Period) -> Problem {
+        let sums = analysis.sql.lowercased().split(separator: "\n", omittingEmptySubsequences: false).enumerated()
+            .filter { !$0.element.hasPrefix("--") && $0.element.contains("sum(") }.map { $0.offset + 1 }
+        let columns = analysis.columns.filter { column in
+            sums.contains { line in
+                analysis.sql.split(separator: "\n", omittingEmptySubsequences: false)[line - 1].contains(column)
+            }
+        }
+        var problem = analysis.problem(
+            "a sum in period \(period) leaves 64 bits"
+                + (columns.isEmpty ? "" : ": of \(columns.joined(separator: " or "))"),
+            line: sums.first ?? 1,
+            hint: "sum(1.0 * x) adds up in floating point; taxi-cli audit shows whether x is right.")
+        problem.code = .badData
+        return problem
     }
 
     private static func value(of parameter: String?, _ period: Period) -> SQLValue {

@@ -36,14 +36,10 @@ extension AggregatePlan {
     /// `sum / count`, half away from zero, brought from the unit's places to the result's.
     private func mean(sum: Int64, count: Int64) -> Int64 {
         let shift = decimals - unit.decimals
-        if shift <= 0 { return Self.divide(sum, by: count &* Int64(Self.power(-shift))) }
-        let factor = Int64(Self.power(shift))
-        return (sum / count) &* factor &+ Self.divide((sum % count) &* factor, by: count)
-    }
-
-    private static func divide(_ value: Int64, by divisor: Int64) -> Int64 {
+        let dividend = Int128(sum) * (shift > 0 ? Int128(Self.power(shift)) : 1)
+        let divisor = Int128(count) * (shift < 0 ? Int128(Self.power(-shift)) : 1)
         // An exact half needs an even divisor, so adding half of it rounded down is enough.
-        (value < 0 ? value &- divisor / 2 : value &+ divisor / 2) / divisor
+        return Int64(clamping: (dividend + (dividend < 0 ? -(divisor / 2) : divisor / 2)) / divisor)
     }
 
     private static func power(_ exponent: Int) -> Double { (0..<exponent).reduce(1) { power, _ in power * 10 } }

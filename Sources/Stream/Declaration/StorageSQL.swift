@@ -42,11 +42,15 @@ enum StorageSQL {
     }
 
     /// `sum / count` as an integer of `shift` more (or fewer) decimal places, half away from zero.
+    ///
+    /// Whole quotient and remainder apart: a product with the whole sum would leave 64 bits, and SQLite would go on in floating point.
     private static func mean(sum: String, count: String, shift: Int) -> String {
-        let dividend = shift > 0 ? "\(sum) * \(power(shift))" : sum
         let divisor = shift < 0 ? "(\(count) * \(power(-shift)))" : count
+        let rest = "(\(sum)) % \(divisor)" + (shift > 0 ? " * \(power(shift))" : "")
+        let whole = "(\(sum)) / \(divisor)" + (shift > 0 ? " * \(power(shift))" : "")
         // An exact half needs an even divisor, so adding half of it rounded down is enough.
-        return "(\(dividend) + CASE WHEN \(sum) < 0 THEN -(\(divisor) / 2) ELSE \(divisor) / 2 END) / \(divisor)"
+        return
+            "(\(whole) + (\(rest) + CASE WHEN \(sum) < 0 THEN -(\(divisor) / 2) ELSE \(divisor) / 2 END) / \(divisor))"
     }
 
     /// What stands for the first bucket up to which at least `share` of the histogram's values are counted.

@@ -1,3 +1,4 @@
+import Problems
 import Topics
 import Trips
 
@@ -44,7 +45,10 @@ final class EpochCutter {
     }
 
     /// Closes the windows that end at or before `watermark`; marks the others as unchanged.
-    func cut(watermark: Int64) -> QueryOutput {
+    ///
+    /// - Throws: `Problem(.badData)` where a sum left 64 bits.
+    func cut(watermark: Int64) throws(Problem) -> QueryOutput {
+        try state.requireNoOverflow()
         var builder = MessageBuilder(plan: plan, zone: zone, expectedMessages: lastSize.messages)
         var output = QueryOutput(query: query, messages: ResultColumns(columns: []))
         output.rows.stride = packsGroups ? 0 : plan.words

@@ -1,3 +1,4 @@
+import Problems
 import Trips
 
 /// What became of the records that a query was shown: `consumed = aggregated + late + skipped + filtered`.
@@ -32,6 +33,8 @@ final class QueryState {
     var counts = QueryCounts()
     /// Windows that end at or before it are closed, whatever the watermark: the end of a bounded run closed them.
     var closedUntil = EventTime.min
+    /// A sum that left 64 bits, and the window that it is of; nothing of the state counts then.
+    private(set) var overflow: (word: Int, window: EventTime)?
     /// How far the conditions of its alerts are, by alert and group, where the state was loaded; from then on the cutter knows.
     var alertProgress: [String: [Int64: AlertProgress]] = [:]
 
@@ -278,13 +281,14 @@ extension QueryState {
         for index in 0..<updates.count {
             let word = updates[index].word
             switch updates[index].kind {
-            case .count: words[word] &+= 1
+            case .count: add(1, to: words, word, window)
             case .countField:
-                if !isNull(columns[index][row], updates[index]) { words[word] &+= 1 }
+                if !isNull(columns[index][row], updates[index]) { add(1, to: words, word, window) }
             case .sum:
                 let value = columns[index][row]
                 if value != nullCell {
-                    words[word] &+= value
+                    add(value, to: words, word, window)
+                    // The sum's own check is enough: a count that nears 64 bits is none of ours.
                     words[word &+ 1] &+= 1
                 }
             case .least:
@@ -304,6 +308,19 @@ extension QueryState {
         }
     }
 
+    /// Adds to a sum; one that leaves 64 bits is noted, and `EpochCutter` tells of it before anything of the epoch is stored.
+    @inline(__always)
+    private func add(_ value: Int64, to words: UnsafeMutablePointer<Int64>, _ word: Int, _ window: WindowPointer) {
+        let (sum, isOver) = words[word].addingReportingOverflow(value)
+        words[word] = sum
+        if isOver { noteOverflow(of: word, window.pointee.start) }
+    }
+
+    @inline(never)
+    private func noteOverflow(of word: Int, _ window: EventTime) {
+        if overflow == nil { overflow = (word, window) }
+    }
+
     @inline(__always)
     private func isNull(_ cell: Int64, _ update: Update) -> Bool {
         update.field?.kind == .string ? TextCell(cell: cell).isEmpty : cell == nullCell
@@ -315,6 +332,7 @@ extension QueryState {
 extension QueryState {
     /// Adds what another worker's state of the same query holds, and empties that.
     func merge(_ other: QueryState) {
+        if overflow == nil { overflow = other.overflow }
         counts += other.counts
         other.counts = QueryCounts()
         let translated = plan.keysTable == nil ? nil : other.keys.keys.map(keys.id)
@@ -329,7 +347,8 @@ extension QueryState {
                 if !plan.window.isWindowed { target.pointee.groupChanged[entry] = true }
                 entries.append(entry)
                 add(
-                    source.pointee.words + index * windows.stride, to: target.pointee.words + entry * windows.stride)
+                    source.pointee.words + index * windows.stride, to: target.pointee.words + entry * windows.stride,
+                    target)
             }
             for (key, count) in source.pointee.histograms {
                 let entry = Int32(entries[Int(key.entry)])
@@ -340,19 +359,42 @@ extension QueryState {
         other.windows.removeAll()
     }
 
-    private func add(_ source: UnsafePointer<Int64>, to target: UnsafeMutablePointer<Int64>) {
+    private func add(
+        _ source: UnsafePointer<Int64>, to target: UnsafeMutablePointer<Int64>, _ window: WindowPointer
+    ) {
         for update in updates {
             let (value, old) = (source[update.word], target[update.word])
             switch update.kind {
-            case .count, .countField: target[update.word] = old &+ value
+            case .count, .countField: add(value, to: target, update.word, window)
             case .sum:
-                target[update.word] = old &+ value
-                target[update.word + 1] &+= source[update.word + 1]
+                add(value, to: target, update.word, window)
+                add(source[update.word + 1], to: target, update.word + 1, window)
             case .least:
                 if value != nullCell, old == nullCell || value < old { target[update.word] = value }
             case .greatest: target[update.word] = max(old, value)
             case .histogram: break
             }
         }
+    }
+}
+
+// MARK: - Sums that leave 64 bits
+
+extension QueryState {
+    /// - Throws: `Problem(.badData)` that names query, aggregate and window where a sum left 64 bits.
+    func requireNoOverflow() throws(Problem) {
+        guard let overflow else { return }
+        var word = 0
+        let aggregate = plan.aggregates.first { aggregate in
+            defer { word += aggregate.words }
+            return word + aggregate.words > overflow.word
+        }
+        let name = aggregate?.name ?? ""
+        let column = aggregate?.field?.name
+        let window = plan.window.isWindowed ? ", in the window from \(zone.iso(ms: overflow.window))" : ""
+        throw Problem(
+            .badData, "query \"\(plan.name)\": the sums of \"\(name)\" leave 64 bits\(window)",
+            hint: (column.map { "Look for values of \($0) that no trip has, and leave them out with \"where\". " } ?? "")
+                + "Nothing of this epoch is stored; stream --from-beginning computes the query anew.")
     }
 }

@@ -57,12 +57,12 @@ extension AheadRecords {
             "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'ahead_records'")
         guard isThere?.integer == 1 else { return [] }
         return try connection.rows(
-            "SELECT partition, first, next FROM ahead_records WHERE query = ? AND source = ? ORDER BY partition, first",
+            "SELECT partition, first, next, query, source FROM ahead_records WHERE query = ? AND source = ? ORDER BY partition, first",
             .text(query), .text(source)
         ) { row throws(SQLiteError) in
-            let first = row.integer(1)
+            let next = try row.integer(2, in: .counts)
             return AheadRecords(
-                partition: Int(truncatingIfNeeded: row.integer(0)), offsets: first..<max(first, row.integer(2)))
+                partition: Int(try row.integer(0, in: 0...9_999)), offsets: try row.integer(1, in: 0...next)..<next)
         }
     }
 }

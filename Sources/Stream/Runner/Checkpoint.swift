@@ -60,6 +60,7 @@ extension QueryCheckpoint {
             if position.offsets.contains(where: { isWrong(.counts, $0) }) { return "positions of \(source): offsets" }
             if position.newest.contains(where: { isWrong(.times, $0) }) { return "positions of \(source): newest" }
             if isWrong(.counts, position.rejects) { return "positions of \(source): rejects" }
+            if isWrong(.times, position.startedMs) { return "positions of \(source): startedMs" }
             if max(position.offsets.count, position.newest.count) > 10_000 { return "positions of \(source)" }
         }
         return nil

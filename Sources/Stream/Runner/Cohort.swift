@@ -423,7 +423,7 @@ extension Cohort {
             }
         }
         guard recordsInEpoch > 0 || tracker.watermark > before || closesMore else { return }
-        var outputs = cutters.map { $0.cut(watermark: closing) }
+        var outputs = try cutters.map { try $0.cut(watermark: closing) }
         for query in outputs.indices { outputs[query].newest = newest ?? 0 }
         for (query, output) in outputs.enumerated() { results[query] += output.results }
         epochs += 1

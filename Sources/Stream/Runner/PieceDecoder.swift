@@ -25,10 +25,10 @@ final class PieceDecoder {
             let skip = Int(min(max(0, firstOffset - stored.baseOffset), Int64(stored.count)))
             switch stored.encoding {
             case .trips:
-                try stored.payload.withUnsafeBytes { bytes in
-                    try columns.decode(bytes, fields: fields, into: batch)
+                let isWhole = stored.payload.withUnsafeBytes { bytes in
+                    (try? columns.decode(bytes, fields: fields, into: batch)) != nil
                 }
-                guard batch.count == stored.count else { throw stored.damage }
+                guard isWhole, batch.count == stored.count else { throw stored.damage }
                 return (batch, skip)
             case .records:
                 try decodeRecords(stored, skip, topic, &rejects)

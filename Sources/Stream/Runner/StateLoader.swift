@@ -144,7 +144,7 @@ extension QueryState {
             switch (column.kind, value) {
             case (.histogram, .histogram(let buckets)):
                 for (name, count) in buckets {
-                    guard let bucket = Int64(name), Self.buckets.contains(bucket), ClosedRange.counts.contains(count)
+                    guard let bucket = Int64(name), FareBucket.all.contains(bucket), ClosedRange.counts.contains(count)
                     else { throw damage(index, "a histogram") }
                     window.pointee.histograms[.init(entry: Int32(entry), histogram: histogram, bucket: bucket)] = count
                 }
@@ -162,8 +162,6 @@ extension QueryState {
             }
         }
     }
-
-    private static let buckets = FareBucket.all
 
     func end(ofWindowFrom start: Int64) -> Int64 { plan.window.end(ofWindowFrom: start, zone: zone) }
 }

@@ -135,10 +135,12 @@ extension StreamStatus {
         var counts: [String: Int64] = [:]
         let rows = try connection.rows(
             """
-            SELECT counter, sum(value) FROM ledger WHERE kind = 'stream' AND query = ?1 AND counter IN ('aggregated', 'late')
+            SELECT counter, sum(value) AS value FROM ledger WHERE kind = 'stream' AND query = ?1 AND counter IN ('aggregated', 'late')
             AND run_id = (SELECT max(run_id) FROM ledger WHERE kind = 'stream' AND query = ?1) GROUP BY counter
             """, .text(query)
-        ) { row throws(SQLiteError) in (counter: row.text(0), value: row.integer(1)) }
+        ) { row throws(SQLiteError) in
+            (counter: try row.storedText(0), value: try row.integer(1, in: .counts))
+        }
         for row in rows { counts[row.counter] = row.value }
         let late = counts["late", default: 0]
         return rows.isEmpty ? nil : (late, late + counts["aggregated", default: 0])

@@ -58,6 +58,7 @@ enum EmbeddedSchema {
                 .badData, "\"\(connection.path)\" is a database, but holds no topics",
                 hint: "Move it away, or choose another home with --home.")
         }
+        guard found >= 0 else { throw connection.damage("its version is \(found)") }
         guard found <= version else {
             throw Problem(
                 .configuration, "\"\(connection.path)\" was written by a newer taxi-cli (topics version \(found))",

@@ -166,9 +166,11 @@ extension EmbeddedTopicReader {
         let place = "topic \"\(topic)\", partition \(partition), offset \(base)"
         let payload = try payload(findBatch.integer(6, in: .anything), at: place)
         guard try checksum(of: payload) == findBatch.integer(5, in: .anything) else { throw damaged(place) }
-        return StoredBatch(
+        var batch = StoredBatch(
             partition: partition, baseOffset: base, count: Int(count), times: first...last, encoding: encoding,
             payload: payload)
+        batch.place = "topic \"\(topic)\" (database \"\(connection.path)\")"
+        return batch
     }
 
     private func missing(_ offset: Int64, _ partition: Int) -> SQLiteError {

@@ -47,7 +47,8 @@ final class EmbeddedTopicWriter: TopicWriter {
                     """, .text(producer)
                 ) { row throws(SQLiteError) -> (epoch: Int64, last: ProducerMark?) in
                     let epoch = try row.integer(0, in: .counts)
-                    guard let last = try row.optionalInteger(1, in: .counts) else { return (epoch, nil) }
+                    // Each mark was stored under an epoch that had been given out before this one.
+                    guard let last = try row.optionalInteger(1, in: 0...max(0, epoch - 1)) else { return (epoch, nil) }
                     return (
                         epoch,
                         ProducerMark(

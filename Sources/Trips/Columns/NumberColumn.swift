@@ -113,10 +113,8 @@ package enum NumberColumn {
         package var isNullable = true
         /// Whether a cell of the range is one, where the range alone cannot say.
         package var isValid: (@Sendable (Int64) -> Bool)?
-        /// Cells of the range that need not be asked about.
-        package var plain: ClosedRange<Int64>?
-        /// Cells that differ by a multiple of it are all valid, or none is; 0 for none such.
-        package var stride: Int64 = 0
+        /// Of cells that differ by multiples of it, all are valid if the least and the greatest are.
+        package var stride: Int64 = 1
 
         package init(_ range: ClosedRange<Int64>, isNullable: Bool = true) {
             (self.range, self.isNullable) = (range, isNullable)
@@ -133,8 +131,7 @@ package enum NumberColumn {
         /// Whether cells from `base` to `top`, in steps, still have to be looked at one by one.
         func asksEach(_ base: Int64, _ top: Int64, _ step: Int64) -> Bool {
             guard let isValid else { return false }
-            if let plain, plain.contains(base), plain.contains(top) { return false }
-            return stride == 0 || step % stride != 0 || !isValid(base)
+            return step % stride != 0 || !isValid(base) || !isValid(top)
         }
     }
 

@@ -144,22 +144,24 @@ public struct TripColumnsDecoder {
 }
 
 extension TripField {
-    /// What the cells of a column of numbers or times may be.
+    /// What the cells of a column of numbers or times may be: see `bounds`.
     fileprivate var domain: NumberColumn.Domain {
-        switch kind {
-        case .timestamp:
+        guard let bounds else {
             var domain = NumberColumn.Domain(WallTime.cells)
             domain.isValid = { WallTime(cell: $0).hasKnownForm }
             // The form is the lowest byte.
             domain.stride = 256
             return domain
+        }
+        switch kind {
+        case .money: return NumberColumn.Domain(bounds.least * 100...bounds.greatest * 100)
         case .decimal:
             var domain = NumberColumn.Domain.anything
-            domain.isValid = { PackedDecimal(cell: $0).hasMillionths }
-            let plain = PackedDecimal.greatestWhole << 4
-            domain.plain = -plain...plain
+            domain.isValid = allows
+            // The scale is the lowest four bits.
+            domain.stride = 16
             return domain
-        default: return .anything
+        default: return NumberColumn.Domain(bounds.least...bounds.greatest)
         }
     }
 }

@@ -40,7 +40,7 @@ final class EventOrderReader: RowReader {
         var headers: [CSVHeader] = []
         for (index, path) in paths.enumerated() {
             let header = try CSVHeader(sample: files.sample(of: index), file: InputBytes.name(of: path))
-            try header.require(options.requiredFields, for: options.purpose)
+            try options.check(header)
             warnings += columnWarnings(header)
             headers.append(header)
         }
@@ -239,7 +239,7 @@ extension EventOrderReader {
             let outcome = framer.fill(
                 rows, limit: rows.capacity, until: range.upperBound, isLast: true, rejects: &rejects)
             if case .header(let header) = outcome {
-                try header.require(indexer.options.requiredFields, for: indexer.options.purpose)
+                try indexer.options.check(header)
                 decoder = begin(file, at: framer.offset, header, indexer.options)
                 framer = framer.goingOn(under: header)
                 continue

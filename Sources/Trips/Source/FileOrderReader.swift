@@ -96,7 +96,7 @@ final class FileOrderReader: RowReader {
     ) throws(Problem) -> Input {
         let sample = UnsafeBufferPointer(start: source, count: min(count, CSVHeader.sampleSize))
         let header = try CSVHeader(sample: sample, file: name)
-        try header.require(options.requiredFields, for: options.purpose)
+        try options.check(header)
         return Input(
             owner: owner, stream: stream,
             framer: CSVFramer(
@@ -107,7 +107,7 @@ final class FileOrderReader: RowReader {
 
     /// Rows below a header that stands further down are read by that one.
     private func goOn(under header: CSVHeader) throws(Problem) {
-        try header.require(options.requiredFields, for: options.purpose)
+        try options.check(header)
         current!.framer = current!.framer.goingOn(under: header)
         current!.decoder = CSVDecoder(header: header, fields: fields, eventTime: nil, capacity: rows.capacity)
     }

@@ -65,7 +65,7 @@ struct FilePacker: ~Copyable {
                 guard !workers[packer].hasTooManyTexts else { return false }
                 for var next in piece.headers {
                     next.line += Int(line)
-                    try next.require(options.requiredFields, for: options.purpose)
+                    try options.check(next)
                     header = next
                 }
                 try take(piece, by: packer, line)

@@ -45,7 +45,7 @@ final class PackedOrderReader: RowReader {
         var headers: [CSVHeader] = []
         for (index, path) in paths.enumerated() {
             let header = try CSVHeader(sample: files.sample(of: index), file: InputBytes.name(of: path))
-            try header.require(options.requiredFields, for: options.purpose)
+            try options.check(header)
             headers.append(header)
         }
         header = headers[0]

@@ -1,3 +1,5 @@
+import Problems
+
 /// Which moment of a trip is its event time.
 public enum EventClock: String, Sendable, CaseIterable {
     /// The wall clock at sending, as a live source would stamp it.
@@ -42,6 +44,8 @@ public struct TripSourceOptions: Sendable {
     /// Columns without which a file is refused, besides the clock's; `purpose` says in the message what for.
     public var required: TripFieldSet
     public var purpose: String
+    /// Those of `required` that a file may lack whose kind never has them, such as a payment type in ride-hailing files.
+    public var optional: TripFieldSet = []
     public var zone: ZoneClock
     /// So many trips are passed over, since an earlier run has delivered them.
     public var skip: Int
@@ -71,6 +75,11 @@ public struct TripSourceOptions: Sendable {
         if spread == .byDuration { fields.formUnion(TripFieldSet(.seconds)) }
         if cleaning != nil { fields.formUnion(TripFieldSet([.fare, .total, .miles, .seconds])) }
         return fields
+    }
+
+    /// - Throws: as `CSVHeader.require`, where a file with this header lacks what is needed.
+    func check(_ header: CSVHeader) throws(Problem) {
+        try header.require(requiredFields.subtracting(optional.intersection(header.kind.lacks)), for: purpose)
     }
 
     var requiredFields: TripFieldSet {

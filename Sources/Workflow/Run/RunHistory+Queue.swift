@@ -32,9 +32,9 @@ extension RunHistory {
     func entered(_ workflow: String) throws -> (until: EventTime, start: EventTime?)? {
         try explaining("looking at a schedule") {
             try connection.rows(
-                "SELECT until_ms, start_ms FROM workflow_schedules WHERE workflow = ?", .text(workflow)
+                "SELECT until_ms, start_ms, workflow FROM workflow_schedules WHERE workflow = ?", .text(workflow)
             ) { row throws(SQLiteError) in
-                (try row.integer(0, in: .times), row.isNull(1) ? nil : try row.integer(1, in: .times))
+                (try row.integer(0, in: .times), try row.optionalInteger(1, in: .times))
             }.first
         }
     }

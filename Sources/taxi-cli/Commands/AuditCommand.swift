@@ -138,13 +138,13 @@ enum AuditCommand {
                 hint: "Audit against the topic, which keeps the times that the replay stamped: --from topic.")
         }
         read.purpose = "the audit"
+        read.optional = try TripFileOptions.optional(plans)
         let options = read
-        let required = try TripFileOptions.required(plans, files)
         let maxAheadMs = TripFileOptions.maxAheadMs(arguments)
         let nowMs = SystemClock().nowMs
         return .files(identity: try TripFileOptions.identity(of: files, options)) { fields, startedMs in
             var options = options
-            (options.fields, options.required) = (fields, required.intersection(fields))
+            (options.fields, options.required) = (fields, fields)
             options.ahead = MaxAhead(nowMs: startedMs ?? nowMs, aheadMs: maxAheadMs)
             defer { line.clear() }
             return try TripSource(paths: files, options: options) { done, total in

@@ -201,7 +201,8 @@ enum StreamCommand {
         }
         let needed = plans.reduce(into: TripFieldSet()) { $0.formUnion($1.fields) }
         read.fields = arguments.text("late") == StreamOptions.LatePolicy.deadLetter.rawValue ? .all : needed
-        read.required = try TripFileOptions.required(plans, files) { try arguments.say($0) }
+        read.required = needed
+        read.optional = try TripFileOptions.optional(plans)
         read.purpose =
             plans.count == 1 ? "query \(plans[0].name)" : "the queries \(plans.map(\.name).joined(separator: ", "))"
         // Before the first look at a file: from here on all must stay as they are.
@@ -218,6 +219,7 @@ enum StreamCommand {
             }
             line.clear()
             for warning in source.warnings { try? arguments.sayVerbosely("warning: \(warning)") }
+            if let idle = TripFileOptions.idleQueries(plans, source.header) { try? arguments.say(idle) }
             return source
         }
     }
