@@ -127,6 +127,8 @@ struct BatchComparison {
         _ left: inout LeftPeriods
     ) throws {
         switch try verdict(period, run, view) {
+        // Of a period without rows there is nothing that could have been compared.
+        case .unknowable where found.isEmpty, .stale where found.isEmpty: break
         case .unknowable:
             left.unknowable.periods += 1
             left.unknowable.rows += found.count

@@ -62,7 +62,7 @@ import Trips
             }
         }
         // Of each table that people see something.
-        #expect(changed > 200)
+        #expect(changed > 100)
         #expect(unseen == Self.onlyWitnesses)
     }
 
@@ -85,7 +85,9 @@ import Trips
         alerts:
           - {name: busy, on: sumFareWindow, if: total_fare > 20, for: 1 windows, cooldown: 20s, run: look}
         """.write(toFile: file, atomically: true, encoding: .utf8)
+        // Of the four that come with taxi-cli one by a text and one by a number.
         let plans = try QueryCatalog.load(userFile: file, analytics: true)
+            .filter { !["companyByDay", "pickupAreaByDay"].contains($0.name) }
         let own = try DeclaredAnalysis.parse(
             """
             -- name: companies
@@ -97,7 +99,10 @@ import Trips
             FROM cashbycompany AS c WHERE window_start >= :from AND window_start < :until GROUP BY company ORDER BY company
             """, file: "companies.sql")
         var declared = [own]
-        for text in ShippedAnalyses.texts { declared.append(try DeclaredAnalysis.parse(text, file: "shipped")) }
+        for text in ShippedAnalyses.texts {
+            let shipped = try DeclaredAnalysis.parse(text, file: "shipped")
+            if ["payment_mix", "hour_mix"].contains(shipped.name) { declared.append(shipped) }
+        }
         try tenant.produce(
             Trip.random(30, spanMs: 150_000, seed: 40)
                 + Trip.random(30, from: origin + 86_400_000, spanMs: 150_000, seed: 41))
