@@ -28,7 +28,7 @@ public struct WallTime: Sendable, Hashable {
     static let cells = validSeconds.lowerBound << 8...validSeconds.upperBound << 8 - 1
 
     /// Whether the form is one that some source writes; each other one would be written as one of them.
-    var hasKnownForm: Bool { form < 0x10 || (0x80..<0xa0).contains(form) || form == 0xff }
+    var hasKnownForm: Bool { form < 0x10 || form >= 0x80 }
 
     /// The longest text that `write` makes.
     public static let maximumLength = 32
