@@ -36,7 +36,7 @@ extension SimpleTrip {
         func maybe<Value>(_ value: Value, _ numbers: inout SeededGenerator) -> Value? {
             Int.random(in: 0..<8, using: &numbers) == 0 ? nil : value
         }
-        let companies = ["Flash Cab", "Sun, \"Moon\" & Co", "Zürich Täxi", "A\u{0}B", "A", "5 Star"]
+        let companies = ["Flash Cab", "Sun, \"Moon\" & Co", "Zürich Täxi", "A\u{1}B", "A", "5 Star"]
         let trips = (0..<count).map { id in
             let place = Int.random(in: 0..<40, using: &numbers)
             return SimpleTrip(

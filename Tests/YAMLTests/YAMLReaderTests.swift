@@ -130,7 +130,8 @@ import YAML
         // The caret stands below what is wrong.
         let lines = "\(try #require(problem))".split(separator: "\n")
         let caret = try #require(lines.first { $0.hasSuffix("^") })
-        #expect(caret.utf8.count - "1 | ".utf8.count == problem?.sourceColumn)
+        let before = try #require(problem?.sourceColumn) - 1
+        #expect(caret.count - "1 | ".count - 1 == String(decoding: shown.utf8.prefix(before), as: UTF8.self).count)
     }
 
     @Test func aHundredMistakesAreShownAndTheRestCounted() throws {

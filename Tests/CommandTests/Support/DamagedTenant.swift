@@ -56,7 +56,7 @@ struct DamagedTenant {
         _ = try taxi.run("workflow", "trigger", "note")
         try Connection(path: taxi.resultsPath).execute(
             """
-            INSERT INTO workflow_schedules VALUES ('note', 1707000000000);
+            INSERT INTO workflow_schedules VALUES ('note', 1707000000000, 1706000000000);
             INSERT INTO pruned_windows VALUES ('faredistribution', 19700);
             INSERT INTO changed_days VALUES (19753);
             INSERT INTO stored_ml_results VALUES ('20240101T000000000Z-00000000', 's', 0, 'm', 1707000000000, '{}');

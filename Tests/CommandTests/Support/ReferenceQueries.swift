@@ -61,11 +61,12 @@ struct ReferenceQueries {
 
     // MARK: -
 
-    static let gamma = 1.02 / 0.98
+    static let gamma = 1.005 / 0.995
 
     /// The least bucket whose upper bound is not below the fare.
     private func bucket(_ cents: Int64) -> Int64 {
-        if cents <= 0 { return cents == 0 ? -1 : -2 }
+        if cents == 0 { return -1 }
+        if cents < 0 { return -2 - self.bucket(-cents) }
         var bucket: Int64 = 0
         while pow(Self.gamma, Double(bucket)) < Double(cents) { bucket += 1 }
         return bucket
@@ -73,8 +74,9 @@ struct ReferenceQueries {
 
     private func bounds(_ bucket: Int64) -> Row {
         switch bucket {
-        case -2: [.null, .real(0)]
         case -1: [.real(0), .real(0)]
+        case ..<(-1):
+            [.real(-pow(Self.gamma, Double(-2 - bucket)) / 100), .real(-pow(Self.gamma, Double(-3 - bucket)) / 100)]
         default: [.real(pow(Self.gamma, Double(bucket - 1)) / 100), .real(pow(Self.gamma, Double(bucket)) / 100)]
         }
     }
