@@ -51,7 +51,10 @@ struct DayTotals {
         statement.bind(1, Int64(Period.supportedDays.upperBound))
         while try statement.step() {
             let day = Int(try statement.integer(0, in: .days))
-            let words = (1...7).map { Int128(statement.integer($0)) }
+            // Sums may be anything that 64 bits hold; trips and the counts of values may not.
+            let words = try (1...7).map { column in
+                Int128(try statement.integer(column, in: column % 2 == 0 ? Int64.min...Int64.max : .counts))
+            }
             days.append(day)
             before.append(
                 before[before.count - 1]
