@@ -90,7 +90,7 @@ extension RateFile {
 
     /// The replays of a tenant that live, by process; what dead ones have left is taken away.
     private static func running(in folder: String) -> [Running] {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        let names = Files.names(in: folder) ?? []
         return names.sorted().compactMap { name in
             guard name.hasPrefix("produce-"), name.hasSuffix(".control") else { return nil }
             let path = "\(folder)/\(name.dropLast(8))"

@@ -53,7 +53,7 @@ public final class ContentHash: @unchecked Sendable {
         var status = stat()
         guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
         let file = open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { throw failure(path) }
+        guard file >= 0 else { throw Problem(.read, path, errno) }
         defer { close(file) }
         posix_fadvise(file, 0, 0, POSIX_FADV_SEQUENTIAL)
         guard let state = taxi_hash128_begin() else { throw Problem(.software, "out of memory for a hash") }
@@ -73,11 +73,7 @@ public final class ContentHash: @unchecked Sendable {
         }
         taxi_hash128_end(state, &low, &high)
         errno = reason
-        guard reason == 0 else { throw failure(path) }
+        guard reason == 0 else { throw Problem(.read, path, errno) }
         return isStopped() ? nil : String(high, radix: 16) + ":" + String(low, radix: 16)
-    }
-
-    private static func failure(_ path: String) -> Problem {
-        Problem(.inputOutput, "cannot read \"\(path)\": \(String(cString: strerror(errno)).lowercased())")
     }
 }

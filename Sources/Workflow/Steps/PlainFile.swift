@@ -18,24 +18,23 @@ enum PlainFile {
         guard file >= 0, fstat(file, &status) == 0 else {
             let number = errno
             if file >= 0 { close(file) }
-            throw Problem(
-                number == EACCES ? .noPermission : .noInput,
-                "cannot read \"\(path)\": \(String(cString: strerror(number)).lowercased())")
+            throw refused(path, number)
         }
         defer { close(file) }
         guard status.st_mode & S_IFMT == S_IFREG else { throw Problem(.badData, "\"\(path)\" is no plain file") }
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         while case let count = read(file, &buffer, buffer.count), count != 0 {
-            guard count > 0 else {
-                throw Problem(
-                    .inputOutput, "cannot read \"\(path)\": \(String(cString: strerror(errno)).lowercased())")
-            }
+            guard count > 0 else { throw refused(path, errno) }
             bytes += buffer[..<count]
             guard bytes.count <= limitBytes else {
                 throw Problem(.badData, "\"\(path)\" is longer than \(limitBytes >> 20) MiB")
             }
         }
         return bytes
+    }
+
+    private static func refused(_ path: String, _ number: Int32) -> Problem {
+        Problem(Problem.Code(number, doing: .read), "cannot read \"\(path)\": \(Problem.text(number))")
     }
 }
