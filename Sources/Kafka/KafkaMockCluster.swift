@@ -27,4 +27,20 @@ public final class KafkaMockCluster: @unchecked Sendable {
     public func createTopic(_ name: String, partitions: Int) {
         rd_kafka_mock_topic_create(cluster, name, Int32(partitions), 1)
     }
+
+    /// Whom a group's or a transactional id's requests go to.
+    public enum Coordinated: String { case group, transaction }
+
+    public func setCoordinator(of kind: Coordinated, _ key: String, broker: Int) {
+        rd_kafka_mock_coordinator_set(cluster, kind.rawValue, key, Int32(broker))
+    }
+
+    /// Whether a broker accepts connections; those that there are end when it goes down.
+    public func set(broker: Int, isUp: Bool) {
+        if isUp {
+            rd_kafka_mock_broker_set_up(cluster, Int32(broker))
+        } else {
+            rd_kafka_mock_broker_set_down(cluster, Int32(broker))
+        }
+    }
 }

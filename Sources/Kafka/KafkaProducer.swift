@@ -18,6 +18,12 @@ public final class KafkaProducer {
     private var topics: [String: (handle: OpaquePointer, partitionCount: Int)] = [:]
     /// Of transactions, ms: what is not committed by then the broker gives up. nil for a producer without transactions.
     public let transactionTimeoutMs: Int64?
+    /// Where the calls of transactions are made.
+    private let calls = DispatchQueue(label: "kafka-transactions")
+    /// Whether a call never came back. The client, and all memory that was lent to it, stays until the process ends.
+    public private(set) var isLost = false
+    /// A call that is as late as this never comes back. Much longer than a busy machine delays one.
+    var lostAfter = Duration.seconds(10)
 
     /// - Parameters:
     ///   - transactionalID: nil sends without transactions.
@@ -60,6 +66,10 @@ public final class KafkaProducer {
     deinit {
         giveUp()
         poller.stop()
+        if isLost {
+            for lent: AnyObject in [client, deliveries, earlier] { _ = Unmanaged.passRetained(lent) }
+            return
+        }
         for topic in topics.values { rd_kafka_topic_destroy(topic.handle) }
     }
 
@@ -189,6 +199,10 @@ public final class KafkaProducer {
     /// A request that is being written may refer to its records' memory even afterwards, until the client goes away or something
     /// else was acknowledged.
     public func giveUp() {
+        if isLost {
+            rd_kafka_purge(client.raw, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_NON_BLOCKING)
+            return
+        }
         rd_kafka_purge(client.raw, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
         while !isEmpty { rd_kafka_flush(client.raw, 100) }
         _ = takeFailure()
@@ -201,7 +215,7 @@ extension KafkaProducer {
     /// Takes over the transactional id: an open transaction of an earlier process is aborted, and that process is fenced.
     public func initTransactions() throws(KafkaError) {
         try retrying(forMs: Int64(KafkaClient.connectTimeoutMs)) {
-            rd_kafka_init_transactions(client.raw, Self.callTimeoutMs)
+            rd_kafka_init_transactions($0, Self.callTimeoutMs)
         }
     }
 
@@ -213,14 +227,9 @@ extension KafkaProducer {
     public func send(
         offsets: [KafkaOffset], group: String, onWaiting: (KafkaError?) -> Void = { _ in }
     ) throws(KafkaError) {
-        let list = KafkaOffset.list(offsets)
-        let metadata = rd_kafka_consumer_group_metadata_new(group)
-        defer {
-            rd_kafka_topic_partition_list_destroy(list)
-            rd_kafka_consumer_group_metadata_destroy(metadata)
-        }
+        let lent = GroupOffsets(offsets, group: group)
         try retrying(forMs: transactionTimeoutMs ?? 0, onWaiting: onWaiting) {
-            rd_kafka_send_offsets_to_transaction(client.raw, list, metadata, Self.callTimeoutMs)
+            rd_kafka_send_offsets_to_transaction($0, lent.offsets, lent.metadata, Self.callTimeoutMs)
         }
     }
 
@@ -229,14 +238,16 @@ extension KafkaProducer {
     /// Readers of committed records see it a moment later, when the broker has written the transaction's end to each partition.
     public func commit(onWaiting: (KafkaError?) -> Void = { _ in }) throws(KafkaError) {
         try retrying(forMs: transactionTimeoutMs ?? 0, onWaiting: onWaiting) {
-            rd_kafka_commit_transaction(client.raw, Self.callTimeoutMs)
+            rd_kafka_commit_transaction($0, Self.callTimeoutMs)
         }
         _ = takeFailure()
     }
 
     /// Gives up what was sent since `begin`.
-    public func abort() throws(KafkaError) {
-        try retrying(forMs: transactionTimeoutMs ?? 0) { rd_kafka_abort_transaction(client.raw, Self.callTimeoutMs) }
+    public func abort(onWaiting: (KafkaError?) -> Void = { _ in }) throws(KafkaError) {
+        try retrying(forMs: transactionTimeoutMs ?? 0, onWaiting: onWaiting) {
+            rd_kafka_abort_transaction($0, Self.callTimeoutMs)
+        }
         _ = takeFailure()
     }
 
@@ -245,13 +256,14 @@ extension KafkaProducer {
 
     /// Repeats a call as long as librdkafka says that it may be.
     private func retrying(
-        forMs limitMs: Int64, onWaiting: (KafkaError?) -> Void = { _ in }, _ call: () -> OpaquePointer?
+        forMs limitMs: Int64, onWaiting: (KafkaError?) -> Void = { _ in },
+        _ call: @escaping @Sendable (OpaquePointer) -> OpaquePointer?
     ) throws(KafkaError) {
         var since = ContinuousClock.now
         let deadline = since + .milliseconds(limitMs)
         while true {
             let settled = settledCount
-            guard let failure = call() else { return }
+            guard let failure = try answer(of: call, onWaiting) else { return }
             let error = KafkaError(taking: failure)
             guard error.kind == .retriable, ContinuousClock.now < deadline, client.events.refusal == nil else {
                 throw error
@@ -263,6 +275,62 @@ extension KafkaProducer {
                 try requirePatience(since: since)
             }
         }
+    }
+
+    /// What a call gives, made on a thread that can be left behind.
+    ///
+    /// librdkafka does not look at the limit of `send_offsets_to_transaction` while the group's coordinator is away
+    /// (confluentinc/librdkafka#5456): the call may never return.
+    private func answer(
+        of call: @escaping @Sendable (OpaquePointer) -> OpaquePointer?, _ onWaiting: (KafkaError?) -> Void
+    ) throws(KafkaError) -> OpaquePointer? {
+        let answer = Answer()
+        calls.async { [client] in answer.give(call(client.raw)) }
+        let start = ContinuousClock.now
+        while !answer.hasCome(withinMs: 500) {
+            let waited = start.duration(to: .now)
+            guard waited > .milliseconds(Int(Self.callTimeoutMs)) else { continue }
+            onWaiting(client.events.last)
+            if waited > lostAfter || KafkaPatience.isOver(since: start) {
+                isLost = true
+                throw KafkaError(RD_KAFKA_RESP_ERR__TIMED_OUT, client.events.last?.message, kind: .fatal)
+            }
+        }
+        return answer.error
+    }
+}
+
+/// The error, or none, of a call that another thread makes.
+private final class Answer: Sendable {
+    private let given = Mutex<UInt?>(nil)
+    private let hasBeenGiven = DispatchSemaphore(value: 0)
+
+    func give(_ error: OpaquePointer?) {
+        given.withLock { $0 = error.map { UInt(bitPattern: $0) } }
+        hasBeenGiven.signal()
+    }
+
+    func hasCome(withinMs limit: Int) -> Bool {
+        hasBeenGiven.wait(timeout: .now() + .milliseconds(limit)) == .success
+    }
+
+    var error: OpaquePointer? { given.withLock { $0.flatMap { OpaquePointer(bitPattern: $0) } } }
+}
+
+/// What a group commits, in librdkafka's memory: kept by whoever uses it last.
+///
+/// `@unchecked Sendable`: nobody changes it.
+private final class GroupOffsets: @unchecked Sendable {
+    let offsets: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>
+    let metadata: OpaquePointer?
+
+    init(_ offsets: [KafkaOffset], group: String) {
+        self.offsets = KafkaOffset.list(offsets)
+        metadata = rd_kafka_consumer_group_metadata_new(group)
+    }
+    deinit {
+        rd_kafka_topic_partition_list_destroy(offsets)
+        rd_kafka_consumer_group_metadata_destroy(metadata)
     }
 }
 

@@ -183,8 +183,10 @@ extension KafkaTopicWriter {
                 if error.kind == .fenced { try checkOwnership(of: mark, on: producer, since: start) }
                 guard error.kind != .other || error.isConnection else { throw error }
                 noteWaiting(error)
-                let isAborted = error.kind == .needsAbort && (try? producer.abort()) != nil
+                let isAborted = error.kind == .needsAbort && (try? producer.abort(onWaiting: noteWaiting)) != nil
                 if !isAborted {
+                    // Its thread may read the records whenever it wakes up.
+                    if producer.isLost { _ = Unmanaged.passRetained(Lost(memory: abandoned)) }
                     // Only a new client can go on. It sees whether the old one's last transaction was committed.
                     sessions[mark.producer] = nil
                     sessions[mark.producer] = try reopen(mark.producer)
@@ -409,6 +411,12 @@ extension KafkaTopicWriter {
             throw error.problem(doing: action, servers: configuration.servers)
         }
     }
+}
+
+/// What a client may read as long as the process lives.
+private final class Lost {
+    let memory: [Any]
+    init(memory: [Any]) { self.memory = memory }
 }
 
 /// The keys of some records, in one block that stays where it is.
