@@ -84,10 +84,12 @@ extension FareWords: GroupValue {
     var isNothing: Bool { self == .nothing }
 }
 
-/// Sums by group id, as an array that grows to the largest id: ids are small and dense.
+/// Sums by group id, as an array from the smallest to the largest id that came up: they lie close together.
 struct GroupSums<Value: GroupValue> {
     private let ids: ClosedRange<Int64>
     private var sums: [Value] = []
+    /// The id of `sums[0]`.
+    private var first: Int64 = 0
     /// An id outside the allowed ones that came up; its values are not kept.
     private(set) var strangeID: Int64?
     /// A group whose sum left 64 bits, and which sum it was.
@@ -97,7 +99,7 @@ struct GroupSums<Value: GroupValue> {
 
     @inline(__always)
     mutating func add(_ value: Value, to id: Int64) {
-        let index = Int(id &- ids.lowerBound)
+        let index = Int(id &- first)
         if index >= 0, index < sums.count {
             if let name = sums[index].take(value) { overflow = (id, name) }
         } else {
@@ -108,19 +110,22 @@ struct GroupSums<Value: GroupValue> {
     @inline(never)
     private mutating func grow(to id: Int64, adding value: Value) {
         // A file that was tampered with must not make us ask for all memory there is.
-        guard ids.contains(id), id - ids.lowerBound < Int64(sums.count) + 4_000_000 else {
+        guard ids.contains(id), sums.isEmpty || abs(id - first) < Int64(sums.count) + 4_000_000 else {
             strangeID = id
             return
         }
-        let index = Int(id - ids.lowerBound)
-        sums.append(contentsOf: repeatElement(.nothing, count: index + 1 - sums.count))
+        if sums.isEmpty { first = id }
+        if id < first {
+            sums.insert(contentsOf: repeatElement(.nothing, count: Int(first - id)), at: 0)
+            first = id
+        }
+        let index = Int(id - first)
+        if index >= sums.count { sums.append(contentsOf: repeatElement(.nothing, count: index + 1 - sums.count)) }
         sums[index] = value
     }
 
     /// The groups that have anything, ascending.
     func forEach(_ body: (Int64, Value) throws -> Void) rethrows {
-        for (index, value) in sums.enumerated() where !value.isNothing {
-            try body(Int64(index) + ids.lowerBound, value)
-        }
+        for (index, value) in sums.enumerated() where !value.isNothing { try body(first + Int64(index), value) }
     }
 }

@@ -8,7 +8,7 @@
 
 typedef struct {
     uint64_t separators, newlines, quotes;
-    uint64_t plain;  // all ones where no byte is NUL or has its upper bit set
+    uint32_t plain;  // all ones where no byte is NUL or has its upper bit set
 } block_masks;
 
 #if defined(__x86_64__)
@@ -29,14 +29,14 @@ static inline block_masks masks_of(const uint8_t *bytes, uint8_t delimiter, uint
     m.quotes = equal_mask(a, b, c, d, _mm_set1_epi8('"'));
     // Compared with signs, all but NUL and what is beyond ASCII is above zero.
     __m128i zero = _mm_setzero_si128();
-    __m128i above = _mm_and_si128(_mm_cmpgt_epi8(a, zero), _mm_cmpgt_epi8(b, zero));
-    above = _mm_and_si128(above, _mm_and_si128(_mm_cmpgt_epi8(c, zero), _mm_cmpgt_epi8(d, zero)));
-    m.plain = (uint16_t)_mm_movemask_epi8(above) == 0xffff ? ~(uint64_t)0 : 0;
+    uint32_t above = (uint32_t)_mm_movemask_epi8(_mm_and_si128(_mm_cmpgt_epi8(a, zero), _mm_cmpgt_epi8(b, zero)));
+    uint32_t rest = (uint32_t)_mm_movemask_epi8(_mm_and_si128(_mm_cmpgt_epi8(c, zero), _mm_cmpgt_epi8(d, zero)));
+    m.plain = above | rest << 16;
     return m;
 }
 #else
 static inline block_masks masks_of(const uint8_t *bytes, uint8_t delimiter, uint8_t newline) {
-    block_masks m = {0, 0, 0, ~(uint64_t)0};
+    block_masks m = {0, 0, 0, ~(uint32_t)0};
     for (int i = 0; i < 64; i++) {
         m.newlines |= (uint64_t)(bytes[i] == newline) << i;
         m.separators |= (uint64_t)(bytes[i] == newline || bytes[i] == delimiter) << i;
@@ -74,7 +74,8 @@ static inline __attribute__((always_inline)) taxi_scan_result scan(
     taxi_scan_result result = {0, 0, 0, 0};
     uint64_t in_quotes = 0;  // all ones while a quoted field goes on from the block before
     uint8_t tail[64];
-    uint64_t plain = ~(uint64_t)0, hidden = 0;
+    uint32_t plain = ~(uint32_t)0;
+    uint64_t hidden = 0;
     for (size_t at = 0; at < length; at += 64) {
         const uint8_t *block = bytes + at;
         if (length - at < 64) {
@@ -108,7 +109,7 @@ static inline __attribute__((always_inline)) taxi_scan_result scan(
         result.separators += (uint32_t)__builtin_popcountll(m.separators);
         if (length == 0) break;
     }
-    result.special = plain == 0;
+    result.special = plain != ~(uint32_t)0;
     result.hidden_lines = hidden != 0;
     return result;
 }
@@ -134,7 +135,7 @@ WITH_AVX2 static inline block_masks masks_avx2(const uint8_t *bytes, uint8_t del
     m.newlines = equal_mask_avx2(a, b, _mm256_set1_epi8((char)newline));
     m.separators = m.newlines | equal_mask_avx2(a, b, _mm256_set1_epi8((char)delimiter));
     m.quotes = equal_mask_avx2(a, b, _mm256_set1_epi8('"'));
-    m.plain = _mm256_movemask_epi8(_mm256_cmpgt_epi8(_mm256_min_epi8(a, b), _mm256_setzero_si256())) == -1 ? ~(uint64_t)0 : 0;
+    m.plain = (uint32_t)_mm256_movemask_epi8(_mm256_cmpgt_epi8(_mm256_min_epi8(a, b), _mm256_setzero_si256()));
     return m;
 }
 

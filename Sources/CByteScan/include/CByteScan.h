@@ -38,15 +38,19 @@ static inline int taxi_is_plain_point(const uint8_t *text, size_t length) {
     if (length < 24 || length > 40 || memcmp(text, "POINT (-", 8) != 0 || text[length - 1] != ')') return 0;
 #if defined(__SSE2__)
     __m128i low = _mm_loadu_si128((const __m128i *)(text + 8)), high = _mm_loadu_si128((const __m128i *)(text + length - 16));
-    __m128i e = _mm_set1_epi8('e'), upper = _mm_set1_epi8(0x20);
-    __m128i found = _mm_or_si128(_mm_cmpeq_epi8(_mm_or_si128(low, upper), e), _mm_cmpeq_epi8(_mm_or_si128(high, upper), e));
-    int blanks = _mm_movemask_epi8(_mm_cmpeq_epi8(low, upper));
+    // An exponent would be a letter; these stand behind the digits.
+    __m128i nine = _mm_set1_epi8('9');
+    __m128i found = _mm_or_si128(_mm_cmpgt_epi8(low, nine), _mm_cmpgt_epi8(high, nine));
+    int blanks = _mm_movemask_epi8(_mm_cmpeq_epi8(low, _mm_set1_epi8(' ')));
     // Between the two halves nothing is looked at, so that they must meet.
     if (_mm_movemask_epi8(found) || !blanks) return 0;
     const uint8_t *second = text + 8 + __builtin_ctz((unsigned)blanks) + 1;
-    if (second + 3 >= text + length) return 0;
-    return (uint8_t)(text[8] - '0') < 10 && (uint8_t)(text[9] - '0') < 10 && text[10] == '.' && (uint8_t)(second[0] - '0') < 9
-        && (uint8_t)(second[1] - '0') < 10 && second[2] == '.';
+    if (second + 4 > text + length) return 0;
+    // Two bytes of the column of the digits, none of which is above '9', and a point.
+    uint32_t x, y;
+    memcpy(&x, text + 8, 4);
+    memcpy(&y, second, 4);
+    return (x & 0xfff0f0) == 0x2e3030 && (y & 0xfff0f0) == 0x2e3030 && second[0] < '9';
 #else
     return 0;
 #endif

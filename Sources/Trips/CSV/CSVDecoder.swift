@@ -124,9 +124,10 @@ extension CSVDecoder {
             if let seconds, let rule = seconds.rule {
                 let text = field(rows, row, seconds.index, source)
                 if text.length > 0 {
-                    duration = FieldParsers.integer(text.start, text.length, rule)
                     var isRounded = false
-                    if duration == FieldParsers.rare { duration = Self.rareNumber(text, rule, &isRounded) }
+                    duration =
+                        FieldParsers.integer(text.start, text.length, rule)
+                        ?? Self.rareNumber(text, rule, &isRounded)
                     duration = max(0, duration)
                 }
             }
@@ -137,17 +138,18 @@ extension CSVDecoder {
     @inline(__always)
     private func decodeNumbers(
         _ rows: CSVRows, _ column: Column, _ source: UnsafePointer<UInt8>, _ cells: UnsafeMutablePointer<Int64>,
-        _ parse: (UnsafePointer<UInt8>, Int, NumberRule) -> Int64
+        _ parse: (UnsafePointer<UInt8>, Int, NumberRule) -> Int64?
     ) {
         let (index, rule) = (column.index, column.rule.unsafelyUnwrapped)
         for row in 0..<rows.count {
             let text = field(rows, row, index, source)
             if text.length == 0 {
                 cells[row] = nullCell
-                continue
+            } else if let cell = parse(text.start, text.length, rule) {
+                cells[row] = cell
+            } else {
+                cells[row] = rareNumber(text, row, column)
             }
-            let cell = parse(text.start, text.length, rule)
-            cells[row] = cell == FieldParsers.rare ? rareNumber(text, row, column) : cell
         }
     }
 
@@ -198,11 +200,12 @@ extension CSVDecoder {
         for row in 0..<rows.count {
             let text = field(rows, row, index, source)
             cells[row] = TextCell(offset: text.start - source, length: text.length).cell
-            if text.isQuoted || text.length > TextCell.maximumLength || NullText.mayBeNull(text.start, text.length)
-                || isPlace && PointText.isOutOfRange(text.start, text.length)
-            {
-                cells[row] = rareText(text, row, column, batch)
-            }
+            let isRare =
+                text.length <= NullText.maximumLength
+                ? text.isQuoted || NullText.mayBeNull(text.start, text.length)
+                : text.isQuoted || text.length > TextCell.maximumLength
+                    || isPlace && PointText.isOutOfRange(text.start, text.length)
+            if isRare { cells[row] = rareText(text, row, column, batch) }
         }
     }
 

@@ -202,28 +202,23 @@ package enum NumberColumn {
         guard count > 0, let start = source.baseAddress else { return }
         guard step > 0 else { throw ByteReader.Truncated() }
         let size = MemoryLayout<Value>.size
-        // All ones, a null, becomes 0 and everything else one more: so the greatest of all is that of the values, and the least tells nulls.
-        var (least, greatest) = (Value.max, Value.min)
-        for i in 0..<count {
-            let value = Value(littleEndian: start.loadUnaligned(fromByteOffset: i &* size, as: Value.self)) &+ 1
-            least = min(least, value)
-            greatest = max(greatest, value)
-        }
-        guard domain.isNullable || least > 0 else { throw ByteReader.Truncated() }
-        var asksEach = false
-        if greatest > 0 {
-            let (span, tooFar) = Int64(greatest &- 1).multipliedReportingOverflow(by: step)
-            let (top, overflow) = base.addingReportingOverflow(span)
-            guard !tooFar, !overflow, domain.range.contains(base), domain.range.contains(top) else {
-                throw ByteReader.Truncated()
-            }
-            asksEach = domain.asksEach(base, top, step)
-        }
+        // All ones, a null, becomes 0 and everything else one more: so the greatest of all is that of the values.
+        var (greatest, nulls) = (Value.min, 0)
         for i in 0..<count {
             let value = Value(littleEndian: start.loadUnaligned(fromByteOffset: i &* size, as: Value.self))
-            cells[i] = value == Value.max ? nullCell : base &+ Int64(truncatingIfNeeded: value) &* step
+            greatest = max(greatest, value &+ 1)
+            let isNull = value == Value.max
+            nulls &+= isNull ? 1 : 0
+            cells[i] = isNull ? nullCell : base &+ Int64(truncatingIfNeeded: value) &* step
         }
-        if asksEach { try check(cells, count, domain) }
+        guard domain.isNullable || nulls == 0 else { throw ByteReader.Truncated() }
+        guard greatest > 0 else { return }
+        let (span, tooFar) = Int64(greatest &- 1).multipliedReportingOverflow(by: step)
+        let (top, overflow) = base.addingReportingOverflow(span)
+        guard !tooFar, !overflow, domain.range.contains(base), domain.range.contains(top) else {
+            throw ByteReader.Truncated()
+        }
+        if domain.asksEach(base, top, step) { try check(cells, count, domain) }
     }
 }
 

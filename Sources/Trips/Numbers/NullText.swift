@@ -1,5 +1,7 @@
 /// Texts that mean "nothing here" in whatever column they stand: `NULL`, `NaN`, `NA` (in any case), `\N` and `-`.
 enum NullText {
+    static var maximumLength: Int { 4 }
+
     @inline(__always)
     static func isNull(_ text: UnsafePointer<UInt8>, _ length: Int) -> Bool {
         mayBeNull(text, length) && isWord(text, length)
@@ -8,7 +10,7 @@ enum NullText {
     /// Whether length and first byte are those of such a text.
     @inline(__always)
     static func mayBeNull(_ text: UnsafePointer<UInt8>, _ length: Int) -> Bool {
-        guard length > 0, length <= 4 else { return false }
+        guard length > 0, length <= maximumLength else { return false }
         return text[0] | 0x20 == UInt8(ascii: "n") || text[0] == UInt8(ascii: "-") || text[0] == UInt8(ascii: "\\")
     }
 
