@@ -21,6 +21,9 @@ import Testing
             let fast = try seen(file, fields: Self.fields, cuts: cuts.sorted()).seen
             let slow = SlowCSV.read(file, fields: Self.fields)
             expectSame(fast, slow, seed, file)
+            // Whether a row is good depends on the row alone.
+            let few = Array(Self.fields.shuffled(using: &random).prefix(Int.random(in: 0...3, using: &random)))
+            expectSame(try seen(file, fields: few).seen, SlowCSV.read(file, fields: few), seed, file)
         }
     }
 
@@ -52,6 +55,51 @@ import Testing
                 let bytes = Array("\(field.header)\n\"\(text)\"\n".utf8)
                 let (fast, slow) = (try seen(bytes, fields: [field]).seen, SlowCSV.read(bytes, fields: [field]))
                 if fast != slow { Issue.record("\(field.name) \(text): \(fast) and not \(slow)") }
+                if !text.isEmpty, !text.contains(",") {
+                    let file = Array("\(field.header),Company\n\(text),\(String(repeating: "x", count: 40))\n".utf8)
+                    let (read, unread) = (try seen(file, fields: [field]).seen, try seen(file, fields: []).seen)
+                    if unread.rejects != read.rejects { Issue.record("\(field.name) \(text), not read: \(unread)") }
+                }
+                let unread = try seen(bytes, fields: []).seen
+                if unread.rejects != slow.rejects { Issue.record("\(field.name) \(text), not read: \(unread)") }
+            }
+        }
+    }
+
+    @Test("what is checked alone is judged as what is read", arguments: UInt64(1)...20)
+    func unread(seed: UInt64) throws {
+        var random = SeededNumbers(seed: seed)
+        func edited(_ text: String, by letters: String) -> String {
+            var bytes = Array(text.utf8)
+            for _ in 0..<Int.random(in: 0...2, using: &random) {
+                let (place, letter) = (
+                    Int.random(in: 0..<bytes.count, using: &random), letters.utf8.randomElement(using: &random)!
+                )
+                if Int.random(in: 0..<4, using: &random) > 0 {
+                    bytes[place] = letter
+                } else {
+                    bytes.insert(letter, at: place)
+                }
+            }
+            return String(decoding: bytes, as: UTF8.self)
+        }
+        let values: [(TripField, String, String)] = [
+            (.startTimestamp, "01/19/2024 05:00:00 PM", "0123456789/: APM"), (.fare, "89999.99", "0123456789.-"),
+            (.miles, "8999.125", "0123456789.-"), (.pickupArea, "77", "0123456789.-"),
+            (.pickupLatitude, "89.6333080367", "0123456789.-"), (.pickupLongitude, "-179.6333080367", "0123456789.-"),
+            (.seconds, "8999999", "0123456789.-"), (.pickupTract, "99999999999", "0123456789.-"),
+            (.pickupLocation, "POINT (-87.6333080367 89.899602111)", "0123456789.- "),
+        ]
+        for _ in 0..<60 {
+            for (field, good, letters) in values {
+                let text = edited(good, by: letters)
+                let file = Array("\(field.header),Company\n\(text),\(String(repeating: "x", count: 40))\n".utf8)
+                let (csv, unreadCSV) = (try seen(file, fields: [field]).seen, try seen(file, fields: []).seen)
+                #expect(csv.rejects == unreadCSV.rejects, "\(field.name) \(text)")
+                let isText = field.kind == .string || field.kind == .timestamp
+                let value = isText ? "\"\(text)\"" : text
+                let (json, unreadJSON) = (read(record(field.name, value)), read(record(field.name, value), fields: []))
+                #expect(json.rejects.map(\.detail) == unreadJSON.rejects.map(\.detail), "\(field.name) \(text)")
             }
         }
     }

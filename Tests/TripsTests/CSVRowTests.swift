@@ -165,7 +165,8 @@ import Testing
         #expect(dates.0.rejects.map(\.reason) == [.outOfRange, .outOfRange])
         #expect(dates.0.rejects.map(\.line) == [2, 3])
         #expect(dates.1.first?.detail == "pickup_centroid_latitude \"199\" is out of range (-90…90 degrees)")
-        #expect(try rows("date-without-zeros.csv", [.startTimestamp]).0.rows.count == (allColumns ? 0 : 2))
+        let unread = try rows("date-without-zeros.csv", [.startTimestamp])
+        #expect(unread.0.rejects == dates.0.rejects && unread.1.map(\.detail) == dates.1.map(\.detail))
 
         for (name, field, line) in [
             ("batch-blocked.csv", TripField.fare, 3), ("miles-wrap.csv", .miles, 2), ("seconds-crash.csv", .seconds, 3),

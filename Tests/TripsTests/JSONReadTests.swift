@@ -207,13 +207,30 @@ import Testing
             column: 11),
     ])
     func setsAside(_ c: Fault) throws {
-        let reading = read(c.record)
-        #expect(reading.batch.count == 0)
-        let reject = try #require(reading.rejects.first)
-        #expect(reject.reason == c.reason)
-        #expect(reject.detail == c.detail)
-        #expect(reject.location == .init(file: "trips.jsonl", line: 1, column: c.column))
-        #expect(reject.bytes == Array(c.record.utf8))
+        // Whoever reads it, and whichever columns.
+        for fields in [TripFieldSet.all, [], [.init(.tolls)]] {
+            let reading = read(c.record, fields: fields)
+            #expect(reading.batch.count == 0)
+            let reject = try #require(reading.rejects.first)
+            #expect(reject.reason == c.reason)
+            #expect(reject.detail == c.detail)
+            #expect(reject.location == .init(file: "trips.jsonl", line: 1, column: c.column))
+            #expect(reject.bytes == Array(c.record.utf8))
+        }
+    }
+
+    @Test(arguments: [
+        ("company", String(repeating: "x", count: 65_535), true),
+        ("company", String(repeating: "x", count: 65_536), false),
+        ("company", String(repeating: #"\\"#, count: 65_535), true),
+        ("trip_id", String(repeating: #"\\"#, count: 65_536), false),
+        ("pickup_centroid_location", #"POINT\u0020(-87.6 91)"#, false),
+        ("pickup_centroid_location", #"POINT\u0020(-87.6 89)"#, true),
+    ])
+    func unreadTextIsAsGoodAsReadText(field: String, text: String, isGood: Bool) {
+        for fields in [TripFieldSet.all, []] {
+            #expect(read(record(field, "\"\(text)\""), fields: fields).rejects.isEmpty == isGood)
+        }
     }
 
     @Test(arguments: [
@@ -294,11 +311,11 @@ import Testing
         }
     }
 
-    @Test func onlyTheNeededColumnsAreConverted() {
-        let json = #"{"fare":"not money","tips":2.00,"company":7,"event_timestamp":"2024-01-22T19:45:00Z"}"#
+    @Test func onlyTheNeededColumnsAreFilled() {
+        let json = #"{"fare":1.00,"tips":2.00,"company":"A","event_timestamp":"2024-01-22T19:45:00Z"}"#
         let reading = read(json, fields: [.init(.tips)])
         #expect(reading.rejects.isEmpty)
-        #expect(reading.cell(.tips) == 200)
+        #expect(reading.cell(.tips) == 200 && reading.cell(.fare) == nullCell)
         #expect(reading.batch.fields == [.init(.tips)])
     }
 

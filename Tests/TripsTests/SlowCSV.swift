@@ -86,7 +86,7 @@ struct SlowCSV {
             var reason: RejectReason?
             if part.bytes.contains(0) || String(validating: part.bytes, as: UTF8.self) == nil {
                 reason = .badUTF8
-            } else if let column, fields.contains(column), !text.isEmpty, !Self.isNull(text) {
+            } else if let column, !text.isEmpty, !Self.isNull(text) {
                 switch SlowValue.read(String(decoding: text, as: UTF8.self), column) {
                 case .value(let value): values[column] = value
                 case .fault(let fault): reason = fault

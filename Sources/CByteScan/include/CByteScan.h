@@ -56,6 +56,72 @@ static inline int taxi_is_plain_point(const uint8_t *text, size_t length) {
 #endif
 }
 
+/// What a number may be to be plain: its whole part, how many digits of that are within bounds whatever they are, how many decimals may
+/// follow, and whether a "-" may stand before it.
+typedef struct {
+    uint64_t least, greatest;
+    uint32_t digits, decimals, signs;
+} taxi_number_bounds;
+
+/// Whether a whole part is within bounds, whatever decimals follow.
+static inline int taxi_is_whole_within(const uint8_t *text, size_t digits, int has_point, taxi_number_bounds bounds) {
+    if (digits <= bounds.digits && !bounds.least) return 1;
+    uint64_t wholes = 0;
+    if (digits > 16) return 0;
+    for (size_t at = 0; at < digits; at++) wholes = wholes * 10 + (uint8_t)(text[at] - '0');
+    return wholes >= bounds.least && wholes <= bounds.greatest && !(has_point && wholes == bounds.greatest);
+}
+
+/// Whether a text is digits with at most one point among them, and within bounds whatever its decimals are. 0 says nothing.
+static inline int taxi_is_plain_number(const uint8_t *text, size_t length, taxi_number_bounds bounds) {
+    size_t start = bounds.signs && text[0] == '-', at = start;
+    while (at < length && (uint8_t)(text[at] - '0') <= 9) at++;
+    if (at == start || !taxi_is_whole_within(text + start, at - start, at < length, bounds)) return 0;
+    if (at == length) return 1;
+    size_t decimals = length - at - 1;
+    if (text[at] != '.' || decimals == 0 || decimals > bounds.decimals) return 0;
+    for (at++; at < length; at++)
+        if ((uint8_t)(text[at] - '0') > 9) return 0;
+    return 1;
+}
+
+/// The same for the digits and points that a text begins with, of which 16 bytes can be read: how many they are, at most 15; 0 says nothing.
+static inline size_t taxi_plain_number_length(const uint8_t *text, taxi_number_bounds bounds) {
+#if defined(__SSE2__)
+    __m128i bytes = _mm_loadu_si128((const __m128i *)text), digits = _mm_sub_epi8(bytes, _mm_set1_epi8('0'));
+    unsigned found = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(digits, _mm_set1_epi8(9)), digits));
+    unsigned points = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('.')));
+    unsigned sign = bounds.signs & (text[0] == '-');
+    unsigned length = (unsigned)__builtin_ctz(~(found | points | sign));
+    points &= (1u << length) - 1;
+    unsigned wholes = (points ? (unsigned)__builtin_ctz(points) : length) - sign;
+    if (wholes == 0 || length >= 16) return 0;
+    // One point, and at least one digit behind it.
+    if (points && ((points & (points - 1)) || length - sign - wholes - 2 >= bounds.decimals)) return 0;
+    return taxi_is_whole_within(text + sign, wholes, points != 0, bounds) ? length : 0;
+#else
+    return 0;
+#endif
+}
+
+/// Whether 22 bytes are a time as the City's export writes it, `MM/DD/YYYY hh:mm:ss AM`, of a day that each month has. 0 says nothing.
+static inline int taxi_is_plain_time(const uint8_t *text) {
+#if defined(__SSE2__)
+    const char *least = "00/00/2000 00:00:00 AM", *greatest = "19/29/2099 19:59:59 PM";
+    __m128i low = _mm_loadu_si128((const __m128i *)text), high = _mm_loadu_si128((const __m128i *)(text + 6));
+    __m128i a = _mm_loadu_si128((const __m128i *)least), b = _mm_loadu_si128((const __m128i *)(least + 6));
+    __m128i c = _mm_loadu_si128((const __m128i *)greatest), d = _mm_loadu_si128((const __m128i *)(greatest + 6));
+    __m128i within = _mm_and_si128(
+        _mm_cmpeq_epi8(_mm_min_epu8(_mm_max_epu8(low, a), c), low), _mm_cmpeq_epi8(_mm_min_epu8(_mm_max_epu8(high, b), d), high));
+    unsigned month = text[0] * 10u + text[1] - '0' * 11u, day = text[3] * 10u + text[4] - '0' * 11u;
+    unsigned hour = text[11] * 10u + text[12] - '0' * 11u;
+    return _mm_movemask_epi8(within) == 0xffff && month - 1 < 12 && day - 1 < 28 && hour - 1 < 12
+        && (text[20] == 'A' || text[20] == 'P');
+#else
+    return 0;
+#endif
+}
+
 /// Asks for the cache lines of `bytes ..< bytes + length` ahead of their use.
 static inline void taxi_prefetch(const uint8_t *bytes, size_t length) {
     for (size_t at = 0; at < length; at += 64) __builtin_prefetch(bytes + at);

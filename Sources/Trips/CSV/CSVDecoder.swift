@@ -3,15 +3,16 @@ import Problems
 /// Turns framed rows into columns of a batch: one column after the other, so that each loop does one thing.
 ///
 /// A row in which some field cannot be read is rejected with the first such field in the file's order; the others close up.
-/// Bytes that are no text (not UTF-8, or NUL) are looked for in all of a row, whichever columns are wanted: whether a row is good
-/// must not depend on who reads it, nor on the rows around it.
+/// Whether a row is good depends on the row alone, not on who reads it, nor on the rows around it: columns that are not wanted are
+/// checked like the others (`check`), and bytes that are no text (not UTF-8, or NUL) are looked for in all of a row.
 final class CSVDecoder {
     let header: CSVHeader
-    /// The fields that are decoded; others of the file are not looked at.
+    /// The fields that are decoded; others of the file are only checked.
     let fields: TripFieldSet
     /// The column that gives the event time.
     let eventTime: TripField?
     private let columns: [Column]
+    private let unread: [Column]
     /// 0 where a row is good, else 1 + the column of its first fault; with the reason beside it.
     private var faultColumns: [UInt16]
     private var faultReasons: [RejectReason]
@@ -19,7 +20,7 @@ final class CSVDecoder {
     /// Numbers of these rows that were rounded.
     private var roundedCells: [(row: Int32, field: TripField)] = []
 
-    private struct Column {
+    struct Column {
         let index: Int
         let field: TripField
         /// Nil for texts and times.
@@ -31,9 +32,11 @@ final class CSVDecoder {
         self.header = header
         self.eventTime = eventTime
         self.fields = fields.intersection(header.present)
-        columns = header.fields.enumerated().compactMap { index, field in
-            field.flatMap { fields.contains($0) ? Column(index: index, field: $0, rule: NumberRule($0)) : nil }
+        let known = header.fields.enumerated().compactMap { index, field in
+            field.map { Column(index: index, field: $0, rule: NumberRule($0)) }
         }
+        columns = known.filter { fields.contains($0.field) }
+        unread = known.filter { !fields.contains($0.field) }
         faultColumns = Array(repeating: 0, count: capacity)
         faultReasons = Array(repeating: .malformedRow, count: capacity)
     }
@@ -57,6 +60,7 @@ final class CSVDecoder {
             case .integer: decodeNumbers(rows, column, batch.source, cells) { FieldParsers.integer($0, $1, $2) }
             }
         }
+        check(unread, of: rows, batch)
         batch.count = start + rows.count
         if !roundedCells.isEmpty { countRounded(batch) }
         if faultCount > 0 { removeFaulty(rows, batch, start, &rejects, lineOf) }
@@ -64,7 +68,7 @@ final class CSVDecoder {
 }
 
 /// A field's bytes without the blanks around and without its quotes.
-private struct FieldText {
+struct FieldText {
     let start: UnsafePointer<UInt8>
     let length: Int
     /// Whether quotes were taken off, so that doubled ones inside are single ones.
@@ -97,10 +101,8 @@ private struct FieldText {
 
 extension CSVDecoder {
     @inline(__always)
-    private func field(_ rows: CSVRows, _ row: Int, _ index: Int, _ source: UnsafePointer<UInt8>) -> FieldText {
-        let separators = rows.separators + Int(rows.first[row]) + index
-        let start = source + (rows.base[row] &+ Int(separators[0] &+ 1))
-        let length = Int(separators[1] &- (separators[0] &+ 1))
+    func field(_ rows: CSVRows, _ row: Int, _ index: Int, _ source: UnsafePointer<UInt8>) -> FieldText {
+        let (start, length) = rows.field(row, index, source)
         if length > 0 {
             let (first, last) = (start[0], start[length &- 1])
             if first <= 0x22 && (first <= 32 || first == 0x22) || last <= 32 {
@@ -155,14 +157,15 @@ extension CSVDecoder {
 
     /// A number that is not in its common form, or none.
     @inline(never)
-    private func rareNumber(_ text: FieldText, _ row: Int, _ column: Column) -> Int64 {
+    @discardableResult
+    func rareNumber(_ text: FieldText, _ row: Int, _ column: Column) -> Int64 {
         var isRounded = false
         let cell = Self.rareNumber(text, column.rule.unsafelyUnwrapped, &isRounded)
         if cell == WallTime.outOfRange {
             fault(row, column.index, .outOfRange)
         } else if cell == WallTime.unreadable {
             fault(row, column.index, column.field.kind == .money ? .badMoney : .badNumber)
-        } else if isRounded {
+        } else if isRounded, fields.contains(column.field) {
             roundedCells.append((Int32(truncatingIfNeeded: row), column.field))
         }
         return cell
@@ -184,12 +187,17 @@ extension CSVDecoder {
             let text = field(rows, row, index, source)
             let cell = text.length == 0 ? nullCell : WallTime.parse(text.start, text.length)
             cells[row] = cell
-            guard cell <= WallTime.outOfRange else { continue }
-            if cell == nullCell {
-                if isNeeded { fault(row, index, .missingEventTime) }
-            } else {
-                fault(row, index, cell == WallTime.outOfRange ? .outOfRange : .badTimestamp)
-            }
+            if cell <= WallTime.outOfRange { noTime(cell, row, index, isNeeded: isNeeded) }
+        }
+    }
+
+    /// - Parameter cell: `nullCell`, or what says that a text is no time that can be used.
+    @inline(never)
+    func noTime(_ cell: Int64, _ row: Int, _ index: Int, isNeeded: Bool) {
+        if cell == nullCell {
+            if isNeeded { fault(row, index, .missingEventTime) }
+        } else {
+            fault(row, index, cell == WallTime.outOfRange ? .outOfRange : .badTimestamp)
         }
     }
 
@@ -211,7 +219,8 @@ extension CSVDecoder {
 
     /// Text that was quoted, may mean "nothing here", or cannot be taken.
     @inline(never)
-    private func rareText(_ text: FieldText, _ row: Int, _ column: Column, _ batch: TripBatch) -> Int64 {
+    @discardableResult
+    func rareText(_ text: FieldText, _ row: Int, _ column: Column, _ batch: TripBatch) -> Int64 {
         var cell = TextCell(offset: text.start - batch.source, length: text.length)
         if text.isQuoted, text.bytes.contains(0x22) {
             var wasQuote = false

@@ -56,6 +56,15 @@ final class CSVRows {
         return UnsafeBufferPointer(start: source + start, count: end - start)
     }
 
+    /// A field's bytes as they are.
+    @inline(__always)
+    func field(
+        _ row: Int, _ index: Int, _ source: UnsafePointer<UInt8>
+    ) -> (start: UnsafePointer<UInt8>, length: Int) {
+        let separators = separators + Int(first[row]) + index
+        return (source + (base[row] &+ Int(separators[0] &+ 1)), Int(separators[1] &- (separators[0] &+ 1)))
+    }
+
     /// From a row's base to the end of its last field, for a row that starts at its base.
     func length(of row: Int, columns: Int) -> Int { Int(separators[Int(first[row]) + columns]) }
 

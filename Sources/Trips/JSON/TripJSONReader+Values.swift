@@ -1,6 +1,8 @@
+internal import CByteScan
+
 /// What to do with the value of a key.
 enum ValuePlan: UInt8 {
-    case skip, text, place, time, number, eventTime
+    case text, place, time, number, eventTime
 
     init(_ field: TripField) {
         switch field.kind {
@@ -32,21 +34,23 @@ private enum Outcome {
 }
 
 extension TripJSONReader {
-    /// Reads the value of a known key into its column; returns what is wrong with it.
+    /// Reads the value of a known key, into its column where that is wanted; returns what is wrong with it.
+    ///
+    /// Values that nobody wants are checked like the others: whether a record is good depends on the record alone.
     @inline(__always)
     mutating func readValue(
         _ cursor: inout JSONCursor, _ key: Int, _ row: Int, _ batch: TripBatch
     ) throws(JSONFault) -> RejectReason? {
         let plan = plans.withUnsafeBufferPointer { $0.baseAddress.unsafelyUnwrapped[key] }
-        if plan == .skip {
-            try cursor.skipValue()
-            return nil
-        }
+        let isWanted = wanted & 1 << UInt32(truncatingIfNeeded: key) != 0
         let first = cursor.at.pointee
+        if !isWanted, plan == .number, skipPlainNumber(&cursor, key) { return nil }
         let outcome: Int64
         if first == UInt8(ascii: "\"") {
             let string = try cursor.string()
             switch plan {
+            case .text where !isWanted && string.length <= TextCell.maximumLength: return nil
+            case .time where !isWanted && string.length == 22 && taxi_is_plain_time(string.start) != 0: return nil
             case .text, .place: outcome = text(string, plan, batch)
             case .number: outcome = number(string, key)
             default: outcome = time(string, plan)
@@ -63,10 +67,26 @@ extension TripJSONReader {
         }
         if plan == .eventTime {
             batch.eventTimes[row] = outcome
-        } else {
+        } else if isWanted {
             batch.cells[key &* batch.capacity &+ row] = outcome
         }
         return nil
+    }
+
+    /// Passes over a number that nobody reads, where it is seen at once to be within its bounds.
+    @inline(__always)
+    private func skipPlainNumber(_ cursor: inout JSONCursor, _ key: Int) -> Bool {
+        guard cursor.end - cursor.at > 16 else { return false }
+        let bounds = plainNumbers.withUnsafeBufferPointer { $0.baseAddress.unsafelyUnwrapped[key] }
+        let length = taxi_plain_number_length(cursor.at, bounds)
+        let next = cursor.at[length]
+        // Not before an exponent, nor where a zero leads.
+        guard length > 0, next == UInt8(ascii: ",") || next == UInt8(ascii: "}"),
+            cursor.at[0] != UInt8(ascii: "0") || length == 1 || cursor.at[1] == UInt8(ascii: "."),
+            cursor.at[0] != UInt8(ascii: "-") || cursor.at[1] != UInt8(ascii: "0") || cursor.at[2] &- 48 > 9
+        else { return false }
+        cursor.at += length
+        return true
     }
 
     @inline(__always)

@@ -1,9 +1,10 @@
+internal import CByteScan
 import Problems
 
 /// Reads trips from JSON text into the columns of a batch.
 ///
 /// A record is one object of `TripJSON`'s fields, in any order, with any blanks; unknown fields are skipped. All of its syntax is
-/// checked, but only the columns of `fields` are converted. What a value may be:
+/// checked and so are the values of all known fields, but only the columns of `fields` are filled. What a value may be:
 ///
 /// - money and numbers: a JSON number (`1.5e1` is 15), or a string with a number as CSV may hold it; rounded and bounded as there
 ///   (`NumberRule`).
@@ -22,8 +23,11 @@ public struct TripJSONReader {
     public static let maximumLength = 1 << 20
 
     public let fields: TripFieldSet
+    /// The keys whose values are wanted: a bit each.
+    let wanted: UInt32
     let plans: [ValuePlan]
     let rules = TripField.allCases.map { NumberRule($0) }
+    let plainNumbers = TripField.allCases.map { NumberRule($0)?.plainNumbers ?? taxi_number_bounds() }
     private let endings = JSONKeys.endings
     /// The key that last followed each key; at the end, the one that came first.
     private var followers: [UInt8]
@@ -33,7 +37,8 @@ public struct TripJSONReader {
     /// - Parameter fields: the columns to fill; the event time always is.
     public init(fields: TripFieldSet) {
         self.fields = fields
-        plans = TripField.allCases.map { fields.contains($0) ? ValuePlan($0) : .skip } + [.eventTime]
+        wanted = fields.rawValue | 1 << UInt32(JSONKeys.eventTimestamp)
+        plans = TripField.allCases.map { ValuePlan($0) } + [.eventTime]
         followers = (0...JSONKeys.count).map { $0 < JSONKeys.count - 1 ? UInt8($0 + 1) : 0 }
     }
 

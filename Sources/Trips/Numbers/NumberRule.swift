@@ -1,3 +1,5 @@
+internal import CByteScan
+
 /// How numbers become the cells of one column: its unit, its decimals and its bounds.
 ///
 /// What cannot be a cell is `WallTime.unreadable` or `WallTime.outOfRange`, which no cell is.
@@ -24,6 +26,17 @@ struct NumberRule: @unchecked Sendable {
     private static var noise: UInt64 { 1 }
     /// `noise` is in millionths.
     private static var noiseDecimals: Int { 6 }
+
+    /// What `taxi_is_plain_number` looks for: numbers of which all are within these bounds, in the column's own unit.
+    var plainNumbers: taxi_number_bounds {
+        let unit: Int64 = kind == .money ? 100 : 1
+        let most = min(greatest, least < 0 ? -least : greatest) / unit
+        // 90,000 has five digits, and each number of four is less.
+        let digits = (1...15).prefix { Int64(bitPattern: powersOfTen[$0]) <= most + 1 }.count
+        return taxi_number_bounds(
+            least: UInt64(max(0, least / unit)), greatest: UInt64(most), digits: UInt32(digits),
+            decimals: UInt32(decimals), signs: least < 0 ? 1 : 0)
+    }
 
     @inline(__always)
     func checked(_ cell: Int64) -> Int64 { cell >= least && cell <= greatest ? cell : WallTime.outOfRange }
