@@ -71,8 +71,10 @@ struct ResultMessages {
         }
     }
 
-    /// The JSON of the message at an offset, for people.
+    /// The JSON of the message at an offset, for people; may be asked by who is shown the messages of a batch.
     func text(at offset: Int64, in batch: StoredBatch) throws -> String {
+        // Not those that are being shown.
+        let records = BatchRecords()
         try records.load(batch, from: offset)
         guard records.count > 0 else { return "" }
         return records.withValue(0) { $0.map { String(decoding: $0, as: UTF8.self) } ?? "null" }
@@ -109,7 +111,7 @@ struct ResultMessages {
             case nil: message.parts.append(nil)
             case .text(let text) where group == .day:
                 let parts = String(decoding: text, as: UTF8.self).split(separator: "-").compactMap { Int($0) }
-                guard parts.count == 3 else { return nil }
+                guard parts.count == 3, 1...9999 ~= parts[0], 1...12 ~= parts[1], 1...31 ~= parts[2] else { return nil }
                 message.parts.append(.integer(Int64(Calendar.day(year: parts[0], month: parts[1], day: parts[2]))))
             case .text(let text) where group.isString: message.parts.append(.text(text))
             case .number(let number) where !group.isString:
@@ -170,6 +172,9 @@ struct MessageReader {
 
     private let bytes: UnsafeBufferPointer<UInt8>
     private var offset = 0
+    private var depth = 0
+    /// A message has an object in an object; what nests deeper is none of ours.
+    private static let maximumDepth = 8
 
     init(_ bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
 
@@ -177,7 +182,9 @@ struct MessageReader {
 
     /// nil for anything that is no such object.
     mutating func object() -> [String: Value]? {
-        guard take("{") else { return nil }
+        guard depth < Self.maximumDepth, take("{") else { return nil }
+        depth += 1
+        defer { depth -= 1 }
         var object: [String: Value] = [:]
         if take("}") { return object }
         repeat {

@@ -30,7 +30,11 @@ struct TopicComparison {
         _ audit: QueryAudit, reader: any TopicReader, endBefore: [Int64], endAfter: [Int64], outbox: [StoredBatch],
         hasOlder: Bool
     ) {
-        (self.audit, self.reader, self.endBefore, self.endAfter) = (audit, reader, endBefore, endAfter)
+        (self.audit, self.reader) = (audit, reader)
+        // Partitions may have been added between the looks.
+        let count = reader.partitionCount
+        func padded(_ ends: [Int64]) -> [Int64] { (0..<count).map { $0 < ends.count ? ends[$0] : 0 } }
+        (self.endBefore, self.endAfter) = (padded(endBefore), padded(endAfter))
         (self.outbox, self.hasOlder) = (outbox, hasOlder)
         messages = ResultMessages(audit.plan)
         histograms = Histograms(audit.recount.buckets)

@@ -155,6 +155,22 @@ import Trips
             "\(report.first)")
     }
 
+    @Test func eachOfSomebodyElsesMessagesIsNamed() throws {
+        let (tenant, plans) = try Self.filled()
+        let topic = "chicago_tripsTotalStream"
+        let end = try tenant.store.makeReader(topic: topic).offsets()[0].upperBound
+        let strays = (1...3).map { TopicRecord(key: nil, value: Array(#"{"a":\#($0)}"#.utf8), timestamp: 0) }
+        try tenant.store.makeWriter().append(
+            [try #require(PendingBatch(topic: topic, partition: 0, records: strays))], mark: nil)
+        let report = try tenant.audit(plans)
+        #expect(report.differences == 3)
+        #expect(
+            report.first
+                == (1...3).map {
+                    "\(topic) offset \(end + Int64($0) - 1): is of a row that there should not be: {\"a\":\($0)}"
+                })
+    }
+
     @Test func aMessageOfNoRowIsNamed() throws {
         let (tenant, plans) = try Self.filled()
         let topic = "chicago_tripsTotalStream"

@@ -28,10 +28,20 @@ import Topics
         }
     }
 
+    @Test(arguments: [#""99999999999999999-1-1""#, #""2024-99999999999999999-1""#, #""2024-1-9223372036854775807""#])
+    func aDayThatIsNoneIsNoMessage(day: String) throws {
+        let plan = try #require(try QueryCatalog.load().first { $0.name == "tripsTotal" })
+        let record = TopicRecord(key: nil, value: Array("{\"day\":\(day)}".utf8), timestamp: 0)
+        let batch = StoredBatch(
+            partition: 0, baseOffset: 0, count: 1, times: 0...0, encoding: .records,
+            payload: RecordBatch.encode([record]))
+        try ResultMessages(plan).forEach(in: batch) { #expect($0 == 0 && $1 == nil) }
+    }
+
     @Test(arguments: [
         "", "{", "[]", #"{"count":}"#, #"{"count":1"#, #"{"count":true}"#,
         #"{"window":{"start":"x","end":"y"},"count":1}"#,
-        #"{"count":1}x"#,
+        #"{"count":1}x"#, String(repeating: #"{"a":"#, count: 300_000),
     ])
     func whatIsNoMessageIsTold(text: String) throws {
         let plan = try #require(try QueryCatalog.load().first { $0.name == "hotspotWindow" })
