@@ -135,10 +135,15 @@ extension ParsedArguments {
 
     /// Asks a yes-or-no question on the terminal; anything but `y` or `yes` is a no.
     ///
+    /// - Parameter word: what must be typed instead of a yes.
     /// - Throws: `Problem(.usage)` with `hint` where nobody is there to answer.
-    public func confirm(_ question: String, hint: String) throws -> Bool {
+    public func confirm(_ question: String, by word: String? = nil, hint: String) throws -> Bool {
         guard terminal.inputIsTerminal, terminal.errorIsTerminal else {
             throw Problem(.usage, "this needs a confirmation, and stdin is no terminal", hint: hint)
+        }
+        if let word {
+            try errors.write("\(question) Type its whole name to go on: ")
+            return readLine() == word
         }
         try errors.write("\(question) [y/N] ")
         let answer = readLine()?.lowercased() ?? ""

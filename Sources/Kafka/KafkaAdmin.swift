@@ -85,18 +85,25 @@ public final class KafkaAdmin {
         return settings
     }
 
-    /// The offsets that a group has committed in the topics that `isWanted` picks; those of a transaction under way are waited for.
+    /// The offsets that a group has committed in the topics that `isWanted` picks.
+    ///
+    /// - Parameter isSettled: whether those of a transaction under way are waited for; else they do not count yet.
     ///
     /// Asked as a member of the group would: librdkafka 2.0.2 crashes where ListConsumerGroupOffsets is answered that an offset is not
     /// settled yet, which happens after a producer was killed in its transaction.
-    public func offsets(ofGroup group: String, inTopics isWanted: (String) -> Bool) throws(KafkaError) -> [KafkaOffset]
-    {
+    public func offsets(
+        ofGroup group: String, isSettled: Bool, inTopics isWanted: (String) -> Bool
+    ) throws(KafkaError) -> [KafkaOffset] {
         let topics = try client.topics().filter { isWanted($0.name) }
+        if topics.isEmpty { return [] }
         let consumer: KafkaClient
         do {
             consumer = try KafkaClient(
                 .consumer, client.configuration,
-                fixed: ["group.id": group, "isolation.level": "read_committed", "enable.auto.commit": "false"])
+                fixed: [
+                    "group.id": group, "isolation.level": isSettled ? "read_committed" : "read_uncommitted",
+                    "enable.auto.commit": "false",
+                ])
         } catch { throw KafkaError(RD_KAFKA_RESP_ERR__INVALID_ARG, error.message) }
         return try retrying { () throws(KafkaError) in
             let wanted = KafkaOffset.list(
@@ -108,6 +115,30 @@ public final class KafkaAdmin {
             guard code == RD_KAFKA_RESP_ERR_NO_ERROR else { throw KafkaError(code) }
             return try Self.offsets(in: wanted)
         }
+    }
+
+    /// The names of all consumer groups that this user may see.
+    public func groupNames() throws(KafkaError) -> [String] {
+        var list: UnsafePointer<rd_kafka_group_list>?
+        let code = rd_kafka_list_groups(client.raw, nil, &list, KafkaClient.connectTimeoutMs)
+        defer { if let list { rd_kafka_group_list_destroy(list) } }
+        guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let list else { throw KafkaError(code) }
+        return (0..<Int(list.pointee.group_cnt)).map { String(cString: list.pointee.groups[$0].group) }.sorted()
+    }
+
+    /// Removes a group with its offsets; nobody may be its member.
+    public func deleteGroup(_ name: String) throws(KafkaError) {
+        guard let group = rd_kafka_DeleteGroup_new(name) else { throw KafkaError(RD_KAFKA_RESP_ERR__INVALID_ARG) }
+        defer { rd_kafka_DeleteGroup_destroy(group) }
+        var groups: [OpaquePointer?] = [group]
+        let event = try request(RD_KAFKA_ADMIN_OP_DELETEGROUPS) { options in
+            rd_kafka_DeleteGroups(client.raw, &groups, 1, options, queue)
+        }
+        defer { rd_kafka_event_destroy(event) }
+        var count = 0
+        let results = rd_kafka_DeleteGroups_result_groups(rd_kafka_event_DeleteGroups_result(event), &count)
+        guard count > 0, let result = results?[0], let error = rd_kafka_group_result_error(result) else { return }
+        throw KafkaError(rd_kafka_error_code(error), String(cString: rd_kafka_error_string(error)))
     }
 
     /// Sets a group's offsets, outside of any transaction.

@@ -28,10 +28,11 @@ public final class KafkaClient: @unchecked Sendable {
         self.configuration = configuration
         events = ClientEvents()
         let conf = rd_kafka_conf_new()!
-        let properties = Self.base.merging(settings) { $1 }.merging(configuration.properties) { $1 }.merging(fixed) {
-            $1
-        }.merging(["bootstrap.servers": configuration.servers]) { $1 }
-        for (name, value) in properties.sorted(by: { $0.key < $1.key }) {
+        // One after the other, since a property may have two names: what comes later counts.
+        let layers = [
+            Self.base, settings, configuration.properties, fixed, ["bootstrap.servers": configuration.servers],
+        ]
+        for (name, value) in layers.flatMap({ $0.sorted { $0.key < $1.key } }) {
             // What only the other role knows is taken and has no effect, so one file may serve both.
             if let fault = Self.set(name, value, in: conf) {
                 rd_kafka_conf_destroy(conf)
@@ -43,9 +44,15 @@ public final class KafkaClient: @unchecked Sendable {
             ClientEvents.of(opaque)?.note(
                 KafkaError(rd_kafka_resp_err_t(rawValue: code), reason.map { String(cString: $0) }))
         }
-        rd_kafka_conf_set_log_cb(conf) { _, level, _, text in
+        rd_kafka_conf_set_log_cb(conf) { client, level, facility, text in
             guard let text else { return }
             let line = String(cString: text)
+            // Only here librdkafka names the topic that a transaction may not write to: Failed to add partition "x" [0] to …
+            if let client, facility.map({ String(cString: $0) }) == "ADDPARTS", line.contains("Failed to add"),
+                case let parts = line.split(separator: "\"", omittingEmptySubsequences: false), parts.count > 2
+            {
+                ClientEvents.of(rd_kafka_opaque(client))?.note(refusedTopic: String(parts[1]))
+            }
             // What matters comes as an error as well; the log is for looking closer.
             Logger("kafka").debug(line, ["level": level])
         }
@@ -53,7 +60,8 @@ public final class KafkaClient: @unchecked Sendable {
             rd_kafka_conf_set_dr_msg_cb(conf) { _, message, _ in
                 guard let message, let count = message.pointee._private else { return }
                 // The producer keeps its counts until nothing is under way.
-                Unmanaged<DeliveryCount>.fromOpaque(count).takeUnretainedValue().finished(message.pointee.err)
+                Unmanaged<DeliveryCount>.fromOpaque(count).takeUnretainedValue().finished(
+                    message.pointee.err, message.pointee.rkt.flatMap { rd_kafka_topic_name($0) })
             }
         }
         var text = [CChar](repeating: 0, count: 512)
@@ -96,13 +104,18 @@ public final class KafkaClient: @unchecked Sendable {
 
     /// What is wrong with one property; nil where librdkafka takes it.
     static func fault(ofProperty name: String, value: String) -> (message: String, hint: String)? {
+        if let reason = KafkaConfiguration.refusal(of: name, value: value) {
+            return (
+                "broker property \"\(name)\" cannot be set: \(reason)", "Leave it out of the file of --broker-config."
+            )
+        }
         let conf = rd_kafka_conf_new()!
         defer { rd_kafka_conf_destroy(conf) }
         return set(name, value, in: conf)
     }
 
     /// All that librdkafka knows, also those that have no value at first, as secrets do.
-    private static let propertyNames: [String] = {
+    static let propertyNames: [String] = {
         var text: UnsafeMutablePointer<CChar>?
         var size = 0
         guard let stream = open_memstream(&text, &size) else { return [] }
@@ -246,6 +259,7 @@ final class ClientEvents: Sendable {
     private struct State {
         var last: KafkaError?
         var refusal: KafkaError?
+        var refusedTopic: String?
     }
     private let state = Mutex(State())
     static func of(_ opaque: UnsafeMutableRawPointer?) -> ClientEvents? {
@@ -261,6 +275,10 @@ final class ClientEvents: Sendable {
         }
     }
 
+    func note(refusedTopic: String) { state.withLock { $0.refusedTopic = refusedTopic } }
+
+    /// The topic that a transaction was last refused to write to.
+    var refusedTopic: String? { state.withLock { $0.refusedTopic } }
     var last: KafkaError? { state.withLock { $0.last } }
     /// A refusal that waiting cannot help.
     var refusal: KafkaError? { state.withLock { $0.refusal } }
@@ -277,8 +295,14 @@ final class DeliveryCount: Sendable {
     /// Takes back a message that the client did not accept.
     func refused() { underWay.subtract(1, ordering: .relaxed) }
 
-    func finished(_ code: rd_kafka_resp_err_t) {
-        if code != RD_KAFKA_RESP_ERR_NO_ERROR { failure.withLock { $0 = $0 ?? KafkaError(code) } }
+    func finished(_ code: rd_kafka_resp_err_t, _ topic: UnsafePointer<CChar>?) {
+        if code != RD_KAFKA_RESP_ERR_NO_ERROR {
+            failure.withLock { failure in
+                if failure != nil { return }
+                failure = KafkaError(code)
+                failure?.topic = topic.map { String(cString: $0) }
+            }
+        }
         settled.add(1, ordering: .relaxed)
         underWay.subtract(1, ordering: .releasing)
     }

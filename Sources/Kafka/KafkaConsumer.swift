@@ -62,6 +62,9 @@ public final class KafkaLoan: @unchecked Sendable {
         shown.raw[index] = nil
     }
 
+    /// A record that is kept, in the order in which they were.
+    public subscript(index: Int) -> KafkaMessage { KafkaMessage(raw: messages[index]) }
+
     /// Ends the loan: none of its records may be looked at any more.
     public func giveBack() {
         for message in messages { rd_kafka_message_destroy(message) }

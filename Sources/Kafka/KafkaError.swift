@@ -23,6 +23,8 @@ public struct KafkaError: Error, Sendable, CustomStringConvertible {
     public var number: Int32
     public var message: String
     public var kind: Kind
+    /// The topic whose record was refused, where it is known.
+    public var topic: String?
 
     public var description: String { message }
 
@@ -68,10 +70,18 @@ public struct KafkaError: Error, Sendable, CustomStringConvertible {
     /// Whether a record itself is what the broker does not take: sending it again cannot help.
     public var isRefusalOfContent: Bool {
         [
-            RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, RD_KAFKA_RESP_ERR_INVALID_MSG, RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP,
+            RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE,
+            RD_KAFKA_RESP_ERR_INVALID_MSG, RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP,
             RD_KAFKA_RESP_ERR_INVALID_RECORD, RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE,
         ].contains(code) || isRefusal || isUnknownTopic
     }
+    /// Whether a record is larger than its topic, or the client, takes.
+    public var isTooLarge: Bool {
+        [RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE].contains(code)
+    }
+    /// Whether a record's timestamp is further from the broker's clock than its topic takes.
+    public var isTimestamp: Bool { code == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP }
+    public var isUnknownSetting: Bool { code == RD_KAFKA_RESP_ERR_INVALID_CONFIG }
     /// Whether a group's offsets are those of a transaction that is just ending.
     var isUnstable: Bool { code == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT }
     public var isTopicThere: Bool { code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS }
@@ -93,7 +103,8 @@ public struct KafkaError: Error, Sendable, CustomStringConvertible {
     private var isAuthentication: Bool {
         code == RD_KAFKA_RESP_ERR__AUTHENTICATION || code == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED
     }
-    private var isAuthorization: Bool {
+    /// Whether the user has no right to do what was asked.
+    public var isAuthorization: Bool {
         [
             RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED,
             RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED,

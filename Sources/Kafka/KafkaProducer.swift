@@ -94,6 +94,29 @@ public final class KafkaProducer {
         topic: String, partition: Int, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?, timestampMs: Int64,
         headers: [(name: String, value: [UInt8])] = []
     ) throws(KafkaError) {
+        try send(topic, partition, key, value, flags: 0, timestampMs, headers)
+    }
+
+    /// The same with a payload of which the client makes a copy.
+    public func sendCopy(
+        topic: String, partition: Int, key: [UInt8]?, value: [UInt8]?, timestampMs: Int64,
+        headers: [(name: String, value: [UInt8])] = []
+    ) throws(KafkaError) {
+        try (key ?? []).withUnsafeBufferPointer { keyBytes throws(KafkaError) in
+            try (value ?? []).withUnsafeBufferPointer { bytes throws(KafkaError) in
+                try send(
+                    topic, partition, key == nil ? nil : UnsafeRawBufferPointer(keyBytes),
+                    value == nil ? nil : UnsafeRawBufferPointer(bytes), flags: RD_KAFKA_MSG_F_COPY, timestampMs, headers
+                )
+            }
+        }
+    }
+
+    private func send(
+        _ topic: String, _ partition: Int, _ key: UnsafeRawBufferPointer?, _ value: UnsafeRawBufferPointer?,
+        flags: Int32,
+        _ timestampMs: Int64, _ headers: [(name: String, value: [UInt8])]
+    ) throws(KafkaError) {
         guard let handle = topics[topic]?.handle else { throw KafkaError(RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC) }
         let list = headers.isEmpty ? nil : rd_kafka_headers_new(headers.count)
         for header in headers {
@@ -106,7 +129,7 @@ public final class KafkaProducer {
         while true {
             let code = taxi_kafka_produce(
                 client.raw, handle, Int32(partition), key.map { $0.baseAddress ?? Self.empty }, key?.count ?? 0,
-                value.map { $0.baseAddress ?? Self.empty }, value?.count ?? 0, timestampMs, list,
+                value.map { $0.baseAddress ?? Self.empty }, value?.count ?? 0, flags, timestampMs, list,
                 Unmanaged.passUnretained(deliveries).toOpaque())
             if code == RD_KAFKA_RESP_ERR_NO_ERROR { return }
             // Backpressure: the poll thread makes room as records are delivered.
@@ -122,7 +145,9 @@ public final class KafkaProducer {
             }
             deliveries.refused()
             if let list { rd_kafka_headers_destroy(list) }
-            throw KafkaError(code, kind: transactionTimeoutMs == nil ? .other : kindOfRefusal(code))
+            var error = KafkaError(code, kind: transactionTimeoutMs == nil ? .other : kindOfRefusal(code))
+            error.topic = topic
+            throw error
         }
     }
 
@@ -237,8 +262,15 @@ extension KafkaProducer {
     ///
     /// Readers of committed records see it a moment later, when the broker has written the transaction's end to each partition.
     public func commit(onWaiting: (KafkaError?) -> Void = { _ in }) throws(KafkaError) {
-        try retrying(forMs: transactionTimeoutMs ?? 0, onWaiting: onWaiting) {
-            rd_kafka_commit_transaction($0, Self.callTimeoutMs)
+        do throws(KafkaError) {
+            try retrying(forMs: transactionTimeoutMs ?? 0, onWaiting: onWaiting) {
+                rd_kafka_commit_transaction($0, Self.callTimeoutMs)
+            }
+        } catch {
+            // What was wrong with a record says more than that the transaction is lost.
+            guard var failure = takeFailure(), failure.isRefusalOfContent else { throw error }
+            failure.kind = error.kind
+            throw failure
         }
         _ = takeFailure()
     }
@@ -264,8 +296,9 @@ extension KafkaProducer {
         while true {
             let settled = settledCount
             guard let failure = try answer(of: call, onWaiting) else { return }
-            let error = KafkaError(taking: failure)
+            var error = KafkaError(taking: failure)
             guard error.kind == .retriable, ContinuousClock.now < deadline, client.events.refusal == nil else {
+                if error.isRefusalOfContent { error.topic = client.events.refusedTopic }
                 throw error
             }
             if settledCount != settled {

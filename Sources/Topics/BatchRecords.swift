@@ -93,6 +93,18 @@ extension BatchRecords {
 }
 
 extension StoredBatch {
+    /// The record with this offset, whole; nil where the batch has none.
+    ///
+    /// - Parameter loaded: the batch's records, of a caller that asks for more than one; filled where it is nil.
+    public func record(at offset: Int64, from loaded: inout BatchRecords?) throws -> TopicRecord? {
+        if let values { return values.record(at: offset) }
+        let records = loaded ?? BatchRecords()
+        if loaded == nil { try records.load(self) }
+        loaded = records
+        guard case let index = offset - records.firstOffset, 0..<Int64(records.count) ~= index else { return nil }
+        return records.record(Int(index))
+    }
+
     /// All records of the batch, as a consumer of the topic sees them; see `BatchRecords`.
     public func records() throws -> [TopicRecord] {
         let records = BatchRecords()

@@ -1,7 +1,7 @@
 import Problems
 public import Trips
 
-/// A rejected record on its way to `{tenant}_deadLetter`: unchanged, with the reason and the place in its headers.
+/// A rejected record on its way to `{tenant}_deadLetter`: unchanged, with the reason and the place in headers behind its own.
 public enum DeadLetter {
     public enum Origin: Sendable {
         /// A row of a file; its line is that of the reject's location. `topic` is where it was to go.
@@ -10,7 +10,17 @@ public enum DeadLetter {
         case topic(String, partition: Int)
     }
 
-    public static func record(of reject: Reject, from origin: Origin, atMs timestamp: EventTime = 0) -> TopicRecord {
+    /// How many headers `record` adds.
+    static let headerCount = 7
+    /// The header of a record that its topic would not take whole: what of it is kept.
+    public static let cutHeader = "cut"
+
+    /// - Parameters:
+    ///   - original: the record as its topic has it; nil for a row of a file, which becomes a record without a key.
+    ///   - timestamp: of a row of a file, ms UTC.
+    public static func record(
+        of reject: Reject, from origin: Origin, original: TopicRecord? = nil, atMs timestamp: EventTime = 0
+    ) -> TopicRecord {
         let location = reject.location
         let fault = "\(reject.reason.rawValue): \(reject.detail)"
         let (source, topic, partition, message): (String, String, Int, String)
@@ -29,8 +39,10 @@ public enum DeadLetter {
             "__connect.errors.topic": topic, "__connect.errors.partition": "\(partition)",
             "__connect.errors.offset": "\(location.line)", "__connect.errors.exception.message": message,
         ]
-        return TopicRecord(
-            key: nil, value: reject.bytes, headers: headers.map { .init(name: $0, value: Array($1.utf8)) },
-            timestamp: timestamp)
+        var record = original ?? TopicRecord(key: nil, value: reject.bytes, timestamp: timestamp)
+        record.headers += headers.map { .init(name: $0, value: Array($1.utf8)) }
+        // Beyond the year 9999 no store of ours looks.
+        record.timestamp = min(record.timestamp, 253_402_300_799_999)
+        return record
     }
 }

@@ -16,6 +16,8 @@ public struct DeadLetterLog: Sendable {
 
     /// How many records each reason has, the commonest first.
     public var reasons: [(reason: String, count: Int64)] = []
+    /// How many of them their topic would not take whole.
+    public var cutCount: Int64 = 0
     /// The last of them, in the order of partition and offset.
     public var entries: [Entry] = []
 
@@ -39,6 +41,7 @@ public struct DeadLetterLog: Sendable {
                     let headers = Self.headers(records, index)
                     let reason = headers["reason"] ?? "unknown"
                     counts[reason, default: 0] += 1
+                    if headers[DeadLetter.cutHeader] != nil { cutCount += 1 }
                     guard wanted == nil || wanted == reason else { continue }
                     entries.append(
                         Entry(

@@ -44,6 +44,19 @@ public final class RecordValues: @unchecked Sendable {
         loan.keep(index, of: messages)
     }
 
+    /// The whole record with this offset, copied; nil where it is not among them.
+    func record(at offset: Int64) -> TopicRecord? {
+        guard let first = slices.first?.position, case let index = offset - first, 0..<Int64(slices.count) ~= index
+        else {
+            return nil
+        }
+        let message = loan[Int(index)]
+        return TopicRecord(
+            key: message.key.map { Array($0) }, value: message.value.map { Array($0) },
+            headers: message.headers.map { TopicRecord.Header(name: $0.name, value: $0.value) },
+            timestamp: message.timestampMs)
+    }
+
     /// Gives the values back to the client: nobody may look at them any more.
     public func giveBack() { loan.giveBack() }
 }

@@ -36,6 +36,18 @@ enum TopicName {
             hint: "Ask for \(count), or delete the topic first: a key's records must stay in one partition.")
     }
 
+    /// - Throws: `.usage` for a topic that is not the tenant's.
+    static func requireOwn(_ name: String, _ ownership: TopicOwnership, tenant: String) throws(Problem) {
+        if ownership.isOwn(name) { return }
+        let owner = ownership.owner(of: name)
+        throw Problem(
+            .usage,
+            "topic \"\(name)\" is " + (owner.map { "tenant \"\($0)\"'s, " } ?? "") + "not one of tenant \"\(tenant)\"",
+            hint: owner.map { "Work on it with --tenant \($0), or say that you mean it: --foreign \(name)." }
+                ?? "Topics of a tenant begin with its name and \"_\". If you mean another's, say so: --foreign \(name)."
+        )
+    }
+
     /// That there is no topic of this name, with the nearest that there is.
     static func unknown(_ name: String, among names: [String], code: Problem.Code = .noInput) -> Problem {
         let hint =
@@ -51,16 +63,35 @@ enum TopicName {
 }
 
 extension TopicStore {
-    /// The full name of a topic that a person names with the tenant's prefix or without it: `ingestData` for `chicago_ingestData`.
+    /// The full name of one of the tenant's topics, which a person names with the tenant's prefix or without it: `ingestData` for
+    /// `chicago_ingestData`.
     ///
-    /// - Throws: `Problem(.noInput)` with the nearest name where there is no such topic.
-    public func fullName(of name: String, tenant: String) throws -> String {
+    /// - Parameter isForeign: whether any topic is meant, by its whole name.
+    /// - Throws: `Problem`: `.noInput` (on Kafka `.unavailable`) with the nearest name where there is no such topic, `.usage` for one
+    ///   that is not the tenant's.
+    public func fullName(of name: String, tenant: String, isForeign: Bool = false) throws -> String {
         let names = try topicNames()
-        let prefixed = "\(tenant)_\(name)"
-        if names.contains(name) { return name }
-        if names.contains(prefixed) { return prefixed }
-        let short = names.filter { $0.hasPrefix("\(tenant)_") }.map { String($0.dropFirst(tenant.count + 1)) }
-        throw TopicName.unknown(
-            name, among: names.isEmpty ? [] : short + names, code: keepsColumns ? .noInput : .unavailable)
+        let code = keepsColumns ? Problem.Code.noInput : .unavailable
+        if isForeign {
+            guard names.contains(name) else { throw TopicName.unknown(name, among: names, code: code) }
+            return name
+        }
+        let ownership = ownership(among: names)
+        let own = names.filter(ownership.isOwn)
+        for candidate in ["\(tenant)_\(name)", name] where own.contains(candidate) { return candidate }
+        for candidate in [name, "\(tenant)_\(name)"] where names.contains(candidate) {
+            try TopicName.requireOwn(candidate, ownership, tenant: tenant)
+        }
+        let short = own.filter { $0.hasPrefix("\(tenant)_") }.map { String($0.dropFirst(tenant.count + 1)) }
+        throw TopicName.unknown(name, among: own.isEmpty ? [] : short + own, code: code)
+    }
+
+    /// The whole name that one of the tenant's topics is to be made by.
+    ///
+    /// - Throws: `Problem(.usage)` for one that would be another tenant's.
+    public func newName(of name: String, tenant: String) throws -> String {
+        let whole = name.hasPrefix("\(tenant)_") ? name : "\(tenant)_\(name)"
+        try TopicName.requireOwn(whole, ownership(among: try topicNames()), tenant: tenant)
+        return whole
     }
 }

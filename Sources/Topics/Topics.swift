@@ -147,6 +147,10 @@ public struct TopicDescription: Sendable {
     public var partitions: [Partition]
     /// How long records are kept, by event time; nil for ever.
     public var retentionMs: Int64?
+    /// Whether each offset is a record's; else ends of transactions and what was aborted take some, and counts are greatest ones.
+    public var isCountExact = true
+    /// Whether the store tells how long records are kept.
+    public var isRetentionKnown = true
     public init(name: String, partitions: [Partition], retentionMs: Int64?) {
         (self.name, self.partitions, self.retentionMs) = (name, partitions, retentionMs)
     }
@@ -186,6 +190,8 @@ public protocol TopicStore: AnyObject, Sendable {
     func topics() throws -> [TopicDescription]
     /// The names of all topics that a reader can be made for.
     func topicNames() throws -> [String]
+    /// Which of these are the tenant's.
+    func ownership(among names: [String]) -> TopicOwnership
     /// How many partitions a topic has; nil where there is none of that name.
     func partitionCount(of topic: String) throws -> Int?
     /// Throws `Problem` with the nearest name where there is no such topic: `.noInput`, on Kafka `.unavailable`.
@@ -197,6 +203,9 @@ public protocol TopicStore: AnyObject, Sendable {
 }
 
 extension TopicStore {
+    /// All of them, where nobody else has topics in the store.
+    public func ownership(among names: [String]) -> TopicOwnership { TopicOwnership(tenant: "", others: [], among: []) }
+
     public func createTopic(_ name: String, partitions: Int, retentionMs: Int64? = nil) throws {
         try createTopic(name, partitions: partitions, replication: nil, retentionMs: retentionMs)
     }
@@ -204,6 +213,16 @@ extension TopicStore {
     public func makeReader(topic: String, untilEnd: Bool) throws -> any TopicReader { try makeReader(topic: topic) }
 
     public func hasTopic(_ name: String) throws -> Bool { try partitionCount(of: name) != nil }
+
+    /// Makes sure that `requireTopic` can be called for topics of the tenant, as far as looking tells: that they are not another tenant's,
+    /// that those which may not be made are there, and that they may be seen.
+    public func checkTopics(_ names: [String], creating: Bool, tenant: String) throws {
+        let ownership = ownership(among: try topicNames())
+        for name in names {
+            try TopicName.requireOwn(name, ownership, tenant: tenant)
+            if creating { _ = try partitionCount(of: name) } else { try requireTopic(name, creating: false) }
+        }
+    }
 
     /// Makes sure that a topic that a run needs is there.
     ///
@@ -227,6 +246,8 @@ extension TopicStore {
 
 /// Appends to topics; used by one thread at a time.
 public protocol TopicWriter: AnyObject {
+    /// The last mark stored under a producer's name, which whoever has the name keeps; nil where there is none.
+    func lastMark(of producer: String) throws -> ProducerMark?
     /// Takes over the name of a producer: gives the epoch to use from now on and the last mark stored under it.
     func takeOver(producer: String) throws -> (epoch: Int64, last: ProducerMark?)
     /// Appends all batches, to whichever topics and partitions, and the mark, in one transaction that is on the disk at return.

@@ -15,7 +15,9 @@ extension GlobalOptions {
         case .embedded: return try EmbeddedTopicStore(path: topicsPath)
         case .kafka(let servers):
             KafkaPatience.endsWhen { Interruption.isRequested }
-            return try KafkaTopicStore(kafkaConfiguration(servers), tenant: tenant, delivery: delivery)
+            // Who cannot list the home's tenants knows those of the cluster all the same.
+            return try KafkaTopicStore(
+                kafkaConfiguration(servers), tenant: tenant, others: (try? tenants.names()) ?? [], delivery: delivery)
         }
     }
 
@@ -42,14 +44,15 @@ extension GlobalOptions {
 
     /// The topics and the full name of one of them, which may be given without the tenant's prefix.
     ///
-    /// - Throws: as `openTopicsIfAny`; `.noInput` with the nearest name where there is no such topic.
-    func openTopic(_ name: String) throws -> (store: any TopicStore, topic: String) {
+    /// - Parameter isForeign: whether any topic of the cluster is meant, by its whole name.
+    /// - Throws: as `openTopicsIfAny` and `TopicStore.fullName`.
+    func openTopic(_ name: String, isForeign: Bool) throws -> (store: any TopicStore, topic: String) {
         guard let store = try openTopicsIfAny() else {
             throw Problem(
                 .noInput, "there is no topic \"\(name)\": tenant \"\(tenant)\" has no topics yet",
                 hint: "taxi-cli produce or taxi-cli topic create makes one.")
         }
-        return (store, try store.fullName(of: name, tenant: tenant))
+        return (store, try store.fullName(of: name, tenant: tenant, isForeign: isForeign))
     }
 }
 

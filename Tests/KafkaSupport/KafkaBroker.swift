@@ -17,7 +17,9 @@ public final class KafkaBroker: Sendable {
     private let folder: String
 
     /// Starts a broker on free ports and waits until it answers.
-    public init() throws {
+    ///
+    /// - Parameter properties: further ones of the broker.
+    public init(properties: [String] = []) throws {
         guard let script = Self.script else { throw KafkaBrokerFailure(description: "there is no kafka.sh") }
         folder = NSTemporaryDirectory() + "/taxi-kafka-\(getpid())-\(UUID().uuidString.prefix(8))"
         let port = try Self.freePorts()
@@ -37,7 +39,10 @@ public final class KafkaBroker: Sendable {
             ])
         let said = try runProgram(
             "/usr/bin/env",
-            ["KAFKA_HEAP=384m", script, "start", "-d", folder, "-p", "\(port)", "--sasl", "--ssl"])
+            [
+                "KAFKA_HEAP=384m", "KAFKA_EXTRA=\(properties.joined(separator: "\\n"))", script, "start", "-d", folder,
+                "-p", "\(port)", "--sasl", "--ssl",
+            ])
         guard said.hasPrefix(servers) else {
             throw KafkaBrokerFailure(description: "Kafka did not start on port \(port); its folder was \(folder)")
         }
@@ -58,9 +63,9 @@ public final class KafkaBroker: Sendable {
     /// - Returns: its standard output.
     /// - Throws: `KafkaBrokerFailure` with what it said where it failed.
     @discardableResult
-    public static func tool(_ name: String, _ arguments: [String]) throws -> String {
+    public static func tool(_ name: String, _ arguments: [String], input: String? = nil) throws -> String {
         guard let script else { throw KafkaBrokerFailure(description: "there is no kafka.sh") }
-        return try runProgram(script, ["run", name] + arguments)
+        return try runProgram(script, ["run", name] + arguments, input: input.map { Data($0.utf8) })
     }
 
     private func script(_ arguments: String...) throws {

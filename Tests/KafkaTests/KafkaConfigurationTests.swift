@@ -59,6 +59,77 @@ import Testing
         #expect(problem?.hint?.contains(fault.hint) == true, "\(problem?.hint ?? "")")
     }
 
+    @Test(arguments: [
+        "delivery.report.only.error=true", "enable.auto.commit=true", "transactional.id=x",
+        "isolation.level=read_uncommitted",
+        "plugin.library.paths=/tmp/x.so", "log.queue=true", "enable.gapless.guarantee=true", "dr_msg_cb=x",
+        "queue.buffering.max.kbytes=1", "bootstrap.servers=b:9092", "test.mock.num.brokers=3",
+        "enable.idempotence=false", "group.id=x", "internal.termination.signal=15", "partitioner=random", "opaque=1",
+    ])
+    func refusesWhatWouldNotWork(_ line: String) throws {
+        let problem = #expect(throws: Problem.self) { try read(line) }
+        #expect(problem?.code == .configuration && problem?.location?.line == 1)
+        #expect(problem?.message.contains("cannot be set: ") == true, "\(problem?.message ?? "")")
+    }
+
+    @Test(arguments: [
+        "isolation.level=read_committed", "enable.auto.commit=false", "enable.idempotence=true", "acks=all",
+    ])
+    func takesWhatIsSoAnyway(_ line: String) throws { #expect(try read(line).count == 1) }
+
+    /// A client with a property sends records and reads them again.
+    private func sendsAndReads(_ properties: [String: String], on mock: KafkaMockCluster, _ topic: String) throws {
+        mock.createTopic(topic, partitions: 1)
+        var configuration = mock.configuration
+        configuration.properties = properties
+        let producer = try KafkaProducer(configuration, lingerMs: KafkaProducer.promptLingerMs)
+        #expect(try producer.partitionCount(of: topic) == 1)
+        let value = Array(repeating: UInt8(65), count: 500)
+        try value.withUnsafeBytes { bytes in
+            for time in 1...3 {
+                try producer.send(topic: topic, partition: 0, key: nil, value: bytes, timestampMs: Int64(time))
+            }
+            try producer.finish()
+        }
+        let consumer = try KafkaConsumer(configuration, topic: topic, partitionCount: 1)
+        try consumer.start(partition: 0, at: 0)
+        var count = 0
+        let deadline = ContinuousClock.now + .seconds(20)
+        while count < 3, ContinuousClock.now < deadline {
+            _ = try consumer.poll(partition: 0, timeoutMs: 100) { event in
+                if case .messages(let messages) = event { count += messages.count }
+            }
+        }
+        #expect(count == 3, "\(properties)")
+    }
+
+    @Test(arguments: [
+        ["queue.buffering.max.messages": "1"], ["queue.buffering.max.kbytes": "1024"], ["queue.buffering.max.ms": "1"],
+        ["batch.num.messages": "1"], ["batch.size": "1"],
+        ["message.max.bytes": "1000"], ["delivery.timeout.ms": "60000"], ["compression.type": "gzip"], ["retries": "5"],
+        ["fetch.min.bytes": "100000"], ["queued.max.messages.kbytes": "1"], ["queued.min.messages": "1"],
+        ["message.copy.max.bytes": "0"], ["socket.max.fails": "0"], ["max.in.flight": "1"],
+        ["topic.metadata.refresh.interval.ms": "-1"], ["client.id": "x"], ["check.crcs": "true"],
+    ])
+    func whatIsTakenWorks(_ properties: [String: String]) throws {
+        try sendsAndReads(properties, on: KafkaMockCluster(brokers: 1), "t")
+    }
+
+    @Test func theUsersPropertyCountsByWhicheverOfItsNames() throws {
+        // Ours is message.timeout.ms: 0, which would wait for ever.
+        var configuration = KafkaConfiguration(servers: "127.0.0.1:1")
+        configuration.properties = ["delivery.timeout.ms": "500"]
+        let mock = try KafkaMockCluster(brokers: 1)
+        mock.createTopic("t", partitions: 1)
+        configuration.servers = mock.configuration.servers
+        let producer = try KafkaProducer(configuration)
+        _ = try producer.partitionCount(of: "t")
+        mock.set(broker: 1, isUp: false)
+        try producer.send(topic: "t", partition: 0, key: nil, value: nil, timestampMs: 1)
+        let error = #expect(throws: KafkaError.self) { try producer.finish() }
+        #expect(error?.topic == "t")
+    }
+
     @Test func tellsAllFaultsAtOnceAndNoSecret() {
         let problem = #expect(throws: Problem.self) {
             try read("sasl.password hunter2\nsasl.pasword=hunter2\nacks=all\nnonsense=1\n")

@@ -88,6 +88,10 @@ final class MemoryTopicStore: TopicStore {
         let store: MemoryTopicStore
         init(_ store: MemoryTopicStore) { self.store = store }
 
+        func lastMark(of producer: String) -> ProducerMark? {
+            store.state.withLock { $0.producers[producer]?.last }
+        }
+
         func takeOver(producer: String) -> (epoch: Int64, last: ProducerMark?) {
             store.state.withLock { state in
                 let before = state.producers[producer]
@@ -217,11 +221,18 @@ final class Bench {
         store = MemoryTopicStore { clock.advance(byNs: appendNs($0)) }
     }
 
-    func replayer(depth: Int = 0) -> Replayer {
+    /// Another process over the same topics.
+    init(of other: Bench) {
+        (store, rows, chunk, options) = (other.store, other.rows, other.chunk, other.options)
+    }
+
+    /// - Parameter failure: what opening the input meets.
+    func replayer(depth: Int = 0, failing failure: Problem? = nil) -> Replayer {
         let output = TopicOutput(store: store, options: options, encode: encodeLines)
         let (rows, chunk) = (rows, chunk)
         return Replayer(options: options, output: output, clock: clock, commitDepth: depth) { skip, limit in
-            ScriptedFeed(rows, skip: skip, limit: limit, chunk: chunk)
+            if let failure { throw failure }
+            return ScriptedFeed(rows, skip: skip, limit: limit, chunk: chunk)
         }
     }
 }

@@ -249,6 +249,7 @@ final class FaultyTopicStore: TopicStore, @unchecked Sendable {
         private let writer: any TopicWriter
         init(_ store: FaultyTopicStore, _ writer: any TopicWriter) { (self.store, self.writer) = (store, writer) }
 
+        func lastMark(of producer: String) throws -> ProducerMark? { try writer.lastMark(of: producer) }
         func takeOver(producer: String) throws -> (epoch: Int64, last: ProducerMark?) {
             try writer.takeOver(producer: producer)
         }

@@ -203,6 +203,73 @@ struct KafkaTopicStoreTests {
         #expect(try readAll(store, deadLetter, 0).map(\.record) == [large])
     }
 
+    // MARK: What topics of others do not take
+
+    /// A topic that somebody else has made.
+    private func foreign(_ ending: String, _ settings: [String: String]) throws -> String {
+        let topic = "foreign-\(UUID().uuidString)\(ending)"
+        try KafkaAdmin(configuration).createTopic(topic, partitions: 1, replication: nil, settings: settings)
+        while try store.partitionCount(of: topic) == nil {}
+        return topic
+    }
+
+    /// Through a writer that may see the topics' settings, and through one that may not; in a transaction, or not.
+    private func append(_ records: [TopicRecord], to topic: String, sees: Bool, marked: Bool) throws -> [TopicRecord] {
+        let writer: any TopicWriter =
+            sees
+            ? try store.makeWriter()
+            : try KafkaTopicWriter(configuration, namespace: "", delivery: .exactlyOnce) { _ in nil }
+        let batch = try #require(PendingBatch(topic: topic, partition: 0, records: records))
+        let mark = ProducerMark(
+            producer: topic, epoch: marked ? try writer.takeOver(producer: topic).epoch : 0, sequence: 1,
+            progress: .init(topic: topic, offsets: [1]))
+        try writer.append([batch], mark: marked ? mark : nil)
+        return try readAll(store, topic, 0).map(\.record)
+    }
+
+    @Test(arguments: [(true, true), (true, false), (false, true), (false, false)])
+    func aTimeTooFarAheadIsClampedAndKept(sees: Bool, marked: Bool) throws {
+        let topic = try foreign("", ["message.timestamp.after.max.ms": "3600000"])
+        let times = [systemTime() + 7_200_000, systemTime(), 1000]
+        let records = times.map { TopicRecord(key: nil, value: [1], timestamp: $0) }
+        let read = try append(records, to: topic, sees: sees, marked: marked)
+        #expect(read.map(\.timestamp).dropFirst() == times.dropFirst() && read[0].timestamp < times[0])
+        #expect(read.map { $0.headers.map(\.name) } == [["event_timestamp"], [], []])
+    }
+
+    @Test(arguments: [true, false]) func aClockThatDiffersIsFoundOutByWhatIsRefused(old: Bool) throws {
+        // As if the broker's clock were far behind ours, or the writer knew nothing of the bounds.
+        let topic = try foreign(
+            "", old ? ["message.timestamp.before.max.ms": "3600000"] : ["message.timestamp.after.max.ms": "1000"])
+        let times = old ? [1000] : [systemTime() + 1_800_000]
+        let records = times.map { TopicRecord(key: nil, value: [1], timestamp: $0) }
+        let read = try append(records, to: topic, sees: false, marked: true)
+        #expect(read.map { $0.headers.map(\.name) } == [["event_timestamp"]])
+    }
+
+    @Test(arguments: [(true, true), (true, false), (false, true)])
+    func aDeadLetterIsCutToWhatItsTopicTakes(sees: Bool, marked: Bool) throws {
+        let topic = try foreign("_deadLetter", ["max.message.bytes": "100000"])
+        let large = TopicRecord(
+            key: Array("k".utf8), value: (0..<3 << 20).map { _ in UInt8.random(in: 0...255) },
+            headers: [.init(name: "own", value: [7])], timestamp: 5)
+        let small = TopicRecord(key: nil, value: nil, timestamp: 6)
+        let read = try append([large, small], to: topic, sees: sees, marked: marked)
+        #expect(read.count == 2 && read[1] == small)
+        #expect(read[0].key == large.key && read[0].timestamp == 5)
+        #expect(large.value?.starts(with: try #require(read[0].value)) == true)
+        #expect(read[0].value.map { $0.count > 20_000 && $0.count < 100_000 } == true)
+        #expect(read[0].headers.map(\.name) == ["own", "cut"])
+    }
+
+    @Test func topicsOfOursTakeAnyTime() throws {
+        let topic = try newTopic(in: store, partitions: 1)
+        let times: [Int64] = [1, systemTime() + 400 * 86_400_000]
+        try store.makeWriter().append([batch(topic, 0, times)], mark: nil)
+        let read = try readAll(store, topic, 0).map(\.record)
+        #expect(read.map(\.timestamp) == times && read.allSatisfy { $0.headers.isEmpty })
+    }
+
     @Test func saysThatARecordIsTooLargeForItsTopic() throws {
         let topic = try newTopic(in: store, partitions: 1)
         let large = TopicRecord(key: nil, value: (0..<3 << 20).map { _ in UInt8.random(in: 0...255) }, timestamp: 1)

@@ -36,6 +36,18 @@ final class EmbeddedTopicWriter: TopicWriter {
             """)
     }
 
+    func lastMark(of producer: String) throws -> ProducerMark? {
+        try explaining("looking for the position of producer \"\(producer)\"") {
+            try connection.rows("SELECT epoch, sequence, position FROM producers WHERE name = ?", .text(producer)) {
+                row throws(SQLiteError) -> ProducerMark? in
+                guard let epoch = try row.optionalInteger(0, in: .counts) else { return nil }
+                return ProducerMark(
+                    producer: producer, epoch: epoch, sequence: try row.integer(1, in: .counts),
+                    position: try row.blob(2))
+            }.first ?? nil
+        }
+    }
+
     func takeOver(producer: String) throws -> (epoch: Int64, last: ProducerMark?) {
         try explaining("taking over producer \"\(producer)\"") {
             try connection.transaction {

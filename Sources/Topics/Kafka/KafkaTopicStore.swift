@@ -10,6 +10,7 @@ import Synchronization
 public final class KafkaTopicStore: TopicStore {
     public let configuration: KafkaConfiguration
     private let tenant: String
+    private let otherTenants: [String]
     private let delivery: Delivery
     private let admin: Mutex<Admin>
     /// Names the cluster, so that offsets are not taken for those of another one.
@@ -22,12 +23,15 @@ public final class KafkaTopicStore: TopicStore {
 
     /// Connects to the cluster.
     ///
-    /// - Parameter tenant: whose topics `topics` lists: those whose names begin with it; "" for all.
+    /// - Parameters:
+    ///   - tenant: whose topics `topics` lists; "" for all.
+    ///   - others: tenants that are known, so that topics of one whose name begins with this one's are told apart (`TopicOwnership`).
     /// - Throws: `.unavailable`, `.noPermission`, `.configuration`, within ten seconds.
     public init(
-        _ configuration: KafkaConfiguration, tenant: String, delivery: Delivery = .exactlyOnce
+        _ configuration: KafkaConfiguration, tenant: String, others: [String] = [], delivery: Delivery = .exactlyOnce
     ) throws(Problem) {
-        (self.configuration, self.tenant, self.delivery) = (configuration, tenant, delivery)
+        (self.configuration, self.tenant, otherTenants) = (configuration, tenant, others)
+        self.delivery = delivery
         let kafka = try KafkaAdmin(configuration)
         try kafka.client.connect()
         clusterID = kafka.client.clusterID
@@ -54,11 +58,26 @@ public final class KafkaTopicStore: TopicStore {
             if name.hasSuffix("_deadLetter") {
                 settings["max.message.bytes"] = "\(KafkaTopicWriter.largestRecordBytes)"
             }
-            do throws(KafkaError) {
-                try admin.createTopic(name, partitions: partitions, replication: replication, settings: settings)
-            } catch {
-                // Somebody else has made it meanwhile.
-                guard error.isTopicThere else { throw error }
+            // A trip may be of any year, or of tomorrow, and one that the broker does not take would lose those beside it.
+            let anyTime = "\(Int64.max)"
+            // Kafka 3.6 has two bounds in place of one, which 4.0 no longer knows.
+            var bounds = [
+                ["message.timestamp.after.max.ms": anyTime, "message.timestamp.before.max.ms": anyTime],
+                ["message.timestamp.difference.max.ms": anyTime], [:],
+            ]
+            settings["message.timestamp.type"] = "CreateTime"
+            while !bounds.isEmpty {
+                let bound = bounds.removeFirst()
+                do throws(KafkaError) {
+                    try admin.createTopic(
+                        name, partitions: partitions, replication: replication, settings: settings.merging(bound) { $1 }
+                    )
+                    break
+                } catch {
+                    // Somebody else has made it meanwhile.
+                    if error.isTopicThere { break }
+                    guard error.isUnknownSetting, !bounds.isEmpty else { throw error }
+                }
             }
             // The answer comes before all brokers know it.
             let deadline = ContinuousClock.now + .milliseconds(Int(KafkaClient.connectTimeoutMs))
@@ -77,14 +96,29 @@ public final class KafkaTopicStore: TopicStore {
 
     public func topics() throws -> [TopicDescription] {
         try withAdmin("listing the topics") { admin in
-            let names = try admin.client.topicNames().filter { tenant.isEmpty || $0.hasPrefix("\(tenant)_") }
+            let names = try admin.client.topicNames()
             // One may have been deleted since its name came.
-            return try names.compactMap { try describe($0, admin) }
+            return try names.filter(ownership(among: names).isOwn).compactMap { try describe($0, admin) }
         }
+    }
+
+    public func ownership(among names: [String]) -> TopicOwnership {
+        TopicOwnership(tenant: tenant, others: otherTenants, among: names)
     }
 
     public func topicNames() throws -> [String] {
         try withAdmin("listing the topics") { admin in try admin.client.topicNames() }
+    }
+
+    /// The groups in which this tenant's producers keep where they are: they outlive its topics.
+    public func producerGroups() throws -> [String] {
+        try withAdmin("listing the consumer groups") { admin in
+            try admin.groupNames().filter { $0 == "\(tenant)_produce" || $0.hasPrefix("\(tenant)_stream:") }
+        }
+    }
+
+    public func deleteGroup(_ name: String) throws {
+        try withAdmin("deleting consumer group \"\(name)\"") { admin in try admin.deleteGroup(name) }
     }
 
     public func partitionCount(of topic: String) throws -> Int? {
@@ -101,7 +135,10 @@ public final class KafkaTopicStore: TopicStore {
     }
 
     public func makeWriter() throws -> any TopicWriter {
-        try KafkaTopicWriter(configuration, namespace: tenant, delivery: delivery)
+        try KafkaTopicWriter(configuration, namespace: tenant, delivery: delivery) { [self] topic in
+            // Who does not tell is treated as one who takes little.
+            (try? withAdmin("describing topic \"\(topic)\"") { admin in try settings(ofTopic: topic, admin) }) ?? nil
+        }
     }
 
     public func makeReader(topic: String) throws -> any TopicReader { try makeReader(topic: topic, untilEnd: false) }
@@ -142,11 +179,23 @@ extension KafkaTopicStore {
         guard let found = try admin.client.describe(topic: name) else { return nil }
         let starts = try admin.client.offsets(topic: name, partitions: found.partitionCount, time: -2)
         let ends = try admin.client.offsets(topic: name, partitions: found.partitionCount, time: -1)
-        let retention = try admin.settings(ofTopic: name)["retention.ms"].flatMap { Int64($0) }
-        return TopicDescription(
+        let settings = try settings(ofTopic: name, admin)
+        let retention = settings?["retention.ms"].flatMap { Int64($0) }
+        var description = TopicDescription(
             name: name,
             partitions: zip(starts, ends).enumerated().map { id, offsets in
                 .init(id: id, startOffset: offsets.0, endOffset: max(offsets.0, offsets.1), bytes: 0, times: nil)
             }, retentionMs: retention.flatMap { $0 < 0 ? nil : $0 })
+        description.isRetentionKnown = settings != nil
+        description.isCountExact = false
+        return description
+    }
+
+    /// nil where this user may not see a topic's settings: reading and writing need no right to.
+    private func settings(ofTopic name: String, _ admin: KafkaAdmin) throws -> [String: String]? {
+        do throws(KafkaError) { return try admin.settings(ofTopic: name) } catch {
+            guard error.isAuthorization else { throw error }
+            return nil
+        }
     }
 }

@@ -19,7 +19,12 @@ final class KafkaTopicWriter: TopicWriter {
     private let configuration: KafkaConfiguration
     private let namespace: String
     private let delivery: Delivery
+    private let settings: (_ topic: String) -> [String: String]?
+    /// What topics take, as far as it was asked.
+    private var limits: [String: KafkaTopicLimits] = [:]
     private let log = Logger("kafka")
+    private var hasCut = false
+    private static let cutRecords = MetricsRegistry.shared.counter("dead_letter_cut_records_total")
     private var admin: KafkaAdmin?
     /// For appends without a mark, and for all where records may come twice: each sends its share of a topic's partitions.
     private var plain: [KafkaProducer] = []
@@ -46,7 +51,12 @@ final class KafkaTopicWriter: TopicWriter {
         var anchor: ProducerMark.Progress?
     }
 
-    init(_ configuration: KafkaConfiguration, namespace: String, delivery: Delivery) throws(Problem) {
+    /// - Parameter settings: gives a topic's configuration; nil where this user may not see it.
+    init(
+        _ configuration: KafkaConfiguration, namespace: String, delivery: Delivery,
+        settings: @escaping (_ topic: String) -> [String: String]?
+    ) throws(Problem) {
+        self.settings = settings
         var configuration = configuration
         if configuration.properties["message.max.bytes"] == nil {
             configuration.properties["message.max.bytes"] = "\(Self.largestRecordBytes)"
@@ -55,6 +65,13 @@ final class KafkaTopicWriter: TopicWriter {
     }
 
     private func group(of producer: String) -> String { namespace.isEmpty ? producer : "\(namespace)_\(producer)" }
+
+    func lastMark(of producer: String) throws -> ProducerMark? {
+        // What a transaction under way will leave is nobody's yet: who has the name may go on for hours.
+        try explained("looking for the position of producer \"\(producer)\"") {
+            try lastMark(of: producer, isSettled: false)
+        }
+    }
 
     func takeOver(producer: String) throws -> (epoch: Int64, last: ProducerMark?) {
         try explained("taking over producer \"\(producer)\"") {
@@ -66,8 +83,7 @@ final class KafkaTopicWriter: TopicWriter {
 
     @discardableResult
     func append(_ batches: [PendingBatch], mark: ProducerMark?) throws -> Bool {
-        let action = batches.first.map { "appending to topic \"\($0.topic)\"" } ?? "saving a producer's position"
-        return try explained(action) {
+        return try explained(Self.action(batches) ?? "saving a producer's position") {
             // Whoever has given up waiting once does not begin again.
             try KafkaPatience.check(since: .now)
             for batch in batches { precondition(batch.count > 0, "an empty batch has no place in a partition") }
@@ -77,7 +93,7 @@ final class KafkaTopicWriter: TopicWriter {
             }
             if sessions[mark.producer] == nil {
                 // Who only repeats what is stored takes nothing over.
-                guard try isNew(mark, after: lastMark(of: mark.producer)) else { return false }
+                guard try isNew(mark, after: lastMark(of: mark.producer, isSettled: true)) else { return false }
                 sessions[mark.producer] = try open(mark.producer)
             }
             return try append(batches, mark)
@@ -88,8 +104,16 @@ final class KafkaTopicWriter: TopicWriter {
 // MARK: - Appending
 
 extension KafkaTopicWriter {
+    /// What an append does, for where nobody knows which of its topics was refused.
+    private static func action(_ batches: [PendingBatch]) -> String? {
+        let topics = Set(batches.map(\.topic)).sorted().map { "\"\($0)\"" }
+        guard let first = topics.first else { return nil }
+        return topics.count == 1
+            ? "appending to topic \(first)" : "appending to one of the topics \(topics.joined(separator: ", "))"
+    }
+
     func submit(_ batches: [PendingBatch], promptly: Bool) throws {
-        try explained(batches.first.map { "appending to topic \"\($0.topic)\"" } ?? "appending") {
+        try explained(Self.action(batches) ?? "appending") {
             guard batches.allSatisfy({ $0.encoding == .records }) else { return try append(batches) }
             if plain.isEmpty || isPrompt != promptly { try makePlain(promptly: promptly) }
             for producer in plain { try check(batches, on: producer) }
@@ -179,10 +203,11 @@ extension KafkaTopicWriter {
             } catch let error as KafkaError {
                 log.debug("transaction failed", ["reason": error.message, "kind": "\(error.kind)"])
                 if error.kind == .givenUp { throw error }
-                if error.isRefusalOfContent { throw error }
+                let isLess = tighten(batches, after: error)
+                if error.isRefusalOfContent, !isLess { throw error }
                 if error.kind == .fenced { try checkOwnership(of: mark, on: producer, since: start) }
-                guard error.kind != .other || error.isConnection else { throw error }
-                noteWaiting(error)
+                guard error.kind != .other || error.isConnection || isLess else { throw error }
+                if !isLess { noteWaiting(error) }
                 let isAborted = error.kind == .needsAbort && (try? producer.abort(onWaiting: noteWaiting)) != nil
                 if !isAborted {
                     // Its thread may read the records whenever it wakes up.
@@ -204,7 +229,9 @@ extension KafkaTopicWriter {
     ) throws {
         let limit = Duration.milliseconds(producer.transactionTimeoutMs ?? 0)
         guard start.duration(to: .now) > limit / 2 else { throw takenOver(mark.producer) }
-        if let last = try? lastMark(of: mark.producer), last.epoch > mark.epoch { throw takenOver(mark.producer) }
+        if let last = try? lastMark(of: mark.producer, isSettled: true), last.epoch > mark.epoch {
+            throw takenOver(mark.producer)
+        }
     }
 
     /// Whether what the mark stands for was not appended yet.
@@ -283,36 +310,75 @@ extension KafkaTopicWriter {
     }
 
     private func send(_ bytes: UnsafeRawBufferPointer, of batch: PendingBatch, with producer: KafkaProducer) throws {
+        let fitting = fitting(batch.topic)
         var failure: KafkaError?
         try RecordBatch.forEach(in: bytes) { record in
             guard failure == nil else { return }
             do throws(KafkaError) {
-                try producer.send(
-                    topic: batch.topic, partition: batch.partition, key: record.key, value: record.value,
-                    timestampMs: max(0, record.timestamp), headers: record.headers.map { ($0.name, $0.value) })
+                let (time, headers) = fitting.timestamp(record.timestamp)
+                guard fitting.cuts, let (cut, kept) = fitting.cut(record) else {
+                    return try producer.send(
+                        topic: batch.topic, partition: batch.partition, key: record.key, value: record.value,
+                        timestampMs: time, headers: record.headers.map { ($0.name, $0.value) } + headers)
+                }
+                try producer.sendCopy(
+                    topic: batch.topic, partition: batch.partition, key: cut.key, value: cut.value, timestampMs: time,
+                    headers: cut.headers.map { ($0.name, $0.value) } + headers)
+                Self.cutRecords.add(1)
+                guard !hasCut else { return }
+                hasCut = true
+                log.warning(
+                    "a dead letter is larger than topic \"\(batch.topic)\" takes; such are cut, with a header that says so",
+                    ["bytes": record.value?.count ?? 0, "kept": kept])
             } catch { failure = error }
         }
         if let failure { throw failure }
     }
 
     private func send(_ records: TripRecords, of batch: PendingBatch, with producer: KafkaProducer) throws {
+        let fitting = fitting(batch.topic)
         for index in 0..<records.count {
+            let (time, headers) = fitting.timestamp(records.times[index])
             try producer.send(
                 topic: batch.topic, partition: batch.partition, key: records.key(index), value: records.value(index),
-                timestampMs: max(0, records.times[index]))
+                timestampMs: time, headers: headers)
         }
     }
 
     private func send(
         _ records: BatchRecords, _ keys: KeyArena, of batch: PendingBatch, with producer: KafkaProducer
     ) throws {
+        let fitting = fitting(batch.topic)
         for index in 0..<records.count {
+            let (time, headers) = fitting.timestamp(records.timestamps[index])
             try records.withValue(index) { value in
                 try producer.send(
                     topic: batch.topic, partition: batch.partition, key: keys[index],
-                    value: value.map { UnsafeRawBufferPointer($0) }, timestampMs: max(0, records.timestamps[index]))
+                    value: value.map { UnsafeRawBufferPointer($0) }, timestampMs: time, headers: headers)
             }
         }
+    }
+
+    private func fitting(_ topic: String) -> KafkaFitting {
+        let limits = self.limits[topic] ?? KafkaTopicLimits(settings(topic))
+        self.limits[topic] = limits
+        func property(_ name: String) -> Int? { configuration.properties[name].flatMap { Int($0) } }
+        let clientBytes = min(
+            property("message.max.bytes") ?? Self.largestRecordBytes,
+            property("queue.buffering.max.kbytes").map { $0 << 10 } ?? .max)
+        return KafkaFitting(limits, topic: topic, clientBytes: clientBytes, nowMs: systemTime())
+    }
+
+    /// Takes less for what topics take after a refusal; of a topic that is not named, all may be meant.
+    ///
+    /// - Returns: whether it is worth another try.
+    private func tighten(_ batches: [PendingBatch], after error: KafkaError) -> Bool {
+        let topics = Set(batches.map(\.topic)).filter { topic in
+            (error.topic ?? topic) == topic && (!error.isTooLarge || topic.hasSuffix("_deadLetter"))
+        }
+        var isLess = false
+        for topic in topics { isLess = limits[topic]?.tighten(after: error) == true || isLess }
+        return isLess
     }
 }
 
@@ -349,7 +415,7 @@ extension KafkaTopicWriter {
             try transactions.initTransactions()
             session.transactions = transactions
         }
-        session.last = try lastMark(of: producer)
+        session.last = try lastMark(of: producer, isSettled: true)
         session.anchor = session.last?.progress
         sessions[producer] = session
         return session
@@ -370,8 +436,9 @@ extension KafkaTopicWriter {
         }
     }
 
-    private func lastMark(of producer: String) throws -> ProducerMark? {
-        let offsets = try adminClient().offsets(ofGroup: group(of: producer)) { topic in
+    /// - Parameter isSettled: whether a transaction that carries a mark is waited for.
+    private func lastMark(of producer: String, isSettled: Bool) throws -> ProducerMark? {
+        let offsets = try adminClient().offsets(ofGroup: group(of: producer), isSettled: isSettled) { topic in
             namespace.isEmpty || topic.hasPrefix("\(namespace)_")
         }
         guard var mark = KafkaMark.newest(in: offsets, producer: producer) else { return nil }
@@ -408,7 +475,8 @@ extension KafkaTopicWriter {
                 hasGivenUp = true
                 throw BrokerAway(servers: configuration.servers, reason: error.brief, records: unacknowledged)
             }
-            throw error.problem(doing: action, servers: configuration.servers)
+            let place = error.topic.map { "appending to topic \"\($0)\"" }
+            throw error.problem(doing: place ?? action, servers: configuration.servers)
         }
     }
 }

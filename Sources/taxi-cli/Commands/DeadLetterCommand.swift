@@ -57,6 +57,11 @@ enum DeadLetterCommand {
         try arguments.output.flush()
         let counts = log.reasons.map { "\(grouped($0.count)) \($0.reason)" }.joined(separator: ", ")
         try arguments.say(counts.isEmpty ? "no dead letters" : "dead letters: \(counts)")
+        if log.cutCount > 0 {
+            try arguments.say(
+                "\(grouped(log.cutCount)) of them were larger than their topic takes, and were cut: the header \"cut\" says how much is kept"
+            )
+        }
         return .success
     }
 

@@ -1,6 +1,8 @@
 import CommandLine
 import Database
+import Kafka
 import Problems
+import Topics
 
 enum TenantCommand {
     static let command = Command(
@@ -66,26 +68,91 @@ enum TenantCommand {
     }
 
     private static let remove = Command(
-        name: "remove", summary: "remove a tenant with its topics, results and settings, for good",
+        name: "remove", summary: "remove a tenant with its embedded topics, results and settings, for good",
+        discussion: """
+            What a tenant has on a Kafka cluster stays there, and is listed: topics, and the consumer groups in which its producers keep \
+            where they are. With --topics it is deleted as well, before the folder is: where the cluster refuses, nothing is lost.
+            """,
         examples: [
             Example("taxi-cli tenant remove springfield", "asks first"),
             Example("taxi-cli tenant remove springfield --yes", "does not ask, for scripts"),
+            Example("taxi-cli tenant remove springfield --topics", "with what it has on the cluster"),
         ],
-        arguments: [name], options: [Option("yes", short: "y", help: "do not ask")], readsConfiguration: false
+        arguments: [name],
+        options: [
+            Option("yes", short: "y", help: "do not ask"),
+            Option("topics", help: "delete the tenant's topics and consumer groups on the cluster too"),
+        ], readsConfiguration: false
     ) { arguments in
         let tenant = arguments.positionals[0]
-        let tenants = try GlobalOptions(arguments).tenants
+        let globals = try GlobalOptions(arguments).of(tenant: tenant)
+        let tenants = globals.tenants
         let bytes = try tenants.files(of: tenant).reduce(0) { $0 + $1.bytes }
+        let deletes = arguments.isOn("topics")
+        var onCluster: ClusterProperty?
+        do { onCluster = try ClusterProperty(of: globals, arguments) } catch let problem as Problem {
+            if deletes { throw problem }
+            // A cluster that is gone, or settings that cannot be read, must not keep a folder for ever.
+            try arguments.say("what the tenant has on a cluster stays there, and cannot be listed: \(problem.message)")
+        }
+        if deletes, onCluster == nil {
+            throw Problem(
+                .usage, "tenant \"\(tenant)\" has no topics on a cluster: its broker is \"embedded\"",
+                hint: "Leave --topics out, or name the cluster with --broker.")
+        }
         if !arguments.isOn("yes") {
-            let question = try "Remove tenant \"\(tenant)\" (\(byteText(bytes)) in \(tenants.folder(of: tenant)))?"
+            let besides = onCluster.map { deletes && !$0.isEmpty ? " and \($0.text)" : "" } ?? ""
+            let question =
+                try "Remove tenant \"\(tenant)\" (\(byteText(bytes)) in \(tenants.folder(of: tenant)))\(besides)?"
             guard try arguments.confirm(question, hint: "Pass --yes to remove without being asked.") else {
                 try arguments.say("nothing was removed")
                 return .success
             }
         }
+        if deletes { try onCluster?.delete() }
         try tenants.remove(tenant)
         try arguments.say("removed tenant \"\(tenant)\"")
+        if let onCluster, !onCluster.isEmpty {
+            try arguments.say(
+                deletes ? "deleted \(onCluster.text)" : "what stays: \(onCluster.text); --topics would delete it")
+        }
         return .success
+    }
+
+    /// What a tenant has on a Kafka cluster.
+    private struct ClusterProperty {
+        private let store: KafkaTopicStore
+        private let servers: String
+        private let topics: [String]
+        private let groups: [String]
+
+        /// - Throws: `Problem` where the tenant's settings cannot be used, or its cluster does not answer.
+        init?(of globals: GlobalOptions, _ arguments: ParsedArguments) throws {
+            let path = globals.configurationPath
+            let settled = try arguments.applying(arguments.program.loadConfiguration(path: path))
+            let globals = try GlobalOptions(settled).of(tenant: globals.tenant)
+            guard globals.broker != .embedded, let store = try globals.openTopics() as? KafkaTopicStore else {
+                return nil
+            }
+            let names = try store.topicNames()
+            self.store = store
+            servers = store.configuration.servers
+            topics = names.filter(store.ownership(among: names).isOwn)
+            groups = try store.producerGroups()
+        }
+
+        var isEmpty: Bool { topics.isEmpty && groups.isEmpty }
+
+        var text: String {
+            let topics = topics.isEmpty ? nil : "the topics \(topics.joined(separator: ", "))"
+            let groups = groups.isEmpty ? nil : "the consumer groups \(groups.joined(separator: ", "))"
+            return [topics, groups].compactMap { $0 }.joined(separator: " and ") + " on \"\(servers)\""
+        }
+
+        func delete() throws {
+            for topic in topics { try store.deleteTopic(topic) }
+            for group in groups { try store.deleteGroup(group) }
+        }
     }
 
     /// The taxi.yaml of a new tenant.

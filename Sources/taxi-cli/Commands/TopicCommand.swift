@@ -8,7 +8,8 @@ enum TopicCommand {
     static let command = Command(
         name: "topic", summary: "list, create, describe, read and delete topics",
         discussion: """
-            A topic may be named with the tenant's prefix or without it: ingestData is chicago_ingestData. Commands that only look \
+            A topic may be named with the tenant's prefix or without it: ingestData is chicago_ingestData. On a cluster other tenants \
+            and other programs have topics too: those are meant with --foreign alone, by their whole names. Commands that only look \
             create nothing.
             """,
         examples: [
@@ -20,16 +21,23 @@ enum TopicCommand {
 
     static let name = Argument("NAME", help: "the topic, with the tenant's prefix or without it")
 
+    static let foreign = Option(
+        "foreign", help: "a topic of a cluster that is another tenant's or another program's, by its whole name")
+
     private static let list = Command(
         name: "list", summary: "list the topics",
         examples: [
             Example("taxi-cli topic list", "names, records, bytes and event times"),
             Example("taxi-cli topic list --format jsonl | jq -r .topic", "only the names, for a script"),
-        ]
+        ], options: [Option("foreign", help: "all topics of the cluster, whoever's they are")]
     ) { arguments in
         let globals = try GlobalOptions(arguments)
         let zone = try ZoneClock(identifier: globals.zoneIdentifier)
-        let topics = try globals.openTopicsIfAny()?.topics() ?? []
+        let store = try globals.openTopicsIfAny()
+        let isForeign = arguments.isOn("foreign")
+        let topics =
+            try (isForeign ? store?.topicNames().sorted().map { try store?.describe($0) } : store?.topics())?
+            .compactMap { $0 } ?? []
         var table = Table(columns: [
             Column("topic"), Column("partitions", .right), Column("records", .right), Column("bytes", .right),
             Column("retention", .right), Column("first_event"), Column("last_event"),
@@ -45,6 +53,13 @@ enum TopicCommand {
             try arguments.say("tenant \"\(globals.tenant)\" has no topics yet; taxi-cli produce makes the first")
         }
         try arguments.write(table)
+        try sayAbout(topics, arguments)
+        let hidden = topics.filter { !$0.isRetentionKnown }.map { "\"\($0.name)\"" }
+        if !hidden.isEmpty {
+            try arguments.say(
+                "the broker does not tell this user how long records are kept (DescribeConfigs): topic \(hidden.joined(separator: ", "))"
+            )
+        }
         return .success
     }
 
@@ -75,14 +90,16 @@ enum TopicCommand {
             Option(
                 "retention", value: .value("TIME"), kind: .duration,
                 help: "how long records are kept, by event time; for ever unless said"),
+            Option("foreign", help: "by this name as it is, without the tenant's prefix"),
         ]
     ) { arguments in
         let globals = try GlobalOptions(arguments)
         try globals.prepareTenant(arguments.program)
         let given = arguments.positionals[0]
-        let topic = given.hasPrefix("\(globals.tenant)_") ? given : "\(globals.tenant)_\(given)"
         let partitions = Int(arguments.integer("partitions") ?? 1)
-        try globals.openTopics().createTopic(
+        let store = try globals.openTopics()
+        let topic = arguments.isOn("foreign") ? given : try store.newName(of: given, tenant: globals.tenant)
+        try store.createTopic(
             topic, partitions: partitions, replication: arguments.integer("replication").map(Int.init),
             retentionMs: arguments.durationMs("retention"))
         try arguments.say("topic \"\(topic)\" has \(partitions) \(partitions == 1 ? "partition" : "partitions")")
@@ -97,17 +114,18 @@ enum TopicCommand {
                 "taxi-cli topic describe ingestData --format jsonl | jq -s 'map(.end_offset) | add'",
                 "how many records there ever were"),
         ],
-        arguments: [name]
+        arguments: [name], options: [foreign]
     ) { arguments in
         let globals = try GlobalOptions(arguments)
         let zone = try ZoneClock(identifier: globals.zoneIdentifier)
-        let (store, topic) = try globals.openTopic(arguments.positionals[0])
+        let (store, topic) = try globals.openTopic(arguments.positionals[0], isForeign: arguments.isOn("foreign"))
         var table = Table(columns: [
             Column("partition", .right), Column("start_offset", .right), Column("end_offset", .right),
             Column("records", .right), Column("bytes", .right), Column("first_event"), Column("last_event"),
             Column("last_append"),
         ])
-        for partition in try store.describe(topic).partitions {
+        let description = try store.describe(topic)
+        for partition in description.partitions {
             table.rows.append(
                 [
                     .integer(Int64(partition.id)), .integer(partition.startOffset), .integer(partition.endOffset),
@@ -115,6 +133,7 @@ enum TopicCommand {
                 ] + events(partition.times, zone) + [.optional(partition.lastAppend.map { zone.iso(ms: $0) })])
         }
         try arguments.write(table)
+        try sayAbout([description], arguments)
         return .success
     }
 
@@ -126,15 +145,18 @@ enum TopicCommand {
             Example("taxi-cli topic delete scratch", "asks first"),
             Example("taxi-cli topic delete scratch --yes", "does not ask, for scripts"),
         ],
-        arguments: [name], options: [Option("yes", short: "y", help: "do not ask")]
+        arguments: [name], options: [Option("yes", short: "y", help: "do not ask"), foreign]
     ) { arguments in
-        let (store, topic) = try GlobalOptions(arguments).openTopic(arguments.positionals[0])
+        let isForeign = arguments.isOn("foreign")
+        let (store, topic) = try GlobalOptions(arguments).openTopic(arguments.positionals[0], isForeign: isForeign)
         if !arguments.isOn("yes") {
-            let records = grouped(try store.describe(topic).recordCount)
+            let description = try store.describe(topic)
+            let records = (description.isCountExact ? "" : "about ") + grouped(description.recordCount)
             guard
                 try arguments.confirm(
-                    "Delete topic \"\(topic)\" with \(records) records?",
-                    hint: "Pass --yes to delete without being asked.")
+                    "Delete topic \"\(topic)\" with \(records) records?"
+                        + (isForeign ? " It is not this tenant's." : ""),
+                    by: isForeign ? topic : nil, hint: "Pass --yes to delete without being asked.")
             else {
                 try arguments.say("nothing was deleted")
                 return .success
@@ -143,6 +165,15 @@ enum TopicCommand {
         try store.deleteTopic(topic)
         try arguments.say("deleted topic \"\(topic)\"")
         return .success
+    }
+
+    /// Where counts of records are no more than nearly right, says so.
+    private static func sayAbout(_ topics: [TopicDescription], _ arguments: ParsedArguments) throws {
+        guard topics.contains(where: { !$0.isCountExact && $0.recordCount > 0 }) else { return }
+        try arguments.output.flush()
+        try arguments.say(
+            "records are counted by their offsets, of which ends of transactions and aborted records take some: there are about so many, and not more"
+        )
     }
 
     private static func events(_ times: ClosedRange<EventTime>?, _ zone: ZoneClock) -> [Table.Value] {

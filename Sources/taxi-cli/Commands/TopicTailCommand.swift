@@ -25,7 +25,8 @@ enum TopicTailCommand {
             Option("from-beginning", help: "at the oldest record kept", group: "Where to begin"),
             Option(
                 "from-time", value: .value("TIME"), kind: .time,
-                help: "in each partition at the first record with this event time or a later one",
+                help:
+                    "in each partition at the first record with this timestamp or a later one: of trips and results, their event time",
                 group: "Where to begin"),
             Option("follow", short: "f", help: "go on with what comes, until Ctrl-C"),
             Option("partition", value: .value("P"), kind: .count, help: "only this partition"),
@@ -33,13 +34,15 @@ enum TopicTailCommand {
             Option("headers", help: "the headers (name:value, with commas) and a tab before each value"),
             Option(
                 "meta", help: "one JSON object a record: partition, offset, timestamp, key, headers, value"),
+            TopicCommand.foreign,
         ],
         exclusive: [["lines", "from-beginning", "from-time"], ["meta", "keys"], ["meta", "headers"]], run: run)
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
         let globals = try GlobalOptions(arguments)
         let zone = try ZoneClock(identifier: globals.zoneIdentifier)
-        let (store, topic) = try globals.openTopic(arguments.positionals[0])
+        let (store, topic) = try globals.openTopic(
+            arguments.positionals[0], isForeign: arguments.isOn("foreign"))
         let lines =
             arguments.isOn("meta")
             ? RecordLines.objects
