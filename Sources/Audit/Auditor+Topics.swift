@@ -49,7 +49,7 @@ extension Auditor {
             let kept = try store.makeReader(topic: topic).offsets().reduce(0) { $0 + $1.count }
             guard kept > 0 else { return nil }
             let finding = Finding("topic", topic)
-            finding.leaveOut(Int64(kept), reason)
+            finding.leaveOut(Int64(kept), reason + (store.keepsColumns ? "" : " (about so many, by their offsets)"))
             return finding
         }
     }

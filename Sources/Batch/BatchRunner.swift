@@ -88,6 +88,11 @@ public struct BatchRunner: Sendable {
         }
         try BatchSchema.prepare(connection)
         if runnable.contains(where: \.usesRollups) { try requirePresentBuckets() }
+        // Before the first row is replaced. What an analysis reads of another one may come into being in this run.
+        let alone = options.declared.filter { analysis in
+            !options.declared.contains { $0.name != analysis.name && analysis.sql.contains($0.name) }
+        }
+        _ = try check(alone, queryViews: options.queryViews)
 
         let windows = try StoredWindows.Source.allCases.compactMap { try StoredWindows($0, on: connection) }
         let context = try context(windows)

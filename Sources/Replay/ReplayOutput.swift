@@ -19,6 +19,8 @@ struct SealedCommit: Sendable {
 protocol ReplayOutput: AnyObject {
     /// Whether positions are stored, so that a later run may go on from them.
     var keepsPositions: Bool { get }
+    /// The position that the last run of this producer stored, which goes on if it still runs: nothing is made, and nothing taken over.
+    func look() throws -> [UInt8]?
     /// Gets ready; gives the position that the last run of this producer stored.
     func open() throws -> [UInt8]?
     /// Encodes trips; the batch is free again at return. `firstTrip` counts the trips of the pass, from 0.
@@ -53,6 +55,7 @@ final class LineOutput: ReplayOutput {
     }
 
     var keepsPositions: Bool { false }
+    func look() -> [UInt8]? { nil }
     func open() -> [UInt8]? { nil }
     func add(_ batch: TripBatch, rows: Range<Int>, firstTrip: Int) { render(batch, rows, &text) }
     func add(_ rejects: ArraySlice<Reject>, atMs: EventTime) {}

@@ -48,6 +48,9 @@ struct ReplayPosition: Codable, Sendable, Equatable {
 
     var total: ReplayLedger { earlier + pass }
 
+    /// How many trips this pass may bring; nil for all.
+    func limit(_ options: ReplayOptions) -> Int? { options.source.limit.map { max(0, $0 - earlier.sent) } }
+
     mutating func note(_ times: ClosedRange<EventTime>) {
         firstEvent = min(firstEvent ?? .max, times.lowerBound)
         lastEvent = max(lastEvent ?? .min, times.upperBound)

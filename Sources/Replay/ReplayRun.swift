@@ -173,9 +173,8 @@ extension ReplayRun {
     }
 
     private func beginPass(skip: Int, rejects: Int) throws {
-        let limit = options.source.limit.map { max(0, $0 - position.earlier.sent) }
         (knownRejects, metRejects, metRejectCount) = (rejects, [:], 0)
-        feed = try feeds(skip, limit)
+        feed = try feeds(skip, position.limit(options))
     }
 
     /// False where the input is not read again.

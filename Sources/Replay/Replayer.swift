@@ -24,6 +24,10 @@ public final class Replayer: @unchecked Sendable {
     private let clock: any WallClock
     private let commitDepth: Int
     private let feeds: TripFeedMaker?
+    /// The stored input whose content was compared with this run's.
+    private var compared: [InputIdentity]?
+    /// What was said of the files.
+    private var warned: Set<String> = []
 
     /// A replay into topics, which are made where they are missing.
     public convenience init(options: ReplayOptions, store: any TopicStore, clock: any WallClock = SystemClock()) {
@@ -78,13 +82,20 @@ public final class Replayer: @unchecked Sendable {
         if readsFiles { for path in options.paths { input.append(try InputIdentity(path: path)) } }
         input = InputIdentity.compacted(input)
 
-        var position = ReplayPosition(input: input, options: options.sequence)
-        position.startedMs = clock.nowMs
+        var fresh = ReplayPosition(input: input, options: options.sequence)
+        fresh.startedMs = clock.nowMs
+        // What will be refused is refused before another process of this name is ended and anything is made: first all is looked at.
+        let seen = try output.look()
+        let expected = try resumed(from: seen, fresh) ?? fresh
+        let expectedFeeds = feeds ?? sourceFeeds(from: expected, watch)
+        var prepared = expected.isFinished ? nil : try expectedFeeds(expected.pass.sent, expected.limit(options))
+
         let stored = try output.open()
         var contents: ContentHash?
         defer { contents?.stop() }
-        if options.isResuming, let stored, !stored.isEmpty {
-            position = try resumed(from: stored, input)
+        var position = fresh
+        if let resumed = try resumed(from: stored, fresh) {
+            position = resumed
         } else {
             // A fresh start is stored before its first record, or a resumption after an early crash would go on from an older run.
             try output.commit(output.seal(position: position.encoded()))
@@ -92,12 +103,13 @@ public final class Replayer: @unchecked Sendable {
         if output.keepsPositions, position.input.contains(where: { $0.hash != nil && $0.content == nil }) {
             contents = ContentHash(paths: options.paths)
         }
-        let ahead =
-            options.source.clock == .now
-            ? nil : MaxAhead(nowMs: position.startedMs ?? clock.nowMs, aheadMs: options.maxAheadMs)
-        let feeds =
-            feeds
-            ?? sourceFeeds(of: options, watch: watch, ahead: ahead, onWarning: onWarning, onIndexing: onIndexing)
+        // Another process may have gone on meanwhile; as a rule it has not, and the input is opened already.
+        if position.pass != expected.pass || position.startedMs != expected.startedMs { prepared = nil }
+        let nextFeeds = feeds ?? sourceFeeds(from: position, watch)
+        let feeds: TripFeedMaker = { skip, limit in
+            defer { prepared = nil }
+            return try prepared ?? nextFeeds(skip, limit)
+        }
         let run = ReplayRun(
             options: options, position: position, output: output, feeds: feeds, contents: contents, clock: clock,
             commitDepth: commitDepth, control: rateControl, isStopped: isStopped, onProgress: onProgress)
@@ -106,11 +118,30 @@ public final class Replayer: @unchecked Sendable {
         return run.summary
     }
 
-    /// The position that an earlier run has stored, where this one reads the same trips in the same order.
-    private func resumed(from stored: [UInt8], _ input: [InputIdentity]) throws -> ReplayPosition {
+    private func sourceFeeds(from position: ReplayPosition, _ watch: InputWatch) -> TripFeedMaker {
+        let ahead =
+            options.source.clock == .now
+            ? nil : MaxAhead(nowMs: position.startedMs ?? clock.nowMs, aheadMs: options.maxAheadMs)
+        return Replay.sourceFeeds(
+            of: options, watch: watch, ahead: ahead,
+            onWarning: { [self] text in
+                if warned.insert(text).inserted { onWarning(text) }
+            }, onIndexing: onIndexing)
+    }
+
+    /// The position that an earlier run has stored, where this one reads the same trips in the same order; nil where none is to be gone
+    /// on from.
+    private func resumed(from stored: [UInt8]?, _ fresh: ReplayPosition) throws -> ReplayPosition? {
+        guard options.isResuming, let stored, !stored.isEmpty else { return nil }
+        let input = fresh.input
         var earlier = try ReplayPosition(decoding: stored, producer: options.producer)
         try earlier.check(input: input, options: options.sequence)
-        if earlier.isOfEarlierVersion, input.contains(where: { $0.hash != nil }) {
+        let isCompared = compared == earlier.input
+        compared = earlier.input
+        if isCompared {
+            // The first look has told.
+            if earlier.isOfEarlierVersion { earlier.options = options.sequence }
+        } else if earlier.isOfEarlierVersion, input.contains(where: { $0.hash != nil }) {
             onWarning(
                 "an earlier version began this replay, and noted neither the zone nor all bytes of the files: make sure that they are what they were"
             )
@@ -132,7 +163,7 @@ public final class Replayer: @unchecked Sendable {
             try earlier.checkContent(of: InputIdentity.noting(hashes, in: input))
         }
         for index in earlier.input.indices where index < input.count { earlier.input[index].stamp = input[index].stamp }
-        earlier.startedMs = earlier.startedMs ?? clock.nowMs
+        earlier.startedMs = earlier.startedMs ?? fresh.startedMs
         return earlier
     }
 }

@@ -47,6 +47,17 @@ final class TopicOutput: ReplayOutput {
         }
     }
 
+    func look() throws -> [UInt8]? {
+        try store.checkTopics(
+            [options.ingestTopic, options.deadLetterTopic], creating: options.createsTopics, tenant: options.tenant)
+        if let asked = options.partitions, let found = try store.partitionCount(of: options.ingestTopic), found != asked
+        {
+            // Says which number it has.
+            try store.createTopic(options.ingestTopic, partitions: asked, retentionMs: nil)
+        }
+        return keepsPositions ? try store.makeWriter().lastMark(of: options.producer)?.position : nil
+    }
+
     func open() throws -> [UInt8]? {
         let partitions = try store.requireTopic(
             options.ingestTopic, partitions: options.partitions ?? Self.defaultPartitions,

@@ -53,6 +53,14 @@ import Trips
         }
     }
 
+    @Test func whatIsRefusedChangesNoOtherAnswer() throws {
+        let stored = try stored()
+        _ = try run(stored, Self.text)
+        try stored.connection.execute("DELETE FROM \(Analysis.accumulated.table)")
+        #expect(throws: Problem.self) { try run(stored, Self.text.replacing("AS days", with: "AS dayz")) }
+        #expect(try stored.connection.value("SELECT count(*) FROM \(Analysis.accumulated.table)")?.integer == 0)
+    }
+
     @Test func anotherTextTakesTheOldRowsAway() throws {
         let stored = try stored()
         _ = try run(stored, Self.text)

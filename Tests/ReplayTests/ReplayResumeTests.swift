@@ -182,6 +182,33 @@ import Trips
         #expect(older.summary?.outcome == .failed)
     }
 
+    @Test func whatIsRefusedEndsNobodyElse() throws {
+        let bench = try Bench(rows: trips(500), pace: .shaped(.constant(100)))
+        bench.options.isResuming = true
+        let running = bench.replayer()
+        var refusals = 0
+        running.onProgress = { progress in
+            guard refusals == 0, progress.sent > 0 else { return }
+            let other = Bench(of: bench)
+            other.options.source.seed = 99
+            #expect { try other.replayer().run() } throws: { ($0 as? Problem)?.code == .usage }
+            other.options.source.seed = bench.options.source.seed
+            // What the files lack shows when they are opened.
+            #expect(throws: Problem.self) { try other.replayer(failing: Problem(.badData, "no column")).run() }
+            other.options.isResuming = false
+            #expect(throws: Problem.self) { try other.replayer(failing: Problem(.badData, "no column")).run() }
+            refusals = 3
+        }
+        #expect(try running.run().sent == 500)
+        #expect(refusals == 3)
+    }
+
+    @Test func aRefusedReplayMakesNoTopic() throws {
+        let bench = try Bench(rows: trips(40), pace: .unlimited)
+        #expect(throws: Problem.self) { try bench.replayer(failing: Problem(.badData, "no column")).run() }
+        #expect(bench.store.topicNames() == [] && bench.store.appends == 0)
+    }
+
     @Test func otherOptionsAreNamed() throws {
         let bench = try Bench(rows: trips(40), pace: .unlimited)
         try bench.replayer().run()

@@ -31,6 +31,28 @@ private final class SetClock: WallClock {
         ) { row throws(SQLiteError) in [row.integer(0) - origin, row.integer(1)] }
     }
 
+    @Test("the same records are rejected whichever queries run", arguments: ["n", "both", "late"])
+    func validityIsTheRecordsOwn(_ which: String) throws {
+        let tenant = try StoredStream()
+        let n = "  - {name: n, window: {tumbling: day}, aggregates: {trips: count()}}\n"
+        let fares = "  - {name: fares, window: {tumbling: day}, aggregates: {sum: sum(fare)}}\n"
+        try tenant.produce((0..<20).map { $0 * 1000 })
+        for fields in [
+            #""fare":"10.00""#, #""fare":"ten""#, #""fare":10.00,"trip_miles":"far""#,
+            #""trip_miles":1,"company":7"#,
+        ] {
+            try tenant.produce((0..<5).map { $0 * 1000 }, fields: fields)
+        }
+        let summary = try tenant.stream(try plans(which == "both" ? n + fares : n), untilEnd: true) {
+            if which == "late" { $0.late = .deadLetter }
+        }
+        #expect(summary.rejected == [.badMoney: 5, .badNumber: 5, .schemaMismatch: 5])
+        let counted = try tenant.database.connection.rows("SELECT trips FROM stored_n") { row throws(SQLiteError) in
+            row.integer(0)
+        }
+        #expect(counted == [25])
+    }
+
     @Test("a record too far ahead of the clock moves no watermark, in whatever encoding", arguments: [1, 2])
     func aheadOfTheClock(_ partitions: Int) throws {
         let tenant = try StoredStream(partitions: partitions)
@@ -98,6 +120,63 @@ private final class SetClock: WallClock {
                 $0.hasPrefix("3 of 4 records that came to query \"perMinute\" in its last run were too late")
             },
             "\(status.reasons)")
+    }
+
+    /// What a refused run must leave as it is: results, who owns the queries, and what is to be sent.
+    private func state(_ tenant: StoredStream) throws -> [String] {
+        try ["stored_perminute", "checkpoints", "outbox", "ledger"].flatMap { table in
+            try tenant.database.connection.rows("SELECT * FROM \(table)") { row throws(SQLiteError) in
+                (0..<row.columnCount).map { "\(row.value($0))" }.joined(separator: " ")
+            }
+        }
+    }
+
+    @Test("what is refused changes nothing", arguments: [false, true])
+    func checksComeFirst(_ fromBeginning: Bool) throws {
+        let tenant = try StoredStream()
+        let plans = try plans(minutes)
+        try tenant.produce([0, 1000, 61_000])
+        try tenant.stream(plans, untilEnd: true)
+        let before = try state(tenant)
+        #expect(before.count > 4)
+        func refused(_ code: Problem.Code, _ source: StreamRunner.Source? = nil, late: Bool = false) throws {
+            #expect {
+                try tenant.stream(plans, untilEnd: true, outcome: nil, source: source) {
+                    $0.fromBeginning = fromBeginning
+                    if late { ($0.late, $0.createsTopics) = (.deadLetter, false) }
+                }
+            } throws: { ($0 as? Problem)?.code == code }
+            #expect(try state(tenant) == before)
+        }
+        // A topic that may not be made; one that is not there; a file that lacks a column.
+        try refused(.unavailable, late: true)
+        try refused(.noInput, .topic("chicago_nowhere"))
+        let path = tenant.path + "/wrong.csv"
+        try Data("Trip ID,Fare\nx,1.00\n".utf8).write(to: URL(fileURLWithPath: path))
+        let zone = try ZoneClock(identifier: "America/Chicago")
+        try refused(
+            .badData,
+            .files(identity: "wrong", paths: [path]) { skip, ahead in
+                try TripSource(paths: [path], options: TripSourceOptions(clock: .start, zone: zone, skip: skip))
+            })
+        guard !fromBeginning else { return }
+        // Another topic of the same name.
+        try tenant.store.deleteTopic(tenant.topic)
+        try tenant.store.createTopic(tenant.topic, partitions: 1)
+        try refused(.badData)
+    }
+
+    @Test func fromTheBeginningNothingOldIsSent() throws {
+        let tenant = try StoredStream()
+        let plans = try plans(minutes)
+        try tenant.produce([0, 1000, 61_000])
+        try tenant.stream(plans, untilEnd: true)
+        // As after a crash between the commit and the sending, of a message that no topic would take.
+        try tenant.database.connection.execute(
+            "UPDATE outbox SET sequence = sequence + 1, topic = 'chicago_nowhere' WHERE rowid = 1")
+        #expect(throws: Problem.self) { try tenant.stream(plans, untilEnd: true, outcome: nil) }
+        try tenant.stream(plans, untilEnd: true) { $0.fromBeginning = true }
+        #expect(try rows(tenant) == [[0, 2], [60_000, 1]])
     }
 
     @Test func aFileThatWasEditedIsNotReadOn() throws {

@@ -58,11 +58,12 @@ extension AheadRecords {
         guard isThere?.integer == 1 else { return [] }
         return try connection.rows(
             "SELECT partition, first, next, query, source FROM ahead_records WHERE query = ? AND source = ? ORDER BY partition, first",
-            .text(query), .text(source)
-        ) { row throws(SQLiteError) in
-            let next = try row.integer(2, in: .counts)
-            return AheadRecords(
-                partition: Int(try row.integer(0, in: 0...9_999)), offsets: try row.integer(1, in: 0...next)..<next)
-        }
+            .text(query), .text(source), map: stretch)
+    }
+
+    static func stretch(_ row: Statement) throws(SQLiteError) -> AheadRecords {
+        let next = try row.integer(2, in: .counts)
+        return AheadRecords(
+            partition: Int(try row.integer(0, in: 0...9_999)), offsets: try row.integer(1, in: 0...next)..<next)
     }
 }

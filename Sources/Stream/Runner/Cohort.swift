@@ -16,6 +16,9 @@ final class Cohort {
     private let cutters: [EpochCutter]
     private var workers: [Worker]
     private var sideRecords: [SideRecord] = []
+    private var deadLetters: [PendingDeadLetter] = []
+    /// Where this run began to read each partition: what was rejected from there on has gone to the dead letters.
+    private let begun: [Int64]
     private var ledger: [LedgerKey: Int64] = [:]
     /// Records of this epoch that were too far ahead.
     private var ahead: [AheadRecords] = []
@@ -38,7 +41,7 @@ final class Cohort {
         var counter: String
     }
 
-    /// A record on its way to a topic of its own: rejected, or late.
+    /// A record on its way to a topic of its own: late, or an alert.
     struct SideRecord: Sendable {
         var topic: String
         var record: TopicRecord
@@ -50,7 +53,7 @@ final class Cohort {
         let states: [QueryState]
         var watermarks: UnsafeMutablePointer<EventTime>
         var capacity = 0
-        var rejects: [(partition: Int, reject: Reject)] = []
+        var rejects: [(partition: Int, reject: Reject, original: TopicRecord)] = []
         /// How its accepted and rejected records follow each other.
         var steps: [(accepted: Int, reject: Reject?)] = []
         var lateRecords: [SideRecord] = []
@@ -80,6 +83,7 @@ final class Cohort {
         (self.committer, self.options) = (committer, options)
         let position = checkpoints[0].positions[input.name]
         beginsSource = position == nil
+        begun = input.rejects.map { [$0] } ?? input.offsets
         var newest = Array((position?.newest ?? []).prefix(input.partitionCount))
         newest += Array(repeating: nil, count: max(0, input.partitionCount - newest.count))
         tracker = WatermarkTracker(
@@ -278,7 +282,7 @@ extension Cohort {
         }
         worker.records += batch.count - first + rejects.count
         note(batch, first, rejects, piece, worker)
-        worker.rejects += rejects.map { (partition, $0) }
+        worker.rejects += zip(rejects, try worker.decoder.originals(of: rejects, piece)).map { (partition, $0, $1) }
         guard batch.count > first else { return }
         worker.makeRoom(batch.count)
         let mayBeLate = tracker.observe(
@@ -339,17 +343,19 @@ extension Cohort {
     /// Takes over what a worker found beside its states.
     private func absorb(_ worker: Worker) throws {
         recordsInEpoch += worker.records
-        for (partition, reject) in worker.rejects {
+        for (partition, reject, original) in worker.rejects {
             if reject.offset == PieceDecoder.isAhead {
                 AheadRecords.note(Int64(reject.location.line), partition: partition, in: &ahead)
             }
             ledger[.init(partition: partition, query: -1, counter: "rejected:\(reject.reason.rawValue)"), default: 0] +=
                 1
             rejected[reject.reason, default: 0] += 1
-            sideRecords.append(
-                SideRecord(
-                    topic: "\(options.tenant)_deadLetter",
-                    record: DeadLetter.record(of: reject, from: .topic(input.name, partition: partition))))
+            let origin = DeadLetter.Origin.topic(input.name, partition: partition)
+            deadLetters.append(
+                PendingDeadLetter(
+                    partition: partition, offset: Int64(reject.location.line),
+                    isAhead: reject.offset == PieceDecoder.isAhead,
+                    record: DeadLetter.record(of: reject, from: origin, original: original)))
         }
         for (key, value) in worker.counts where value != 0 { ledger[key, default: 0] += value }
         sideRecords += worker.lateRecords
@@ -366,14 +372,16 @@ extension Cohort {
     }
 
     /// Rejects that the input itself met: rows of a file.
-    func addFileRejects(_ rejects: [Reject]) {
-        for reject in rejects {
+    ///
+    /// - Parameter first: how many rows of the file were rejected before these.
+    func addFileRejects(_ rejects: [Reject], first: Int) {
+        for (index, reject) in rejects.enumerated() {
             ledger[.init(partition: 0, query: -1, counter: "rejected:\(reject.reason.rawValue)"), default: 0] += 1
             rejected[reject.reason, default: 0] += 1
             recordsInEpoch += 1
-            sideRecords.append(
-                SideRecord(
-                    topic: "\(options.tenant)_deadLetter",
+            deadLetters.append(
+                PendingDeadLetter(
+                    partition: 0, offset: Int64(first + index), isAhead: false,
                     record: DeadLetter.record(
                         of: reject, from: .file(meantFor: "\(options.tenant)_ingestData"))))
         }
@@ -431,6 +439,7 @@ extension Cohort {
         recordsRead += Int64(recordsInEpoch)
         recordsInEpoch = 0
         sideRecords.removeAll(keepingCapacity: true)
+        deadLetters.removeAll(keepingCapacity: true)
         ledger.removeAll(keepingCapacity: true)
         ahead.removeAll()
     }
@@ -469,8 +478,10 @@ extension Cohort {
         let sideBatches = byTopic.keys.sorted().compactMap { topic in
             PendingBatch(topic: topic, partition: 0, records: byTopic[topic, default: []].map(\.record))
         }
+        let reached = input.rejects.map { [$0] } ?? input.offsets
         return Epoch(
             outputs: outputs, checkpoints: zip(plans, checkpoints).map { ($0.name, $1) }, sideBatches: sideBatches,
+            deadLetters: deadLetters, judged: zip(begun, reached).map { $0..<max($0, $1) },
             ledger: entries, sequence: checkpoints.map(\.epoch).max() ?? 0, records: recordsInEpoch, ahead: ahead,
             progress: .init(topic: input.name, offsets: input.offsets))
     }

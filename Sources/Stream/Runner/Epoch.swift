@@ -6,8 +6,11 @@ struct Epoch: Sendable {
     var outputs: [QueryOutput]
     /// Checkpoints by query name, as they are after this epoch.
     var checkpoints: [(query: String, checkpoint: QueryCheckpoint)]
-    /// Rejected and late records on their way to their topics.
+    /// Late records and alerts on their way to their topics.
     var sideBatches: [PendingBatch]
+    var deadLetters: [PendingDeadLetter]
+    /// Of each partition the offsets that this run has read so far: for files, of how many rows that were rejected.
+    var judged: [Range<Int64>]
     /// What became of the records, by partition and query.
     var ledger: [LedgerEntry]
     /// Grows with each epoch of the same queries, whichever of them were run together before.

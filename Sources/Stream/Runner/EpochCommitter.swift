@@ -23,6 +23,9 @@ final class EpochCommitter: @unchecked Sendable {
     private let producer: String
     private let producerEpoch: Int64
     private let run: (id: String, source: String)
+    /// Names the source in the account of dead letters (`WrittenDeadLetters`); set before the first epoch.
+    var writtenDeadLetters = ""
+    private let deadLetterTopic: String
     /// Whether the source's offsets are those of a topic.
     private let readsTopic: Bool
     private let ledger: Ledger
@@ -51,6 +54,7 @@ final class EpochCommitter: @unchecked Sendable {
         self.writer = writer
         self.plans = plans
         topics = plans.map { "\(tenant)_\($0.topicSuffix)" }
+        deadLetterTopic = "\(tenant)_deadLetter"
         producer = Self.producerPrefix + plans.map(\.name).sorted().joined(separator: "+")
         producerEpoch = try writer.takeOver(producer: producer).epoch
         run = (runID, source)
@@ -87,12 +91,8 @@ final class EpochCommitter: @unchecked Sendable {
         _ connection: Connection, writer: any TopicWriter, plans: [QueryPlan], topic: String?
     ) throws {
         let names = Set(plans.map(\.name))
-        let streams = try connection.rows("SELECT DISTINCT stream FROM outbox") { row throws(SQLiteError) in
-            try row.storedText(0)
-        }
-        for stream in streams {
-            // Behind the last colon: earlier versions had the tenant between.
-            let queries = (stream.split(separator: ":").last ?? "").split(separator: "+").map(String.init)
+        for stream in try streams(on: connection) {
+            let queries = queries(ofStream: stream)
             if names.isDisjoint(with: queries) { continue }
             let (epoch, last) = try writer.takeOver(producer: stream)
             let sequences = try connection.rows(
@@ -119,6 +119,50 @@ final class EpochCommitter: @unchecked Sendable {
             }
             try connection.execute("DELETE FROM outbox WHERE stream = ?", .text(stream))
         }
+    }
+
+    /// Removes what earlier processes have left to send of queries whose results are removed: they are computed anew, and so is what was
+    /// set aside meanwhile where no other query was part of it. Inside a transaction.
+    ///
+    /// - Parameter unsent: see `unsent`.
+    static func forget(
+        _ plans: [QueryPlan], tenant: String, unsent: Set<String>, on connection: Connection
+    ) throws {
+        let names = Set(plans.map(\.name))
+        for stream in try streams(on: connection) {
+            if names.isSuperset(of: queries(ofStream: stream)) {
+                let letters = try connection.value(
+                    "SELECT count(*) FROM outbox WHERE stream = ? AND topic = ?", .text(stream),
+                    .text("\(tenant)_deadLetter"))
+                if unsent.contains(stream), letters?.integer != 0 { try WrittenDeadLetters.forgetAll(on: connection) }
+                try connection.execute("DELETE FROM outbox WHERE stream = ?", .text(stream))
+            } else {
+                for plan in plans {
+                    try connection.execute(
+                        "DELETE FROM outbox WHERE stream = ? AND topic = ?", .text(stream),
+                        .text("\(tenant)_\(plan.topicSuffix)"))
+                }
+            }
+        }
+    }
+
+    /// The producers whose newest messages no topic has acknowledged, as far as anybody knows.
+    static func unsent(on connection: Connection, writer: any TopicWriter) throws -> Set<String> {
+        try Set(
+            streams(on: connection).filter { stream in
+                let newest = try connection.value("SELECT max(sequence) FROM outbox WHERE stream = ?", .text(stream))
+                return newest?.integer ?? .min > (try writer.lastMark(of: stream)?.sequence ?? .min)
+            })
+    }
+
+    /// The producers that have left messages.
+    private static func streams(on connection: Connection) throws -> [String] {
+        try connection.rows("SELECT DISTINCT stream FROM outbox") { row throws(SQLiteError) in try row.storedText(0) }
+    }
+
+    /// Behind the last colon: earlier versions had the tenant between.
+    private static func queries(ofStream stream: String) -> [String] {
+        (stream.split(separator: ":").last ?? "").split(separator: "+").map(String.init)
     }
 
     /// A batch as the outbox has it: looked through before it goes to a topic, which nobody could read otherwise.
@@ -176,9 +220,15 @@ final class EpochCommitter: @unchecked Sendable {
         epoch.sideBatches + epoch.outputs.filter { $0.messages.count > 0 }.map(batch)
     }
 
-    private func commit(_ epoch: Epoch, _ batches: [PendingBatch]) throws {
+    private func commit(_ epoch: Epoch, _ others: [PendingBatch]) throws {
+        var batches = others
         do {
             try connection.transaction {
+                let letters = try WrittenDeadLetters.take(
+                    epoch.deadLetters, judged: epoch.judged, of: writtenDeadLetters, ahead: run.source, on: connection)
+                if let letters = PendingBatch(topic: deadLetterTopic, partition: 0, records: letters) {
+                    batches = [letters] + others
+                }
                 for (query, checkpoint) in epoch.checkpoints {
                     try checkpoints.requireGeneration(checkpoint.generation, of: query)
                     try checkpoints.save(checkpoint, of: query)

@@ -49,18 +49,6 @@ final class PieceDecoder {
         rejects: inout [Reject]
     ) throws {
         guard case .stored(let stored, _) = piece else { return }
-        // Of the records as they are in their topic only a few are needed, and only here.
-        var loaded: (records: BatchRecords, first: Int64)?
-        func bytes(ofRecordAt offset: Int64) throws -> [UInt8] {
-            if let values = stored.values {
-                guard let slice = values.slices.first(where: { $0.position == offset }) else { return [] }
-                return Array(UnsafeBufferPointer(start: values.start + slice.offset, count: slice.length))
-            }
-            let (records, start) = loaded ?? (BatchRecords(), offset)
-            if loaded == nil { try records.load(stored, from: offset) }
-            loaded = (records, start)
-            return records.withValue(Int(offset - start)) { value in value.map { Array($0) } ?? [] }
-        }
         var kept = first
         for row in first..<batch.count {
             guard batch.eventTimes[row] > limit.latest else {
@@ -76,9 +64,21 @@ final class PieceDecoder {
                         + limit.excess(of: batch.eventTimes[row]),
                     location: InputLocation(
                         file: "\(topic)/\(stored.partition)", line: Int(offset), column: 1),
-                    bytes: try bytes(ofRecordAt: offset), offset: Self.isAhead))
+                    bytes: [], offset: Self.isAhead))
         }
         batch.count = kept
+    }
+
+    /// The records of a topic that were rejected, as it has them. To be asked before `finish`.
+    func originals(of rejects: [Reject], _ piece: InputPiece) throws -> [TopicRecord] {
+        guard !rejects.isEmpty, case .stored(let stored, _) = piece else { return [] }
+        var loaded: BatchRecords?
+        return try rejects.map { reject in
+            guard let record = try stored.record(at: Int64(reject.location.line), from: &loaded) else {
+                throw stored.damage
+            }
+            return record
+        }
     }
 
     /// Marks rejects whose event time is too far ahead, by their place in bytes, which a topic's records have not.

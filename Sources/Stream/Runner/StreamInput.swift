@@ -21,6 +21,8 @@ protocol StreamInput: AnyObject {
     func startsAt(nowMs: EventTime, maxAheadMs: Int64)
     /// Goes to where a checkpoint stands; partitions that it does not know start at the beginning.
     func seek(to position: QueryCheckpoint.SourcePosition) throws
+    /// Opens what is read from there, so that what is wrong with it shows before anything is done.
+    func open() throws
     /// The next records and their partition; nil where nothing more is there now.
     func next() throws -> (partition: Int, piece: InputPiece)?
     /// Next offset of each partition, behind all that `next` gave.
@@ -48,12 +50,19 @@ protocol StreamInput: AnyObject {
     func lag() throws -> Int64
 }
 
+extension StreamInput {
+    /// What names the source in the account of dead letters: a topic that was made anew has another name where the backend can tell.
+    var written: String { identity.map { "\(name) \($0)" } ?? name }
+}
+
 /// Reads a topic; of several partitions the one whose event time is furthest behind comes first, so that they stay together.
 final class TopicInput: StreamInput {
     let name: String
     let partitionCount: Int
     private(set) var offsets: [Int64]
     private let reader: any TopicReader
+    /// Where the topic ended when it was opened.
+    let ended: [Int64]
     /// Where a bounded run ends in each partition; nil for a continuous one.
     private let ends: [Int64]?
     /// Newest event time given out of each partition.
@@ -68,6 +77,7 @@ final class TopicInput: StreamInput {
     var content: [String]? { nil }
     var latestEvent = EventTime.max
     func startsAt(nowMs: EventTime, maxAheadMs: Int64) {}
+    func open() {}
     func requireUnchanged() {}
 
     /// - Parameter untilEnd: stop at what is in the topic now.
@@ -80,12 +90,13 @@ final class TopicInput: StreamInput {
             let open = try reader.settle()
             if open > 0 {
                 log.warning(
-                    "\(open) records of topic \"\(reader.topic)\" belong to a transaction that has not ended; a later run reads them"
+                    "about \(open) records of topic \"\(reader.topic)\" belong to a transaction that has not ended; a later run reads them"
                 )
             }
         }
         let ranges = try reader.offsets()
         offsets = ranges.map(\.lowerBound)
+        ended = ranges.map(\.upperBound)
         ends = untilEnd ? ranges.map(\.upperBound) : nil
         progress = Array(repeating: .min, count: partitionCount)
         drained = Array(repeating: false, count: partitionCount)
@@ -161,7 +172,7 @@ final class FileInput: StreamInput {
     let name: String
     let partitionCount = 1
     private(set) var offsets: [Int64] = [0]
-    private let open: (_ skip: Int, _ ahead: MaxAhead) throws -> TripSource
+    private let openSource: (_ skip: Int, _ ahead: MaxAhead) throws -> TripSource
     private var ahead = MaxAhead(nowMs: .max, aheadMs: 0)
     var latestEvent = EventTime.max
     private let paths: [String]
@@ -170,7 +181,7 @@ final class FileInput: StreamInput {
     private var contents: ContentHash?
     var content: [String]? { knownContent ?? contents?.hashes }
     private let log = Logger("stream")
-    private let onRejects: ([Reject]) -> Void
+    private let onRejects: (_ rejects: [Reject], _ first: Int) -> Void
     private var reading: Reading?
     private var isAtEnd = false
     /// Rows that the source has set aside since it was opened, and how many of those an earlier run has counted.
@@ -233,9 +244,9 @@ final class FileInput: StreamInput {
     ///   - open: opens the files, passing over the trips of an earlier run.
     init(
         name: String, paths: [String] = [], open: @escaping (_ skip: Int, _ ahead: MaxAhead) throws -> TripSource,
-        onRejects: @escaping ([Reject]) -> Void
+        onRejects: @escaping (_ rejects: [Reject], _ first: Int) -> Void
     ) {
-        (self.name, self.paths, self.open, self.onRejects) = (name, paths, open, onRejects)
+        (self.name, self.paths, openSource, self.onRejects) = (name, paths, open, onRejects)
         if !paths.isEmpty { stamp = paths.map(InputWatch.stamp).joined(separator: " ") }
     }
 
@@ -271,14 +282,21 @@ final class FileInput: StreamInput {
         }
     }
 
+    func open() throws { _ = try opened() }
+
+    private func opened() throws -> Reading {
+        if let reading { return reading }
+        let reading = Reading(try openSource(Int(offsets[0]), ahead))
+        self.reading = reading
+        return reading
+    }
+
     func next() throws -> (partition: Int, piece: InputPiece)? {
         if isAtEnd { return nil }
         if !paths.isEmpty, knownContent == nil, contents == nil {
             contents = ContentHash(paths: paths, isPatient: true)
         }
-        let reading = try self.reading ?? Reading(open(Int(offsets[0]), ahead))
-        self.reading = reading
-        let read = reading.next(returning: last)
+        let read = try opened().next(returning: last)
         take(read.rejects)
         if let failure = read.failure { throw failure }
         guard read.hasTrips else {
@@ -294,7 +312,7 @@ final class FileInput: StreamInput {
     private func take(_ rejects: [Reject]) {
         let new = rejects.dropFirst(max(0, rejectsKnown - rejectsMet))
         rejectsMet += rejects.count
-        if !new.isEmpty { onRejects(Array(new)) }
+        if !new.isEmpty { onRejects(Array(new), rejectsMet - new.count) }
     }
 
     var rejects: Int64? { Int64(max(rejectsMet, rejectsKnown)) }

@@ -29,6 +29,8 @@ public final class StreamRunner {
     private let clock: any WallClock
     /// Told at most ten times a second what the stream has done.
     public var onProgress: ((StreamProgress) -> Void)?
+    /// Told what somebody should know of where the stream begins.
+    public var onNotice: ((String) -> Void)?
     /// Asked between pieces; true ends the stream cleanly.
     public var shouldStop: () -> Bool = { false }
 
@@ -82,63 +84,52 @@ public final class StreamRunner {
 // MARK: - Opening
 
 extension StreamRunner {
+    /// What will be refused is refused by looks alone; then topics are made, results removed, other processes ended, messages sent.
     private func open() throws {
         guard !plans.isEmpty else {
             throw Problem(.usage, "there is no query to run", hint: "Declare one, or leave out --query.")
         }
         let connection = database.connection
-        for plan in plans {
-            try store.requireTopic("\(options.tenant)_\(plan.topicSuffix)", creating: options.createsTopics)
-        }
-        try store.requireTopic("\(options.tenant)_deadLetter", creating: options.createsTopics)
-        if options.late == .deadLetter {
-            try store.requireTopic("\(options.tenant)_late", creating: options.createsTopics)
-        }
-        if plans.contains(where: { !$0.alerts.isEmpty }) {
-            try store.requireTopic("\(options.tenant)_alerts", creating: options.createsTopics)
-        }
-        let checkpoints = try explaining("taking over the queries") {
-            try connection.transaction { try plans.map(takeOver) }
-        }
+        try store.checkTopics(outputTopics, creating: options.createsTopics, tenant: options.tenant)
+        let expected = try groups(explaining("looking for the queries' results") { try plans.map(checkpoint) })
+        let prepared = try expected.enumerated().map { try makeInput(for: $0, at: $1.position) }
+
         let recoveryWriter = try store.makeWriter()
+        let unsent = options.fromBeginning ? try EpochCommitter.unsent(on: connection, writer: recoveryWriter) : []
+        let isFirst = try !store.hasTopic("\(options.tenant)_deadLetter")
+        for topic in outputTopics { try store.requireTopic(topic, creating: options.createsTopics) }
+        let checkpoints = try explaining("taking over the queries") {
+            try connection.transaction {
+                let checkpoints = try plans.map(takeOver)
+                try WrittenDeadLetters.install(on: connection)
+                if isFirst { try WrittenDeadLetters.forgetAll(on: connection) }
+                if options.fromBeginning, let input = prepared.first as? TopicInput {
+                    // The topic was made anew, and is shorter than it was.
+                    try WrittenDeadLetters.forget(input.written, beyond: input.ended, on: connection)
+                }
+                if options.fromBeginning {
+                    try EpochCommitter.forget(plans, tenant: options.tenant, unsent: unsent, on: connection)
+                }
+                return checkpoints
+            }
+        }
         try explaining("sending what an earlier run had committed") {
             try EpochCommitter.recover(
                 connection, writer: recoveryWriter, plans: plans, topic: readsTopic ? sourceName : nil)
         }
         let loader = StateLoader(connection: connection)
-        let name = sourceName
-        // Queries that stand at the same place share a pass over the records.
-        var groups: [(key: QueryCheckpoint, members: [Int])] = []
-        for (index, checkpoint) in checkpoints.enumerated() {
-            var key = QueryCheckpoint(declaration: "")
-            key.watermark = checkpoint.watermark
-            key.positions = checkpoint.positions.filter { $0.key == name }
-            if let found = groups.firstIndex(where: { $0.key == key }) {
-                groups[found].members.append(index)
-            } else {
-                groups.append((key, [index]))
-            }
-        }
-        if case .files(_, _, false, _) = source, groups.count > 1 {
-            throw Problem(
-                .usage, "the queries stand at \(groups.count) different places, and a pipe can be read once only",
-                hint: "Write the trips to a file first, or name the queries one by one with --query.")
-        }
+        let groups = try groups(checkpoints)
+        // A process that was ended just now may have gone on since the look.
+        let isAsExpected = groups.map(\.position) == expected.map(\.position)
         let queue = DispatchQueue(label: "epochs")
-        for group in groups {
+        for (index, group) in groups.enumerated() {
             let plans = group.members.map { self.plans[$0] }
             let states = try plans.map { try loader.load($0, zone: options.zone) }
             let committer = try EpochCommitter(
                 database: database, writer: store.makeWriter(), plans: plans, tenant: options.tenant, runID: runID,
-                source: name, readsTopic: readsTopic, store: store, queue: queue)
-            let input = try makeInput(for: cohorts.count)
-            input.startsAt(nowMs: clock.nowMs, maxAheadMs: options.maxAheadMs)
-            if let position = group.key.positions[name] {
-                try input.seek(to: position)
-            } else if let time = options.fromTime, case .topic(let topic) = source {
-                try input.seek(
-                    to: .init(offsets: store.makeReader(topic: topic).offsets(from: time), newest: []))
-            }
+                source: sourceName, readsTopic: readsTopic, store: store, queue: queue)
+            let input = isAsExpected ? prepared[index] : try makeInput(for: index, at: group.position)
+            committer.writtenDeadLetters = input.written
             committers.append(committer)
             cohorts.append(
                 Cohort(
@@ -147,23 +138,55 @@ extension StreamRunner {
         }
     }
 
-    /// Installs a query's storage and makes this process its owner; inside a transaction.
-    private func takeOver(_ plan: QueryPlan) throws -> QueryCheckpoint {
-        let connection = database.connection
-        let checkpoints = CheckpointStore(connection: connection)
-        // Another table would begin empty while the checkpoint stands at the end.
-        let declaration = "\(plan.schemaFingerprint); table \(plan.table)"
-        var checkpoint = try checkpoints.load(plan.name)
-        if options.fromBeginning {
-            try plan.removeStorage(from: connection)
-            try AlertStore(connection: connection).remove(plan)
-            try AheadRecords.remove(plan.name, from: connection)
-            if let found = checkpoint {
-                checkpoint = QueryCheckpoint(
-                    generation: found.generation, epoch: found.epoch, declaration: declaration)
+    /// The topics that a run writes to, beside the one that it reads.
+    private var outputTopics: [String] {
+        var suffixes = plans.map(\.topicSuffix) + ["deadLetter"]
+        if options.late == .deadLetter { suffixes.append("late") }
+        if plans.contains(where: { !$0.alerts.isEmpty }) { suffixes.append("alerts") }
+        return suffixes.map { "\(options.tenant)_\($0)" }
+    }
+
+    /// Queries that stand at the same place, and so share a pass over the records.
+    private struct Group {
+        var watermark: EventTime?
+        /// nil where they have read nothing of the source.
+        var position: QueryCheckpoint.SourcePosition?
+        /// Indexes of plans.
+        var members: [Int]
+    }
+
+    private func groups(_ checkpoints: [QueryCheckpoint]) throws -> [Group] {
+        var groups: [Group] = []
+        for (index, checkpoint) in checkpoints.enumerated() {
+            let position = checkpoint.positions[sourceName]
+            let found = groups.firstIndex { $0.watermark == checkpoint.watermark && $0.position == position }
+            if let found {
+                groups[found].members.append(index)
+            } else {
+                groups.append(Group(watermark: checkpoint.watermark, position: position, members: [index]))
             }
         }
-        var taken = checkpoint ?? QueryCheckpoint(declaration: declaration)
+        if case .files(_, _, false, _) = source, groups.count > 1 {
+            throw Problem(
+                .usage, "the queries stand at \(groups.count) different places, and a pipe can be read once only",
+                hint: "Write the trips to a file first, or name the queries one by one with --query.")
+        }
+        return groups
+    }
+
+    /// Another table would begin empty while the checkpoint stands at the end.
+    private func declaration(of plan: QueryPlan) -> String { "\(plan.schemaFingerprint); table \(plan.table)" }
+
+    /// Where a query is to go on; nothing is changed.
+    ///
+    /// - Throws: `Problem` where its stored results are of another declaration, or cannot begin where they are asked to.
+    private func checkpoint(of plan: QueryPlan) throws -> QueryCheckpoint {
+        let declaration = declaration(of: plan)
+        var checkpoint = try CheckpointStore(connection: database.connection).load(plan.name)
+        if options.fromBeginning, let found = checkpoint {
+            checkpoint = QueryCheckpoint(generation: found.generation, epoch: found.epoch, declaration: declaration)
+        }
+        let taken = checkpoint ?? QueryCheckpoint(declaration: declaration)
         guard taken.declaration == declaration else {
             if let mark = declaration.firstRange(of: QueryPlan.bucketMark),
                 taken.declaration == declaration[..<mark.lowerBound] + declaration[mark.upperBound...]
@@ -188,6 +211,18 @@ extension StreamRunner {
                     "Leave out --from-time to go on where it stands, or add --from-beginning to remove its results first."
             )
         }
+        return taken
+    }
+
+    /// Installs a query's storage and makes this process its owner; inside a transaction.
+    private func takeOver(_ plan: QueryPlan) throws -> QueryCheckpoint {
+        let connection = database.connection
+        var taken = try checkpoint(of: plan)
+        if options.fromBeginning {
+            try plan.removeStorage(from: connection)
+            try AlertStore(connection: connection).remove(plan)
+            try AheadRecords.remove(plan.name, from: connection)
+        }
         try plan.installStorage(on: connection)
         if plan.window.isWindowed {
             try connection.execute(
@@ -204,7 +239,7 @@ extension StreamRunner {
         case .localDay, .none: break
         }
         taken.generation += 1
-        try checkpoints.save(taken, of: plan.name)
+        try CheckpointStore(connection: connection).save(taken, of: plan.name)
         return taken
     }
 
@@ -226,16 +261,49 @@ extension StreamRunner {
         }
     }
 
-    private func makeInput(for cohort: Int) throws -> any StreamInput {
+    /// The source at a place, opened.
+    ///
+    /// - Parameter position: nil for the source's beginning, or where `--from-time` says.
+    private func makeInput(
+        for cohort: Int, at position: QueryCheckpoint.SourcePosition?
+    ) throws -> any StreamInput {
+        let input: any StreamInput
         switch source {
         case .topic(let topic):
-            return try TopicInput(
+            input = try TopicInput(
                 reader: store.makeReader(topic: topic, untilEnd: options.untilEnd), untilEnd: options.untilEnd)
         case .files(let identity, let paths, _, let open):
-            return FileInput(name: identity, paths: paths, open: open) { [unowned self] rejects in
-                cohorts[cohort].addFileRejects(rejects)
+            input = FileInput(name: identity, paths: paths, open: open) { [unowned self] rejects, first in
+                cohorts[cohort].addFileRejects(rejects, first: first)
             }
         }
+        input.startsAt(nowMs: clock.nowMs, maxAheadMs: options.maxAheadMs)
+        if let position {
+            try input.seek(to: position)
+        } else if let time = options.fromTime, case .topic(let topic) = source {
+            let reader = try store.makeReader(topic: topic, untilEnd: true)
+            let offsets = try reader.offsets(from: time)
+            try input.seek(to: .init(offsets: offsets, newest: []))
+            if !store.keepsColumns { try onNotice?(beginning(of: reader, offsets)) }
+        }
+        try input.open()
+        return input
+    }
+
+    /// Where `--from-time` begins: other programs' records may have any timestamp, whatever their event time is.
+    private func beginning(of reader: any TopicReader, _ offsets: [Int64]) throws -> String {
+        var earliest: EventTime?
+        let decoder = PieceDecoder(fields: [])
+        for (partition, offset) in offsets.enumerated() {
+            guard let batch = try reader.read(partition: partition, from: offset) else { continue }
+            var rejects: [Reject] = []
+            let (trips, first) = try decoder.decode(
+                .stored(batch, firstOffset: offset), topic: reader.topic, rejects: &rejects)
+            if trips.count > first { earliest = min(earliest ?? .max, trips.eventTimes[first]) }
+        }
+        let places = offsets.enumerated().map { "\($1) of partition \($0)" }.joined(separator: ", ")
+        return "--from-time goes by the records' timestamps: topic \"\(reader.topic)\" is read from offset \(places); "
+            + (earliest.map { "the first event time there is \(RFC3339.string($0))" } ?? "no trip is there yet")
     }
 
     private func explaining<Result>(_ action: String, _ body: () throws -> Result) throws -> Result {

@@ -22,6 +22,8 @@ public struct StreamStatus: Sendable {
     public struct Ingest: Sendable {
         public var topic: String
         public var records: Int64
+        /// See `TopicDescription.isCountExact`.
+        public var isCountExact = true
         public var lastEvent: EventTime?
         /// Processing time of the newest append.
         public var lastAppend: EventTime?
@@ -70,7 +72,9 @@ public struct StreamStatus: Sendable {
         if let unreachable { reasons.append("the topics cannot be looked at: \(unreachable.message)") }
         let topics = try store?.topics() ?? []
         ingest = topics.first { $0.name == "\(tenant)_ingestData" }.map {
-            Ingest(topic: $0.name, records: $0.recordCount, lastEvent: $0.times?.upperBound, lastAppend: $0.lastAppend)
+            Ingest(
+                topic: $0.name, records: $0.recordCount, isCountExact: $0.isCountExact, lastEvent: $0.times?.upperBound,
+                lastAppend: $0.lastAppend)
         }
         if let database {
             try explaining("reading the status") {

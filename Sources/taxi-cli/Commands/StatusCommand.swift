@@ -79,6 +79,8 @@ private struct StatusPage: Encodable {
     struct Ingest: Encodable {
         var topic: String
         var records: Int64
+        /// Of a topic whose offsets are not records alone.
+        var recordsAbout: Bool?
         var lastEvent, lastAppend: String?
     }
     struct Query: Encodable {
@@ -105,7 +107,9 @@ private struct StatusPage: Encodable {
                 ended: time($0.ended))
         }
         ingest = status.ingest.map {
-            Ingest(topic: $0.topic, records: $0.records, lastEvent: time($0.lastEvent), lastAppend: time($0.lastAppend))
+            Ingest(
+                topic: $0.topic, records: $0.records, recordsAbout: $0.isCountExact ? nil : true,
+                lastEvent: time($0.lastEvent), lastAppend: time($0.lastAppend))
         }
         queries = status.queries.map {
             Query(
@@ -121,7 +125,7 @@ private struct StatusPage: Encodable {
         var text = "\(style.bold(tenant))  \(word)\n"
         for reason in reasons { text += "  \(style.red("failing:")) \(printable(reason))\n" }
         if let ingest {
-            text += "  \(ingest.topic): \(grouped(ingest.records)) records"
+            text += "  \(ingest.topic): \(ingest.recordsAbout == nil ? "" : "about ")\(grouped(ingest.records)) records"
             text += ingest.lastEvent.map { ", last event \($0)" } ?? ""
             text += (ingest.lastAppend.map { ", last append \($0)" } ?? "") + "\n"
         }

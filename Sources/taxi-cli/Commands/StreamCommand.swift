@@ -38,7 +38,9 @@ enum StreamCommand {
             Option("from-beginning", help: "remove the queries' results and read everything again", group: "Source"),
             Option(
                 "from-time", value: .value("TIME"), kind: .time,
-                help: "where queries without results start, by event time", group: "Source"),
+                help:
+                    "where queries without results start, by the records' timestamps, which produce sets to the event time",
+                group: "Source"),
             Option(
                 "input", value: .repeated("FILE"), kind: .file, help: "read trip files instead of the topic",
                 group: "Source"),
@@ -109,6 +111,10 @@ enum StreamCommand {
             let line = arguments.progressLine()
             defer { line.clear() }
             runner.onProgress = { progress in line.update { text(progress, session.zone) } }
+            runner.onNotice = { text in
+                line.clear()
+                try? arguments.say(text)
+            }
             runner.shouldStop = { Interruption.isRequested }
             let summary = try runner.run()
             return RunEnd(
