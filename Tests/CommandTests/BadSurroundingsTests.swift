@@ -131,7 +131,7 @@ import Testing
     // MARK: - Full disks
 
     @Test func aFullDiskLosesNothingThatWasCommitted() throws {
-        guard let disk = try SmallDisk(megabytes: 3) else { return }
+        guard let disk = try SmallDisk(kilobytes: 3 << 10) else { return }
         let taxi = try TaxiCLI(home: disk.path)
         try taxi.succeed(
             "data", "generate", "--rows", "20000", "--seed", "7", "--from", "2024-03-10", "--to", "2024-03-10",
@@ -144,7 +144,7 @@ import Testing
         let committed = try taxi.recordCount("chicago_ingestData")
         #expect((1..<20_000).contains(committed))
 
-        try disk.resize(megabytes: 64)
+        try disk.resize(kilobytes: 64 << 10)
         #expect(
             try taxi.number(
                 "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'", database: taxi.topicsPath)
@@ -213,51 +213,4 @@ func expectOneClearMessage(_ ending: Ending, sourceLocation: SourceLocation = #_
     #expect(lines.count { $0.contains("error: ") } == 1, "\(ending.errors)", sourceLocation: sourceLocation)
     #expect(lines.count <= 2, "\(ending.errors)", sourceLocation: sourceLocation)
     #expect(!ending.errors.contains("please report"), "\(ending.errors)", sourceLocation: sourceLocation)
-}
-
-/// A file system in memory of a given size, which only root can make; gone with the value.
-final class SmallDisk {
-    let path: String
-
-    /// Nil, with a line that says so, where this process may not mount.
-    init?(megabytes: Int) throws {
-        path = FileManager.default.temporaryDirectory.path + "/taxi-disk-\(UUID().uuidString)"
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        guard try Self.run("mount", "-t", "tmpfs", "-o", "size=\(megabytes)m", "tmpfs", path) == 0 else {
-            print("skipped: this user may not mount a small file system to fill")
-            try FileManager.default.removeItem(atPath: path)
-            return nil
-        }
-    }
-
-    deinit {
-        _ = try? Self.run("umount", "-l", path)
-        try? FileManager.default.removeItem(atPath: path)
-    }
-
-    func resize(megabytes: Int) throws {
-        try #require(try Self.run("mount", "-o", "remount,size=\(megabytes)m", path) == 0)
-    }
-
-    /// Fills it up with a file.
-    ///
-    /// - Returns: the file.
-    func fill(leavingKilobytes rest: Int) throws -> String {
-        let free = try #require(
-            try FileManager.default.attributesOfFileSystem(forPath: path)[.systemFreeSize] as? NSNumber
-        ).intValue
-        let filler = "\(path)/filler"
-        try Data(count: max(0, free - rest << 10)).write(to: URL(fileURLWithPath: filler))
-        return filler
-    }
-
-    private static func run(_ arguments: String...) throws -> Int32 {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = arguments
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
-        return process.terminationStatus
-    }
 }
