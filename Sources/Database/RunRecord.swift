@@ -65,9 +65,11 @@ public struct RunLog {
     /// - Parameter summary: JSON.
     public func end(_ id: String, _ outcome: RunRecord.Outcome, summary: String?, at now: EventTime) throws {
         try explaining("noting the end of a run") {
-            try connection.execute(
-                "UPDATE run_records SET outcome = ?, summary = ?, ended_ms = ? WHERE id = ?", .text(outcome.rawValue),
-                summary.map(SQLValue.text) ?? .null, .integer(now), .text(id))
+            try connection.transaction {
+                try connection.execute(
+                    "UPDATE run_records SET outcome = ?, summary = ?, ended_ms = ? WHERE id = ?",
+                    .text(outcome.rawValue), summary.map(SQLValue.text) ?? .null, .integer(now), .text(id))
+            }
         }
     }
 

@@ -36,10 +36,15 @@ protocol ReplayOutput: AnyObject {
     func commit(_ commit: SealedCommit) throws
     /// Waits for all that was committed; called when no commit is under way.
     func finish() throws
+    /// Asked ten times a second, where nothing may be committed for long.
+    ///
+    /// - Throws: `.inputOutput` where what records go to was removed meanwhile.
+    func requireThere() throws
 }
 
 extension ReplayOutput {
     func finish() {}
+    func requireThere() {}
 }
 
 /// Lines of JSON for a pipe (`--dry-run`): nothing is stored, rejects are only counted.

@@ -131,7 +131,10 @@ extension ReplayRun {
             let due = pacer?.dueCount(atNs: now, events: upcoming) ?? 0
             if due > 0 { send(due, atNs: now) } else { pacer?.close(secondsBefore: now) }
             if isCommitDue(atNs: now) { try commit() }
-            if now >= nextProgressNs { reportProgress(atNs: now) }
+            if now >= nextProgressNs {
+                reportProgress(atNs: now)
+                try output.requireThere()
+            }
             guard sent < batch.count, let wake = pacer?.wakeNs(next: batch.eventTimes[sent]) else { continue }
             now = clock.monotonicNs
             if wake > now { clock.sleep(untilNs: min(wake, now + Self.longestSleepNs, nextCommitNs(atNs: now))) }

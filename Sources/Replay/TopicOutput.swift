@@ -139,6 +139,7 @@ final class TopicOutput: ReplayOutput {
 
 extension TopicOutput {
     func finish() throws { try writer?.flush() }
+    func requireThere() throws { try store.requireThere() }
 }
 
 /// Encodes the chosen rows of a batch as columns.

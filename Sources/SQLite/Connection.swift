@@ -119,7 +119,22 @@ public final class Connection: @unchecked Sendable {
         return statement.value(0)
     }
 
+    /// Sees that the database's file still has its name: what is written into one that was removed is lost, and SQLite says nothing.
+    ///
+    /// - Throws: `.gone`.
+    public func requireFile() throws(SQLiteError) {
+        var hasMoved: Int32 = 0
+        sqlite3_file_control(raw, "main", SQLITE_FCNTL_HAS_MOVED, &hasMoved)
+        guard hasMoved == 0 else {
+            var error = SQLiteError(number: SQLITE_IOERR, message: "the file is gone", path: path)
+            error.code = .gone
+            throw error
+        }
+    }
+
     /// Runs `body` in one transaction that takes the write lock at once (`BEGIN IMMEDIATE`); an error rolls it back.
+    ///
+    /// - Throws: what `body` throws; `.gone` where the file was removed meanwhile, and what was committed with it.
     public func transaction<Result>(_ body: () throws -> Result) throws -> Result {
         // Held for the whole of it, the handle's lock costs nothing each time that SQLite takes it: for each value that is bound.
         let lock = sqlite3_db_mutex(raw)
@@ -129,6 +144,7 @@ public final class Connection: @unchecked Sendable {
         do {
             let result = try body()
             try execute("COMMIT")
+            try requireFile()
             return result
         } catch {
             // A full disk may have rolled back already; the first error is the one to tell.

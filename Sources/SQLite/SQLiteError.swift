@@ -14,6 +14,8 @@ public struct SQLiteError: Error, Sendable, CustomStringConvertible {
         /// The file, folder or file system may only be read.
         case readOnly
         case inputOutput
+        /// The file was removed or replaced while it was open.
+        case gone
         case constraint
         /// A statement we or the user wrote is not SQL for this schema.
         case statement

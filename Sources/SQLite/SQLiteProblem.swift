@@ -31,6 +31,13 @@ extension Problem {
                 error.code(or: .inputOutput),
                 "the system failed to read or write \(file) while \(action): \(error.message)\(error.cause)",
                 hint: "See the system's log for the disk; nothing that was committed is lost.")
+        case .gone:
+            self.init(
+                .inputOutput,
+                "database \(file) was removed, or replaced by another one, while this process used it (\(action))",
+                hint:
+                    "What this process has stored in it is gone with it. If a copy was put back, run the command again."
+            )
         case .statement where error.message == "integer overflow":
             self.init(
                 .badData, "a sum of stored numbers leaves 64 bits, found while \(action)",

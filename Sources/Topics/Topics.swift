@@ -198,6 +198,12 @@ public protocol TopicStore: AnyObject, Sendable {
     func describe(_ topic: String) throws -> TopicDescription
     func makeWriter() throws -> any TopicWriter
     func makeReader(topic: String) throws -> any TopicReader
+    /// Sees that what is stored goes where somebody will find it; cheap enough to ask ten times a second.
+    ///
+    /// - Throws: `.inputOutput` where the store was removed meanwhile.
+    func requireThere() throws
+    /// The last mark of each producer whose name begins so; nil where they may have been forgotten by now.
+    func marks(ofProducers prefix: String) throws -> [ProducerMark]?
     /// - Parameter untilEnd: whether nobody waits for records that are still to come.
     func makeReader(topic: String, untilEnd: Bool) throws -> any TopicReader
 }
@@ -223,6 +229,10 @@ extension TopicStore {
             if creating { _ = try partitionCount(of: name) } else { try requireTopic(name, creating: false) }
         }
     }
+
+    public func requireThere() {}
+
+    public func marks(ofProducers prefix: String) throws -> [ProducerMark]? { nil }
 
     /// Makes sure that a topic that a run needs is there.
     ///

@@ -32,18 +32,32 @@ struct RunSession {
     let store: any TopicStore
     private let log: RunLog
     let runID: String
+    let control: ControlFile
 
+    /// - Parameters:
+    ///   - about: what the command works on, beside the tenant.
+    ///   - topics: those that it reads and writes, without the tenant's prefix.
     /// - Throws: `Problem` where the home cannot be written, a database is locked, damaged or of a newer version.
-    init(_ arguments: ParsedArguments, command: String) throws {
+    init(_ arguments: ParsedArguments, command: String, about: String, topics: [String]) throws {
         LogOutput.level = arguments.isOn("quiet") ? .error : arguments.isOn("verbose") ? .info : .warning
         globals = try GlobalOptions(arguments)
         zone = try ZoneClock(identifier: globals.zoneIdentifier)
         try globals.prepareTenant(arguments.program)
+        let tenant = globals.tenant
+        control = try ControlFile(
+            folder: globals.tenantFolder, command: command, about: about, topics: topics.map { "\(tenant)_\($0)" })
         database = try ResultsDatabase(path: globals.resultsPath, zone: globals.zoneIdentifier)
         store = try globals.openTopics(
             delivery: arguments.text("delivery").flatMap(Delivery.init) ?? .exactlyOnce)
         log = RunLog(database)
         runID = try log.begin(command, at: systemTime())
+    }
+
+    /// Sees that the record of the run goes where somebody will find it.
+    ///
+    /// - Throws: `.inputOutput` where the database was removed meanwhile.
+    func requireResults() throws {
+        try explaining("keeping the record of the run") { try database.connection.requireFile() }
     }
 
     /// Runs `body` and writes down how it ended, also where it throws.

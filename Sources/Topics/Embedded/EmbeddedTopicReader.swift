@@ -90,7 +90,7 @@ final class EmbeddedTopicReader: TopicReader {
                     seen.version = version
                 }
                 let left = deadline - monotonicMs()
-                if left <= 0 { return }
+                if left <= 0 { return try connection.requireFile() }
                 poll(nil, 0, Int32(min(left, Self.pollIntervalMs)))
             }
         }

@@ -84,6 +84,23 @@ public final class EmbeddedTopicStore: TopicStore {
         }
     }
 
+    public func requireThere() throws { try withConnection("looking for the topics") { _ in } }
+
+    public func marks(ofProducers prefix: String) throws -> [ProducerMark]? {
+        try withConnection("looking for what was sent") { connection in
+            try connection.rows(
+                """
+                SELECT name, epoch, sequence, position FROM producers
+                WHERE substr(name, 1, length(?1)) = ?1 AND epoch IS NOT NULL ORDER BY name
+                """, .text(prefix)
+            ) { row throws(SQLiteError) in
+                ProducerMark(
+                    producer: try row.storedText(0), epoch: try row.integer(1, in: .counts),
+                    sequence: try row.integer(2, in: .counts), position: try row.blob(3))
+            }
+        }
+    }
+
     public func makeWriter() throws -> any TopicWriter {
         try explaining("opening the topics for appending") {
             try EmbeddedTopicWriter(on: EmbeddedSchema.open(path), now: now)
@@ -112,7 +129,12 @@ public final class EmbeddedTopicStore: TopicStore {
         _ action: String, _ body: (Connection) throws -> Result
     ) throws -> Result {
         // Statements live inside `body`, so no two threads meet on the connection.
-        try lock.withLock { _ in try explaining(action) { try body(connection) } }
+        try lock.withLock { _ in
+            try explaining(action) {
+                try connection.requireFile()
+                return try body(connection)
+            }
+        }
     }
 }
 

@@ -77,6 +77,8 @@ enum BatchCommand {
         let selection = try PeriodSelection(arguments.text("period") ?? "all")
         let kinds = arguments.texts("by").compactMap { PeriodKind(rawValue: $0) }
         let database = try openResults(arguments)
+        let control = try ControlFile(folder: home.path, command: "batch")
+        defer { withExtendedLifetime(control) {} }
         let zone = try ZoneClock(identifier: GlobalOptions.zoneIdentifier(arguments))
         let progress = arguments.progressLine()
         defer { progress.clear() }

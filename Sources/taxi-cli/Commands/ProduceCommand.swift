@@ -106,17 +106,22 @@ enum ProduceCommand {
     }
 
     private static func replay(_ options: ReplayOptions, _ arguments: ParsedArguments) throws -> ExitStatus {
-        let session = try RunSession(arguments, command: "produce")
+        let session = try RunSession(
+            arguments, command: "produce", about: options.paths.joined(separator: " "),
+            topics: ["ingestData", "deadLetter"])
         let replayer = Replayer(options: options, store: session.store)
         return try session.recording {
-            let control = try RateFile(folder: session.globals.tenantFolder, input: options.paths)
+            let control = RateFile(session.control)
             let line = arguments.progressLine()
             defer {
                 line.clear()
                 control.remove()
             }
             wire(replayer, line, arguments, session.zone, control)
-            let summary = try replayer.run { Interruption.isRequested }
+            let summary = try replayer.run {
+                Interruption.isRequested || (try? session.requireResults()) == nil
+            }
+            try session.requireResults()
             return RunEnd(
                 outcome: summary.outcome == .interrupted ? .interrupted : .success,
                 json: summary.json(zone: session.zone), text: text(summary, session.zone))

@@ -91,7 +91,11 @@ enum StreamCommand {
         }
         let plans = try QueryCatalog.select(
             arguments.texts("query"), from: globals.declaredQueries(arguments.texts("queries")))
-        let session = try RunSession(arguments, command: "stream")
+        let queries = plans.map(\.name).joined(separator: ", ")
+        let session = try RunSession(
+            arguments, command: "stream", about: plans.count == 1 ? "query \(queries)" : "the queries \(queries)",
+            topics: plans.map(\.topicSuffix) + ["deadLetter", "late", "alerts"]
+                + (arguments.texts("input").isEmpty ? ["ingestData"] : []))
         Interruption.install()
         return try session.recording {
             guard let locks = try locks(arguments, plans, session) else {

@@ -70,6 +70,8 @@ enum TenantCommand {
     private static let remove = Command(
         name: "remove", summary: "remove a tenant with its embedded topics, results and settings, for good",
         discussion: """
+            While a process on this machine works on it, it stays (exit code 75), unless --force ends the process first.
+
             What a tenant has on a Kafka cluster stays there, and is listed: topics, and the consumer groups in which its producers keep \
             where they are. With --topics it is deleted as well, before the folder is: where the cluster refuses, nothing is lost.
             """,
@@ -80,13 +82,18 @@ enum TenantCommand {
         ],
         arguments: [name],
         options: [
-            Option("yes", short: "y", help: "do not ask"),
+            Option("yes", short: "y", help: "do not ask"), force,
             Option("topics", help: "delete the tenant's topics and consumer groups on the cluster too"),
         ], readsConfiguration: false
     ) { arguments in
         let tenant = arguments.positionals[0]
         let globals = try GlobalOptions(arguments).of(tenant: tenant)
         let tenants = globals.tenants
+        func requireUnused(ending: Bool) throws {
+            try ControlFile.requireNone(
+                in: tenants.folder(of: tenant), what: "tenant \"\(tenant)\"", ending: ending, say: arguments.say)
+        }
+        if !arguments.isOn("force") { try requireUnused(ending: false) }
         let bytes = try tenants.files(of: tenant).reduce(0) { $0 + $1.bytes }
         let deletes = arguments.isOn("topics")
         var onCluster: ClusterProperty?
@@ -109,6 +116,7 @@ enum TenantCommand {
                 return .success
             }
         }
+        try requireUnused(ending: arguments.isOn("force"))
         if deletes { try onCluster?.delete() }
         try tenants.remove(tenant)
         try arguments.say("removed tenant \"\(tenant)\"")
@@ -154,6 +162,10 @@ enum TenantCommand {
             for group in groups { try store.deleteGroup(group) }
         }
     }
+
+    /// What `tenant remove` and `topic delete` do where somebody is at work.
+    static let force = Option(
+        "force", help: "end the processes that use it first: SIGTERM, and wait until they have ended")
 
     /// The taxi.yaml of a new tenant.
     static func settings(of tenant: String, program: Program) -> String {

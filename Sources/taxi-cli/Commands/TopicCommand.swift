@@ -139,16 +139,25 @@ enum TopicCommand {
 
     private static let delete = Command(
         name: "delete", summary: "delete a topic with all of its records, for good",
-        discussion:
-            "A stream that has read from it keeps its results; to read a new topic of that name it needs --from-beginning.",
+        discussion: """
+            A stream that has read from it keeps its results; to read a new topic of that name it needs --from-beginning. While a produce \
+            or stream on this machine uses the topic, it stays (exit code 75), unless --force ends the process first.
+            """,
         examples: [
             Example("taxi-cli topic delete scratch", "asks first"),
             Example("taxi-cli topic delete scratch --yes", "does not ask, for scripts"),
         ],
-        arguments: [name], options: [Option("yes", short: "y", help: "do not ask"), foreign]
+        arguments: [name],
+        options: [Option("yes", short: "y", help: "do not ask"), TenantCommand.force, foreign]
     ) { arguments in
         let isForeign = arguments.isOn("foreign")
-        let (store, topic) = try GlobalOptions(arguments).openTopic(arguments.positionals[0], isForeign: isForeign)
+        let globals = try GlobalOptions(arguments)
+        let (store, topic) = try globals.openTopic(arguments.positionals[0], isForeign: isForeign)
+        func requireUnused(ending: Bool) throws {
+            try ControlFile.requireNone(
+                in: globals.tenantFolder, topic: topic, what: "topic \"\(topic)\"", ending: ending, say: arguments.say)
+        }
+        if !arguments.isOn("force") { try requireUnused(ending: false) }
         if !arguments.isOn("yes") {
             let description = try store.describe(topic)
             let records = (description.isCountExact ? "" : "about ") + grouped(description.recordCount)
@@ -162,6 +171,7 @@ enum TopicCommand {
                 return .success
             }
         }
+        try requireUnused(ending: arguments.isOn("force"))
         try store.deleteTopic(topic)
         try arguments.say("deleted topic \"\(topic)\"")
         return .success

@@ -47,6 +47,9 @@ enum WorkflowRunCommand {
             return .success
         }
         let history = try session.openHistory(arguments.program)
+        let control = try ControlFile(
+            folder: session.globals.tenantFolder, command: "workflow", about: "workflow \(spec.name)")
+        defer { withExtendedLifetime(control) {} }
         return try WorkflowRunTalk(spec, session, history, arguments).conduct { runner in
             try runner.run(interval, trigger: .manual, params: params)
         }
