@@ -1,3 +1,4 @@
+import Problems
 import SQLite
 import Stream
 import Topics
@@ -10,6 +11,15 @@ extension Auditor {
         let topics = Set((plans + options.besides).map { "\(options.tenant)_\($0.topicSuffix)" })
         return try topics.filter(known.contains)
             .reduce(into: [:]) { $0[$1] = try store.makeReader(topic: $1).offsets().map(\.upperBound) }
+    }
+
+    /// Reads all embedded topics through, those too that no query has to do with.
+    func inspectTopics() throws -> Finding? {
+        guard let store = store as? EmbeddedTopicStore else { return nil }
+        let inspection = try StoreInspection(store)
+        let finding = Finding("topic", "topics.db")
+        for damage in inspection.damages { finding.differ(damage.message) }
+        return finding
     }
 
     /// Batches of the outbox by topic, in their order.

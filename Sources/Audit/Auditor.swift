@@ -69,8 +69,9 @@ public final class Auditor {
     public func run() throws -> AuditReport {
         let start = ContinuousClock.now
         let before = try topicEnds()
+        let topics = try inspectTopics()
         do {
-            try connection.snapshot { try run(topicEndsBefore: before) }
+            try connection.snapshot { try run(topicEndsBefore: before, topics) }
         } catch let error as SQLiteError {
             throw Problem(error, doing: "auditing the results")
         }
@@ -78,7 +79,7 @@ public final class Auditor {
         return report
     }
 
-    private func run(topicEndsBefore before: [String: [Int64]]) throws {
+    private func run(topicEndsBefore before: [String: [Int64]], _ topics: Finding?) throws {
         let history = try RunHistory(connection)
         var checkpoints = try CheckpointStore(connection: connection).all(plans)
         let after = try topicEnds()
@@ -145,7 +146,7 @@ public final class Auditor {
             topic: alertRecords().map { ("\(options.tenant)_alerts", $0, isUnderWay) }
         ).run()
         findings = audits.map(\.view) + findings + audits.map(\.topic) + audits.map(\.ledger) + [runs] + analyses
-        findings += raised
+        findings += raised + [topics].compactMap { $0 }
         findings += [try records.compareWorkflows()].compactMap { $0 }
         findings += try LookupComparison(connection: connection, zone: options.zone).run()
         if options.notesOthers {

@@ -63,6 +63,13 @@ public final class ResultsDatabase: Sendable {
 
     private init(_ connection: Connection) { self.connection = connection }
 
+    /// Whether a database was written by an earlier version, which the next run brings up to date.
+    ///
+    /// - Throws: `.badData` for a database of something else, `.configuration` for one of a newer version.
+    public static func isOlder(_ connection: Connection) throws -> Bool {
+        try ResultsSchema.found(in: connection) < ResultsSchema.version
+    }
+
     /// The tenant's time zone.
     public var zone: String {
         get throws {

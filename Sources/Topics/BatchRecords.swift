@@ -43,6 +43,15 @@ public final class BatchRecords {
         }
     }
 
+    /// Decodes all of a batch.
+    ///
+    /// - Throws: `.badData` for a payload that is none of its encoding, or has another count or other event times than the batch says.
+    public func verify(_ batch: StoredBatch) throws {
+        if batch.encoding == .trips { try decodeTrips(batch, fields: .all) }
+        let times = try self.times(of: batch)
+        guard times.count == batch.count, times.allSatisfy(batch.times.contains) else { throw batch.damage }
+    }
+
     /// The event times of a batch, without its values.
     public func times(of batch: StoredBatch) throws -> [EventTime] {
         switch batch.encoding {

@@ -67,6 +67,8 @@ public struct StoredBatch: Sendable {
     public var values: RecordValues?
     /// Where it is stored, for a message about damage: its topic, and the database that has it.
     package var place: String?
+    /// Tells it from every other batch that ever had its offsets; nil where the store knows of no such thing.
+    package var seal: Int64?
 
     public init(
         partition: Int, baseOffset: Int64, count: Int, times: ClosedRange<EventTime>, encoding: BatchEncoding,
@@ -196,14 +198,14 @@ public protocol TopicStore: AnyObject, Sendable {
     func partitionCount(of topic: String) throws -> Int?
     /// Throws `Problem` with the nearest name where there is no such topic: `.noInput`, on Kafka `.unavailable`.
     func describe(_ topic: String) throws -> TopicDescription
-    func makeWriter() throws -> any TopicWriter
-    func makeReader(topic: String) throws -> any TopicReader
     /// Sees that what is stored goes where somebody will find it; cheap enough to ask ten times a second.
     ///
     /// - Throws: `.inputOutput` where the store was removed meanwhile.
     func requireThere() throws
     /// The last mark of each producer whose name begins so; nil where they may have been forgotten by now.
     func marks(ofProducers prefix: String) throws -> [ProducerMark]?
+    func makeWriter() throws -> any TopicWriter
+    func makeReader(topic: String) throws -> any TopicReader
     /// - Parameter untilEnd: whether nobody waits for records that are still to come.
     func makeReader(topic: String, untilEnd: Bool) throws -> any TopicReader
 }

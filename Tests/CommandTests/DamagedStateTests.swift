@@ -48,16 +48,16 @@ import Testing
     static let tail = ["topic", "tail", "ingestData", "--from-beginning"]
     static let named = [
         Named(
-            "UPDATE batches SET count = count + 1", isTopics: true, tail, says: "a stored batch is damaged: its "),
+            "UPDATE batches SET count = count + 1", isTopics: true, tail, says: "and not where its last batch ends, 403"
+        ),
         Named(
             "UPDATE batches SET count = count - 1 WHERE base_offset = 0", isTopics: true, tail,
-            says: "at offset 0 of partition 0, topic \"chicago_ingestData\" (database \""),
+            says: "table batches, column row_checksum (base_offset 0, slot "),
         Named(
-            "UPDATE batches SET count = 1000000000", isTopics: true, tail,
-            says: "table batches, column count (base_offset 0, slot "),
+            "UPDATE batches SET count = 1000000000", isTopics: true, tail, says: "column end_offset (slot "),
         Named(
             "DELETE FROM batches WHERE base_offset = 400", isTopics: true, tail,
-            says: "table batches has no batch with offset 400 of topic \"chicago_ingestData\", partition 0"),
+            says: "and not where its last batch ends, 400"),
         Named(
             "UPDATE partitions SET start_offset = -1", isTopics: true, ["status"],
             says: "table partitions, column start_offset (slot "),

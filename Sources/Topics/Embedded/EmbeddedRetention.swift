@@ -16,19 +16,24 @@ enum EmbeddedRetention {
     static func apply(to connection: Connection, batchLimit: Int64) throws -> Int64 {
         let limited = try connection.rows(
             """
-            SELECT slot, max(newest_time) OVER (PARTITION BY topic_id) AS newest_time, retention_ms
+            SELECT slot, max(newest_time) OVER (PARTITION BY topic_id) AS newest_time, retention_ms, name
             FROM topics JOIN partitions ON topic_id = topics.id WHERE retention_ms IS NOT NULL
             """
-        ) { row throws(SQLiteError) -> (slot: Int64, keepFrom: Int64)? in
+        ) { row throws(SQLiteError) -> (slot: Int64, keepFrom: Int64, topic: String)? in
             let slot = try row.integer(0, in: .ids)
             let retention = try row.integer(2, in: EmbeddedSchema.retentions)
             guard let newest = try row.optionalInteger(1, in: .times) else { return nil }
             let (keepFrom, overflow) = newest.subtractingReportingOverflow(retention)
-            return overflow ? nil : (slot, keepFrom)
+            return overflow ? nil : (slot, keepFrom, try row.storedText(3))
         }
 
         var (records, batches): (Int64, Int64) = (0, 0)
-        for case (let slot, let keepFrom)? in limited {
+        var sound: Set<String> = []
+        for case (let slot, let keepFrom, let topic)? in limited {
+            guard try connection.integer(hasOldBatches, .integer(slot), .integer(keepFrom), in: .flags) == 1 else {
+                continue
+            }
+            if sound.insert(topic).inserted { try requireNewest(of: topic, on: connection) }
             while batches < batchLimit {
                 let removed = try removePiece(of: slot, before: keepFrom, on: connection)
                 (records, batches) = (records + removed.records, batches + removed.batches)
@@ -70,14 +75,28 @@ enum EmbeddedRetention {
         }
     }
 
+    /// Sees that the newest time of a topic is that of its batches: another one would take away what nobody has read.
+    private static func requireNewest(of topic: String, on connection: Connection) throws {
+        try connection.snapshot {
+            // Somebody may have deleted it.
+            guard try connection.value("SELECT 1 FROM topics WHERE name = ?", .text(topic)) != nil else { return }
+            _ = try EmbeddedTopicStore.describe(topic, in: connection)
+        }
+    }
+
+    /// Whether the oldest batch of a slot is one to remove.
+    private static let hasOldBatches =
+        "SELECT last_time < ?2 FROM batches WHERE slot = ?1 ORDER BY base_offset LIMIT 1"
+
     private static func hasBatches(_ slot: Int64, before end: Int64, _ connection: Connection) throws -> Bool {
         let found = try connection.value(
             "SELECT EXISTS (SELECT 1 FROM batches WHERE slot = ? AND base_offset < ?)", .integer(slot), .integer(end))
         return found?.integer == 1
     }
 
-    /// Removes batches whose partition is gone.
+    /// Removes batches whose partition is gone; none while some partition lacks any, which may be those.
     static func removeOrphans(from connection: Connection) throws {
+        guard try connection.integer(isWhole, in: .flags) == 1 else { return }
         while let slot = try connection.value(
             "SELECT DISTINCT slot FROM batches WHERE slot NOT IN (SELECT slot FROM partitions) LIMIT 1")?.integer
         {
@@ -91,4 +110,12 @@ enum EmbeddedRetention {
             }
         }
     }
+
+    private static let isWhole = """
+        SELECT NOT EXISTS (
+            SELECT 1 FROM topics WHERE partition_count <> (SELECT count(*) FROM partitions WHERE topic_id = topics.id))
+        AND NOT EXISTS (
+            SELECT 1 FROM partitions WHERE end_offset - start_offset <>
+                (SELECT coalesce(sum(count), 0) FROM batches WHERE slot = partitions.slot))
+        """
 }

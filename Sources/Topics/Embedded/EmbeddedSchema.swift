@@ -3,13 +3,15 @@ import SQLite
 
 /// What `topics.db` holds.
 ///
-/// An SQLite database in WAL mode with pages of 32 KiB, `application_id` "taxT", `user_version` 1:
+/// An SQLite database in WAL mode with pages of 32 KiB, `application_id` "taxT", `user_version` 2:
 ///
-///     topics      one row a topic; ids are never used again, so a reader notices that its topic was replaced
+///     topics      one row a topic, with the number of its partitions; ids are never used again, so a reader notices that its topic was
+///                 replaced
 ///     partitions  one row a partition: its slot (the key of its batches; never used again), the offset of the oldest record
 ///                 kept, the offset that the next record gets, and the greatest event time there ever was
 ///     batches     one row a batch: offsets base_offset ..< base_offset + count, least and greatest event time (ms UTC), time of
-///                 the append (ms UTC), encoding (`BatchEncoding`), size and checksum (XXH3, 64 bits, of the payload's bytes)
+///                 the append (ms UTC), encoding (`BatchEncoding`), size and checksum (XXH3, 64 bits, of the payload's bytes), and
+///                 the checksum of these numbers (`BatchRow`)
 ///     payloads    the batches' bytes
 ///     producers   one row a producer: the epoch that may append (`fence_epoch`), and the last mark stored
 ///
@@ -18,10 +20,12 @@ import SQLite
 ///
 /// After a crash: an append is one transaction, so all of its batches are there together with its producer's mark, or none is.
 /// A commit is on the disk when `append` returns (`synchronous=FULL`). Each payload carries its checksum, since SQLite has none
-/// for pages: bytes that changed on the disk are noticed when they are read. Batches of a topic that was being deleted may be
-/// left without a partition; nobody finds them, and the next deletion or retention removes them.
+/// for pages, and so does each row of a batch: bytes that changed on the disk are noticed when they are read. A partition begins
+/// with its first batch and ends with its last, and the batches between follow each other without a gap; what is empty has none.
+/// Batches of a topic that was being deleted may be left without a partition; nobody finds them, and the next deletion or
+/// retention removes them.
 enum EmbeddedSchema {
-    static let version: Int64 = 1
+    static let version: Int64 = 2
     /// "taxT"
     static let applicationID: Int64 = 0x7461_7854
 
@@ -31,6 +35,7 @@ enum EmbeddedSchema {
 
     static let recordsOfBatch: ClosedRange<Int64> = 1...1 << 28
     static let retentions: ClosedRange<Int64> = 1...Int64.max
+    static let partitionCounts: ClosedRange<Int64> = 1...10_000
 
     /// Opens the database and brings it to the present version.
     static func open(_ path: String) throws -> Connection {
@@ -42,9 +47,36 @@ enum EmbeddedSchema {
         if try found(in: connection) == version { return connection }
         try connection.transaction {
             // Another process may have been first while we waited for the lock.
-            if try found(in: connection) == 0 { try connection.execute(tables) }
+            switch try found(in: connection) {
+            case 0: try connection.execute(tables)
+            case 1: try addChecksums(to: connection)
+            default: break
+            }
         }
         return connection
+    }
+
+    /// From version 1, whose rows of batches had no checksum and whose topics did not know how many partitions they have.
+    ///
+    /// What was damaged before is taken as it is; that the payload has its own checksum and that batches have no gaps shows much of it.
+    private static func addChecksums(to connection: Connection) throws {
+        try connection.execute(
+            """
+            ALTER TABLE topics ADD COLUMN partition_count INTEGER NOT NULL DEFAULT 0;
+            UPDATE topics SET partition_count = (SELECT count(*) FROM partitions WHERE topic_id = topics.id);
+            ALTER TABLE batches ADD COLUMN row_checksum INTEGER NOT NULL DEFAULT 0;
+            """)
+        let rows = try connection.rows("SELECT \(BatchRow.columns) FROM batches") { row throws(SQLiteError) in
+            (0..<10).map { row.integer($0) }
+        }
+        let update = try connection.prepare("UPDATE batches SET row_checksum = ? WHERE base_offset = ? AND slot = ?")
+        for numbers in rows {
+            update.bind(0, BatchRow.seal(of: numbers))
+            update.bind(1, numbers[0])
+            update.bind(2, numbers[1])
+            try update.run()
+        }
+        try connection.execute("PRAGMA user_version=\(version)")
     }
 
     /// The version of the tables, 0 for an empty database.
@@ -72,7 +104,7 @@ enum EmbeddedSchema {
         PRAGMA user_version=\(version);
         CREATE TABLE topics (
             id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, retention_ms INTEGER,
-            identity TEXT NOT NULL DEFAULT (lower(hex(randomblob(8)))));
+            identity TEXT NOT NULL DEFAULT (lower(hex(randomblob(8)))), partition_count INTEGER NOT NULL);
         CREATE TABLE partitions (
             slot INTEGER PRIMARY KEY AUTOINCREMENT, topic_id INTEGER NOT NULL, partition INTEGER NOT NULL,
             start_offset INTEGER NOT NULL DEFAULT 0, end_offset INTEGER NOT NULL DEFAULT 0,
@@ -81,7 +113,7 @@ enum EmbeddedSchema {
             slot INTEGER NOT NULL, base_offset INTEGER NOT NULL, count INTEGER NOT NULL,
             first_time INTEGER NOT NULL, last_time INTEGER NOT NULL, append_time INTEGER NOT NULL,
             encoding INTEGER NOT NULL, size_bytes INTEGER NOT NULL, checksum INTEGER NOT NULL, payload_id INTEGER NOT NULL,
-            PRIMARY KEY (slot, base_offset)) WITHOUT ROWID;
+            row_checksum INTEGER NOT NULL, PRIMARY KEY (slot, base_offset)) WITHOUT ROWID;
         CREATE TABLE payloads (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
         CREATE TABLE producers (
             name TEXT PRIMARY KEY, fence_epoch INTEGER NOT NULL, epoch INTEGER, sequence INTEGER, position BLOB) WITHOUT ROWID;

@@ -23,23 +23,14 @@ final class EmbeddedTopicReader: TopicReader {
     init(topic: String, id: Int64, on connection: Connection) throws {
         identity = try connection.text("SELECT identity FROM topics WHERE id = ?", .integer(id))
         (self.topic, topicID, self.connection) = (topic, id, connection)
-        var next: Int64 = 0
-        slots = try connection.rows(
-            "SELECT slot, partition FROM partitions WHERE topic_id = ? ORDER BY partition", .integer(id)
-        ) { row throws(SQLiteError) in
-            defer { next += 1 }
-            _ = try row.integer(1, in: next...next)
-            return try row.integer(0, in: .ids)
-        }
+        slots = try EmbeddedPartitions.slots(ofTopic: topic, id: id, in: connection)
         partitionCount = slots.count
         findBatch = try connection.prepare(
-            """
-            SELECT base_offset, count, first_time, last_time, encoding, checksum, payload_id, slot FROM batches
-            WHERE slot = ? AND base_offset <= ? ORDER BY base_offset DESC LIMIT 1
-            """)
-        findKept = try connection.prepare("SELECT start_offset, end_offset, slot FROM partitions WHERE slot = ?")
+            "SELECT \(BatchRow.columns) FROM batches WHERE slot = ? AND base_offset <= ? ORDER BY base_offset DESC LIMIT 1"
+        )
+        findKept = try connection.prepare("SELECT \(EmbeddedPartitions.ends) FROM partitions WHERE slot = ?")
         findEnds = try connection.prepare(
-            "SELECT start_offset, end_offset, slot FROM partitions WHERE topic_id = ? ORDER BY partition")
+            "SELECT \(EmbeddedPartitions.ends) FROM partitions WHERE topic_id = ? ORDER BY partition")
         findVersion = try connection.prepare("PRAGMA data_version")
     }
 
@@ -48,8 +39,6 @@ final class EmbeddedTopicReader: TopicReader {
             let slot = try slot(of: partition)
             try look()
             return try connection.snapshot {
-                // Appends leave no gaps, and retention takes batches from the front only: between the partition's ends each offset is in
-                // some batch, and nothing lies beyond them.
                 let kept = try kept(slot)
                 let offset = max(offset, kept.lowerBound)
                 guard offset < kept.upperBound else { return nil }
@@ -68,12 +57,7 @@ final class EmbeddedTopicReader: TopicReader {
     func offsets(from time: EventTime) throws -> [Int64] {
         try explaining("looking for a time in topic \"\(topic)\"") {
             try connection.snapshot {
-                try zip(slots, ends()).map { slot, kept in
-                    let found = try connection.integer(
-                        "SELECT base_offset FROM batches WHERE slot = ? AND last_time >= ? ORDER BY base_offset LIMIT 1",
-                        .integer(slot), .integer(time), in: .counts)
-                    return found ?? kept.upperBound
-                }
+                try zip(slots.enumerated(), ends()).map { try offset(from: time, slot: $0.element, $0.offset, $1) }
             }
         }
     }
@@ -117,7 +101,7 @@ extension EmbeddedTopicReader {
         findEnds.bind(0, topicID)
         defer { findEnds.reset() }
         var ends: [Range<Int64>] = []
-        while try findEnds.step() { ends.append(try Self.kept(findEnds)) }
+        while try findEnds.step() { ends.append(try EmbeddedPartitions.kept(findEnds)) }
         guard ends.count == partitionCount else {
             throw Problem(
                 .noInput, "topic \"\(topic)\" was deleted while it was read",
@@ -137,12 +121,23 @@ extension EmbeddedTopicReader {
     private func kept(_ slot: Int64) throws -> Range<Int64> {
         findKept.bind(0, slot)
         defer { findKept.reset() }
-        return try findKept.step() ? try Self.kept(findKept) : 0..<0
+        return try findKept.step() ? try EmbeddedPartitions.kept(findKept) : 0..<0
     }
 
-    private static func kept(_ row: Statement) throws -> Range<Int64> {
-        let end = try row.integer(1, in: .counts)
-        return try row.integer(0, in: 0...end)..<end
+    /// Where the first batch begins that has an event time at or after `time`, by the rows before it, each of which is looked at.
+    private func offset(
+        from time: EventTime, slot: Int64, _ partition: Int, _ kept: Range<Int64>
+    ) throws -> Int64 {
+        let rows = try connection.prepare("SELECT \(BatchRow.columns) FROM batches WHERE slot = ? ORDER BY base_offset")
+        rows.bind(0, slot)
+        var next = kept.lowerBound
+        while try rows.step() {
+            let row = try BatchRow(rows)
+            guard row.base == next else { throw missing(next, partition) }
+            if row.times.upperBound >= time { return row.base }
+            next = row.end
+        }
+        return kept.upperBound
     }
 
     /// The batch that holds `offset`, one of those that are kept.
@@ -151,25 +146,19 @@ extension EmbeddedTopicReader {
         findBatch.bind(1, offset)
         defer { findBatch.reset() }
         guard try findBatch.step() else { throw missing(offset, partition) }
-        let base = try findBatch.integer(0, in: .counts)
-        let count = try findBatch.integer(1, in: EmbeddedSchema.recordsOfBatch)
-        guard base + count > offset else { throw missing(offset, partition) }
-        guard base + count <= kept.upperBound else {
-            throw findBatch.damage(1, wanted: "a batch that ends with its partition, at offset \(kept.upperBound)")
+        let row = try BatchRow(findBatch)
+        guard row.end > offset else { throw missing(offset, partition) }
+        guard row.end <= kept.upperBound else {
+            throw findBatch.damage(2, wanted: "a batch that ends with its partition, at offset \(kept.upperBound)")
         }
-        let first = try findBatch.integer(2, in: .times)
-        let last = try findBatch.integer(3, in: .times)
-        guard first <= last else { throw findBatch.damage(2, wanted: "a time before last_time \(last)") }
-        guard let encoding = BatchEncoding(rawValue: UInt8(try findBatch.integer(4, in: 0...255))) else {
-            throw findBatch.damage(4, wanted: "an encoding")
-        }
-        let place = "topic \"\(topic)\", partition \(partition), offset \(base)"
-        let payload = try payload(findBatch.integer(6, in: .anything), at: place)
-        guard try checksum(of: payload) == findBatch.integer(5, in: .anything) else { throw damaged(place) }
+        let place = "topic \"\(topic)\", partition \(partition), offset \(row.base)"
+        let payload = try payload(row.payloadID, at: place)
+        guard payload.count == row.byteCount, checksum(of: payload) == row.checksum else { throw damaged(place) }
         var batch = StoredBatch(
-            partition: partition, baseOffset: base, count: Int(count), times: first...last, encoding: encoding,
+            partition: partition, baseOffset: row.base, count: Int(row.count), times: row.times, encoding: row.encoding,
             payload: payload)
         batch.place = "topic \"\(topic)\" (database \"\(connection.path)\")"
+        batch.seal = row.seal
         return batch
     }
 

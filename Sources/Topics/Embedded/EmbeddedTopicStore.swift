@@ -37,8 +37,8 @@ public final class EmbeddedTopicStore: TopicStore {
             try connection.transaction {
                 if try Self.exists(name, partitions: partitions, in: connection) { return }
                 try connection.execute(
-                    "INSERT INTO topics (name, retention_ms) VALUES (?, ?)", .text(name),
-                    retentionMs.map(SQLValue.integer) ?? nil)
+                    "INSERT INTO topics (name, retention_ms, partition_count) VALUES (?, ?, ?)", .text(name),
+                    retentionMs.map(SQLValue.integer) ?? nil, .integer(Int64(partitions)))
                 let id = connection.lastInsertedRow
                 for partition in 0..<partitions {
                     try connection.execute(
@@ -151,9 +151,11 @@ extension EmbeddedTopicStore {
     }
 
     private static func partitionCount(of name: String, in connection: Connection) throws -> Int? {
-        let found = try connection.value(
-            "SELECT count(*) FROM partitions WHERE topic_id = (SELECT id FROM topics WHERE name = ?)", .text(name))
-        return found?.integer.flatMap { $0 > 0 ? Int($0) : nil }
+        guard let id = try connection.integer("SELECT id FROM topics WHERE name = ?", .text(name), in: .ids) else {
+            return nil
+        }
+        let count = try EmbeddedPartitions.slots(ofTopic: name, id: id, in: connection).count
+        return count > 0 ? count : nil
     }
 
     /// Whether the topic is there; with another number of partitions that is an error.
@@ -163,32 +165,50 @@ extension EmbeddedTopicStore {
         return true
     }
 
-    private static func describe(_ name: String, in connection: Connection) throws -> TopicDescription {
+    static func describe(_ name: String, in connection: Connection) throws -> TopicDescription {
         let id = try id(of: name, in: connection)
         let retention = try connection.integer(
             "SELECT retention_ms FROM topics WHERE id = ?", .integer(id), in: EmbeddedSchema.retentions)
-        var next: Int64 = 0
-        let partitions = try connection.rows(
+        let slots = try EmbeddedPartitions.slots(ofTopic: name, id: id, in: connection)
+        let row = try connection.prepare(
+            "SELECT \(EmbeddedPartitions.ends), newest_time FROM partitions WHERE topic_id = ? ORDER BY partition")
+        let sums = try connection.prepare(
             """
-            SELECT partition, start_offset, end_offset, coalesce(sum(size_bytes), 0) AS size_bytes,
-                min(first_time) AS first_time, max(last_time) AS last_time, max(append_time) AS append_time, slot
-            FROM partitions LEFT JOIN batches USING (slot) WHERE topic_id = ? GROUP BY slot ORDER BY partition
-            """, .integer(id)
-        ) { row throws(SQLiteError) in
-            defer { next += 1 }
-            let end = try row.integer(2, in: .counts)
+            SELECT coalesce(sum(size_bytes), 0) AS size_bytes, min(first_time) AS first_time, max(last_time) AS last_time,
+                max(append_time) AS append_time, slot
+            FROM batches WHERE slot = ?
+            """)
+        row.bind(0, id)
+        var partitions: [TopicDescription.Partition] = []
+        var newest: EventTime?
+        while try row.step() {
+            let kept = try EmbeddedPartitions.kept(row)
+            newest = try [newest, row.optionalInteger(5, in: .times)].compactMap { $0 }.max()
+            sums.bind(0, slots[partitions.count])
+            defer { sums.reset() }
+            _ = try sums.step()
             var times: ClosedRange<EventTime>?
-            if let first = try row.optionalInteger(4, in: .times), let last = try row.optionalInteger(5, in: .times) {
-                guard first <= last else { throw row.damage(4, wanted: "a time before last_time \(last)") }
+            if let first = try sums.optionalInteger(1, in: .times), let last = try sums.optionalInteger(2, in: .times) {
+                guard first <= last else { throw sums.damage(1, wanted: "a time before last_time \(last)") }
                 times = first...last
             }
-            return TopicDescription.Partition(
-                id: Int(try row.integer(0, in: next...next)), startOffset: try row.integer(1, in: 0...end),
-                endOffset: end, bytes: try row.integer(3, in: .counts), times: times,
-                lastAppend: try row.optionalInteger(6, in: .times))
+            partitions.append(
+                TopicDescription.Partition(
+                    id: partitions.count, startOffset: kept.lowerBound, endOffset: kept.upperBound,
+                    bytes: try sums.integer(0, in: .counts), times: times,
+                    lastAppend: try sums.optionalInteger(3, in: .times)))
         }
-        return TopicDescription(name: name, partitions: partitions, retentionMs: retention)
+        let description = TopicDescription(name: name, partitions: partitions, retentionMs: retention)
+        // Retention goes by it, and never removes the batch that has it.
+        guard newest == description.times?.upperBound else {
+            throw connection.damage(
+                "table partitions, column newest_time: the newest of topic \"\(name)\" is \(shown(newest)), and that of its batches is \(shown(description.times?.upperBound))"
+            )
+        }
+        return description
     }
+
+    private static func shown(_ time: EventTime?) -> String { time.map { "\($0)" } ?? "none" }
 }
 
 /// The system's clock, ms UTC.

@@ -21,11 +21,12 @@ final class EmbeddedTopicWriter: TopicWriter {
         (self.connection, self.now) = (connection, now)
         findPartition = try connection.prepare(
             """
-            SELECT slot, end_offset, partition FROM partitions
+            SELECT \(EmbeddedPartitions.ends) FROM partitions
             WHERE topic_id = (SELECT id FROM topics WHERE name = ?) AND partition = ?
             """)
         insertPayload = try connection.prepare("INSERT INTO payloads (bytes) VALUES (?)")
-        insertBatch = try connection.prepare("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+        insertBatch = try connection.prepare(
+            "INSERT INTO batches (\(BatchRow.columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
         moveEnd = try connection.prepare(
             "UPDATE partitions SET end_offset = ?2, newest_time = max(coalesce(newest_time, ?3), ?3) WHERE slot = ?1")
         findProducer = try connection.prepare("SELECT fence_epoch, epoch, sequence, name FROM producers WHERE name = ?")
@@ -98,11 +99,12 @@ final class EmbeddedTopicWriter: TopicWriter {
             try insertPayload.run()
         }
         let values = [
-            slot, offset, Int64(batch.count), batch.times.lowerBound, batch.times.upperBound, time,
+            offset, slot, Int64(batch.count), batch.times.lowerBound, batch.times.upperBound, time,
             Int64(batch.encoding.rawValue), Int64(batch.payload.count), checksum(of: batch.payload),
             connection.lastInsertedRow,
         ]
         for (index, value) in values.enumerated() { insertBatch.bind(index, value) }
+        insertBatch.bind(values.count, BatchRow.seal(of: values))
         try insertBatch.run()
         moveEnd.bind(0, slot)
         moveEnd.bind(1, offset + Int64(batch.count))
@@ -116,11 +118,11 @@ final class EmbeddedTopicWriter: TopicWriter {
         findPartition.bind(1, Int64(batch.partition))
         defer { findPartition.reset() }
         if try findPartition.step() {
-            // Room for the batch is left in the range.
-            return (
-                try findPartition.integer(0, in: .ids),
-                try findPartition.integer(1, in: 0...(ClosedRange.counts.upperBound - Int64(batch.count)))
-            )
+            let end = try EmbeddedPartitions.kept(findPartition).upperBound
+            guard end <= ClosedRange.counts.upperBound - Int64(batch.count) else {
+                throw findPartition.damage(1, wanted: "an offset with room for \(batch.count) records behind it")
+            }
+            return (try findPartition.integer(2, in: .ids), end)
         }
         let id = try EmbeddedTopicStore.id(of: batch.topic, in: connection)
         let count =
