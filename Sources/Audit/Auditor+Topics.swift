@@ -108,7 +108,8 @@ extension Auditor {
         let hasSentAll = last?.ended != nil && last?.outcome != "failed"
         try TopicComparison(
             audit, reader: store.makeReader(topic: topic), endBefore: before[topic] ?? endAfter, endAfter: endAfter,
-            outbox: hasSentAll ? [] : outbox[topic] ?? [], hasOlder: history?.hasEarlier ?? false
+            outbox: hasSentAll ? [] : outbox[topic] ?? [],
+            hasOlder: history?.hasEarlier ?? false || audit.checkpoint.followsOlder ?? false
         ).run(slice)
     }
 }

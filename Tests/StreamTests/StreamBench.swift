@@ -243,6 +243,7 @@ final class FaultyTopicStore: TopicStore, @unchecked Sendable {
     func describe(_ topic: String) throws -> TopicDescription { try store.describe(topic) }
     func makeReader(topic: String) throws -> any TopicReader { try store.makeReader(topic: topic) }
     func makeWriter() throws -> any TopicWriter { Writer(self, try store.makeWriter()) }
+    func marks(ofProducers prefix: String) throws -> [ProducerMark]? { try store.marks(ofProducers: prefix) }
 
     private final class Writer: TopicWriter {
         private let store: FaultyTopicStore

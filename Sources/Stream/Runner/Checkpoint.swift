@@ -20,6 +20,18 @@ package struct QueryCheckpoint: Codable, Sendable, Equatable {
     /// By the source's name: a topic, or a file's identity.
     package var positions: [String: SourcePosition] = [:]
     package var counts = StoredCounts()
+    /// The last messages of the query, alone or with those of others, and the ones before: what the topics have to know as well.
+    package var sent: SentMark?
+    package var sentBefore: SentMark?
+    /// Whether the results were made anew in front of output topics that hold earlier ones; nil for no.
+    package var followsOlder: Bool?
+
+    /// One append of messages, as the topics note it beside them (`ProducerMark`).
+    package struct SentMark: Codable, Sendable, Equatable {
+        package var producer: String
+        package var sequence: Int64
+        package var run: String
+    }
 
     package struct SourcePosition: Codable, Sendable, Equatable {
         /// Next offset of each partition.
@@ -30,6 +42,9 @@ package struct QueryCheckpoint: Codable, Sendable, Equatable {
         package var rejects: Int64?
         /// Of the topic that the offsets count in; nil where it cannot tell.
         package var identity: String?
+        /// The seal of the batch that ends at each partition's offset: another copy of the topic has another batch there. Nil where none was
+        /// read or the store has no seals; earlier versions kept none.
+        package var seals: [Int64?]?
         /// Of files: the clock when they were first read, by which event times are too far ahead or not; nil for a topic.
         package var startedMs: EventTime?
         /// Of files: what the system said of them, and the hashes of all their bytes, once known. Earlier versions kept neither.
@@ -59,6 +74,7 @@ extension QueryCheckpoint {
         if isWrong(.counts, counts.aggregated, counts.late, counts.skipped, counts.filtered, counts.results) {
             return "counts"
         }
+        if isWrong(.counts, sent?.sequence, sentBefore?.sequence) { return "sent" }
         for (source, position) in positions.sorted(by: { $0.key < $1.key }) {
             if position.offsets.contains(where: { isWrong(.counts, $0) }) { return "positions of \(source): offsets" }
             if position.newest.contains(where: { isWrong(.times, $0) }) { return "positions of \(source): newest" }

@@ -447,7 +447,7 @@ extension Cohort {
     private func epoch(_ outputs: [QueryOutput]) -> Epoch {
         let position = QueryCheckpoint.SourcePosition(
             offsets: input.offsets, newest: tracker.partitions.map(\.newest), rejects: input.rejects,
-            identity: input.identity, startedMs: input.startedMs,
+            identity: input.identity, seals: input.seals, startedMs: input.startedMs,
             stamp: input.stamp, content: input.content)
         for query in plans.indices {
             checkpoints[query].epoch += 1

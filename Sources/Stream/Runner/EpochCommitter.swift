@@ -38,6 +38,10 @@ final class EpochCommitter: @unchecked Sendable {
     let isCheap: Bool
     /// Whether somebody may watch the source's offsets where the messages go.
     private let movesGroups: Bool
+    /// Whether the topics keep a mark for long enough to be compared with (`CopyCheck`).
+    private let marksRuns: Bool
+    /// What each query has sent in this run; before its first messages its checkpoint knows.
+    private var sentMarks: [String: (sent: QueryCheckpoint.SentMark?, before: QueryCheckpoint.SentMark?)] = [:]
     /// Shared by all committers of a run: they use one connection, which has one transaction at a time.
     private let queue: DispatchQueue
     /// How many epochs may wait: the one that is committed and the next.
@@ -55,12 +59,13 @@ final class EpochCommitter: @unchecked Sendable {
         self.plans = plans
         topics = plans.map { "\(tenant)_\($0.topicSuffix)" }
         deadLetterTopic = "\(tenant)_deadLetter"
-        producer = Self.producerPrefix + plans.map(\.name).sorted().joined(separator: "+")
+        producer = CopyCheck.producerPrefix + plans.map(\.name).sorted().joined(separator: "+")
         producerEpoch = try writer.takeOver(producer: producer).epoch
         run = (runID, source)
         self.readsTopic = readsTopic
         isCheap = store.keepsMarksForFree
         movesGroups = readsTopic && !store.keepsColumns
+        marksRuns = store.keepsMarksForFree
         ledger = try Ledger(connection)
         let connection = connection
         upserts = try plans.map { plan in
@@ -79,8 +84,6 @@ final class EpochCommitter: @unchecked Sendable {
         clearOutbox = try connection.prepare("DELETE FROM outbox WHERE stream = ?")
     }
 
-    private static let producerPrefix = "stream:"
-
     /// Sends what earlier processes had committed and perhaps not sent, if they ran one of `plans`, alone or with others.
     ///
     /// Called when the queries are taken over: from then on no earlier process commits another epoch of them, which nobody would send.
@@ -92,7 +95,7 @@ final class EpochCommitter: @unchecked Sendable {
     ) throws {
         let names = Set(plans.map(\.name))
         for stream in try streams(on: connection) {
-            let queries = queries(ofStream: stream)
+            let queries = CopyCheck.queries(of: stream)
             if names.isDisjoint(with: queries) { continue }
             let (epoch, last) = try writer.takeOver(producer: stream)
             let sequences = try connection.rows(
@@ -111,7 +114,9 @@ final class EpochCommitter: @unchecked Sendable {
                     """, .text(stream), .integer(sequence), map: outboxBatch)
                 try writer.append(
                     batches,
-                    mark: ProducerMark(producer: stream, epoch: epoch, sequence: sequence, progress: progress))
+                    mark: ProducerMark(
+                        producer: stream, epoch: epoch, sequence: sequence,
+                        position: Array((checkpoint?.sent?.run ?? "").utf8), progress: progress))
             }
             if !unsent.isEmpty {
                 Logger("stream").info(
@@ -130,7 +135,7 @@ final class EpochCommitter: @unchecked Sendable {
     ) throws {
         let names = Set(plans.map(\.name))
         for stream in try streams(on: connection) {
-            if names.isSuperset(of: queries(ofStream: stream)) {
+            if names.isSuperset(of: CopyCheck.queries(of: stream)) {
                 let letters = try connection.value(
                     "SELECT count(*) FROM outbox WHERE stream = ? AND topic = ?", .text(stream),
                     .text("\(tenant)_deadLetter"))
@@ -158,11 +163,6 @@ final class EpochCommitter: @unchecked Sendable {
     /// The producers that have left messages.
     private static func streams(on connection: Connection) throws -> [String] {
         try connection.rows("SELECT DISTINCT stream FROM outbox") { row throws(SQLiteError) in try row.storedText(0) }
-    }
-
-    /// Behind the last colon: earlier versions had the tenant between.
-    private static func queries(ofStream stream: String) -> [String] {
-        (stream.split(separator: ":").last ?? "").split(separator: "+").map(String.init)
     }
 
     /// A batch as the outbox has it: looked through before it goes to a topic, which nobody could read otherwise.
@@ -231,7 +231,8 @@ final class EpochCommitter: @unchecked Sendable {
                 }
                 for (query, checkpoint) in epoch.checkpoints {
                     try checkpoints.requireGeneration(checkpoint.generation, of: query)
-                    try checkpoints.save(checkpoint, of: query)
+                    try checkpoints.save(
+                        marked(checkpoint, of: query, epoch.sequence, sends: !batches.isEmpty), of: query)
                 }
                 for output in epoch.outputs { try store(output) }
                 for output in epoch.outputs where !output.alertProgress.isEmpty {
@@ -262,7 +263,22 @@ final class EpochCommitter: @unchecked Sendable {
             batches,
             mark: ProducerMark(
                 producer: producer, epoch: producerEpoch, sequence: epoch.sequence,
-                progress: readsTopic ? epoch.progress : nil))
+                position: marksRuns ? Array(run.id.utf8) : [], progress: readsTopic ? epoch.progress : nil))
+    }
+
+    /// A checkpoint with what its query sends under which mark; nothing is committed after a failure, so that no mark is noted too early.
+    private func marked(
+        _ checkpoint: QueryCheckpoint, of query: String, _ sequence: Int64, sends: Bool
+    ) -> QueryCheckpoint {
+        var marks = sentMarks[query] ?? (sent: checkpoint.sent, before: checkpoint.sentBefore)
+        if sends, marksRuns {
+            let mark = QueryCheckpoint.SentMark(producer: producer, sequence: sequence, run: run.id)
+            marks = (sent: mark, before: marks.sent)
+        }
+        sentMarks[query] = marks
+        var checkpoint = checkpoint
+        (checkpoint.sent, checkpoint.sentBefore) = (marks.sent, marks.before)
+        return checkpoint
     }
 
     private func batch(of output: QueryOutput) -> PendingBatch {

@@ -35,6 +35,8 @@ protocol StreamInput: AnyObject {
     var rejects: Int64? { get }
     /// Of the topic; nil for files, whose name tells them apart.
     var identity: String? { get }
+    /// Of the batch that ends at each partition's offset (`SourcePosition`); nil for files.
+    var seals: [Int64?]? { get }
     /// The clock by which files are judged, the same for all runs that read them; nil for a topic, whose records are judged as they come.
     var startedMs: EventTime? { get }
     /// By what files are known again (`SourcePosition`); nil for a topic.
@@ -68,6 +70,7 @@ final class TopicInput: StreamInput {
     /// Newest event time given out of each partition.
     private var progress: [EventTime]
     private(set) var drained: [Bool]
+    private(set) var seals: [Int64?]?
     private var isCutOff = false
     private let log = Logger("stream")
     var rejects: Int64? { nil }
@@ -100,25 +103,17 @@ final class TopicInput: StreamInput {
         ends = untilEnd ? ranges.map(\.upperBound) : nil
         progress = Array(repeating: .min, count: partitionCount)
         drained = Array(repeating: false, count: partitionCount)
+        seals = Array(repeating: nil, count: partitionCount)
     }
 
     func seek(to position: QueryCheckpoint.SourcePosition) throws {
-        guard position.identity == nil || position.identity == reader.identity else {
-            throw Problem(
-                .badData, "results were computed from another topic \"\(name)\", which was deleted since",
-                hint: "Run taxi-cli stream --from-beginning to compute them anew from this one.")
-        }
+        try CopyCheck.require(position, in: reader)
         let ranges = try reader.offsets()
         for (partition, offset) in position.offsets.enumerated() where partition < partitionCount {
-            guard offset <= ranges[partition].upperBound else {
-                throw Problem(
-                    .badData,
-                    "results were computed up to offset \(offset) of topic \"\(name)\" partition \(partition), which ends at \(ranges[partition].upperBound)",
-                    hint:
-                        "The topic was deleted and made anew? Run taxi-cli stream --from-beginning to compute the results anew."
-                )
-            }
             offsets[partition] = max(offset, ranges[partition].lowerBound)
+        }
+        for (partition, seal) in (position.seals ?? []).enumerated() where partition < partitionCount {
+            seals?[partition] = seal
         }
     }
 
@@ -132,6 +127,7 @@ final class TopicInput: StreamInput {
                 found.map { $0.baseOffset + Int64($0.count) } ?? reader.next(partition: partition, after: first)
             if let ends, offsets[partition] >= ends[partition] { reader.stop(partition: partition) }
             guard let batch = found else { continue }
+            seals?[partition] = batch.seal
             let from = max(first, batch.baseOffset)
             progress[partition] = max(progress[partition], min(batch.times.upperBound, latestEvent))
             return (partition, .stored(batch, firstOffset: from))
@@ -317,6 +313,7 @@ final class FileInput: StreamInput {
 
     var rejects: Int64? { Int64(max(rejectsMet, rejectsKnown)) }
     var identity: String? { nil }
+    var seals: [Int64?]? { nil }
     var startedMs: EventTime? { ahead.nowMs }
     func requireUnchanged() throws { try reading?.source.requireUnchanged() }
     var finished: [Bool] { [isAtEnd] }

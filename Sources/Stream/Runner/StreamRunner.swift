@@ -98,9 +98,10 @@ extension StreamRunner {
         let unsent = options.fromBeginning ? try EpochCommitter.unsent(on: connection, writer: recoveryWriter) : []
         let isFirst = try !store.hasTopic("\(options.tenant)_deadLetter")
         for topic in outputTopics { try store.requireTopic(topic, creating: options.createsTopics) }
+        let marks = options.fromBeginning ? try store.marks(ofProducers: CopyCheck.producerPrefix) ?? [] : []
         let checkpoints = try explaining("taking over the queries") {
             try connection.transaction {
-                let checkpoints = try plans.map(takeOver)
+                let checkpoints = try plans.map { try takeOver($0, marks) }
                 try WrittenDeadLetters.install(on: connection)
                 if isFirst { try WrittenDeadLetters.forgetAll(on: connection) }
                 if options.fromBeginning, let input = prepared.first as? TopicInput {
@@ -111,6 +112,12 @@ extension StreamRunner {
                     try EpochCommitter.forget(plans, tenant: options.tenant, unsent: unsent, on: connection)
                 }
                 return checkpoints
+            }
+        }
+        if !options.fromBeginning {
+            // Not before: until then another process may send more.
+            try explaining("comparing results and topics") {
+                try CopyCheck.requireSent(plans.map(\.name), results: connection, topics: store)
             }
         }
         try explaining("sending what an earlier run had committed") {
@@ -215,13 +222,18 @@ extension StreamRunner {
     }
 
     /// Installs a query's storage and makes this process its owner; inside a transaction.
-    private func takeOver(_ plan: QueryPlan) throws -> QueryCheckpoint {
+    ///
+    /// - Parameter marks: of all messages that the topics hold, where the results are made anew: they count on from there.
+    private func takeOver(_ plan: QueryPlan, _ marks: [ProducerMark]) throws -> QueryCheckpoint {
         let connection = database.connection
         var taken = try checkpoint(of: plan)
         if options.fromBeginning {
             try plan.removeStorage(from: connection)
             try AlertStore(connection: connection).remove(plan)
             try AheadRecords.remove(plan.name, from: connection)
+            let sent = marks.filter { CopyCheck.queries(of: $0.producer).contains(plan.name) }.map(\.sequence).max()
+            taken.epoch = max(taken.epoch, sent ?? 0)
+            taken.followsOlder = sent == nil ? nil : true
         }
         try plan.installStorage(on: connection)
         if plan.window.isWindowed {
@@ -343,7 +355,7 @@ extension StreamRunner {
     /// `--idle-close`: event time goes on at the pace of the wall clock while nothing comes.
     private func closeByWallTime(silentMs: Int64, nowMs: Int64) throws {
         guard let idleCloseMs = options.idleCloseMs, silentMs >= idleCloseMs else { return }
-                try explaining("waiting for trips") { try database.connection.requireFile() }
+        try explaining("waiting for trips") { try database.connection.requireFile() }
         for cohort in cohorts {
             guard let newest = cohort.newest, cohort.openWindows > 0 else { continue }
             try cohort.cut(.wallTime(newest + silentMs - options.delayMs), nowMs: nowMs)

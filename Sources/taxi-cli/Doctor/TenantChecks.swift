@@ -1,8 +1,11 @@
 import CommandLine
+import Database
 import Glibc
 import Kafka
 import Problems
 import SQLite
+import Stream
+import Topics
 import Trips
 
 /// What the tenant has: settings, zone, databases, and the broker it talks to.
@@ -39,8 +42,9 @@ struct TenantChecks {
         let globals = (try? GlobalOptions(settled)) ?? first
         findings.append(zone(globals))
         findings += [globals.resultsPath, globals.topicsPath].compactMap { path in
-            path == globals.topicsPath && globals.broker != .embedded ? nil : database(path)
+            path == globals.topicsPath && globals.broker != .embedded ? nil : database(path, globals)
         }
+        findings += [copies(globals)].compactMap { $0 }
         return findings + brokers(globals)
     }
 
@@ -53,27 +57,60 @@ struct TenantChecks {
         }
     }
 
-    private func database(_ path: String) -> Finding? {
+    private func database(_ path: String, _ globals: GlobalOptions) -> Finding? {
         let name = String(path.split(separator: "/").last ?? "")
         guard access(path, F_OK) == 0 else { return Finding(name, .ok, "not there yet") }
         guard !arguments.isOn("skip-databases") else { return nil }
-        do throws(SQLiteError) {
-            let connection = try Connection(path: path, access: .readOnly)
-            let answers = try connection.rows("PRAGMA quick_check(3)") { row throws(SQLiteError) in
-                row.value(0).text ?? ""
-            }
-            guard answers == ["ok"] else {
-                return Finding(
-                    name, .fail(.badData), answers.joined(separator: "; "),
-                    advice: "Keep a copy of the file, then rebuild: move it away and run stream from the beginning.")
-            }
-            var status = stat()
-            let size = stat(path, &status) == 0 ? Int64(status.st_size) : 0
-            return Finding(name, .ok, "sound, \(byteText(size))")
+        do {
+            return try explaining("reading it through") { try sound(path, name, isTopics: path == globals.topicsPath) }
         } catch {
+            return Finding(name, error as? Problem ?? Problem(.software, "\(error)"))
+        }
+    }
+
+    /// - Throws: what keeps the database from being read, or does not belong into it.
+    private func sound(_ path: String, _ name: String, isTopics: Bool) throws -> Finding {
+        let connection = try Connection(path: path, access: .readOnly)
+        let answers = try connection.rows("PRAGMA quick_check(3)") { row throws(SQLiteError) in
+            row.value(0).text ?? ""
+        }
+        guard answers == ["ok"] else {
             return Finding(
-                name, .fail(Problem(error, doing: "reading it").code), error.message,
-                advice: "Look at \(path): its permissions, and whether another program has written to it.")
+                name, .fail(.badData), answers.joined(separator: "; "),
+                advice: "Keep a copy of the file, then rebuild: move it away and run stream from the beginning.")
+        }
+        var status = stat()
+        let size = byteText(stat(path, &status) == 0 ? Int64(status.st_size) : 0)
+        guard isTopics else {
+            let isOlder = try ResultsDatabase.isOlder(connection)
+            return Finding(
+                name, .ok, "sound, \(size)" + (isOlder ? ", of an earlier version: the next run updates it" : ""))
+        }
+        let inspection = try StoreInspection(EmbeddedTopicStore(path: path))
+        guard var problem = inspection.damages.first else {
+            return Finding(name, .ok, "sound, \(size), \(grouped(inspection.records)) records")
+        }
+        problem.others = Array(inspection.damages.dropFirst())
+        return Finding(name, problem)
+    }
+
+    /// Whether results and topics are of one time; nil where nobody can say, or another line says why.
+    private func copies(_ globals: GlobalOptions) -> Finding? {
+        guard globals.broker == .embedded, !arguments.isOn("skip-databases"), Files.exists(globals.topicsPath),
+            let database = try? ResultsDatabase.openReadOnly(path: globals.resultsPath),
+            let runs = try? RunLog(database).newestOfEachCommand(),
+            // Between two looks a stream that runs has sent more.
+            !runs.contains(where: { $0.command == "stream" && $0.outcome == .running })
+        else { return nil }
+        do {
+            try explaining("comparing results and topics") {
+                try CopyCheck.requireAll(
+                    results: database.connection, topics: EmbeddedTopicStore(path: globals.topicsPath))
+            }
+            return Finding("copies", .ok, "results and topics belong together")
+        } catch {
+            guard let problem = error as? Problem, problem.code == .badData else { return nil }
+            return Finding("copies", problem)
         }
     }
 
