@@ -85,4 +85,28 @@ import Testing
         #expect(ending.code == 74, "\(ending.errors)")
         #expect(ending.errors.contains("was removed, or replaced by another one"), "\(ending.errors)")
     }
+
+    @Test func aSchedulerGoesOnWithATenantThatIsMadeAgain() throws {
+        let taxi = try TaxiCLI()
+        func makeTenant() throws {
+            try FileManager.default.createDirectory(
+                atPath: "\(taxi.tenantFolder)/workflows", withIntermediateDirectories: true)
+            try "name: note\nsteps: {say: {sh: \"echo hello\"}}\n".write(
+                toFile: "\(taxi.tenantFolder)/workflows/note.yaml", atomically: true, encoding: .utf8)
+        }
+        try makeTenant()
+        let serve = try taxi.start(["workflow", "serve"])
+        try #require(eventually(within: 60) { FileManager.default.fileExists(atPath: taxi.resultsPath) })
+        try taxi.succeed("tenant", "remove", "chicago", "--yes")
+        #expect(eventually(within: 30) { serve.errors.contains("was removed, or replaced by another one") })
+        #expect(!FileManager.default.fileExists(atPath: taxi.tenantFolder))
+        try makeTenant()
+        try taxi.succeed("workflow", "trigger", "note")
+        #expect(
+            eventually(within: 30) {
+                ((try? taxi.number("SELECT count(*) FROM workflow_runs WHERE state = 'success'")) ?? 0) == 1
+            }, "\(serve.errors)")
+        serve.signal(SIGTERM)
+        serve.wait()
+    }
 }

@@ -68,7 +68,12 @@ public final class RunHistory {
     }
 
     /// Changes whenever another process, or another history, has written something.
-    func version() throws -> Int64 { try explaining("looking for changes") { try connection.dataVersion() } }
+    func version() throws -> Int64 {
+        try explaining("looking for changes") {
+            try connection.requireFile()
+            return try connection.dataVersion()
+        }
+    }
 
     // MARK: looking
 

@@ -5,8 +5,9 @@ enum DoctorCommand {
     static let command = Command(
         name: "doctor", summary: "check what would fail, before it does",
         discussion: """
-            Looks at libraries, home, disk, memory, settings, databases, time zone, broker and terminal. Every line is ok, \
-            warn or fail; the exit code is 0 unless something fails.
+            Looks at libraries, home, disk, memory, settings, databases, time zone, broker and terminal; reads the databases \
+            through, and sees whether results and topics belong together. Every line is ok, warn or fail; the exit code is 0 unless \
+            something fails.
             """,
         examples: [
             Example("taxi-cli doctor", "is everything here that a run needs"),

@@ -75,6 +75,11 @@ private final class TenantService: Sendable {
         let thread = Thread { [ended] in
             var last = ""
             while !Interruption.isRequested {
+                // One that was removed may be made again, but not by us.
+                guard (try? GlobalOptions(arguments).of(tenant: tenant).tenantHome.exists) == true else {
+                    usleep(500_000)
+                    continue
+                }
                 do {
                     try Self.serve(tenant, arguments)
                 } catch {
