@@ -9,9 +9,11 @@ public struct StoreInspection: Sendable {
 
     /// Reads all topics to where they end now.
     ///
-    /// - Parameter onProgress: told how many records have been read, after each batch.
+    /// - Parameters:
+    ///   - timesOnly: of trips decodes only when they were, for whoever decodes the rest anyway; their checksums are looked at all the same.
+    ///   - onProgress: told how many records have been read, after each batch.
     /// - Throws: what is no damage: a store that cannot be opened, read or locked.
-    public init(_ store: any TopicStore, onProgress: (Int64) -> Void = { _ in }) throws {
+    public init(_ store: any TopicStore, timesOnly: Bool = false, onProgress: (Int64) -> Void = { _ in }) throws {
         let decoder = BatchRecords()
         var records: Int64 = 0
         for topic in try store.topicNames() {
@@ -28,7 +30,7 @@ public struct StoreInspection: Sendable {
                 var count: Int64 = 0
                 try collect {
                     while offset < kept.upperBound, let batch = try reader.read(partition: partition, from: offset) {
-                        try decoder.verify(batch)
+                        try decoder.verify(batch, timesOnly: timesOnly)
                         offset = batch.baseOffset + Int64(batch.count)
                         count += Int64(batch.count)
                         onProgress(records + count)

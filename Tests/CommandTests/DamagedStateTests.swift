@@ -144,6 +144,25 @@ import Testing
         #expect(damage.says.isEmpty || ending.errors.contains(damage.says), "\(ending.errors)")
     }
 
+    /// Of whichever topic: those of results are read by nobody but their consumers.
+    @Test(arguments: [
+        "UPDATE batches SET count = count - 1", "UPDATE batches SET last_time = last_time + 1 WHERE slot = 3",
+        "UPDATE batches SET base_offset = base_offset + 1 WHERE slot = 3", "DELETE FROM batches WHERE slot = 1",
+        "UPDATE partitions SET end_offset = end_offset - 1 WHERE end_offset > 0",
+        "DELETE FROM partitions WHERE slot = 3",
+        "UPDATE partitions SET start_offset = 1 WHERE slot = 1", "UPDATE partitions SET newest_time = newest_time + 1",
+        "UPDATE payloads SET bytes = zeroblob(length(bytes)) WHERE id = (SELECT max(id) FROM payloads)",
+        "DELETE FROM payloads WHERE id = 1", "UPDATE topics SET partition_count = 2 WHERE id = 1",
+    ]) func auditAndDoctorFindWhatLosesRecords(_ sql: String) throws {
+        let taxi = try TaxiCLI.filled()
+        try Connection(path: taxi.topicsPath).execute(sql)
+        for command in ["audit", "doctor"] {
+            let ending = try taxi.run(command)
+            #expect(ending.code == 65, "\(command): \(ending.text) \(ending.errors)")
+            #expect((ending.text + ending.errors).contains("damaged"), "\(command): \(ending.text) \(ending.errors)")
+        }
+    }
+
     /// The pages themselves contradict each other: the message has SQLite's own word for it.
     @Test func saysWhatTheIntegrityCheckFinds() throws {
         let damaged = try Self.tenant.get().copy()
