@@ -8,7 +8,9 @@ extension Problem {
     public init(_ error: SQLiteError, doing action: String) {
         let file = "\"\(error.path)\""
         switch error.code {
-        case .full:
+        // Where a log or its index has no room, SQLite only says that the system refused.
+        case .full,
+            _ where error.system == ENOSPC || error.system == EDQUOT:
             self.init(
                 .inputOutput, "the disk is full while \(action); nothing that was committed is lost",
                 hint: "Make room where \(file) lies, then run the command again.")
