@@ -85,15 +85,10 @@ func writeSummary(_ json: String, _ arguments: ParsedArguments) throws {
         try arguments.output.writeLine(json)
         return
     }
-    do {
-        // In place, not by a rename: that would put a file where a pipe, a link or /dev/null was.
-        let file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-        guard file >= 0 else { throw Problem(.create, path, errno) }
-        defer { close(file) }
-        let writer = TextWriter(descriptor: file, path: path)
-        try writer.writeLine(json)
-        try writer.flush()
-    } catch var problem as Problem {
+    do throws(Problem) {
+        try Files.store(Array("\(json)\n".utf8), at: path)
+    } catch {
+        var problem = error
         problem.hint = "The run itself has succeeded; its summary is in the view runs as well."
         throw problem
     }

@@ -65,7 +65,7 @@ enum ReportCommand {
         if let folder = arguments.text("csv") {
             try makeFolder(folder)
             let numbers = report.figures.flatMap(\.tables)
-            for (id, _, table) in numbers { try write(table.csv, to: "\(folder)/\(id).csv") }
+            for (id, _, table) in numbers { try store(table.csv, at: "\(folder)/\(id).csv") }
             try arguments.say("\(folder)/: \(numbers.count) files of numbers")
         }
         if let folder = arguments.text("png"), let converter {
@@ -111,20 +111,13 @@ enum ReportCommand {
     /// Writes a text to a file, or to stdout for "-", and says so.
     static func write(_ text: String, to path: String, _ arguments: ParsedArguments) throws {
         guard path != "-" else { return try arguments.output.write(text) }
-        try write(text, to: path)
+        try store(text, at: path)
         try arguments.say("\(path): \(byteText(Int64(text.utf8.count)))")
     }
 
-    /// In place, not by a rename: that would put a file where a pipe, a link or a device was.
-    private static func write(_ text: String, to path: String) throws {
-        let file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-        guard file >= 0 else {
-            throw Problem(.create, path, errno, hint: "Name a file in a folder that exists and may be written.")
-        }
-        defer { close(file) }
-        let writer = TextWriter(descriptor: file, path: path)
-        try writer.write(text)
-        try writer.flush()
+    private static func store(_ text: String, at path: String) throws(Problem) {
+        try Files.store(
+            Array(text.utf8), at: path, hint: "Name a file in a folder that exists and may be written.")
     }
 
     private static func makeFolder(_ path: String) throws {
