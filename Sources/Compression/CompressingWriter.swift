@@ -4,7 +4,7 @@ public import Problems
 
 /// Writes a file, packed as its name says: `.gz`, `.zst`, or plain.
 ///
-/// The file is whole only after `finish()`; one that was not finished is cut short, and readers say so. Not thread-safe.
+/// The file has its name, in the place of one that had it, when `finish()` returns; see `FileReplacement`. Not thread-safe.
 public final class CompressingWriter {
     public let format: CompressionFormat
     private let file: OpenFile

@@ -8,6 +8,8 @@ final class OpenFile {
     let name: String
     private let descriptor: Int32
     private var isOpen: Bool
+    /// Of a file that is written here.
+    private var replacement: FileReplacement?
 
     /// Takes a descriptor that somebody else opened; `closing` hands it over.
     init(descriptor: Int32, name: String, closing: Bool) {
@@ -28,11 +30,10 @@ final class OpenFile {
         posix_fadvise(descriptor, 0, 0, POSIX_FADV_SEQUENTIAL)
     }
 
+    /// The file has its name when it is closed.
     init(writing path: String) throws(Problem) {
-        name = path
-        descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-        isOpen = descriptor >= 0
-        guard isOpen else { throw Problem(.create, path, errno) }
+        let replacement = try FileReplacement(path)
+        (name, self.replacement, descriptor, isOpen) = (path, replacement, replacement.descriptor, false)
     }
 
     deinit { if isOpen { Glibc.close(descriptor) } }
@@ -60,6 +61,10 @@ final class OpenFile {
 
     /// Closes the file and reports what the file system only says now.
     func close() throws(Problem) {
+        if let replacement {
+            self.replacement = nil
+            return try replacement.finish()
+        }
         guard isOpen else { return }
         isOpen = false
         guard Glibc.close(descriptor) == 0 else { throw Problem(.write, name, errno) }

@@ -241,46 +241,26 @@ private final class Transfer {
     }
 }
 
-/// A file that appears when it is whole: written under another name beside it, and then renamed.
+/// The file that an answer goes to; made when the first byte comes, or the end.
 private final class Destination {
     private let path: String
-    private let partPath: String
-    private var file: Int32 = -1
+    private var file: FileReplacement?
 
-    init(_ path: String) { (self.path, partPath) = (path, "\(path).\(getpid()).part") }
+    init(_ path: String) { self.path = path }
 
-    deinit {
-        guard file >= 0 else { return }
-        close(file)
-        unlink(partPath)
-    }
-
-    func write(_ bytes: UnsafeRawBufferPointer) throws(Problem) {
-        try begin()
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = Glibc.write(file, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-            guard count >= 0 else { throw Problem(.write, path, errno) }
-            rest = rest.dropFirst(count)
-        }
-    }
+    func write(_ bytes: UnsafeRawBufferPointer) throws(Problem) { try begin().write(bytes) }
 
     func finish() throws(Problem) {
         // Of an empty answer no byte came.
-        try begin()
-        guard fsync(file) == 0, rename(partPath, path) == 0 else {
-            throw Problem(.write, path, errno)
-        }
-        close(file)
-        file = -1
+        try begin().finish()
+        file = nil
     }
 
-    private func begin() throws(Problem) {
-        guard file < 0 else { return }
+    private func begin() throws(Problem) -> FileReplacement {
+        if let file { return file }
         try HTTPRequest.checkDestination(path)
-        file = open(partPath, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-        guard file >= 0 else {
-            throw Problem(.create, path, errno, hint: "Its folder has to be there.")
-        }
+        let file = try FileReplacement(path, hint: "Its folder has to be there.")
+        self.file = file
+        return file
     }
 }

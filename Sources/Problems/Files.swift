@@ -100,30 +100,20 @@ public enum Files {
         return path == "." ? here : (here == "/" ? "" : here) + "/\(path)"
     }
 
-    /// Writes a text whole to an open file; a disk that is full is told, as is a part that could not be written.
+    /// Writes bytes whole to an open file; a disk that is full is told, as is a part that could not be written.
     public static func write(_ bytes: [UInt8], to file: Int32, of path: String) throws(Problem) {
-        var written = 0
-        while written < bytes.count {
-            let count = bytes.withUnsafeBytes { Glibc.write(file, $0.baseAddress! + written, $0.count - written) }
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw Problem(.write, path, errno) }
-            written += count
+        try bytes.withUnsafeBufferPointer { (bytes) throws(Problem) in
+            try write(UnsafeRawBufferPointer(bytes), to: file, of: path)
         }
     }
 
-    /// Puts a file of these bytes in the place of whatever has the name, in one step: nobody reads half of it.
-    public static func replace(_ path: String, with bytes: [UInt8]) throws(Problem) {
-        let part = "\(path).\(getpid()).part"
-        let file = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-        guard file >= 0 else { throw Problem(.create, path, errno) }
-        defer { close(file) }
-        do throws(Problem) {
-            try write(bytes, to: file, of: path)
-            guard fsync(file) == 0 else { throw Problem(.write, path, errno) }
-            guard rename(part, path) == 0 else { throw Problem(.create, path, errno) }
-        } catch {
-            unlink(part)
-            throw error
+    public static func write(_ bytes: UnsafeRawBufferPointer, to file: Int32, of path: String) throws(Problem) {
+        var rest = bytes
+        while !rest.isEmpty {
+            let count = Glibc.write(file, rest.baseAddress, rest.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw Problem(.write, path, errno) }
+            rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))
         }
     }
 }

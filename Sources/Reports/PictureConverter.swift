@@ -24,10 +24,10 @@ public struct PictureConverter: Sendable {
     ///
     /// - Throws: `Problem(.cannotCreate)` with the program's own words.
     public func write(svg: String, toPNG path: String) throws(Problem) {
-        let (process, input, errors) = (Process(), Pipe(), Pipe())
+        let (process, input, output, errors) = (Process(), Pipe(), Pipe(), Pipe())
         process.executableURL = URL(fileURLWithPath: program)
-        process.arguments = ["--format", "png", "--zoom", "2", "--output", path]
-        (process.standardInput, process.standardError) = (input, errors)
+        process.arguments = ["--format", "png", "--zoom", "2"]
+        (process.standardInput, process.standardOutput, process.standardError) = (input, output, errors)
         do {
             try process.run()
             try input.fileHandleForWriting.write(contentsOf: Data(svg.utf8))
@@ -35,12 +35,13 @@ public struct PictureConverter: Sendable {
         } catch {
             throw Problem(.cannotCreate, "cannot make \"\(path)\": rsvg-convert: \(error.localizedDescription)")
         }
+        let picture = [UInt8](output.fileHandleForReading.readDataToEndOfFile())
         let words = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         process.waitUntilExit()
         guard process.terminationStatus == 0 else {
             let reason = words.split(separator: "\n").first.map(String.init) ?? "exit code \(process.terminationStatus)"
-            throw Problem(
-                .cannotCreate, "cannot make \"\(path)\": \(reason)", hint: "Is the folder writable, and is there room?")
+            throw Problem(.cannotCreate, "cannot make \"\(path)\": \(reason)")
         }
+        try Files.replace(path, with: picture)
     }
 }

@@ -45,18 +45,8 @@ extension RateFile {
                 .usage, "\(asked.count) replays of tenant \"\(tenant)\" are running:\(list)",
                 hint: "Say which one: --set-rate \(pace) --process \(number).")
         }
-        try replace("\(replay.path).pace", with: "\(pace)\n")
+        try Files.replace("\(replay.path).pace", with: Array("\(pace)\n".utf8), mode: 0o600)
         kill(number, SIGUSR1)
         return number
-    }
-
-    /// Replaces the file in one step, so that nobody reads half of it.
-    private static func replace(_ path: String, with text: String) throws(Problem) {
-        let temporary = "\(path).\(getpid())"
-        let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-        guard file >= 0 else { throw Problem(.create, temporary, errno) }
-        defer { close(file) }
-        try Files.write(Array(text.utf8), to: file, of: temporary)
-        guard rename(temporary, path) == 0 else { throw Problem(.rename, temporary, errno) }
     }
 }

@@ -85,13 +85,21 @@ func writeSummary(_ json: String, _ arguments: ParsedArguments) throws {
         try arguments.output.writeLine(json)
         return
     }
-    do throws(Problem) {
-        try Files.store(Array("\(json)\n".utf8), at: path)
-    } catch {
-        var problem = error
+    do {
+        try writeFile(json + "\n", to: path)
+    } catch var problem as Problem {
         problem.hint = "The run itself has succeeded; its summary is in the view runs as well."
         throw problem
     }
+}
+
+/// Puts a text in the place of a file, or into what else has the name; see `FileReplacement`.
+func writeFile(_ text: String, to path: String) throws {
+    let file = try FileReplacement(path, hint: "Name a file in a folder that exists and may be written.")
+    let writer = TextWriter(descriptor: file.descriptor, path: path)
+    try writer.write(text)
+    try writer.flush()
+    try file.finish()
 }
 
 let summaryOption = Option(

@@ -17,7 +17,7 @@ struct TripFileOutput {
     /// Thrown to leave the generator after Ctrl-C.
     private struct Interrupted: Error {}
 
-    /// Writes the file and says what was made; a file that cannot be finished is taken away.
+    /// Writes the file and says what was made; one that cannot be finished leaves what was there.
     func write(_ generator: TripGenerator) throws -> ExitStatus {
         guard path != "-" else {
             try say(try generator.write { try arguments.output.write($0) })
@@ -43,17 +43,10 @@ struct TripFileOutput {
             return .success
         } catch {
             progress.clear()
-            removeUnfinished()
             guard error is Interrupted else { throw error }
-            try arguments.say("stopped; \"\(path)\" was not finished and is gone")
+            try arguments.say("stopped; \"\(path)\" was not finished and is left out")
             return .interrupted
         }
-    }
-
-    /// Only a file: not a pipe or device that somebody wrote to with --force.
-    private func removeUnfinished() {
-        var status = stat()
-        if lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG { unlink(path) }
     }
 
     private func say(_ summary: TripGenerator.Summary) throws {

@@ -65,7 +65,7 @@ enum ReportCommand {
         if let folder = arguments.text("csv") {
             try makeFolder(folder)
             let numbers = report.figures.flatMap(\.tables)
-            for (id, _, table) in numbers { try store(table.csv, at: "\(folder)/\(id).csv") }
+            for (id, _, table) in numbers { try writeFile(table.csv, to: "\(folder)/\(id).csv") }
             try arguments.say("\(folder)/: \(numbers.count) files of numbers")
         }
         if let folder = arguments.text("png"), let converter {
@@ -111,13 +111,8 @@ enum ReportCommand {
     /// Writes a text to a file, or to stdout for "-", and says so.
     static func write(_ text: String, to path: String, _ arguments: ParsedArguments) throws {
         guard path != "-" else { return try arguments.output.write(text) }
-        try store(text, at: path)
+        try writeFile(text, to: path)
         try arguments.say("\(path): \(byteText(Int64(text.utf8.count)))")
-    }
-
-    private static func store(_ text: String, at path: String) throws(Problem) {
-        try Files.store(
-            Array(text.utf8), at: path, hint: "Name a file in a folder that exists and may be written.")
     }
 
     private static func makeFolder(_ path: String) throws {
