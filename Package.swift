@@ -80,7 +80,7 @@ let package = Package(
         tests(of: "HTTP", ["Problems", "ServerSupport"]),
         tests(of: "Compression", ["Problems"]),
         tests(of: "CommandLine", ["Problems", "FuzzSupport"]),
-        tests(of: "Trips", ["Problems", "CByteScan"]),
+        tests(of: "Trips", ["Problems", "Compression", "CByteScan"]),
         tests(of: "Topics", ["Problems", "Trips", "SQLite", "Kafka", "KafkaSupport"]),
         tests(of: "Database", ["Problems", "Trips", "SQLite"]),
         tests(of: "Replay", ["Problems", "Trips", "Topics"]),

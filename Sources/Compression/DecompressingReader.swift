@@ -59,7 +59,7 @@ public final class DecompressingReader {
     /// Fills `target` with what comes next, as far as that is at hand; 0 at the end only.
     ///
     /// - Throws: `.badData` for a stream that is cut short or damaged, with the place in the file; bytes before the damage
-    ///   are given out first. `.inputOutput` where the system cannot read.
+    ///   are given out first. `.tryAgain` for one that takes more memory to unpack than there is. `.inputOutput` where the system cannot read.
     public func read(into target: UnsafeMutableRawBufferPointer) throws(Problem) -> Int {
         if let failure { throw failure }
         if target.isEmpty { return 0 }
@@ -80,21 +80,21 @@ public final class DecompressingReader {
     ) throws(Problem) -> Int {
         var filled = 0
         while filled < target.count {
-            var damage: String?
+            var failed: DecodingFailure?
             let step = decoder.decode(
                 UnsafeRawBufferPointer(rebasing: buffer[pending]),
-                into: UnsafeMutableRawBufferPointer(rebasing: target[filled...]), failure: &damage)
+                into: UnsafeMutableRawBufferPointer(rebasing: target[filled...]), failure: &failed)
             use(step.consumed)
             filled += step.produced
-            if let damage {
-                failure = damaged(damage)
+            if let failed {
+                failure = problem(failed)
             } else if step.consumed > 0 || step.produced > 0 {
                 continue
             } else if filled == 0 {
                 // Nothing to give out yet, so waiting for the file costs nobody anything.
                 try refill()
                 if !isAtEnd { continue }
-                if !decoder.isComplete { failure = damaged("the \(format) stream ends too early") }
+                if !decoder.isComplete { failure = problem(.damage("the \(format) stream ends too early")) }
             }
             break
         }
@@ -116,9 +116,20 @@ public final class DecompressingReader {
         bytePosition += Int64(count)
     }
 
-    private func damaged(_ reason: String) -> Problem {
-        Problem(
-            .badData, "\"\(name)\" is damaged at byte \(bytePosition): \(reason)",
-            hint: "Fetch the file again, or see what can be saved of it with \(format == .gzip ? "gzip" : "zstd") -t.")
+    private func problem(_ failure: DecodingFailure) -> Problem {
+        switch failure {
+        case .damage(let reason):
+            Problem(
+                .badData, "\"\(name)\" is damaged at byte \(bytePosition): \(reason)",
+                hint:
+                    "Fetch the file again, or see what can be saved of it with \(format == .gzip ? "gzip" : "zstd") -t."
+            )
+        case .memory(let reason):
+            Problem(
+                .tryAgain, "unpacking \"\(name)\" takes more memory than this process can have: \(reason)",
+                hint: format == .zstd
+                    ? "It was packed with --long: pack it again without, or read it where there is more memory."
+                    : "Read it where there is more memory.")
+        }
     }
 }

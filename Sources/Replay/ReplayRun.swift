@@ -122,6 +122,8 @@ extension ReplayRun {
                 // Reading on may take long: what was sent does not wait for it.
                 if pending.trips > 0, pacer?.pace.isPaced == true, committer.hasRoom { try commit() }
                 guard try refill() else { return .finished }
+                // Rejects alone may fill a commit.
+                if batch.count == 0, output.pendingBytes >= output.bytesPerCommit { try commit() }
                 continue
             }
             var now = clock.monotonicNs
@@ -166,6 +168,7 @@ extension ReplayRun {
         (sent, encoded) = (0, 0)
         takeRejects()
         guard hasMore else { return try beginNextPass() }
+        guard batch.count > 0 else { return true }
         if position.shiftMs != 0 {
             for row in 0..<batch.count { batch.eventTimes[row] += position.shiftMs }
         }

@@ -4,7 +4,7 @@ import Trips
 protocol TripFeed: AnyObject {
     /// Counted from the start of the input, trips that were passed over included.
     var counts: TripCounts { get }
-    /// Fills the batch with the next trips; false at the end.
+    /// Fills the batch with the next trips; false at the end. With none where rejects have to be taken first.
     func next(into batch: TripBatch) throws -> Bool
     /// The rejects met since the last call, in the order of the input; a resumed feed gives those of the earlier run as well.
     func takeRejects() -> [Reject]

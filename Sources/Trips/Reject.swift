@@ -23,7 +23,7 @@ public struct Reject: Sendable {
     /// What was wrong in words, with the text that was found.
     public var detail: String
     public var location: InputLocation
-    /// The record's bytes as they came, without the line end.
+    /// The record's bytes as they came, without the line end; of a record that is too long, the first `keptOfOversized`.
     public var bytes: [UInt8]
     /// Where the record starts in its source, in bytes.
     public var offset: Int
@@ -32,4 +32,14 @@ public struct Reject: Sendable {
         (self.reason, self.detail, self.location) = (reason, detail, location)
         (self.bytes, self.offset) = (bytes, offset)
     }
+
+    /// Bytes of a record that is longer than a record may be: enough to see what it is, and no more than any topic takes.
+    public static let keptOfOversized = 64 << 10
+    /// Bytes of rejects that wait for somebody to take them; who meets as many gives them out first.
+    static let bytesAtOnce = 16 << 20
+}
+
+extension Collection<Reject> {
+    /// Bytes of the records.
+    var bytes: Int { reduce(0) { $0 + $1.bytes.count } }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import Problems
 import Testing
 import YAML
@@ -139,6 +140,25 @@ import YAML
         let problem = #expect(throws: Problem.self) { try node.requireOnly(keys: ["known"], of: "test") }
         #expect(problem?.others.count == 100)
         #expect(problem?.others.last?.message == "400 more mistakes are not shown")
+    }
+
+    @Test(arguments: ["[", "{a: ", "- "])
+    func refusesDepthInEveryForm(_ opening: String) {
+        let problem = #expect(throws: Problem.self) {
+            try YAMLNode.parse(String(repeating: opening, count: 10_000), file: "deep.yaml")
+        }
+        #expect(problem?.message.contains("deep") == true, "\(problem?.message ?? "")")
+    }
+
+    /// No more of it is read than that shows.
+    @Test func aFileOf100MBIsRefusedByItsFirst() throws {
+        let path = NSTemporaryDirectory() + "/large-\(UUID().uuidString).yaml"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try Data().write(to: URL(fileURLWithPath: path))
+        #expect(truncate(path, 100_000_000) == 0)
+        let problem = #expect(throws: Problem.self) { try YAMLNode.load(path: path) }
+        #expect(problem?.code == .badData)
+        #expect(problem?.message.contains("8 MiB") == true)
     }
 
     @Test func moreThan8MiBAreRefused() throws {

@@ -19,6 +19,8 @@ final class Cohort {
     private var deadLetters: [PendingDeadLetter] = []
     /// Where this run began to read each partition: what was rejected from there on has gone to the dead letters.
     private let begun: [Int64]
+    /// The bytes of both; as many as `bytesAtOnce` end the epoch.
+    private var sideBytes = 0
     private var ledger: [LedgerKey: Int64] = [:]
     /// Records of this epoch that were too far ahead.
     private var ahead: [AheadRecords] = []
@@ -171,6 +173,7 @@ extension Cohort {
     /// Whether the epoch has its size. While the committer is behind nobody would take it, so that it goes on growing for some time: a
     /// commit costs about the same for more records.
     private func isFull(_ size: EpochSize, since start: Int64, _ clock: () -> Int64) -> Bool {
+        if sideBytes >= Self.bytesAtOnce { return true }
         guard recordsInEpoch >= size.records || clock() - start >= size.ms else { return false }
         return committer.hasRoom || recordsInEpoch >= options.epochRecordsWhileBehind
     }
@@ -350,6 +353,7 @@ extension Cohort {
             ledger[.init(partition: partition, query: -1, counter: "rejected:\(reject.reason.rawValue)"), default: 0] +=
                 1
             rejected[reject.reason, default: 0] += 1
+            sideBytes += reject.bytes.count
             let origin = DeadLetter.Origin.topic(input.name, partition: partition)
             deadLetters.append(
                 PendingDeadLetter(
@@ -359,6 +363,7 @@ extension Cohort {
         }
         for (key, value) in worker.counts where value != 0 { ledger[key, default: 0] += value }
         sideRecords += worker.lateRecords
+        sideBytes += worker.lateRecords.reduce(0) { $0 + ($1.record.value?.count ?? 0) }
         let steps = worker.steps
         worker.steps.removeAll(keepingCapacity: true)
         worker.rejects.removeAll(keepingCapacity: true)
@@ -379,6 +384,7 @@ extension Cohort {
             ledger[.init(partition: 0, query: -1, counter: "rejected:\(reject.reason.rawValue)"), default: 0] += 1
             rejected[reject.reason, default: 0] += 1
             recordsInEpoch += 1
+            sideBytes += reject.bytes.count
             deadLetters.append(
                 PendingDeadLetter(
                     partition: 0, offset: Int64(first + index), isAhead: false,
@@ -440,6 +446,7 @@ extension Cohort {
         recordsInEpoch = 0
         sideRecords.removeAll(keepingCapacity: true)
         deadLetters.removeAll(keepingCapacity: true)
+        sideBytes = 0
         ledger.removeAll(keepingCapacity: true)
         ahead.removeAll()
     }

@@ -1,4 +1,5 @@
 internal import CByteScan
+import Glibc
 import Problems
 
 /// Where the fields of some rows lie in the bytes of a file: what framing finds and decoding reads.
@@ -47,10 +48,14 @@ final class CSVRows {
         hasSpecialBytes = false
     }
 
+    /// Where a row starts, counted from the source.
+    @inline(__always)
+    func start(of row: Int) -> Int { base[row] + Int(separators[Int(first[row])] &+ 1) }
+
     /// The bytes of a row without its line end.
     func bytes(of row: Int, columns: Int, in source: UnsafePointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
         let from = separators + Int(first[row])
-        let start = base[row] + Int(from[0] &+ 1)
+        let start = start(of: row)
         var end = base[row] + Int(from[columns])
         if end > start, source[end - 1] == 0x0d { end -= 1 }
         return UnsafeBufferPointer(start: source + start, count: end - start)
@@ -93,6 +98,8 @@ struct CSVFramer {
     var offset: Int
     /// Line number of the next row, from 1; a row may go over several.
     var line: Int64
+    /// Whether `offset` is within a row that was rejected as too long, and that goes on behind the bytes seen so far.
+    private var isPassingOver = false
     /// Another header, which stands at `offset`.
     private var nextHeader: CSVHeader?
     /// See `CSVHeader.telltale`.
@@ -113,6 +120,13 @@ struct CSVFramer {
         telltale = header.telltale
     }
 
+    /// The framer that goes on in other bytes, of which the first is the one at `offset`.
+    func goingOn(in source: UnsafePointer<UInt8>) -> CSVFramer {
+        var next = CSVFramer(header: header, source: source, offset: 0, line: line)
+        next.isPassingOver = isPassingOver
+        return next
+    }
+
     /// The framer of the rows behind a header that `fill` has met.
     func goingOn(under header: CSVHeader) -> CSVFramer {
         CSVFramer(
@@ -125,6 +139,7 @@ struct CSVFramer {
     mutating func fill(
         _ rows: CSVRows, limit: Int, until end: Int, isLast: Bool, rejects: inout [Reject]
     ) -> Outcome {
+        if isPassingOver { passOver(until: end, isLast: isLast) }
         guard offset < end else { return .end }
         var size = min(CSVRows.chunkSize, end - offset)
         while true {
@@ -138,7 +153,7 @@ struct CSVFramer {
             }
             guard isLast || size > CSVRows.maximumRowSize else { return .incomplete }
             // The last row has no line end, or a quote is never closed, or a line has no end for a megabyte.
-            rows.frameTail(&self, end: end, rejects: &rejects)
+            rows.frameTail(&self, end: end, isLast: isLast, rejects: &rejects)
             return nextHeader.map { .header($0) } ?? .advanced
         }
     }
@@ -152,7 +167,7 @@ struct CSVFramer {
             if size < end - start, size <= CSVRows.maximumRowSize {
                 size = min(size * 8, end - start)
             } else {
-                rows.frameTail(&self, end: end, rejects: &rejects)
+                rows.frameTail(&self, end: end, isLast: true, rejects: &rejects)
                 return
             }
         }
@@ -199,7 +214,7 @@ extension CSVRows {
     }
 
     /// Takes what stands between the framer's offset and `end` as one row without a line end, or rejects its first line.
-    fileprivate func frameTail(_ framer: inout CSVFramer, end: Int, rejects: inout [Reject]) {
+    fileprivate func frameTail(_ framer: inout CSVFramer, end: Int, isLast: Bool, rejects: inout [Reject]) {
         let start = framer.offset
         if end - start <= Self.maximumRowSize {
             makeRoom(for: end - start)
@@ -227,7 +242,7 @@ extension CSVRows {
                 return
             }
         }
-        framer.rejectFirstLine(from: start, until: end, rejects: &rejects)
+        framer.rejectFirstLine(from: start, until: end, isLast: isLast, rejects: &rejects)
     }
 }
 
@@ -269,7 +284,7 @@ extension CSVFramer {
         let columns = header.names.count
         if fields == columns { return .row }
         if bytes.contains(header.newline) || bytes.count > CSVRows.maximumRowSize {
-            rejectFirstLine(from: start, until: end, rejects: &rejects)
+            rejectFirstLine(from: start, until: end, isLast: true, rejects: &rejects)
             return .stop
         }
         rejects.append(
@@ -300,12 +315,29 @@ extension CSVFramer {
         Int64(UnsafeBufferPointer(start: source + start, count: end - start).count { $0 == header.newline })
     }
 
+    private func lineEnd(from start: Int, until end: Int) -> Int? {
+        memchr(source + start, Int32(header.newline), end - start).map {
+            UnsafeRawPointer($0) - UnsafeRawPointer(source)
+        }
+    }
+
+    /// Goes on behind the line end of a row that was rejected, or to the end where it is not there.
+    private mutating func passOver(until end: Int, isLast: Bool) {
+        let stop = lineEnd(from: offset, until: end)
+        offset = stop.map { $0 + 1 } ?? end
+        isPassingOver = stop == nil && !isLast
+    }
+
     /// Rejects the bytes up to the next line end, whatever the quotes say, and goes on behind it.
-    fileprivate mutating func rejectFirstLine(from start: Int, until end: Int, rejects: inout [Reject]) {
-        var stop = start
-        while stop < end, source[stop] != header.newline { stop += 1 }
+    ///
+    /// - Parameter isLast: whether there is nothing behind `end` that the line might go on with.
+    fileprivate mutating func rejectFirstLine(
+        from start: Int, until end: Int, isLast: Bool, rejects: inout [Reject]
+    ) {
+        let found = lineEnd(from: start, until: end)
+        let stop = found ?? end
         let isOversized = stop - start > CSVRows.maximumRowSize
-        let kept = min(stop - start, CSVRows.maximumRowSize)
+        let kept = isOversized ? Reject.keptOfOversized : stop - start
         let bytes = Array(UnsafeBufferPointer(start: source + start, count: kept))
         let quote = bytes.firstIndex(of: 0x22)
         let fields = bytes.count { $0 == header.delimiter } + 1
@@ -313,7 +345,8 @@ extension CSVFramer {
         if isOversized {
             rejects.append(
                 Reject(
-                    reason: .oversized, detail: "a row of more than \(CSVRows.maximumRowSize) bytes",
+                    reason: .oversized,
+                    detail: "a row of more than \(CSVRows.maximumRowSize) bytes, of which the first \(kept) are kept",
                     location: location, bytes: bytes, offset: start))
         } else if quote != nil {
             rejects.append(
@@ -328,6 +361,7 @@ extension CSVFramer {
                     bytes: bytes, offset: start))
         }
         offset = min(stop + 1, end)
+        isPassingOver = found == nil && !isLast
         line += 1
     }
 }

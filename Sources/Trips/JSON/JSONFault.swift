@@ -71,7 +71,8 @@ struct RecordFault: Error {
 
     init(oversized length: Int) {
         (reason, offset) = (.oversized, 0)
-        text = "\(length) bytes, at most \(TripJSONReader.maximumLength) are read"
+        text =
+            "\(length) bytes, at most \(TripJSONReader.maximumLength) are read; the first \(Reject.keptOfOversized) are kept"
     }
 
     init(_ fault: FieldFault, start: UnsafePointer<UInt8>) {

@@ -73,7 +73,10 @@ public struct TripJSONReader {
                     Reject(
                         reason: error.reason, detail: error.text,
                         location: InputLocation(file: name, line: Int(record.position), column: error.offset + 1),
-                        bytes: Array(UnsafeBufferPointer(start: start, count: record.length))))
+                        bytes: Array(
+                            UnsafeBufferPointer(
+                                start: start,
+                                count: record.length > Self.maximumLength ? Reject.keptOfOversized : record.length))))
             }
         }
         return read

@@ -19,9 +19,14 @@ final class EventOrderReader: RowReader {
     private static let pieceRows = 512
     /// How many rows ahead the memory is asked for bytes.
     private static let prefetchDistance = 12
+    /// Bytes of the rows of one batch: few rows could be gigabytes.
+    private static let bytesAtOnce = 64 << 20
     private let rows = CSVRows(capacity: 4096)
-    /// For each file, each 4096th row's start and line: the line of a rejected row is counted from the nearest.
+    /// For each file, the start and line of a row every 16 KiB: the line of a rejected row is counted from the nearest.
     private var lineMarks: [[(offset: Int, line: Int64)]]
+    private static let bytesPerMark = 16 << 10
+    /// Bytes in which line ends were looked for, for the lines of rejects.
+    private(set) var bytesSearched = 0
     /// Knows from the pass that built the index how many records there are; what is rejected later counts where it stands in the files.
     private var guards: RejectGuard
     /// Where each block of records that are judged together starts, counted from the base of the mapped files.
@@ -72,7 +77,10 @@ final class EventOrderReader: RowReader {
         batch.owner = gathered
         batch.fields = fields
         let mappedEnd = files.ranges.last?.upperBound ?? 0
-        while batch.count < batch.capacity, next < order.count {
+        var rejectedBytes = 0
+        while batch.count < batch.capacity, next < order.count, rejectedBytes < Reject.bytesAtOnce,
+            gathered.count < Self.bytesAtOnce
+        {
             let stretch = stretch(at: Int(order.entries[next].offset))
             let (file, decoder) = (stretch.file, stretch.decoder)
             let columns = decoder.header.names.count
@@ -83,7 +91,9 @@ final class EventOrderReader: RowReader {
             let (countBefore, rejectsBefore) = (batch.count, rejects.count)
             rows.removeAll()
             var framer = CSVFramer(header: decoder.header, source: files.base, offset: 0, line: 0)
-            while next < end {
+            // All of them may be rejected.
+            let bytesEnd = gathered.count + Reject.bytesAtOnce
+            while next < end, gathered.count < bytesEnd {
                 let entry = order.entries[next]
                 guard stretch.bytes.contains(Int(entry.offset)),
                     isJudged ? entry.time == kind : entry.time > EventTimeOrder.Entry.ahead
@@ -122,6 +132,7 @@ final class EventOrderReader: RowReader {
                 decoder.removeAhead(
                     of: ahead, rows, batch, from: countBefore, clock: &clock, rejects: &rejects, lineOf: lineOf)
             }
+            rejectedBytes += rejects[rejectsBefore...].bytes
             if !isJudged {
                 for (place, reject) in zip(places, rejects[rejectsBefore...]) {
                     try self.guards.reject(reject, ofRecord: record(at: place))
@@ -137,7 +148,7 @@ final class EventOrderReader: RowReader {
 private final class GatheredRows {
     private var bytes: UnsafeMutablePointer<UInt8>
     private var capacity = 1 << 20
-    private var count = 0
+    private(set) var count = 0
     var start: UnsafePointer<UInt8> { UnsafePointer(bytes) }
 
     init() { bytes = .allocate(capacity: capacity) }
@@ -180,7 +191,7 @@ extension EventOrderReader {
             let blockSize = RejectGuard.blockSize
             var next = (first + blockSize - 1) / blockSize * blockSize - first
             if next < count {
-                var starts = (0..<rows.count).map { rows.base[$0] + Int(rows.separators[Int(rows.first[$0])] &+ 1) }
+                var starts = (0..<rows.count).map { rows.start(of: $0) }
                 if !odd.isEmpty { starts = (starts + odd.map(\.offset)).sorted() }
                 while next < count {
                     blockStarts.append(starts[next])
@@ -228,14 +239,10 @@ extension EventOrderReader {
         let (from, to) = (indexer.options.from ?? .min, indexer.options.to ?? .max)
         let latest = indexer.options.ahead?.latest ?? .max
         let withSeconds = indexer.options.spread == .byDuration
-        var markedLine: Int64 = -4096
         while true {
             rows.removeAll()
             rejects.removeAll(keepingCapacity: true)
-            if framer.line - markedLine >= 4096 {
-                lineMarks[file].append((framer.offset, framer.line))
-                markedLine = framer.line
-            }
+            mark(framer.offset, framer.line, in: file)
             let outcome = framer.fill(
                 rows, limit: rows.capacity, until: range.upperBound, isLast: true, rejects: &rejects)
             if case .header(let header) = outcome {
@@ -245,8 +252,9 @@ extension EventOrderReader {
                 continue
             }
             guard case .advanced = outcome else { break }
+            for row in 0..<rows.count { mark(rows.start(of: row), rows.line[row], in: file) }
             decoder.forEachTime(rows, files.base, withSeconds: withSeconds) { row, cell, seconds in
-                let offset = Int64(rows.base[row] + Int(rows.separators[Int(rows.first[row])] &+ 1))
+                let offset = Int64(rows.start(of: row))
                 guard cell > WallTime.outOfRange else {
                     order.append(.init(time: EventTimeOrder.Entry.unusable, offset: offset))
                     let reason: RejectReason =
@@ -287,6 +295,12 @@ extension EventOrderReader {
         }
     }
 
+    /// Notes the line that begins at a place, unless the last one noted is near.
+    private func mark(_ offset: Int, _ line: Int64, in file: Int) {
+        if let last = lineMarks[file].last, offset - last.offset < Self.bytesPerMark { return }
+        lineMarks[file].append((offset, line))
+    }
+
     /// The number of the record at a place, to the block.
     private func record(at offset: Int) -> Int {
         var (low, high) = (0, blockStarts.count)
@@ -313,6 +327,7 @@ extension EventOrderReader {
         var line = Int(marks[low].line)
         var place = files.base + marks[low].offset
         let end = files.base + offset
+        bytesSearched += end - place
         while place < end, let found = memchr(place, newline, end - place) {
             line += 1
             place = UnsafePointer(found.assumingMemoryBound(to: UInt8.self)) + 1

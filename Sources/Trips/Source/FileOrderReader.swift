@@ -44,6 +44,7 @@ final class FileOrderReader: RowReader {
 
     func fill(_ batch: TripBatch, _ rejects: inout [Reject], _ guards: inout RejectGuard) throws(Problem) -> Bool {
         let rejectsBefore = rejects.count
+        var rejectedBytes = 0
         while current != nil {
             batch.source = current!.framer.source
             batch.owner = current!.owner
@@ -52,7 +53,10 @@ final class FileOrderReader: RowReader {
                 batch.column(field).update(repeating: nullCell, count: batch.capacity)
             }
             var outcome = CSVFramer.Outcome.advanced
-            while batch.count < batch.capacity, case .advanced = outcome {
+            let start = current!.framer.offset
+            while batch.count < batch.capacity, case .advanced = outcome, rejectedBytes < Reject.bytesAtOnce,
+                current!.framer.offset - start < Self.bytesAtOnce
+            {
                 rows.removeAll()
                 let (countBefore, rejectedBefore) = (batch.count, rejects.count)
                 outcome = current!.framer.fill(
@@ -63,6 +67,7 @@ final class FileOrderReader: RowReader {
                     accepted: UnsafeBufferPointer(
                         start: batch.positions + countBefore, count: batch.count - countBefore),
                     rejects: rejects[rejectedBefore...])
+                rejectedBytes += rejects[rejectedBefore...].bytes
             }
             if case .header(let header) = outcome { try goOn(under: header) }
             if batch.count > 0 || rejects.count > rejectsBefore { return true }
@@ -113,6 +118,8 @@ final class FileOrderReader: RowReader {
     }
 
     private static let pieceSize = 8 << 20
+    /// Of a mapped file, for one batch: rows of half a megabyte would fill gigabytes.
+    private static let bytesAtOnce = 64 << 20
 
     /// Reads the next piece of a stream, with the row that the last one was cut in at its start.
     private func readOn() throws(Problem) {
@@ -122,7 +129,7 @@ final class FileOrderReader: RowReader {
         let piece = StreamPiece(capacity: max(Self.pieceSize, left.count * 2))
         piece.append(left)
         current!.isLast = try piece.fill(from: stream)
-        current!.framer = CSVFramer(header: framer.header, source: piece.start, offset: 0, line: framer.line)
+        current!.framer = framer.goingOn(in: piece.start)
         current!.end = piece.count
         current!.owner = piece
     }

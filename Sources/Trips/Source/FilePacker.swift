@@ -17,7 +17,25 @@ struct FilePacker: ~Copyable {
     private let rows: PackedRowsFile
     private let workers: [PieceWorker]
     private var pieces: [(start: Int, firstLine: Int64, packer: Int)] = []
-    private var rejects: [Reject] = []
+    private var rejects: [Rejected] = []
+
+    /// A reject without its bytes, of which there may be as many as there are in the files.
+    struct Rejected {
+        private var reject: Reject
+        let length: Int
+
+        init(_ reject: Reject) {
+            (self.reject, length) = (reject, reject.bytes.count)
+            self.reject.bytes = []
+        }
+
+        /// - Parameter base: what the place of the reject counts from.
+        func reject(in base: UnsafePointer<UInt8>) -> Reject {
+            var whole = reject
+            whole.bytes = Array(UnsafeBufferPointer(start: base + reject.offset, count: length))
+            return whole
+        }
+    }
 
     /// More than `CSVRows.maximumRowSize`, so that an end of a piece never looks like the end of an oversized row.
     private static let pieceSize = CSVRows.maximumRowSize * 2
@@ -81,7 +99,7 @@ struct FilePacker: ~Copyable {
     struct Result: ~Copyable {
         let order: EventTimeOrder
         let trips: PackedTrips
-        let rejects: [Reject]
+        let rejects: [Rejected]
     }
 
     consuming func finish() throws(Problem) -> Result {
@@ -153,7 +171,7 @@ struct FilePacker: ~Copyable {
         }
         for var reject in piece.rejects {
             reject.location.line += Int(firstLine)
-            rejects.append(reject)
+            rejects.append(Rejected(reject))
         }
         for step in piece.steps {
             try guards.accept(step.accepted)

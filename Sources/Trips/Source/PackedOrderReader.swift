@@ -17,8 +17,11 @@ final class PackedOrderReader: RowReader {
     private let order: EventTimeOrder
     private let packed: PackedTrips
     private var next = 0
-    /// Met while packing, and not given out yet.
-    private var rejects: [Reject]
+    /// Met while packing, without their bytes, which are in the files, and how many of them have been given out.
+    private let rejects: [FilePacker.Rejected]
+    private var nextReject = 0
+    /// The files, for as long as some of their rejects have not been given out.
+    private var files: MappedFiles?
 
     /// The most columns that are worth it.
     private static let mostColumns = 8
@@ -38,6 +41,7 @@ final class PackedOrderReader: RowReader {
         var opened: [OpenFile] = []
         for path in paths { opened.append(try InputBytes(path: path).spooled()) }
         let files = try MappedFiles(opened)
+        self.files = files
         fields = options.decodedFields
         columns = fields.fields.map { ($0, $0.kind == .string) }
         let bytes = opened.reduce(0) { $0 + $1.size }
@@ -63,8 +67,15 @@ final class PackedOrderReader: RowReader {
     func takeFiltered() -> [String: Int] { [:] }
 
     func fill(_ batch: TripBatch, _ rejects: inout [Reject], _ guards: inout RejectGuard) throws(Problem) -> Bool {
-        rejects += self.rejects
-        self.rejects = []
+        var rejectedBytes = 0
+        while let files, nextReject < self.rejects.count {
+            if rejectedBytes >= Reject.bytesAtOnce { return true }
+            let rejected = self.rejects[nextReject]
+            rejects.append(rejected.reject(in: files.base))
+            rejectedBytes += rejected.length
+            nextReject += 1
+        }
+        files = nil
         guard next < order.count else { return false }
         batch.source = packed.texts
         batch.owner = packed

@@ -12,8 +12,9 @@ public final class TripSource: @unchecked Sendable {
     /// What a user should know about the files: columns that are missing or not known.
     public private(set) var warnings: [String] = []
     public private(set) var counts = TripCounts()
-    /// Rejected rows since the last `takeRejects`.
+    /// Rejected rows since the last `takeRejects`, and their bytes.
     private var rejects: [Reject] = []
+    private var rejectedBytes = 0
     private var reader: any RowReader
     private var guards: RejectGuard
     private let cleaner: Cleaner?
@@ -55,7 +56,8 @@ public final class TripSource: @unchecked Sendable {
     /// The header of the first file.
     public var header: CSVHeader { reader.header }
 
-    /// Fills the batch with the next trips; false at the end, with an empty batch.
+    /// Fills the batch with the next trips; false at the end, with an empty batch. It is empty as well where so many bytes of rejects
+    /// wait that somebody has to take them first.
     ///
     /// Event times are set but with the clock `now`, which stamps at sending. A batch's text may lie in the file: who uses it later looks
     /// at `requireUnchanged` afterwards.
@@ -77,7 +79,7 @@ public final class TripSource: @unchecked Sendable {
                 return false
             }
             passOverDelivered(batch)
-            if batch.count > 0 { return true }
+            if batch.count > 0 || rejectedBytes >= Reject.bytesAtOnce { return true }
         }
     }
 
@@ -86,7 +88,10 @@ public final class TripSource: @unchecked Sendable {
 
     /// The rejected rows since the last call, in the order they were met.
     public func takeRejects() -> [Reject] {
-        defer { rejects.removeAll(keepingCapacity: true) }
+        defer {
+            rejects.removeAll(keepingCapacity: true)
+            rejectedBytes = 0
+        }
         return rejects
     }
 
@@ -96,6 +101,7 @@ public final class TripSource: @unchecked Sendable {
         let newRejects = rejects[rejectsBefore...]
         let decoded = batch.count
         counts.read += decoded + newRejects.count
+        rejectedBytes += newRejects.bytes
         for reject in newRejects { counts.rejected[reject.reason, default: 0] += 1 }
         if options.clock == .now, options.from != nil || options.to != nil { filterByRange(batch) }
         if let cleaner { cleaner.apply(to: batch, fields: reader.fields, counts: &counts.filtered) }
@@ -142,7 +148,8 @@ protocol RowReader: AnyObject {
     var fields: TripFieldSet { get }
     /// Of the first file.
     var header: CSVHeader { get }
-    /// Appends rows up to the batch's capacity; false when there are no more. Tells the guard of all rows it has not judged before.
+    /// Appends rows up to the batch's capacity, or until `Reject.bytesAtOnce` bytes of rejects have come together; false when there are no
+    /// more. Tells the guard of all rows it has not judged before.
     func fill(_ batch: TripBatch, _ rejects: inout [Reject], _ guards: inout RejectGuard) throws(Problem) -> Bool
     /// Rows left out since the last call, by rule, that no batch has shown.
     func takeFiltered() -> [String: Int]
