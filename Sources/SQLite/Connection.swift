@@ -10,7 +10,15 @@ internal import Problems
 /// `@unchecked Sendable`: the handle is opened in serialized mode (`SQLITE_OPEN_FULLMUTEX`); callers hand a connection
 /// from thread to thread but do not share statements.
 public final class Connection: @unchecked Sendable {
-    public enum Access: Sendable { case readWrite, readOnly }
+    public enum Access: Sendable {
+        case readWrite, readOnly
+
+        /// What this process may do with the database at `path`: SQLite writes into its folder too.
+        public static func granted(to path: String) -> Access {
+            let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+            return access(path, W_OK) == 0 && access(folder, W_OK | X_OK) == 0 ? .readWrite : .readOnly
+        }
+    }
     public enum Durability: String, Sendable {
         /// A commit is on the disk when it returns (`synchronous=FULL`).
         case full
@@ -25,7 +33,7 @@ public final class Connection: @unchecked Sendable {
     public static let defaultBusyTimeoutMs: Int =
         getenv("TAXI_BUSY_TIMEOUT").flatMap { Int(String(cString: $0)) }.map { min(max($0, 0), 3_600_000) } ?? 10_000
 
-    /// Opens or creates the database at `path` (`:memory:` for one in memory).
+    /// Opens or creates the database at `path` (`:memory:` for one in memory). For reading alone see `Connection+Reading`.
     ///
     /// - Parameter pageSizeBytes: used when the file is created; ignored afterwards.
     /// - Throws: `SQLiteError`: `.cannotOpen`, `.corrupt`, `.readOnly`, `.busy`.
@@ -35,19 +43,11 @@ public final class Connection: @unchecked Sendable {
     ) throws(SQLiteError) {
         self.path = path
         _ = Self.configuration
-        var handle: OpaquePointer?
-        let flags =
-            SQLITE_OPEN_FULLMUTEX
-            | (access == .readWrite ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY)
-        let code = path.withFileName { sqlite3_open_v2($0, &handle, flags, nil) }
-        guard code == SQLITE_OK, let handle else {
-            let message = handle.map { String(cString: sqlite3_errmsg($0)) } ?? String(cString: sqlite3_errstr(code))
-            var error = SQLiteError(number: code, message: message, path: path)
-            error.system = Self.system(code, handle)
-            sqlite3_close_v2(handle)
-            throw error
-        }
-        raw = handle
+        raw =
+            switch access {
+            case .readWrite: try Self.open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE)
+            case .readOnly: try Self.openForReading(path)
+            }
         sqlite3_extended_result_codes(raw, 1)
         // The handler's argument carries the number of half-millisecond waits that are allowed.
         sqlite3_busy_handler(
@@ -58,6 +58,13 @@ public final class Connection: @unchecked Sendable {
                 return 1
             }, UnsafeMutableRawPointer(bitPattern: busyTimeoutMs * 2))
         if access == .readWrite {
+            // SQLite takes what may only be read for reading, and would say so at the first change, half-way through a command.
+            guard sqlite3_db_readonly(raw, "main") != 1 else {
+                var error = SQLiteError(
+                    number: SQLITE_READONLY, message: String(cString: sqlite3_errstr(SQLITE_READONLY)), path: path)
+                error.system = Glibc.access(path, W_OK) == 0 ? 0 : errno
+                throw error
+            }
             try execute("PRAGMA page_size=\(pageSizeBytes)")
             try switchToWAL(busyTimeoutMs: busyTimeoutMs)
             try execute("PRAGMA synchronous=\(durability.rawValue)")
@@ -65,6 +72,24 @@ public final class Connection: @unchecked Sendable {
     }
 
     deinit { sqlite3_close_v2(raw) }
+
+    /// - Parameters:
+    ///   - name: what SQLite opens: `path`, or a URI of it.
+    ///   - system: by which of SQLite's ways to the system (VFS); nil for the usual one.
+    static func open(
+        _ path: String, as name: String? = nil, _ flags: Int32, by system: String? = nil
+    ) throws(SQLiteError) -> OpaquePointer {
+        var handle: OpaquePointer?
+        let code = (name ?? path).withFileName { sqlite3_open_v2($0, &handle, flags | SQLITE_OPEN_FULLMUTEX, system) }
+        guard code == SQLITE_OK, let handle else {
+            let message = handle.map { String(cString: sqlite3_errmsg($0)) } ?? String(cString: sqlite3_errstr(code))
+            var error = SQLiteError(number: code, message: message, path: path)
+            error.system = Self.system(code, handle)
+            sqlite3_close_v2(handle)
+            throw error
+        }
+        return handle
+    }
 
     /// Once a process, before the first handle: nobody asks how much memory SQLite has, and counting it takes a lock at each allocation.
     private static let configuration: Int32 = taxi_sqlite_without_memory_statistics()

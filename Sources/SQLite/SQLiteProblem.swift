@@ -22,7 +22,7 @@ extension Problem {
                 hint: "Check that its folder exists and may be written, or choose another with --home.")
         case .readOnly:
             self.init(
-                .noPermission, "database \(file) may only be read, which stops \(action)",
+                error.code(or: .noPermission), "database \(file) may only be read, which stops \(action)\(error.cause)",
                 hint: "Give yourself the right to write to it and to its folder, or choose another with --home.")
         case .busy:
             self.init(

@@ -54,6 +54,7 @@ enum TaxiCLI {
         let words = (1..<max(1, Int(Swift.CommandLine.argc))).compactMap { index in
             Swift.CommandLine.unsafeArgv[index].map { String(fileName: $0) }
         }
+        Connection.tellOnce { try? TextWriter.standardError.writeLine("note: \($0)") }
         exit(await program.run(words, in: .process()))
     }
 }

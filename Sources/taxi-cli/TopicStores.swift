@@ -3,6 +3,7 @@ import Foundation
 import Glibc
 import Kafka
 import Problems
+import SQLite
 import Topics
 
 /// The one place where a command's `--broker` becomes a topic store.
@@ -31,7 +32,7 @@ extension GlobalOptions {
         return configuration
     }
 
-    /// Opens the topics for a command that only looks, and so makes nothing: nil where there are none yet.
+    /// Opens the topics for a command that only looks, and so makes nothing, and needs no right to write: nil where there are none yet.
     ///
     /// - Throws: as `openTopics`; `.usage` for a tenant that nobody created, unless it is the default one.
     func openTopicsIfAny() throws -> (any TopicStore)? {
@@ -39,20 +40,27 @@ extension GlobalOptions {
             try requireTenant()
             return nil
         }
-        return try openTopics()
+        guard broker == .embedded else { return try openTopics() }
+        return try EmbeddedTopicStore(path: topicsPath, access: .granted(to: topicsPath))
     }
 
     /// The topics and the full name of one of them, which may be given without the tenant's prefix.
     ///
-    /// - Parameter isForeign: whether any topic of the cluster is meant, by its whole name.
+    /// - Parameters:
+    ///   - isForeign: whether any topic of the cluster is meant, by its whole name.
+    ///   - changing: for a command that does more than look.
     /// - Throws: as `openTopicsIfAny` and `TopicStore.fullName`.
-    func openTopic(_ name: String, isForeign: Bool) throws -> (store: any TopicStore, topic: String) {
-        guard let store = try openTopicsIfAny() else {
+    func openTopic(
+        _ name: String, isForeign: Bool, changing: Bool = false
+    ) throws -> (store: any TopicStore, topic: String) {
+        guard var store = try openTopicsIfAny() else {
             throw Problem(
                 .noInput, "there is no topic \"\(name)\": tenant \"\(tenant)\" has no topics yet",
                 hint: "taxi-cli produce or taxi-cli topic create makes one.")
         }
-        return (store, try store.fullName(of: name, tenant: tenant, isForeign: isForeign))
+        let topic = try store.fullName(of: name, tenant: tenant, isForeign: isForeign)
+        if changing { store = try openTopics() }
+        return (store, topic)
     }
 }
 

@@ -37,9 +37,13 @@ enum EmbeddedSchema {
     static let retentions: ClosedRange<Int64> = 1...Int64.max
     static let partitionCounts: ClosedRange<Int64> = 1...10_000
 
-    /// Opens the database and brings it to the present version.
-    static func open(_ path: String) throws -> Connection {
-        let connection = try Connection(path: path, durability: .full, pageSizeBytes: pageSizeBytes)
+    /// Opens the database and brings it to the present version; for reading alone it has to be there, and to have that.
+    static func open(_ path: String, access: Connection.Access = .readWrite) throws -> Connection {
+        let connection = try Connection(path: path, access: access, durability: .full, pageSizeBytes: pageSizeBytes)
+        if access == .readOnly {
+            guard try found(in: connection) == version else { throw older(path) }
+            return connection
+        }
         // Copy the log into the database at 32 MiB: its pages are then still in the cache, and are written over instead of
         // being allocated anew, which costs more than the copying. A log that a long reader let grow is cut to 64 MiB.
         try connection.execute("PRAGMA wal_autocheckpoint=\((32 << 20) / pageSizeBytes)")
@@ -77,6 +81,12 @@ enum EmbeddedSchema {
             try update.run()
         }
         try connection.execute("PRAGMA user_version=\(version)")
+    }
+
+    private static func older(_ path: String) -> Problem {
+        Problem(
+            .configuration, "\"\(visible(path))\" was made by an older taxi-cli, and may not be written to here",
+            hint: "The next taxi-cli produce or taxi-cli stream that may write to it brings it up to date.")
     }
 
     /// The version of the tables, 0 for an empty database.

@@ -1,23 +1,29 @@
 import Glibc
 import Problems
-import SQLite
+public import SQLite
 import Synchronization
 public import Trips
 
 /// Topics in one SQLite file, `topics.db`; any number of processes may append and read at once (layout: `EmbeddedSchema`).
 public final class EmbeddedTopicStore: TopicStore {
     public let path: String
+    private let access: Connection.Access
     private let now: @Sendable () -> EventTime
     private let connection: Connection
     private let lock = Mutex(())
 
     /// Opens or creates the topics at `path`.
     ///
-    /// - Parameter now: processing time for the time of an append, ms UTC.
+    /// - Parameters:
+    ///   - access: for reading alone they have to be there.
+    ///   - now: processing time for the time of an append, ms UTC.
     /// - Throws: `Problem`: `.cannotCreate`, `.noPermission`, `.badData`, `.configuration` (a newer version), `.tryAgain`.
-    public init(path: String, now: @escaping @Sendable () -> EventTime = { systemTime() }) throws {
-        (self.path, self.now) = (path, now)
-        connection = try explaining("opening the topics") { try EmbeddedSchema.open(path) }
+    public init(
+        path: String, access: Connection.Access = .readWrite,
+        now: @escaping @Sendable () -> EventTime = { systemTime() }
+    ) throws {
+        (self.path, self.access, self.now) = (path, access, now)
+        connection = try explaining("opening the topics") { try EmbeddedSchema.open(path, access: access) }
     }
 
     public var keepsColumns: Bool { true }
@@ -109,7 +115,7 @@ public final class EmbeddedTopicStore: TopicStore {
 
     public func makeReader(topic: String) throws -> any TopicReader {
         try explaining("opening topic \"\(topic)\"") {
-            let connection = try EmbeddedSchema.open(path)
+            let connection = try EmbeddedSchema.open(path, access: access)
             return try EmbeddedTopicReader(topic: topic, id: Self.id(of: topic, in: connection), on: connection)
         }
     }

@@ -152,7 +152,7 @@ enum TopicCommand {
     ) { arguments in
         let isForeign = arguments.isOn("foreign")
         let globals = try GlobalOptions(arguments)
-        let (store, topic) = try globals.openTopic(arguments.positionals[0], isForeign: isForeign)
+        let (store, topic) = try globals.openTopic(arguments.positionals[0], isForeign: isForeign, changing: true)
         func requireUnused(ending: Bool) throws {
             try ControlFile.requireNone(
                 in: globals.tenantFolder, topic: topic, what: "topic \"\(topic)\"", ending: ending, say: arguments.say)

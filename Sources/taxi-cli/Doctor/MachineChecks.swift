@@ -1,4 +1,5 @@
 import CommandLine
+import Database
 import Foundation
 import Glibc
 import Problems
@@ -80,6 +81,11 @@ struct MachineChecks {
             return Finding("home", .ok, "\(home) (will be made)")
         }
         let isFolder = status.st_mode & S_IFMT == S_IFDIR
+        if isFolder, access(home, W_OK | X_OK) != 0, let tenants = try? TenantHome.tenants(in: home), !tenants.isEmpty {
+            return Finding(
+                "home", .warn, "\(home) may only be read",
+                advice: "Commands that look work; for those that write choose another place with --home or TAXI_HOME.")
+        }
         guard isFolder, access(home, W_OK | X_OK) == 0 else {
             return Finding(
                 "home", .fail(Problem.Code(isFolder ? errno : ENOTDIR, doing: .create)),
