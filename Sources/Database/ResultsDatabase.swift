@@ -27,12 +27,14 @@ public final class ResultsDatabase: Sendable {
             try connection.execute("PRAGMA journal_size_limit=\(64 << 20)")
             let isReady =
                 try ResultsSchema.found(in: connection) == ResultsSchema.version && Self.zone(in: connection) == zone
+                && ZoneChange.isNone(in: connection, since: ZoneClock(identifier: zone))
             if !isReady {
                 try connection.transaction {
                     // Looked up again: another process may have been first while we waited for the lock.
                     let found = try ResultsSchema.found(in: connection)
                     try ResultsSchema.migrate(connection, from: found)
                     try Self.change(to: zone, in: connection, isNew: found == 0)
+                    try ZoneChange.note(in: connection, since: ZoneClock(identifier: zone))
                 }
             }
             return connection
@@ -78,6 +80,11 @@ public final class ResultsDatabase: Sendable {
         }
     }
 
+    /// Where results are stored by other offsets of the tenant's zone than those of today's time zone data.
+    public var zoneChanges: [ZoneChange] {
+        get throws { try explaining("reading what new time zone data changed") { try ZoneChange.all(in: connection) } }
+    }
+
     private static func zone(in connection: Connection) throws -> String? {
         let statement = try connection.prepare("SELECT value, name FROM settings WHERE name = 'zone'")
         guard try statement.step() else { return nil }
@@ -101,12 +108,7 @@ public final class ResultsDatabase: Sendable {
                 .configuration, "the results in \"\(connection.path)\" are in the time zone \(present), not \(zone)",
                 hint: "Keep \(present), or use another tenant for \(zone).")
         }
-        try connection.execute("DELETE FROM zone_offsets")
-        for stretch in clock.stretches {
-            try connection.execute(
-                "INSERT INTO zone_offsets VALUES (?, ?)", .integer(stretch.fromMs),
-                .integer(Int64(stretch.offsetSeconds)))
-        }
+        try ZoneChange.write(clock, to: connection)
         try connection.execute("INSERT OR REPLACE INTO settings VALUES ('zone', ?)", .text(zone))
     }
 }

@@ -10,6 +10,10 @@ public final class ZoneClock: Sendable {
         /// First instant, ms UTC; the first stretch begins with time itself (`Int64.min`).
         public var fromMs: EventTime
         public var offsetSeconds: Int
+
+        public init(fromMs: EventTime, offsetSeconds: Int) {
+            (self.fromMs, self.offsetSeconds) = (fromMs, offsetSeconds)
+        }
     }
 
     public let identifier: String

@@ -77,6 +77,21 @@ struct RunSession {
     }
 }
 
+/// Says of which days results are stored by offsets that the time zone data had earlier.
+func sayZoneChanges(_ database: ResultsDatabase, _ arguments: ParsedArguments) throws {
+    let changes = try database.zoneChanges
+    guard let first = changes.map(\.days.lowerBound).min(), let last = changes.map(\.days.upperBound).max() else {
+        return
+    }
+    let (from, to) = (Trips.Calendar.text(ofDay: first), Trips.Calendar.text(ofDay: last))
+    try arguments.say(
+        "warning: new time zone data give \(try database.zone) other offsets \(from == to ? "on \(from)" : "within \(from) to \(to)"); the results of these days in \(changes.map(\.view).joined(separator: ", ")) are by the earlier ones"
+    )
+    try arguments.say(
+        "hint: Compute them anew: taxi-cli stream --from-beginning, then taxi-cli batch. Trips in a topic keep the instants that produce gave them: replay their files into a new one first."
+    )
+}
+
 /// Writes `--summary-json FILE`; `-` is stdout. To be called when the run's record is closed: a run whose summary nobody can
 /// have has not failed.
 func writeSummary(_ json: String, _ arguments: ParsedArguments) throws {

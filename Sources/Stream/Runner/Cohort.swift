@@ -353,7 +353,7 @@ extension Cohort {
             ledger[.init(partition: partition, query: -1, counter: "rejected:\(reject.reason.rawValue)"), default: 0] +=
                 1
             rejected[reject.reason, default: 0] += 1
-            sideBytes += reject.bytes.count
+            sideBytes += original.value?.count ?? 0
             let origin = DeadLetter.Origin.topic(input.name, partition: partition)
             deadLetters.append(
                 PendingDeadLetter(

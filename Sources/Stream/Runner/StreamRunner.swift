@@ -229,6 +229,7 @@ extension StreamRunner {
         var taken = try checkpoint(of: plan)
         if options.fromBeginning {
             try plan.removeStorage(from: connection)
+            try ZoneChange.forget(view: plan.table, in: connection)
             try AlertStore(connection: connection).remove(plan)
             try AheadRecords.remove(plan.name, from: connection)
             let sent = marks.filter { CopyCheck.queries(of: $0.producer).contains(plan.name) }.map(\.sequence).max()

@@ -71,8 +71,7 @@ struct RecordFault: Error {
 
     init(oversized length: Int) {
         (reason, offset) = (.oversized, 0)
-        text =
-            "\(length) bytes, at most \(TripJSONReader.maximumLength) are read; the first \(Reject.keptOfOversized) are kept"
+        text = "\(length) bytes, at most \(TripJSONReader.maximumLength) are read"
     }
 
     init(_ fault: FieldFault, start: UnsafePointer<UInt8>) {

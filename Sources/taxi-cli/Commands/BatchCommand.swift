@@ -79,6 +79,7 @@ enum BatchCommand {
         let database = try openResults(arguments)
         let control = try ControlFile(folder: home.path, command: "batch")
         defer { withExtendedLifetime(control) {} }
+        try sayZoneChanges(database, arguments)
         let zone = try ZoneClock(identifier: GlobalOptions.zoneIdentifier(arguments))
         let progress = arguments.progressLine()
         defer { progress.clear() }

@@ -97,6 +97,7 @@ enum StreamCommand {
             topics: plans.map(\.topicSuffix) + ["deadLetter", "late", "alerts"]
                 + (arguments.texts("input").isEmpty ? ["ingestData"] : []))
         Interruption.install()
+        if !arguments.isOn("from-beginning") { try sayZoneChanges(session.database, arguments) }
         return try session.recording {
             guard let locks = try locks(arguments, plans, session) else {
                 return RunEnd(
