@@ -177,4 +177,15 @@ import Testing
         }
         #expect(try rows("sum-wraps.csv", [.fare]).0.rejects.map(\.reason) == [.outOfRange, .outOfRange])
     }
+
+    /// A row with a number in it is none without a further look; a name with digits in it is no number, nor is an empty one.
+    @Test(arguments: [
+        ("a,b,12,c", true), ("12", true), ("a;b;0", true), ("7,\"a,b\"", true), ("a,b", false), ("a1,2b,", false),
+        ("\"a,12,b\",c", false), ("\"12\",c", false), ("1.5,-2", false), ("", false), (",,", false),
+        ("1234567890123456,a", false),
+    ])
+    func plainNumbersTellRowsFromHeaders(_ row: String, _ expected: Bool) {
+        let bytes = Array(row.utf8)
+        #expect(bytes.withUnsafeBufferPointer(CSVHeader.hasPlainNumber) == expected)
+    }
 }

@@ -146,13 +146,20 @@ extension CSVHeader {
         }
     }
 
-    private static func commonestDelimiter(_ line: Slice<UnsafeBufferPointer<UInt8>>) -> UInt8 {
+    static func commonestDelimiter(_ line: Slice<UnsafeBufferPointer<UInt8>>) -> UInt8 {
         let candidates: [UInt8] = [0x2c, 0x3b, 0x09, 0x7c]  // , ; tab |
         var counts = [0, 0, 0, 0]
         var isQuoted = false
-        for byte in line {
+        for byte in UnsafeBufferPointer(rebasing: line) {
             if byte == 0x22 { isQuoted.toggle() }
-            if !isQuoted, let index = candidates.firstIndex(of: byte) { counts[index] += 1 }
+            guard !isQuoted else { continue }
+            switch byte {
+            case 0x2c: counts[0] += 1
+            case 0x3b: counts[1] += 1
+            case 0x09: counts[2] += 1
+            case 0x7c: counts[3] += 1
+            default: break
+            }
         }
         return candidates[counts.indices.max { counts[$0] < counts[$1] || counts[$0] == counts[$1] && $0 > $1 } ?? 0]
     }

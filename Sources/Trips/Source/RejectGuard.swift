@@ -116,9 +116,10 @@ public struct RejectGuard: Sendable {
 
     private func judge(_ window: Range<Int>, of count: Int) throws(Problem) {
         if isTolerant || blocks.isEmpty { return }
-        let met = window.compactMap { blocks[$0] }
-        let rejected = met.reduce(0) { $0 + $1.rejected }
+        var rejected = 0
+        for block in window { rejected += blocks[block]?.rejected ?? 0 }
         guard rejected * 2 > count else { return }
+        let met = window.compactMap { blocks[$0] }
         let reasons: [RejectReason: (count: Int, example: String)] = met.reduce(into: [:]) { sums, block in
             sums.merge(block.reasons) { ($0.count + $1.count, $0.example) }
         }
