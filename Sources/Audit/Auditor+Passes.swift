@@ -36,6 +36,7 @@ extension Auditor {
                 for recount in recounts { recount.narrow(to: bound) }
             }
         }
+        for recount in recounts { recount.deriveResults() }
         return slice
     }
 

@@ -229,6 +229,12 @@ extension Recount {
             carryValues(word, stride, rows)
         case .min: each { words[$0] = words[$0] == nullCell ? $1 : min(words[$0], $1) }
         case .max: each { words[$0] = max(words[$0], $1) }
+        case .stddev:
+            each { place, value in
+                words[place &+ 1] &+= 1
+                Self.add(Int128(value), to: words + place + 2)
+                Self.add(Int128(value) * Int128(value), to: words + place + 4)
+            }
         case .quantile:
             for slot in 0..<windowsATrip {
                 let entries = entries + slot * capacity
@@ -239,6 +245,22 @@ extension Recount {
                     let found = buckets.entry(key, FareBucket.index(ofCents: value))
                     buckets.words[found] &+= 1
                 }
+            }
+        }
+    }
+
+    /// Adds to a sum whose words are `high · 2^62 + low`.
+    private static func add(_ value: Int128, to words: UnsafeMutablePointer<Int64>) {
+        let sum = ResultCells.whole(words) + value
+        (words[0], words[1]) = (Int64(clamping: sum >> 62), Int64(truncatingIfNeeded: sum & (1 << 62 - 1)))
+    }
+
+    /// Works out the results that states keep, once all trips are added.
+    func deriveResults() {
+        for (step, aggregate) in zip(steps, plan.aggregates) where step.function == .stddev {
+            for entry in 0..<table.count {
+                let words = table.words + entry * table.stride + step.word
+                words[0] = ResultCells.deviation(aggregate, words) ?? nullCell
             }
         }
     }

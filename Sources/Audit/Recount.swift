@@ -81,10 +81,10 @@ final class Recount {
         var initial: [Int64] = []
         var histograms = 0
         steps = plan.aggregates.map { aggregate in
-            let isExtreme = aggregate.function == .min || aggregate.function == .max
             var step = Step(function: aggregate.function, field: aggregate.field, word: initial.count)
             if aggregate.hasHistogram { (step.word, histograms) = (histograms, histograms + 1) }
-            initial += Array(repeating: isExtreme ? nullCell : 0, count: aggregate.words)
+            let isNullAtFirst = [.min, .max, .stddev].contains(aggregate.function)
+            initial += (0..<aggregate.words).map { $0 == 0 && isNullAtFirst ? nullCell : 0 }
             return step
         }
         table = FlatTable(initial: initial)

@@ -38,7 +38,7 @@ enum ResultCells {
     ) -> Int64? {
         switch aggregate.function {
         case .count, .countField: return words[0]
-        case .min, .max: return words[0] == nullCell ? nil : words[0]
+        case .min, .max, .stddev: return words[0] == nullCell ? nil : words[0]
         case .sum: return words[1] == 0 ? nil : words[0]
         case .avg:
             guard words[1] != 0 else { return nil }
@@ -55,6 +55,58 @@ enum ResultCells {
         let doubled = 2 * dividend.magnitude / divisor.magnitude
         let rounded = Int128((doubled + 1) / 2)
         return Int64(clamping: (dividend < 0) == (divisor < 0) ? rounded : -rounded)
+    }
+
+    /// A sum of two words, `high · 2^62 + low`.
+    static func whole(_ words: UnsafePointer<Int64>) -> Int128 { Int128(words[0]) << 62 + Int128(words[1]) }
+
+    /// The standard deviation of a sample from the words of its state, a half up; nil for fewer than 2 values.
+    ///
+    /// Its square is (n Σx² − (Σx)²) / (n (n − 1)). So it is the greatest r with (2r − 1)² n (n − 1) ≤ 4 (n Σx² − (Σx)²), found by halving:
+    /// without a root, and in 256 bits.
+    static func deviation(_ aggregate: AggregatePlan, _ words: UnsafePointer<Int64>) -> Int64? {
+        // What is stored may be anything.
+        guard words[1] > 1, words[1] < 1 << 50, words[4] >= 0 else { return nil }
+        let n = UInt128(words[1])
+        let places = aggregate.decimals - aggregate.unit.decimals
+        let scale = UInt128(power(2 * abs(places)))
+        guard
+            let spread = Wide(n, whole(words + 4).magnitude)
+                - Wide(whole(words + 2).magnitude, whole(words + 2).magnitude)
+        else { return nil }
+        let right = spread.times(4 * (places > 0 ? scale : 1))
+        let left = n * (n - 1) * (places < 0 ? scale : 1)
+        var (least, above) = (UInt128(0), UInt128(1) << 63)
+        while above - least > 1 {
+            let middle = (least + above) / 2
+            let odd = 2 * middle - 1
+            if right < Wide(odd * odd, left) { above = middle } else { least = middle }
+        }
+        return Int64(least)
+    }
+
+    /// A product of up to 256 bits.
+    private struct Wide: Comparable {
+        var high: UInt128
+        var low: UInt128
+
+        init(_ a: UInt128, _ b: UInt128) { (high, low) = a.multipliedFullWidth(by: b) }
+
+        func times(_ factor: UInt128) -> Wide {
+            var product = Wide(low, factor)
+            product.high &+= high &* factor
+            return product
+        }
+
+        static func - (a: Wide, b: Wide) -> Wide? {
+            guard a >= b else { return nil }
+            var rest = a
+            rest.low = a.low &- b.low
+            rest.high = a.high - b.high - (a.low < b.low ? 1 : 0)
+            return rest
+        }
+
+        static func < (a: Wide, b: Wide) -> Bool { (a.high, a.low) < (b.high, b.low) }
     }
 
     private static func quantile(_ aggregate: AggregatePlan, _ share: Double, _ buckets: [StoredState.Bucket]) -> Int64?

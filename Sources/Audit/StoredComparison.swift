@@ -205,6 +205,23 @@ extension StoredComparison {
             words[word] = state.words[word]
             if !recount.carries.isEmpty { recount.carries[entry * table.stride + word] = nil }
         }
+        compareDerived(window, group, words)
+    }
+
+    /// Results that a state keeps have to be those of its words, whatever trips these are of.
+    private func compareDerived(_ window: EventTime, _ group: Int64, _ words: UnsafeMutablePointer<Int64>) {
+        var word = 0
+        for aggregate in plan.aggregates {
+            if aggregate.function == .stddev {
+                let result = ResultCells.deviation(aggregate, words + word)
+                let stored = ResultCells.result(aggregate, words: words + word, histogram: [])
+                if result != stored {
+                    words[word] = result ?? nullCell
+                    differ(window, group, aggregate, stored, result, "")
+                }
+            }
+            word += aggregate.words
+        }
     }
 
     private func compareCells(_ window: EventTime, _ group: Int64, _ entry: Int, _ state: StoredState) {

@@ -76,11 +76,11 @@ import Trips
             where: company is not null and fare > 2.00
             group: [company, pickup_community_area]
             window: {sliding: 10m, every: 2m}
-            aggregates: {trips: count(), dearest: max(fare), least: min(tips), miles: avg(trip_miles), p90: quantile(fare, 0.9)}
+            aggregates: {trips: count(), dearest: max(fare), least: min(tips), miles: avg(trip_miles), p90: quantile(fare, 0.9), uneven: stddev(trip_miles)}
             emit: append
           - name: days
             window: {tumbling: day}
-            aggregates: {trips: count(), p10: quantile(fare, 0.1), known: count(tips)}
+            aggregates: {trips: count(), p10: quantile(fare, 0.1), known: count(tips), spread: stddev(fare)}
             emit: update
         alerts:
           - {name: busy, on: sumFareWindow, if: total_fare > 20, for: 1 windows, cooldown: 20s, run: look}

@@ -14,8 +14,8 @@ import Trips
             emit: update
         """
 
-    private func recount(fares: [Int64], miles: [PackedDecimal] = []) throws -> Recount {
-        let plan = try #require(try QueryCatalog.parse(Self.plan, file: "test.yaml").first)
+    private func recount(fares: [Int64], miles: [PackedDecimal] = [], plan: QueryPlan? = nil) throws -> Recount {
+        let plan = try plan ?? #require(try QueryCatalog.parse(Self.plan, file: "test.yaml").first)
         let batch = TripBatch(capacity: 16)
         batch.count = max(fares.count, miles.count)
         for (row, fare) in fares.enumerated() { batch.column(.fare)[row] = fare }
@@ -43,6 +43,23 @@ import Trips
         let recount = try recount(fares: [.max, .max, -.max, -.max, 7])
         #expect(recount.whole(0) == nil)
         #expect(recount.table.words[0] == 7)
+    }
+
+    /// Squares of large values leave 64 bits at once.
+    @Test func squaresAreKnownWhole() throws {
+        let (large, other) = (Int64(99_999_999_999), Int64(99_999_999_000))
+        let plan = try #require(
+            try QueryCatalog.parse(
+                "queries:\n  - {name: sums, window: {tumbling: 1h}, aggregates: {d: stddev(fare)}}", file: "test.yaml"
+            ).first)
+        let recount = try recount(fares: [large, other, -large], plan: plan)
+        recount.deriveResults()
+        #expect(ResultCells.whole(recount.table.words + 2) == Int128(other))
+        #expect(
+            ResultCells.whole(recount.table.words + 4)
+                == 2 * Int128(large) * Int128(large) + Int128(other) * Int128(other))
+        // √(((10^11 − 1 − m)² + (10^11 − 1000 − m)² + (10^11 − 1 + m)²) / 2) with the mean m = 33,333,333,000, in 40 digits.
+        #expect(recount.table.words[0] == 115_470_053_548)
     }
 
     /// 18 trillion miles are 2^64 millionths and half a mile: what wrapped is 0.448384.

@@ -172,6 +172,8 @@ import Trips
                   longest: max(trip_miles)
                   slowest: max(trip_seconds)
                   p50: quantile(fare, 0.5)
+                  spread: stddev(fare)
+                  uneven: stddev(trip_miles)
                 emit: update
             """)
         let connection = try database([plan])
@@ -179,7 +181,7 @@ import Trips
             """
             INSERT INTO keys_own VALUES (7, 'O''Hare', 8, 19826, 23, 173);
             INSERT INTO stored_own VALUES (1705950000000, 0,
-              '{"7": [3, 2, 1050, 3, 3500000, 2, 11, 8, 11000000, 8, 83790000, 2, null, 1250000, 900, {"100": 1, "173": 2}]}');
+              '{"7": [3, 2, 1050, 3, 3500000, 2, 11, 8, 11000000, 8, 83790000, 2, null, 1250000, 900, {"100": 1, "173": 2}, 125, 3, 0, 1050, 0, 370000, null, 1, 0, 1250000, 0, 1562500000000]}');
             """)
         let estimate = FareBucket.middle(of: 173).rounded() / 100
         #expect(
@@ -189,7 +191,7 @@ import Trips
                     173,
                     .real(FareBucket.dollars(of: 173).from), .real(FareBucket.dollars(of: 173).to), 3, 2,
                     .real(10.5), .real(3.5), .real(1.38), .real(1.38), .real(41.895), .null, .real(1.25), 900,
-                    .real(estimate),
+                    .real(estimate), .real(1.25), .null,
                 ]
             ])
     }
@@ -207,6 +209,8 @@ import Trips
                   e: avg(dropoff_centroid_longitude)
                   f: min(tips)
                   g: max(trip_miles)
+                  k: stddev(fare)
+                  l: stddev(dropoff_centroid_longitude)
                   h: quantile(fare, 0.9)
                   i: quantile(trip_seconds, 0.0)
                   j: quantile(trip_miles, 1)
@@ -218,6 +222,7 @@ import Trips
                 let sum = Int64.random(in: -5_000_000...5_000_000, using: &random)
                 switch aggregate.words {
                 case 2: words += [sum, Int64.random(in: 0...12, using: &random)]
+                case 6: words += [sum % 7 == 0 ? nullCell : abs(sum), 5, 0, 1, 0, 2]
                 default: words.append(sum % 7 == 0 ? nullCell : sum)
                 }
             }

@@ -15,7 +15,7 @@ import Trips
               - name: own
                 window: \(window)
                 group: [\(group)]
-                aggregates: {trips: count(), least: min(tips), p50: quantile(fare, 0.5), p90: quantile(trip_total, 0.9), miles: avg(trip_miles)}
+                aggregates: {trips: count(), least: min(tips), p50: quantile(fare, 0.5), p90: quantile(trip_total, 0.9), miles: avg(trip_miles), spread: stddev(fare), uneven: stddev(trip_miles)}
                 emit: update
             """
         return try QueryCatalog.parse(text, file: "own.yaml")[0]
@@ -133,6 +133,7 @@ import Trips
         state.add(batch, from: 0, watermarks: nil, lateRows: &lateRows)
         let watermark = trips[..<(read + skipped)].map(\.time).max()! - 10_000
         for window in state.windows.open.values where window.pointee.end <= watermark { state.windows.close(window) }
+        for window in state.windows.open.values { state.derive(window, onlyChanged: false) }
         let loaded = try StateLoader(connection: bench.database().connection).load(plan, zone: zone)
         #expect(text(loaded) == text(state))
         #expect(loaded.windows.open.values.allSatisfy { !$0.pointee.isChanged })

@@ -189,6 +189,23 @@ enum Slow {
             return .number((dividend < 0 ? -Double(magnitude) : Double(magnitude)) / 100)
         }
     }
+    /// In two passes, half up to two decimals: the roots of Σ (n x − Σx)² / (n² (n − 1)), as whole numbers.
+    static func deviation(
+        _ value: @escaping @Sendable (SimpleTrip) -> Int64?, unit: Int64 = 100
+    ) -> @Sendable ([SimpleTrip]) -> SlowValue {
+        { trips in
+            let values = known(trips, value).map { Int128($0) }
+            guard values.count > 1 else { return .null }
+            let (n, sum) = (Int128(values.count), values.reduce(0, +))
+            let squares = values.reduce(0) { $0 + (n * $1 - sum) * (n * $1 - sum) }
+            let divisor = n * n * (n - 1) * Int128(unit) * Int128(unit)
+            var hundredths = Int128((Double(squares) / Double(divisor)).squareRoot() * 100)
+            func isReached(_ value: Int128) -> Bool { (2 * value - 1) * (2 * value - 1) * divisor <= 40_000 * squares }
+            while isReached(hundredths + 1) { hundredths += 1 }
+            while hundredths > 0, !isReached(hundredths) { hundredths -= 1 }
+            return .number(Double(hundredths) / 100)
+        }
+    }
     static func quantile(
         _ share: Double, _ value: @escaping @Sendable (SimpleTrip) -> Int64?
     ) -> @Sendable ([SimpleTrip]) -> SlowValue {
@@ -253,7 +270,7 @@ extension SlowQuery {
             columns: [
                 ("trips", Slow.count), ("fares", Slow.sum(\.fare)), ("dearest", Slow.greatest(\.fare)),
                 ("cheapest", Slow.least(\.tips)), ("miles", Slow.mean(\.miles, unit: 1_000_000)),
-                ("p90", Slow.quantile(0.9, \.fare)),
+                ("p90", Slow.quantile(0.9, \.fare)), ("uneven", Slow.deviation(\.miles, unit: 1_000_000)),
             ]),
         SlowQuery(
             view: "daily", windows: { [ChicagoTime.dayWindow($0)] },
@@ -271,14 +288,21 @@ extension SlowQuery {
             columns: [
                 ("trips", Slow.count), ("least", Slow.least(\.total)), ("most", Slow.greatest(\.total)),
                 ("total", Slow.sum(\.total)), ("p50", Slow.quantile(0.5, \.fare)),
+                ("spread", Slow.deviation(\.fare)),
             ]),
         SlowQuery(
             view: "weekly", groupNames: ["hour_of_week"], group: { [.number(ChicagoTime.hourOfWeek($0.time))] },
-            columns: [("tips", Slow.mean(\.tips)), ("most", Slow.greatest(\.tips))]),
+            columns: [
+                ("tips", Slow.mean(\.tips)), ("most", Slow.greatest(\.tips)),
+                ("uneven", Slow.deviation(\.seconds, unit: 1)),
+            ]),
         SlowQuery(
             view: "quarters", windows: Slow.windows(900_000),
             passes: { $0.area.map { [8, 32, 28, 33, 76].contains($0) } != true },
-            columns: [("p99", Slow.quantile(0.99, \.fare)), ("miles", Slow.sum(\.miles, unit: 1_000_000))]),
+            columns: [
+                ("p99", Slow.quantile(0.99, \.fare)), ("miles", Slow.sum(\.miles, unit: 1_000_000)),
+                ("spread", Slow.deviation(\.tips)),
+            ]),
     ]
 
     static let declared = """
@@ -294,6 +318,7 @@ extension SlowQuery {
               cheapest: min(tips)
               miles: avg(trip_miles)
               p90: quantile(fare, 0.9)
+              uneven: stddev(trip_miles)
             emit: append
           - name: daily
             group: [company, hour, pickup_community_area]
@@ -308,16 +333,17 @@ extension SlowQuery {
               most: max(trip_total)
               total: sum(trip_total)
               p50: quantile(fare, 0.5)
+              spread: stddev(fare)
             emit: complete
           - name: weekly
             group: [hour_of_week]
             window: none
-            aggregates: {tips: avg(tips), most: max(tips)}
+            aggregates: {tips: avg(tips), most: max(tips), uneven: stddev(trip_seconds)}
             emit: update
           - name: quarters
             where: not pickup_community_area in (8, 32, 28, 33, 76) or pickup_community_area is null
             window: {tumbling: 15m}
-            aggregates: {p99: quantile(fare, 0.99), miles: sum(trip_miles)}
+            aggregates: {p99: quantile(fare, 0.99), miles: sum(trip_miles), spread: stddev(tips)}
             emit: update
         """
 }

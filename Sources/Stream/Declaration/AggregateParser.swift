@@ -2,9 +2,9 @@ import Problems
 import Trips
 import YAML
 
-/// Reads one aggregate: `count()`, `count(*)`, `count(column)`, `sum|avg|min|max(column)`, `quantile(column, share)`.
+/// Reads one aggregate: `count()`, `count(*)`, `count(column)`, `sum|avg|min|max|stddev(column)`, `quantile(column, share)`.
 struct AggregateParser {
-    private static let functions = ["count", "sum", "avg", "min", "max", "quantile"]
+    private static let functions = ["count", "sum", "avg", "min", "max", "stddev", "quantile"]
 
     /// - Throws: `Problem` with the place inside the text.
     static func parse(_ node: YAMLNode, name: String) throws(Problem) -> AggregatePlan {
@@ -43,6 +43,7 @@ struct AggregateParser {
             case "avg": .avg
             case "min": .min
             case "max": .max
+            case "stddev": .stddev
             default: .quantile(share)
             }
         return AggregatePlan(name: name, function: kind, field: field)

@@ -7,11 +7,40 @@ extension AggregatePlan {
     public func result(words: UnsafePointer<Int64>) -> Int64? {
         switch function {
         case .count, .countField: return words[0]
-        case .min, .max: return words[0] == nullCell ? nil : words[0]
+        case .min, .max, .stddev: return words[0] == nullCell ? nil : words[0]
         case .sum: return words[1] > 0 ? words[0] : nil
         case .avg: return words[1] > 0 ? mean(sum: words[0], count: words[1]) : nil
         case .quantile: return nil
         }
+    }
+
+    /// Whether a result is one of the state's words, since SQL cannot work it out of the others.
+    var hasDerivedResult: Bool { function == .stddev }
+
+    /// Works out the result that is kept among the words of a state.
+    func derive(_ words: UnsafeMutablePointer<Int64>) { words[0] = derived(words) ?? nullCell }
+
+    private func derived(_ words: UnsafePointer<Int64>) -> Int64? {
+        guard function == .stddev else { return nil }
+        return SampleDeviation.rounded(
+            count: words[1], sum: SplitSum(high: words[2], low: words[3]),
+            squares: SplitSum(high: words[4], low: words[5]), places: decimals - unit.decimals)
+    }
+
+    /// What contradicts itself in a state as it was stored; nil where nothing does.
+    func contradiction(_ words: UnsafePointer<Int64>) -> String? {
+        guard function == .stddev else { return nil }
+        let (sum, squares) = (
+            SplitSum(high: words[2], low: words[3]).whole, SplitSum(high: words[4], low: words[5]).whole
+        )
+        let arePossible =
+            switch words[1] {
+            case 0: sum == 0 && squares == 0
+            case 1: sum.magnitude < 1 << 62 && squares == sum * sum
+            default: derived(words) != nil
+            }
+        guard arePossible else { return "sums that some values have" }
+        return derived(words) ?? nullCell == words[0] ? nil : "the standard deviation of its sums"
     }
 
     /// The quantile of a histogram, rounded as `decimals` says; nil where the histogram is empty.

@@ -11,6 +11,8 @@ public enum AggregateFunction: Sendable, Hashable {
     case avg
     case min
     case max
+    /// The standard deviation of the values as a sample, n − 1 in the divisor; rounded as `avg`. Null for fewer than 2 values.
+    case stddev
     /// The least value whose share of values up to it is at least this (0…1), within 0.5 %: read from log buckets.
     case quantile(Double)
 }
@@ -36,6 +38,8 @@ public enum ValueUnit: Sendable, Hashable {
 ///     count            n                    added
 ///     sum, avg         sum, n               added; n counts the values that are not null
 ///     min, max         value                `nullCell` for none; stored as NULL
+///     stddev           result, n, sum,      n and the sums are added, each sum in two words (`SplitSum`); the result is worked out of
+///                      sum of squares       them for each epoch that stores them, since SQL takes no roots; `nullCell` for none
 ///     quantile         histogram            counts by `FareBucket` of the integer (cents, millionths, whole); no words
 public struct AggregatePlan: Sendable, Hashable {
     public var name: String
@@ -52,6 +56,7 @@ public struct AggregatePlan: Sendable, Hashable {
         switch function {
         case .count, .countField, .min, .max: 1
         case .sum, .avg: 2
+        case .stddev: 6
         case .quantile: 0
         }
     }
@@ -65,6 +70,8 @@ public struct AggregatePlan: Sendable, Hashable {
         public var kind: Kind
         /// Whether it counts something, and so cannot be negative.
         public var isCount = false
+        /// Whether it is the lower word of a `SplitSum`.
+        public var isLow = false
     }
 
     /// The state's columns, in order.
@@ -74,6 +81,14 @@ public struct AggregatePlan: Sendable, Hashable {
         case .sum, .avg:
             [Column(name: "\(name)_sum", kind: .word), Column(name: "\(name)_n", kind: .word, isCount: true)]
         case .min, .max: [Column(name: name, kind: .nullableWord)]
+        case .stddev:
+            [Column(name: name, kind: .nullableWord), Column(name: "\(name)_n", kind: .word, isCount: true)]
+                + ["sum", "squares"].flatMap { sum in
+                    [
+                        Column(name: "\(name)_\(sum)_high", kind: .word),
+                        Column(name: "\(name)_\(sum)_low", kind: .word, isLow: true),
+                    ]
+                }
         case .quantile: [Column(name: name, kind: .histogram)]
         }
     }
@@ -92,7 +107,7 @@ public struct AggregatePlan: Sendable, Hashable {
     public var decimals: Int {
         switch function {
         case .count, .countField, .sum, .min, .max: unit.decimals
-        case .avg: field?.isCoordinate == true ? 6 : 2
+        case .avg, .stddev: field?.isCoordinate == true ? 6 : 2
         // As many as keep its promise: miles are fractions of a mile too.
         case .quantile: max(2, unit.decimals)
         }
@@ -107,6 +122,7 @@ public struct AggregatePlan: Sendable, Hashable {
         case .avg: "avg(\(column))"
         case .min: "min(\(column))"
         case .max: "max(\(column))"
+        case .stddev: "stddev(\(column))"
         case .quantile(let share): "quantile(\(column), \(share))"
         }
     }

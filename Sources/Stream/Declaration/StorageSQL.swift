@@ -28,6 +28,7 @@ enum StorageSQL {
         switch aggregate.function {
         case .count, .countField: return states[0]
         case .min, .max: return scaled(states[0], unit)
+        case .stddev: return scaled(states[0], aggregate.decimals)
         case .sum: return "CASE WHEN \(states[1]) > 0 THEN \(scaled(states[0], unit)) END"
         case .avg:
             let mean = mean(sum: states[0], count: states[1], shift: aggregate.decimals - unit)

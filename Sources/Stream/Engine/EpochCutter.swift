@@ -46,7 +46,7 @@ final class EpochCutter {
 
     /// Closes the windows that end at or before `watermark`; marks the others as unchanged.
     ///
-    /// - Throws: `Problem(.badData)` where a sum left 64 bits.
+    /// - Throws: `Problem(.badData)` where a sum left its words.
     func cut(watermark: Int64) throws(Problem) -> QueryOutput {
         try state.requireNoOverflow()
         var builder = MessageBuilder(plan: plan, zone: zone, expectedMessages: lastSize.messages)
@@ -62,6 +62,7 @@ final class EpochCutter {
         output.rows.reserve(touched.count, isWindowed: isWindowed)
         var lastDay = Int64.min
         for (_, window) in touched {
+            state.derive(window, onlyChanged: !isWindowed)
             sortEntries(of: window, ranks, into: &order)
             let histograms = WindowHistograms(window)
             guard isWindowed else {

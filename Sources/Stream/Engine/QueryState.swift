@@ -33,12 +33,14 @@ final class QueryState {
     var counts = QueryCounts()
     /// Windows that end at or before it are closed, whatever the watermark: the end of a bounded run closed them.
     var closedUntil = EventTime.min
-    /// A sum that left 64 bits, and the window that it is of; nothing of the state counts then.
+    /// A sum that left its words, and the window that it is of; nothing of the state counts then.
     private(set) var overflow: (word: Int, window: EventTime)?
     /// How far the conditions of its alerts are, by alert and group, where the state was loaded; from then on the cutter knows.
     var alertProgress: [String: [Int64: AlertProgress]] = [:]
 
     private let updates: [Update]
+    /// Aggregates whose results are kept among the words, with their first words.
+    private let derived: [(aggregate: AggregatePlan, word: Int)]
     private let initialWords: UnsafeMutablePointer<Int64>
     /// The words of a group that nothing was added to.
     var initialState: UnsafePointer<Int64> { UnsafePointer(initialWords) }
@@ -51,7 +53,7 @@ final class QueryState {
 
     /// One aggregate's step for each record.
     private struct Update {
-        enum Kind: UInt8 { case count, countField, sum, least, greatest, histogram }
+        enum Kind: UInt8 { case count, countField, sum, least, greatest, deviation, histogram }
         var kind: Kind
         /// Index of the aggregate's first word, or of its histogram.
         var word: Int
@@ -77,6 +79,7 @@ final class QueryState {
             case .sum, .avg: update.kind = .sum
             case .min: update.kind = .least
             case .max: update.kind = .greatest
+            case .stddev: update.kind = .deviation
             case .quantile:
                 update.kind = .histogram
                 update.word = histograms
@@ -90,9 +93,10 @@ final class QueryState {
         }
         initialWords = .allocate(capacity: max(1, plan.words))
         initialWords.initialize(repeating: 0, count: max(1, plan.words))
-        for update in updates where update.kind == .least || update.kind == .greatest {
+        for update in updates where [.least, .greatest, .deviation].contains(update.kind) {
             initialWords[update.word] = nullCell
         }
+        derived = zip(plan.aggregates, updates).filter(\.0.hasDerivedResult).map { ($0, $1.word) }
         decimalFields = decimals
         millionths = []
         selection = .allocate(capacity: 1)
@@ -297,6 +301,15 @@ extension QueryState {
             case .greatest:
                 let value = columns[index][row]
                 if value != nullCell, value > words[word] { words[word] = value }
+            case .deviation:
+                let value = columns[index][row]
+                if value != nullCell {
+                    words[word &+ 1] &+= 1
+                    let isOver = SplitSum.add(value, to: words + (word &+ 2))
+                    if SplitSum.addSquare(of: value, to: words + (word &+ 4)) || isOver {
+                        noteOverflow(of: word, window.pointee.start)
+                    }
+                }
             case .histogram:
                 let value = columns[index][row]
                 if value != nullCell {
@@ -372,16 +385,35 @@ extension QueryState {
             case .least:
                 if value != nullCell, old == nullCell || value < old { target[update.word] = value }
             case .greatest: target[update.word] = max(old, value)
+            case .deviation:
+                add(source[update.word + 1], to: target, update.word + 1, window)
+                for word in [update.word + 2, update.word + 4]
+                where SplitSum.add(source[word], source[word + 1], to: target + word) {
+                    noteOverflow(of: word, window.pointee.start)
+                }
             case .histogram: break
             }
         }
     }
 }
 
-// MARK: - Sums that leave 64 bits
+// MARK: - Results among the words
 
 extension QueryState {
-    /// - Throws: `Problem(.badData)` that names query, aggregate and window where a sum left 64 bits.
+    /// Works out the results of a window that are kept among its words: of all groups, or of those that changed since the last epoch.
+    func derive(_ window: WindowPointer, onlyChanged: Bool) {
+        guard !derived.isEmpty else { return }
+        for entry in 0..<window.pointee.count where !onlyChanged || window.pointee.groupChanged[entry] {
+            let words = window.pointee.words + entry * windows.stride
+            for (aggregate, word) in derived { aggregate.derive(words + word) }
+        }
+    }
+}
+
+// MARK: - Sums that leave their words
+
+extension QueryState {
+    /// - Throws: `Problem(.badData)` that names query, aggregate and window where a sum left its words.
     func requireNoOverflow() throws(Problem) {
         guard let overflow else { return }
         var word = 0
@@ -390,10 +422,11 @@ extension QueryState {
             return word + aggregate.words > overflow.word
         }
         let name = aggregate?.name ?? ""
+        let bits = aggregate?.function == .stddev ? 128 : 64
         let column = aggregate?.field?.name
         let window = plan.window.isWindowed ? ", in the window from \(zone.iso(ms: overflow.window))" : ""
         throw Problem(
-            .badData, "query \"\(plan.name)\": the sums of \"\(name)\" leave 64 bits\(window)",
+            .badData, "query \"\(plan.name)\": the sums of \"\(name)\" leave \(bits) bits\(window)",
             hint: (column.map { "Look for values of \($0) that no trip has, and leave them out with \"where\". " } ?? "")
                 + "Nothing of this epoch is stored; stream --from-beginning computes the query anew.")
     }

@@ -153,13 +153,18 @@ extension QueryState {
                 words[word] = nullCell
                 word += 1
             case (.word, .integer(let number)), (.nullableWord, .integer(let number)):
-                guard number != nullCell, !column.isCount || ClosedRange.counts.contains(number) else {
-                    throw damage(index, column.isCount ? "a count" : "a sum")
-                }
+                guard number != nullCell, !column.isCount || ClosedRange.counts.contains(number),
+                    !column.isLow || SplitSum.lows.contains(number)
+                else { throw damage(index, column.isCount ? "a count" : "a sum") }
                 words[word] = number
                 word += 1
             default: throw damage(index, column.kind == .histogram ? "a histogram" : "an integer")
             }
+        }
+        var next = (column: 0, word: 0)
+        for aggregate in plan.aggregates {
+            if let wanted = aggregate.contradiction(words + next.word) { throw damage(next.column, wanted) }
+            next = (next.column + aggregate.columns.count, next.word + aggregate.words)
         }
     }
 
