@@ -7,12 +7,15 @@ struct StoredState {
     var words: [Int64] = []
     /// Of each histogram its buckets, in the order in which they are stored.
     var histograms: [[Bucket]] = []
+    /// Of each `distinct` the text that it is stored as.
+    var sketches: [[UInt8]] = []
 
     typealias Bucket = (bucket: Int64, count: Int64)
 
     mutating func clear() {
         words.removeAll(keepingCapacity: true)
         histograms.removeAll(keepingCapacity: true)
+        sketches.removeAll(keepingCapacity: true)
     }
 }
 
@@ -62,10 +65,10 @@ struct PackedReader {
         try expect("[")
         for (index, kind) in kinds.enumerated() {
             if index > 0 { try expect(",") }
-            if kind == .histogram {
-                state.histograms.append(try histogram())
-            } else {
-                state.words.append(try word())
+            switch kind {
+            case .histogram: state.histograms.append(try histogram())
+            case .sketch: state.sketches.append(try text())
+            case .word, .nullableWord: state.words.append(try word())
             }
         }
         try expect("]")
@@ -81,6 +84,19 @@ struct PackedReader {
         } while take(",")
         try expect("}")
         return buckets
+    }
+
+    /// Text that needs no escapes.
+    private mutating func text() throws(Malformed) -> [UInt8] {
+        try expect("\"")
+        let start = offset
+        while offset < bytes.count, bytes[offset] != UInt8(ascii: "\"") {
+            if bytes[offset] == UInt8(ascii: "\\") { throw Malformed(offset: offset) }
+            offset += 1
+        }
+        let text = Array(bytes[start..<offset])
+        try expect("\"")
+        return text
     }
 
     private mutating func key() throws(Malformed) -> Int64 {

@@ -1,4 +1,5 @@
 import Batch
+import Database
 import SQLite
 import Stream
 import Trips
@@ -34,6 +35,7 @@ final class RecomputedDatabase {
     init(for results: Connection, plans: [QueryPlan], zone: ZoneClock) throws {
         // A file of SQLite's own, gone with the connection; it is written only where memory does not do.
         connection = try Connection(path: "", durability: .normal)
+        try connection.addResultFunctions()
         self.plans = plans.reduce(into: [:]) { names, plan in
             for name in [plan.table, plan.storageTable, plan.keysTable].compactMap({ $0 }) { names[name] = plan }
         }
@@ -99,6 +101,7 @@ final class RecomputedDatabase {
     private func examined(_ declared: Declared, _ zone: ZoneClock) throws -> Declared {
         var declared = declared
         let empty = try Connection(path: ":memory:")
+        try empty.addResultFunctions()
         _ = try Self.installLookups(zone, in: empty)
         let missing = "no such table: "
         while true {

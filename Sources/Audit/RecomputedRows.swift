@@ -47,11 +47,16 @@ struct RecomputedRows {
     func state(of entry: Int) -> [SQLValue] {
         let table = audit.recount.table
         let words = table.words + entry * table.stride
-        var (word, histogram) = (0, 0)
+        var (word, histogram, sketch) = (0, 0, 0)
         return kinds.map { kind in
-            if kind == .histogram {
+            switch kind {
+            case .histogram:
                 histogram += 1
                 return .text(text(of: histograms.of(entry, histogram - 1)))
+            case .sketch:
+                sketch += 1
+                return .text(audit.recount.tallies[Recount.key(entry, sketch - 1)]?.text ?? "")
+            case .word, .nullableWord: break
             }
             word += 1
             return words[word - 1] == nullCell ? .null : .integer(words[word - 1])
@@ -60,10 +65,10 @@ struct RecomputedRows {
 
     /// The value of a group in a window's JSON object.
     func packed(_ entry: Int) -> String {
-        let values = state(of: entry).map { value in
+        let values = zip(kinds, state(of: entry)).map { kind, value in
             switch value {
             case .integer(let number): "\(number)"
-            case .text(let json): json
+            case .text(let text): kind == .sketch ? "\"\(text)\"" : text
             default: "null"
             }
         }

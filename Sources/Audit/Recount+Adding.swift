@@ -235,6 +235,15 @@ extension Recount {
                 Self.add(Int128(value), to: words + place + 2)
                 Self.add(Int128(value) * Int128(value), to: words + place + 4)
             }
+        case .distinct:
+            guard let field = step.field else { return }
+            for slot in 0..<windowsATrip {
+                let entries = entries + slot * capacity
+                for row in rows where entries[row] >= 0 {
+                    guard let hash = Self.hash(field, batch, row) else { continue }
+                    tallyBytes += tallies[Self.key(Int(entries[row]), step.sketch), default: DistinctTally()].add(hash)
+                }
+            }
         case .quantile:
             for slot in 0..<windowsATrip {
                 let entries = entries + slot * capacity
@@ -249,6 +258,17 @@ extension Recount {
         }
     }
 
+    private static func hash(_ field: TripField, _ batch: TripBatch, _ row: Int) -> UInt64? {
+        let cell = batch.column(field)[row]
+        switch field.kind {
+        case .string:
+            let text = TextCell(cell: cell)
+            return text.isEmpty ? nil : DistinctHash.of(text: batch.bytes(text))
+        case .decimal: return cell == nullCell ? nil : DistinctHash.of(decimal: PackedDecimal(cell: cell))
+        case .integer, .money, .timestamp: return cell == nullCell ? nil : DistinctHash.of(integer: cell)
+        }
+    }
+
     /// Adds to a sum whose words are `high · 2^62 + low`.
     private static func add(_ value: Int128, to words: UnsafeMutablePointer<Int64>) {
         let sum = ResultCells.whole(words) + value
@@ -257,10 +277,14 @@ extension Recount {
 
     /// Works out the results that states keep, once all trips are added.
     func deriveResults() {
-        for (step, aggregate) in zip(steps, plan.aggregates) where step.function == .stddev {
+        for (step, aggregate) in zip(steps, plan.aggregates)
+        where step.function == .stddev || step.function == .distinct {
             for entry in 0..<table.count {
                 let words = table.words + entry * table.stride + step.word
-                words[0] = ResultCells.deviation(aggregate, words) ?? nullCell
+                words[0] =
+                    step.function == .stddev
+                    ? ResultCells.deviation(aggregate, words) ?? nullCell
+                    : tallies[Self.key(entry, step.sketch)]?.result ?? 0
             }
         }
     }

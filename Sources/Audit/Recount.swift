@@ -30,6 +30,9 @@ final class Recount {
     var table: FlatTable
     /// Counts by (entry and number of the histogram, bucket).
     var buckets = FlatTable(initial: [0])
+    /// The values of each `distinct`, by `key(entry, number of the distinct)`.
+    var tallies: [Int64: DistinctTally] = [:]
+    var tallyBytes = 0
     var numbers = GroupNumbers()
     /// What words of `table` lack to the whole sum, by their place and in units of 2^64: sums are kept in 128 bits, of which the
     /// upper ones are there where a sum has ever left 64.
@@ -70,7 +73,12 @@ final class Recount {
         var field: TripField?
         /// The first of its words, or the number of its histogram.
         var word: Int
+        /// The number of a `distinct`.
+        var sketch = 0
     }
+
+    /// Where the values of one `distinct` of an entry are.
+    static func key(_ entry: Int, _ sketch: Int) -> Int64 { Int64(entry) << 8 | Int64(sketch) }
 
     init(
         plan: QueryPlan, zone: ZoneClock, lateness: Lateness, ends: [Int64], closings: [[Int64]],
@@ -79,10 +87,11 @@ final class Recount {
         self.ahead = ahead
         (self.plan, self.zone, self.lateness, self.ends, self.closings) = (plan, zone, lateness, ends, closings)
         var initial: [Int64] = []
-        var histograms = 0
+        var (histograms, sketches) = (0, 0)
         steps = plan.aggregates.map { aggregate in
             var step = Step(function: aggregate.function, field: aggregate.field, word: initial.count)
             if aggregate.hasHistogram { (step.word, histograms) = (histograms, histograms + 1) }
+            if aggregate.hasSketch { (step.sketch, sketches) = (sketches, sketches + 1) }
             let isNullAtFirst = [.min, .max, .stddev].contains(aggregate.function)
             initial += (0..<aggregate.words).map { $0 == 0 && isNullAtFirst ? nullCell : 0 }
             return step
@@ -107,9 +116,9 @@ final class Recount {
         entries.deallocate()
     }
 
-    var bytes: Int { table.bytes + buckets.bytes + numbers.size }
+    var bytes: Int { table.bytes + buckets.bytes + tallyBytes + numbers.size }
     /// What goes away when windows are let go.
-    var divisibleBytes: Int { plan.window.isWindowed ? table.bytes + buckets.bytes : 0 }
+    var divisibleBytes: Int { plan.window.isWindowed ? table.bytes + buckets.bytes + tallyBytes : 0 }
 
     /// Begins another pass over the source, for the windows that start in `slice`.
     func begin(_ slice: Range<EventTime>) {
@@ -119,6 +128,7 @@ final class Recount {
         table.removeAll()
         buckets.removeAll()
         carries.removeAll()
+        (tallies, tallyBytes) = ([:], 0)
         for partition in consumed.indices { consumed[partition] = 0 }
     }
 
@@ -130,6 +140,12 @@ final class Recount {
         carries = carries.reduce(into: [:]) { carries, carry in
             let entry = places[carry.key / table.stride]
             if entry >= 0 { carries[Int(entry) * table.stride + carry.key % table.stride] = carry.value }
+        }
+        let oldTallies = tallies
+        (tallies, tallyBytes) = ([:], 0)
+        for (key, tally) in oldTallies where places[Int(key >> 8)] >= 0 {
+            tallies[Self.key(Int(places[Int(key >> 8)]), Int(key & 255))] = tally
+            tallyBytes += tally.bytes
         }
         let old = buckets
         buckets = FlatTable(initial: [0])

@@ -37,7 +37,7 @@ enum ResultCells {
         _ aggregate: AggregatePlan, words: UnsafePointer<Int64>, histogram: [StoredState.Bucket]
     ) -> Int64? {
         switch aggregate.function {
-        case .count, .countField: return words[0]
+        case .count, .countField, .distinct: return words[0]
         case .min, .max, .stddev: return words[0] == nullCell ? nil : words[0]
         case .sum: return words[1] == 0 ? nil : words[0]
         case .avg:

@@ -71,7 +71,16 @@ struct StoredComparison {
             state.clear()
             for (index, kind) in kinds.enumerated() {
                 let column = index + firstColumn
-                if kind == .histogram {
+                if kind == .sketch {
+                    guard row.isText(column) else {
+                        audit.view.differ(
+                            id,
+                            "row \(id): \(row.columnName(column)) is \(SQLText.of(row.value(column))), which is no text"
+                        )
+                        return
+                    }
+                    state.sketches.append(row.withBytes(column) { Array($0) })
+                } else if kind == .histogram {
                     do throws(PackedReader.Malformed) {
                         let buckets = try row.withBytes(column) { (bytes) throws(PackedReader.Malformed) in
                             try PackedReader.histogram(bytes)
@@ -182,7 +191,7 @@ extension StoredComparison {
         }
         var isSame = state.words.count == table.stride
         for word in 0..<table.stride where isSame { isSame = words[word] == state.words[word] }
-        if isSame, state.histograms.isEmpty { return }
+        if isSame, state.histograms.isEmpty, state.sketches.isEmpty { return }
         compareCells(window, group, entry, state)
     }
 
@@ -205,14 +214,25 @@ extension StoredComparison {
             words[word] = state.words[word]
             if !recount.carries.isEmpty { recount.carries[entry * table.stride + word] = nil }
         }
-        compareDerived(window, group, words)
+        compareDerived(window, group, entry, state)
     }
 
     /// Results that a state keeps have to be those of its words, whatever trips these are of.
-    private func compareDerived(_ window: EventTime, _ group: Int64, _ words: UnsafeMutablePointer<Int64>) {
-        var word = 0
+    private func compareDerived(_ window: EventTime, _ group: Int64, _ entry: Int, _ state: StoredState) {
+        let words = table.words + entry * table.stride
+        var (word, sketch) = (0, 0)
         for aggregate in plan.aggregates {
-            if aggregate.function == .stddev {
+            if aggregate.hasSketch {
+                let stored = DistinctTally(stored: state.sketches[sketch])
+                let mine = recount.tallies[Recount.key(entry, sketch)] ?? DistinctTally()
+                if stored?.isPart(of: mine) != true {
+                    differ(window, group, aggregate, nil, nil, "\(aggregate.name) has values that no trip has")
+                } else if let result = stored?.result, result != words[word] {
+                    differ(window, group, aggregate, words[word], result, "")
+                    words[word] = result
+                }
+                sketch += 1
+            } else if aggregate.function == .stddev {
                 let result = ResultCells.deviation(aggregate, words + word)
                 let stored = ResultCells.result(aggregate, words: words + word, histogram: [])
                 if result != stored {
@@ -227,7 +247,7 @@ extension StoredComparison {
     private func compareCells(_ window: EventTime, _ group: Int64, _ entry: Int, _ state: StoredState) {
         let words = table.words + entry * table.stride
         var word = 0
-        var histogram = 0
+        var (histogram, sketch) = (0, 0)
         for aggregate in plan.aggregates {
             if aggregate.hasHistogram {
                 let (mine, stored) = (histograms.of(entry, histogram), state.histograms[histogram])
@@ -253,6 +273,14 @@ extension StoredComparison {
                     window, group, aggregate, stored,
                     ResultCells.result(aggregate, words: words + word, histogram: []),
                     "\(names[place]) is \(state.words[word + place]), should be \(words[word + place])")
+            }
+            if aggregate.hasSketch {
+                let mine = recount.tallies[Recount.key(entry, sketch)] ?? DistinctTally()
+                if isSame, DistinctTally(stored: state.sketches[sketch]) != mine {
+                    differ(
+                        window, group, aggregate, nil, nil, "the sketch of \(aggregate.name) is not that of its values")
+                }
+                sketch += 1
             }
             word += width
         }

@@ -22,6 +22,7 @@ public final class ResultsDatabase: Sendable {
     public init(path: String, zone: String = defaultZone, durability: Connection.Durability = .full) throws {
         connection = try explaining("opening the results") {
             let connection = try Connection(path: path, durability: durability)
+            try connection.addResultFunctions()
             // A log of 16 MiB stays in the cache and is written over; more often would only cost more syncs.
             try connection.execute("PRAGMA wal_autocheckpoint=4096")
             try connection.execute("PRAGMA journal_size_limit=\(64 << 20)")
@@ -51,6 +52,7 @@ public final class ResultsDatabase: Sendable {
         guard access(path, F_OK) == 0 else { throw errno == ENOENT ? nothing : Problem(.read, path, errno) }
         let connection = try explaining("opening the results") {
             let connection = try Connection(path: path, access: .readOnly)
+            try connection.addResultFunctions()
             let found = try ResultsSchema.found(in: connection)
             if found == 0 { throw nothing }
             guard found == ResultsSchema.version else {

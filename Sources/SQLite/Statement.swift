@@ -160,5 +160,5 @@ public final class Statement {
     }
 
     /// SQLITE_TRANSIENT: SQLite makes its own copy before the call returns.
-    private static let transient = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
+    static let transient = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
 }

@@ -164,12 +164,12 @@ func allQueries() throws -> [QueryPlan] {
                 where: (fare >= 5.00 or tips is null) and not company in ('Flash Cab')
                 group: [company]
                 window: {sliding: 10m, every: 2m}
-                aggregates: {trips: count(), dearest: max(fare), least: min(tips), miles: avg(trip_miles), p90: quantile(fare, 0.9), uneven: stddev(trip_miles)}
+                aggregates: {trips: count(), dearest: max(fare), least: min(tips), miles: avg(trip_miles), p90: quantile(fare, 0.9), uneven: stddev(trip_miles), places: distinct(pickup_centroid_location)}
                 emit: append
               - name: hours
                 group: [hour_of_week, company]
                 window: none
-                aggregates: {fares: sum(fare), known: count(tips), p50: quantile(tips, 0.5), spread: stddev(fare)}
+                aggregates: {fares: sum(fare), known: count(tips), p50: quantile(tips, 0.5), spread: stddev(fare), areas: distinct(pickup_community_area), lengths: distinct(trip_miles)}
                 emit: complete
               - name: evenings
                 where: (hour between 15 and 16 or hour_of_week in (1, 2)) and day >= '2023-01-01' and trip_miles < 20.5 and company is not null and not (fare > 70.00)
@@ -179,7 +179,7 @@ func allQueries() throws -> [QueryPlan] {
                 emit: complete
               - name: days
                 window: {tumbling: day}
-                aggregates: {spread: stddev(tips), trips: count(), p10: quantile(fare, 0.1)}
+                aggregates: {companies: distinct(company), spread: stddev(tips), trips: count(), p10: quantile(fare, 0.1)}
                 emit: update
               - name: places
                 group: [pickup_community_area, company]

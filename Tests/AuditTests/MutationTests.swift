@@ -76,11 +76,11 @@ import Trips
             where: company is not null and fare > 2.00
             group: [company, pickup_community_area]
             window: {sliding: 10m, every: 2m}
-            aggregates: {trips: count(), dearest: max(fare), least: min(tips), miles: avg(trip_miles), p90: quantile(fare, 0.9), uneven: stddev(trip_miles)}
+            aggregates: {trips: count(), dearest: max(fare), least: min(tips), miles: avg(trip_miles), p90: quantile(fare, 0.9), uneven: stddev(trip_miles), places: distinct(pickup_centroid_location)}
             emit: append
           - name: days
             window: {tumbling: day}
-            aggregates: {trips: count(), p10: quantile(fare, 0.1), known: count(tips), spread: stddev(fare)}
+            aggregates: {trips: count(), p10: quantile(fare, 0.1), known: count(tips), spread: stddev(fare), companies: distinct(company)}
             emit: update
         alerts:
           - {name: busy, on: sumFareWindow, if: total_fare > 20, for: 1 windows, cooldown: 20s, run: look}
@@ -92,10 +92,11 @@ import Trips
             """
             -- name: companies
             -- by: month, year
-            -- columns: company, trips, dearest, fare, median
+            -- columns: company, trips, dearest, fare, median, companies
             SELECT company, sum(c.trips) AS trips, max(dearest) AS dearest,
               (SELECT sum(fare_total) FROM tripstotal WHERE day >= :from AND day < :until) AS fare,
-              (SELECT fare_p50 FROM fare_trend WHERE period_kind = :kind AND period = :period) AS median
+              (SELECT fare_p50 FROM fare_trend WHERE period_kind = :kind AND period = :period) AS median,
+              (SELECT distinct_count(companies_sketch) FROM stored_days) AS companies
             FROM cashbycompany AS c WHERE window_start >= :from AND window_start < :until GROUP BY company ORDER BY company
             """, file: "companies.sql")
         var declared = [own]

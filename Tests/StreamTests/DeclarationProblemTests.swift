@@ -71,6 +71,7 @@ import Testing
         Case(line: "aggregates: {n: sum()}", place: "3:25", says: "expected a column"),
         Case(line: "aggregates: {n: sum(fare) x}", place: "3:31", says: "expected the end"),
         Case(line: "aggregates: {n: stddev(company)}", place: "3:28", says: "stddev needs a number"),
+        Case(line: "aggregates: {n: distinct()}", place: "3:30", says: "expected a column"),
         Case(line: "aggregates: {n: quantile(fare, 1.5)}", place: "3:36", says: "share from 0 to 1"),
         Case(line: "aggregates: {n: quantile(fare)}", place: "3:34", says: "and the share", hint: "0.9"),
         Case(line: "aggregates: {n: quantile(pickup_centroid_latitude, 0.5)}", place: "3:30", says: "coordinate"),

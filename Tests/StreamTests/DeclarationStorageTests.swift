@@ -174,6 +174,7 @@ import Trips
                   p50: quantile(fare, 0.5)
                   spread: stddev(fare)
                   uneven: stddev(trip_miles)
+                  taxis: distinct(taxi_id)
                 emit: update
             """)
         let connection = try database([plan])
@@ -181,7 +182,7 @@ import Trips
             """
             INSERT INTO keys_own VALUES (7, 'O''Hare', 8, 19826, 23, 173);
             INSERT INTO stored_own VALUES (1705950000000, 0,
-              '{"7": [3, 2, 1050, 3, 3500000, 2, 11, 8, 11000000, 8, 83790000, 2, null, 1250000, 900, {"100": 1, "173": 2}, 125, 3, 0, 1050, 0, 370000, null, 1, 0, 1250000, 0, 1562500000000]}');
+              '{"7": [3, 2, 1050, 3, 3500000, 2, 11, 8, 11000000, 8, 83790000, 2, null, 1250000, 900, {"100": 1, "173": 2}, 125, 3, 0, 1050, 0, 370000, null, 1, 0, 1250000, 0, 1562500000000, 1, "-----------"]}');
             """)
         let estimate = FareBucket.middle(of: 173).rounded() / 100
         #expect(
@@ -191,7 +192,7 @@ import Trips
                     173,
                     .real(FareBucket.dollars(of: 173).from), .real(FareBucket.dollars(of: 173).to), 3, 2,
                     .real(10.5), .real(3.5), .real(1.38), .real(1.38), .real(41.895), .null, .real(1.25), 900,
-                    .real(estimate), .real(1.25), .null,
+                    .real(estimate), .real(1.25), .null, 1,
                 ]
             ])
     }

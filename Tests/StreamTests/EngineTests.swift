@@ -15,7 +15,7 @@ import Trips
               - name: own
                 window: \(window)
                 group: [\(group)]
-                aggregates: {trips: count(), least: min(tips), p50: quantile(fare, 0.5), p90: quantile(trip_total, 0.9), miles: avg(trip_miles), spread: stddev(fare), uneven: stddev(trip_miles)}
+                aggregates: {trips: count(), least: min(tips), p50: quantile(fare, 0.5), p90: quantile(trip_total, 0.9), miles: avg(trip_miles), spread: stddev(fare), uneven: stddev(trip_miles), taxis: distinct(taxi_id), lengths: distinct(trip_miles)}
                 emit: update
             """
         return try QueryCatalog.parse(text, file: "own.yaml")[0]
@@ -91,7 +91,10 @@ import Trips
                     ? "\(window.pointee.groups[entry])" : "\(state.keys.keys[Int(window.pointee.groups[entry])])"
                 let words = (0..<state.windows.stride).map { window.pointee.words[entry * state.windows.stride + $0] }
                 let buckets = (0..<2).map { histograms.buckets(entry, $0).map { "\($0.bucket):\($0.count)" } }
-                return "\(window.pointee.start) \(window.pointee.end) \(key) \(words) \(buckets)"
+                var sketches = OutputBuffer()
+                for sketch in 0..<2 { window.pointee.sketches[entry * 2 + sketch].append(to: &sketches) }
+                return
+                    "\(window.pointee.start) \(window.pointee.end) \(key) \(words) \(buckets) \(String(decoding: sketches.bytes, as: UTF8.self))"
             }
         }.sorted()
     }

@@ -189,6 +189,11 @@ enum Slow {
             return .number((dividend < 0 ? -Double(magnitude) : Double(magnitude)) / 100)
         }
     }
+    static func distinct<Value: Hashable & SendableMetatype>(
+        _ value: @escaping @Sendable (SimpleTrip) -> Value?
+    ) -> @Sendable ([SimpleTrip]) -> SlowValue {
+        { .number(Double(Set($0.compactMap(value)).count)) }
+    }
     /// In two passes, half up to two decimals: the roots of Σ (n x − Σx)² / (n² (n − 1)), as whole numbers.
     static func deviation(
         _ value: @escaping @Sendable (SimpleTrip) -> Int64?, unit: Int64 = 100
@@ -271,6 +276,7 @@ extension SlowQuery {
                 ("trips", Slow.count), ("fares", Slow.sum(\.fare)), ("dearest", Slow.greatest(\.fare)),
                 ("cheapest", Slow.least(\.tips)), ("miles", Slow.mean(\.miles, unit: 1_000_000)),
                 ("p90", Slow.quantile(0.9, \.fare)), ("uneven", Slow.deviation(\.miles, unit: 1_000_000)),
+                ("taxis", Slow.distinct(\.taxi)),
             ]),
         SlowQuery(
             view: "daily", windows: { [ChicagoTime.dayWindow($0)] },
@@ -281,14 +287,14 @@ extension SlowQuery {
             },
             columns: [
                 ("trips", Slow.count), ("known", Slow.counted(\.tips)), ("seconds", Slow.mean(\.seconds, unit: 1)),
-                ("median", Slow.quantile(0.5, \.total)),
+                ("median", Slow.quantile(0.5, \.total)), ("lengths", Slow.distinct(\.miles)),
             ]),
         SlowQuery(
             view: "everything",
             columns: [
                 ("trips", Slow.count), ("least", Slow.least(\.total)), ("most", Slow.greatest(\.total)),
                 ("total", Slow.sum(\.total)), ("p50", Slow.quantile(0.5, \.fare)),
-                ("spread", Slow.deviation(\.fare)),
+                ("spread", Slow.deviation(\.fare)), ("ids", Slow.distinct(\.id)), ("fares", Slow.distinct(\.fare)),
             ]),
         SlowQuery(
             view: "weekly", groupNames: ["hour_of_week"], group: { [.number(ChicagoTime.hourOfWeek($0.time))] },
@@ -301,7 +307,7 @@ extension SlowQuery {
             passes: { $0.area.map { [8, 32, 28, 33, 76].contains($0) } != true },
             columns: [
                 ("p99", Slow.quantile(0.99, \.fare)), ("miles", Slow.sum(\.miles, unit: 1_000_000)),
-                ("spread", Slow.deviation(\.tips)),
+                ("spread", Slow.deviation(\.tips)), ("taxis", Slow.distinct(\.taxi)),
             ]),
     ]
 
@@ -319,11 +325,12 @@ extension SlowQuery {
               miles: avg(trip_miles)
               p90: quantile(fare, 0.9)
               uneven: stddev(trip_miles)
+              taxis: distinct(taxi_id)
             emit: append
           - name: daily
             group: [company, hour, pickup_community_area]
             window: {tumbling: day}
-            aggregates: {trips: count(), known: count(tips), seconds: avg(trip_seconds), median: quantile(trip_total, 0.5)}
+            aggregates: {trips: count(), known: count(tips), seconds: avg(trip_seconds), median: quantile(trip_total, 0.5), lengths: distinct(trip_miles)}
             emit: append
           - name: everything
             window: none
@@ -334,6 +341,8 @@ extension SlowQuery {
               total: sum(trip_total)
               p50: quantile(fare, 0.5)
               spread: stddev(fare)
+              ids: distinct(trip_id)
+              fares: distinct(fare)
             emit: complete
           - name: weekly
             group: [hour_of_week]
@@ -343,7 +352,7 @@ extension SlowQuery {
           - name: quarters
             where: not pickup_community_area in (8, 32, 28, 33, 76) or pickup_community_area is null
             window: {tumbling: 15m}
-            aggregates: {p99: quantile(fare, 0.99), miles: sum(trip_miles), spread: stddev(tips)}
+            aggregates: {p99: quantile(fare, 0.99), miles: sum(trip_miles), spread: stddev(tips), taxis: distinct(taxi_id)}
             emit: update
         """
 }

@@ -2,9 +2,9 @@ import Problems
 import Trips
 import YAML
 
-/// Reads one aggregate: `count()`, `count(*)`, `count(column)`, `sum|avg|min|max|stddev(column)`, `quantile(column, share)`.
+/// Reads one aggregate: `count()`, `count(*)`, `count(column)`, `sum|avg|min|max|stddev|distinct(column)`, `quantile(column, share)`.
 struct AggregateParser {
-    private static let functions = ["count", "sum", "avg", "min", "max", "stddev", "quantile"]
+    private static let functions = ["count", "sum", "avg", "min", "max", "stddev", "distinct", "quantile"]
 
     /// - Throws: `Problem` with the place inside the text.
     static func parse(_ node: YAMLNode, name: String) throws(Problem) -> AggregatePlan {
@@ -34,7 +34,7 @@ struct AggregateParser {
         let share = try function == "quantile" ? share(&reader) : 0
         try reader.expectSymbol(")")
         try end(reader)
-        if let field, function != "count" { check(field, of: function, column, &reader) }
+        if let field, !["count", "distinct"].contains(function) { check(field, of: function, column, &reader) }
         try reader.problems.throwIfAny()
         let kind: AggregateFunction =
             switch function {
@@ -44,6 +44,7 @@ struct AggregateParser {
             case "min": .min
             case "max": .max
             case "stddev": .stddev
+            case "distinct": .distinct
             default: .quantile(share)
             }
         return AggregatePlan(name: name, function: kind, field: field)

@@ -6,7 +6,7 @@ extension AggregatePlan {
     /// The result of a state without a histogram as an integer of `decimals` places; nil for null: no value was added.
     public func result(words: UnsafePointer<Int64>) -> Int64? {
         switch function {
-        case .count, .countField: return words[0]
+        case .count, .countField, .distinct: return words[0]
         case .min, .max, .stddev: return words[0] == nullCell ? nil : words[0]
         case .sum: return words[1] > 0 ? words[0] : nil
         case .avg: return words[1] > 0 ? mean(sum: words[0], count: words[1]) : nil
@@ -15,9 +15,9 @@ extension AggregatePlan {
     }
 
     /// Whether a result is one of the state's words, since SQL cannot work it out of the others.
-    var hasDerivedResult: Bool { function == .stddev }
+    var hasDerivedResult: Bool { function == .stddev || hasSketch }
 
-    /// Works out the result that is kept among the words of a state.
+    /// Works out the result that is kept among the words of a state without a sketch.
     func derive(_ words: UnsafeMutablePointer<Int64>) { words[0] = derived(words) ?? nullCell }
 
     private func derived(_ words: UnsafePointer<Int64>) -> Int64? {

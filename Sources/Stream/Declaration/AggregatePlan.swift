@@ -13,6 +13,8 @@ public enum AggregateFunction: Sendable, Hashable {
     case max
     /// The standard deviation of the values as a sample, n − 1 in the divisor; rounded as `avg`. Null for fewer than 2 values.
     case stddev
+    /// How many different values there are: exactly up to 8,192, beyond within 2 %.
+    case distinct
     /// The least value whose share of values up to it is at least this (0…1), within 0.5 %: read from log buckets.
     case quantile(Double)
 }
@@ -40,6 +42,7 @@ public enum ValueUnit: Sendable, Hashable {
 ///     min, max         value                `nullCell` for none; stored as NULL
 ///     stddev           result, n, sum,      n and the sums are added, each sum in two words (`SplitSum`); the result is worked out of
 ///                      sum of squares       them for each epoch that stores them, since SQL takes no roots; `nullCell` for none
+///     distinct         result               beside a sketch, which values are added to; worked out of it in the same way
 ///     quantile         histogram            counts by `FareBucket` of the integer (cents, millionths, whole); no words
 public struct AggregatePlan: Sendable, Hashable {
     public var name: String
@@ -51,10 +54,10 @@ public struct AggregatePlan: Sendable, Hashable {
         (self.name, self.function, self.field) = (name, function, field)
     }
 
-    /// How many words the state has beside a histogram.
+    /// How many words the state has beside a histogram or a sketch.
     public var words: Int {
         switch function {
-        case .count, .countField, .min, .max: 1
+        case .count, .countField, .min, .max, .distinct: 1
         case .sum, .avg: 2
         case .stddev: 6
         case .quantile: 0
@@ -62,10 +65,17 @@ public struct AggregatePlan: Sendable, Hashable {
     }
 
     public var hasHistogram: Bool { if case .quantile = function { true } else { false } }
+    public var hasSketch: Bool { function == .distinct }
 
     /// One column of storage, or one element of a packed group.
     public struct Column: Sendable, Hashable {
-        public enum Kind: Sendable { case word, nullableWord, histogram }
+        public enum Kind: Sendable {
+            case word, nullableWord
+            /// Text: JSON, and what `DistinctText` describes.
+            case histogram, sketch
+
+            public var isText: Bool { self == .histogram || self == .sketch }
+        }
         public var name: String
         public var kind: Kind
         /// Whether it counts something, and so cannot be negative.
@@ -89,6 +99,11 @@ public struct AggregatePlan: Sendable, Hashable {
                         Column(name: "\(name)_\(sum)_low", kind: .word, isLow: true),
                     ]
                 }
+        case .distinct:
+            // What is read most comes first: SQLite need not look at the pages of the rest.
+            [
+                Column(name: name, kind: .word, isCount: true), Column(name: "\(name)_sketch", kind: .sketch),
+            ]
         case .quantile: [Column(name: name, kind: .histogram)]
         }
     }
@@ -96,7 +111,7 @@ public struct AggregatePlan: Sendable, Hashable {
     /// Unit of the state's integers.
     public var unit: ValueUnit {
         switch (function, field?.kind) {
-        case (.count, _), (.countField, _): .whole
+        case (.count, _), (.countField, _), (.distinct, _): .whole
         case (_, .money): .cents
         case (_, .decimal): .millionths
         default: .whole
@@ -106,7 +121,7 @@ public struct AggregatePlan: Sendable, Hashable {
     /// Decimal places of the result.
     public var decimals: Int {
         switch function {
-        case .count, .countField, .sum, .min, .max: unit.decimals
+        case .count, .countField, .sum, .min, .max, .distinct: unit.decimals
         case .avg, .stddev: field?.isCoordinate == true ? 6 : 2
         // As many as keep its promise: miles are fractions of a mile too.
         case .quantile: max(2, unit.decimals)
@@ -123,6 +138,7 @@ public struct AggregatePlan: Sendable, Hashable {
         case .min: "min(\(column))"
         case .max: "max(\(column))"
         case .stddev: "stddev(\(column))"
+        case .distinct: "distinct(\(column))"
         case .quantile(let share): "quantile(\(column), \(share))"
         }
     }

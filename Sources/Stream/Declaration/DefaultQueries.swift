@@ -21,7 +21,8 @@ public enum DefaultQueries {
         #               {tumbling: day}             the local days of the tenant's time zone
         #               none                        no window: one row a group
         #               lengths of time are written 250ms, 5s, 1m, 1h30m, 7d
-        #   aggregates  count(), count(column), sum, avg, min, max, stddev of a number, quantile(fare, 0.9)
+        #   aggregates  count(), count(column), sum, avg, min, max, stddev of a number, quantile(fare, 0.9),
+        #               distinct(column): how many different values
         #   message     which aggregates go into the messages of the topic (all, where nothing is said)
         #   emit        update     with every commit, each window or group that changed
         #               append     once a window, when it is complete

@@ -9,7 +9,7 @@ public import SQLite
 //     no windows            stored_V(group_id INTEGER PRIMARY KEY, <state columns>); the id is 0 where there are no groups
 //
 // A group id is the value itself where the query groups by one integer, else the id of a row of keys_V. A word that is
-// `nullCell` (the least of nothing) is NULL or null; a histogram is a JSON object {"<bucket>": n}.
+// `nullCell` (the least of nothing) is NULL or null; a histogram is a JSON object {"<bucket>": n}, a sketch a text.
 // The view V shows the same to people; of an `append` query only windows that are closed.
 
 extension QueryPlan {
@@ -31,7 +31,7 @@ extension QueryPlan {
     public var stateColumns: [AggregatePlan.Column] { aggregates.flatMap(\.columns) }
 
     /// Whether a packed group is a bare number and no array.
-    public var packsBareWords: Bool { stateColumns.count == 1 && stateColumns[0].kind != .histogram }
+    public var packsBareWords: Bool { stateColumns.count == 1 && !stateColumns[0].kind.isText }
 
     /// The names of the columns of `keysTable`, after `id`.
     public var keyColumns: [String] { groups.map(\.columnName) }
@@ -167,7 +167,7 @@ extension AggregatePlan.Column.Kind {
         switch self {
         case .word: "INTEGER NOT NULL"
         case .nullableWord: "INTEGER"
-        case .histogram: "TEXT NOT NULL"
+        case .histogram, .sketch: "TEXT NOT NULL"
         }
     }
 }

@@ -35,6 +35,8 @@ public struct QueryPlan: Sendable, Hashable {
         return fields
     }
 
-    /// How many words the state of one group in one window has; histograms come beside them.
+    /// How many words the state of one group in one window has; histograms and sketches come beside them.
     public var words: Int { aggregates.reduce(0) { $0 + $1.words } }
+    /// How many sketches.
+    public var sketches: Int { aggregates.count(where: \.hasSketch) }
 }

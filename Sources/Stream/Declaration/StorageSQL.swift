@@ -26,7 +26,7 @@ enum StorageSQL {
     static func result(of aggregate: AggregatePlan, _ states: [String]) -> String {
         let unit = aggregate.unit.decimals
         switch aggregate.function {
-        case .count, .countField: return states[0]
+        case .count, .countField, .distinct: return states[0]
         case .min, .max: return scaled(states[0], unit)
         case .stddev: return scaled(states[0], aggregate.decimals)
         case .sum: return "CASE WHEN \(states[1]) > 0 THEN \(scaled(states[0], unit)) END"

@@ -17,7 +17,8 @@ final class EpochCutter {
     private let stateKinds: [AggregatePlan.Column.Kind]
     private let isTextPart: [Bool]
     private let hasKeys: Bool
-    private let histogramCount: Int
+    /// Columns of storage that are texts.
+    private let textCount: Int
     /// nil where the query has no alerts.
     private var alerts: AlertEvaluator?
     /// How many keys are in the database already.
@@ -37,7 +38,7 @@ final class EpochCutter {
         stateKinds = plan.stateColumns.map(\.kind)
         isTextPart = plan.groups.map(\.isString)
         hasKeys = plan.keysTable != nil
-        histogramCount = plan.aggregates.count(where: \.hasHistogram)
+        textCount = stateKinds.count(where: \.isText)
         storedKeys = state.keys.keys.count
         if !plan.alerts.isEmpty {
             alerts = AlertEvaluator(plan, zone: state.zone, progress: state.alertProgress)
@@ -52,7 +53,7 @@ final class EpochCutter {
         var builder = MessageBuilder(plan: plan, zone: zone, expectedMessages: lastSize.messages)
         var output = QueryOutput(query: query, messages: ResultColumns(columns: []))
         output.rows.stride = packsGroups ? 0 : plan.words
-        output.rows.textsPerRow = packsGroups ? 1 : histogramCount
+        output.rows.textsPerRow = packsGroups ? 1 : textCount
         takeNewKeys(&output)
         // Locals, not properties: a class checks each access to a property for exclusivity, which would cost a tenth of the time.
         var text = OutputBuffer(capacity: max(1 << 16, lastSize.text))
@@ -218,8 +219,16 @@ final class EpochCutter {
         rows.closed.append(isClosing)
         let stride = state.windows.stride
         rows.words.append(contentsOf: UnsafeBufferPointer(start: window.pointee.words + entry * stride, count: stride))
-        for histogram in 0..<histogramCount {
-            append(histograms.buckets(entry, histogram), to: &text)
+        guard textCount > 0 else { return }
+        var (histogram, sketch) = (0, 0)
+        for kind in stateKinds where kind.isText {
+            if kind == .histogram {
+                append(histograms.buckets(entry, histogram), to: &text)
+                histogram += 1
+            } else {
+                append(sketch: sketch, of: entry, window, to: &text)
+                sketch += 1
+            }
             rows.textEnds.append(text.count)
         }
     }
@@ -262,13 +271,19 @@ final class EpochCutter {
     ) {
         text.append(UInt8(ascii: "["))
         var word = window.pointee.words + entry * state.windows.stride
-        var histogram = 0
+        var (histogram, sketch) = (0, 0)
         for (position, kind) in stateKinds.enumerated() {
             if position > 0 { text.append(UInt8(ascii: ",")) }
-            if kind == .histogram {
+            switch kind {
+            case .histogram:
                 append(histograms.buckets(entry, histogram), to: &text)
                 histogram += 1
-            } else {
+            case .sketch:
+                text.append(UInt8(ascii: "\""))
+                append(sketch: sketch, of: entry, window, to: &text)
+                text.append(UInt8(ascii: "\""))
+                sketch += 1
+            case .word, .nullableWord:
                 append(word: word[0], to: &text)
                 word += 1
             }
@@ -279,6 +294,10 @@ final class EpochCutter {
     @inline(__always)
     private func append(word: Int64, to text: inout OutputBuffer) {
         if word == nullCell { text.append("null" as StaticString) } else { text.append(decimal: word) }
+    }
+
+    private func append(sketch: Int, of entry: Int, _ window: WindowPointer, to text: inout OutputBuffer) {
+        window.pointee.sketches[entry * window.pointee.sketchStride + sketch].append(to: &text)
     }
 
     private func append(_ buckets: [WindowHistograms.Bucket], to text: inout OutputBuffer) {

@@ -9,7 +9,7 @@ struct StoredRows: Sendable {
     /// The state's words, `stride` a row; not used where groups are packed.
     var words: [Int64] = []
     var stride = 0
-    /// JSON of a row, one behind the other: the packed groups, or its histograms.
+    /// Texts of a row, one behind the other: the packed groups as JSON, or its histograms and sketches.
     var text: [UInt8] = []
     var textEnds: [Int] = []
     var textsPerRow = 0

@@ -21,6 +21,9 @@ struct OpenWindow {
     private var table: UnsafeMutablePointer<Int32>
     /// Buckets of quantiles: counts by (entry, histogram, bucket).
     var histograms: [HistogramKey: Int64] = [:]
+    /// Of each entry those of its `distinct`s: `sketchStride` of them.
+    private(set) var sketches: UnsafeMutablePointer<DistinctSketch>
+    let sketchStride: Int
 
     struct HistogramKey: Hashable {
         var entry: Int32
@@ -28,7 +31,7 @@ struct OpenWindow {
         var bucket: Int64
     }
 
-    init(capacity: Int, stride: Int) {
+    init(capacity: Int, stride: Int, sketches sketchStride: Int) {
         (start, end) = (0, 0)
         self.capacity = capacity
         groups = .allocate(capacity: capacity)
@@ -36,6 +39,9 @@ struct OpenWindow {
         groupChanged = .allocate(capacity: capacity)
         table = .allocate(capacity: capacity * 2)
         table.initialize(repeating: 0, count: capacity * 2)
+        self.sketchStride = sketchStride
+        sketches = .allocate(capacity: max(1, capacity * sketchStride))
+        for sketch in 0..<capacity * sketchStride { (sketches + sketch).initialize(to: DistinctSketch()) }
     }
 
     func deallocate() {
@@ -43,12 +49,15 @@ struct OpenWindow {
         words.deallocate()
         groupChanged.deallocate()
         table.deallocate()
+        sketches.deinitialize(count: capacity * sketchStride)
+        sketches.deallocate()
     }
 
     mutating func begin(start: Int64, end: Int64) {
         (self.start, self.end) = (start, end)
         isChanged = false
         if count > 0 { table.update(repeating: 0, count: capacity * 2) }
+        for sketch in 0..<count * sketchStride { sketches[sketch].removeAll() }
         count = 0
         if !histograms.isEmpty { histograms.removeAll(keepingCapacity: true) }
     }
@@ -92,7 +101,7 @@ struct OpenWindow {
     }
 
     private mutating func grow(_ stride: Int) {
-        var larger = OpenWindow(capacity: capacity * 2, stride: stride)
+        var larger = OpenWindow(capacity: capacity * 2, stride: stride, sketches: sketchStride)
         larger.groups.update(from: groups, count: count)
         larger.words.update(from: words, count: count * stride)
         larger.groupChanged.update(from: groupChanged, count: count)
@@ -104,6 +113,7 @@ struct OpenWindow {
         }
         (larger.start, larger.end, larger.isChanged, larger.count) = (start, end, isChanged, count)
         larger.histograms = histograms
+        for sketch in 0..<count * sketchStride { swap(&larger.sketches[sketch], &sketches[sketch]) }
         deallocate()
         self = larger
     }
@@ -114,10 +124,14 @@ typealias WindowPointer = UnsafeMutablePointer<OpenWindow>
 /// The open windows of one query, by their start.
 final class WindowPool {
     let stride: Int
+    let sketches: Int
     private(set) var open: [Int64: WindowPointer] = [:]
     private var free: [WindowPointer] = []
 
-    init(stride: Int) { self.stride = stride }
+    /// - Parameters:
+    ///   - stride: words of a group.
+    ///   - sketches: sketches of a group.
+    init(stride: Int, sketches: Int) { (self.stride, self.sketches) = (stride, sketches) }
 
     deinit {
         for window in open.values { release(window) }
@@ -137,7 +151,7 @@ final class WindowPool {
             window = reused
         } else {
             window = .allocate(capacity: 1)
-            window.initialize(to: OpenWindow(capacity: 8, stride: stride))
+            window.initialize(to: OpenWindow(capacity: 8, stride: stride, sketches: sketches))
         }
         window.pointee.begin(start: start, end: end())
         open[start] = window

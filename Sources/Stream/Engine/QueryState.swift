@@ -39,39 +39,42 @@ final class QueryState {
     var alertProgress: [String: [Int64: AlertProgress]] = [:]
 
     private let updates: [Update]
-    /// Aggregates whose results are kept among the words, with their first words.
-    private let derived: [(aggregate: AggregatePlan, word: Int)]
+    /// Aggregates whose results are kept among the words, with their first words and the numbers of their sketches.
+    private let derived: [(aggregate: AggregatePlan, word: Int, sketch: Int)]
     private let initialWords: UnsafeMutablePointer<Int64>
     /// The words of a group that nothing was added to.
     var initialState: UnsafePointer<Int64> { UnsafePointer(initialWords) }
     private let evaluator: PredicateEvaluator?
     private var selection: UnsafeMutablePointer<UInt8>
     private var groups: UnsafeMutablePointer<Int64>
-    /// Scratch for decimal columns, whose values are added up in millionths.
-    private var millionths: [UnsafeMutablePointer<Int64>]
+    /// What is added of the columns of `scratchColumns`.
+    private var scratch: [UnsafeMutablePointer<Int64>]
+    private let hashes = TextHashes()
     private var capacity = 0
 
     /// One aggregate's step for each record.
     private struct Update {
-        enum Kind: UInt8 { case count, countField, sum, least, greatest, deviation, histogram }
+        enum Kind: UInt8 { case count, countField, sum, least, greatest, deviation, distinct, histogram }
         var kind: Kind
-        /// Index of the aggregate's first word, or of its histogram.
+        /// Index of the aggregate's first word, of its sketch or of its histogram.
         var word: Int
         var field: TripField?
-        /// Index in `millionths` for a decimal column.
+        /// Index in `scratch` for a column whose cells are not what is added.
         var scratch: Int?
     }
 
     init(plan: QueryPlan, zone: ZoneClock) {
         self.plan = plan
         self.zone = zone
-        windows = WindowPool(stride: plan.words)
+        windows = WindowPool(stride: plan.words, sketches: plan.sketches)
         evaluator = plan.filter.map { PredicateEvaluator($0, zone: zone) }
         var word = 0
-        var histograms = 0
-        var decimals: [TripField] = []
+        var (histograms, sketches) = (0, 0)
+        var scratchColumns: [ScratchColumn] = []
+        var derived: [(aggregate: AggregatePlan, word: Int, sketch: Int)] = []
         updates = plan.aggregates.map { aggregate in
             var update = Update(kind: .count, word: word, field: aggregate.field, scratch: nil)
+            if aggregate.hasDerivedResult { derived.append((aggregate, word, sketches)) }
             word += aggregate.words
             switch aggregate.function {
             case .count: update.kind = .count
@@ -80,14 +83,19 @@ final class QueryState {
             case .min: update.kind = .least
             case .max: update.kind = .greatest
             case .stddev: update.kind = .deviation
+            case .distinct:
+                update.kind = .distinct
+                update.word = sketches
+                sketches += 1
             case .quantile:
                 update.kind = .histogram
                 update.word = histograms
                 histograms += 1
             }
-            if let field = aggregate.field, field.kind == .decimal {
-                if !decimals.contains(field) { decimals.append(field) }
-                update.scratch = decimals.firstIndex(of: field)
+            if let field = aggregate.field, field.kind == .decimal || aggregate.hasSketch {
+                let column = ScratchColumn(field: field, isHashed: aggregate.hasSketch)
+                if !scratchColumns.contains(column) { scratchColumns.append(column) }
+                update.scratch = scratchColumns.firstIndex(of: column)
             }
             return update
         }
@@ -96,20 +104,26 @@ final class QueryState {
         for update in updates where [.least, .greatest, .deviation].contains(update.kind) {
             initialWords[update.word] = nullCell
         }
-        derived = zip(plan.aggregates, updates).filter(\.0.hasDerivedResult).map { ($0, $1.word) }
-        decimalFields = decimals
-        millionths = []
+        self.scratchColumns = scratchColumns
+        self.derived = derived
+        scratch = []
         selection = .allocate(capacity: 1)
         groups = .allocate(capacity: 1)
     }
 
-    private let decimalFields: [TripField]
+    /// A column of which something else is added than its cells.
+    private struct ScratchColumn: Equatable {
+        var field: TripField
+        /// `DistinctHash`es, 0 for null; else millionths, `nullCell` for null.
+        var isHashed: Bool
+    }
+    private let scratchColumns: [ScratchColumn]
 
     deinit {
         initialWords.deallocate()
         selection.deallocate()
         groups.deallocate()
-        for buffer in millionths { buffer.deallocate() }
+        for buffer in scratch { buffer.deallocate() }
     }
 }
 
@@ -125,14 +139,18 @@ extension QueryState {
         makeRoom(batch.capacity)
         let selected = select(batch, from: first)
         let ids = groupIDs(batch, from: first)
-        for (index, field) in decimalFields.enumerated() {
-            let (cells, scaled) = (batch.column(field), millionths[index])
+        for (column, out) in zip(scratchColumns, scratch) {
+            if column.isHashed {
+                hashes.fill(out, column.field, batch, from: first)
+                continue
+            }
+            let cells = batch.column(column.field)
             for row in first..<batch.count {
-                scaled[row] = cells[row] == nullCell ? nullCell : PackedDecimal(cell: cells[row]).millionths
+                out[row] = cells[row] == nullCell ? nullCell : PackedDecimal(cell: cells[row]).millionths
             }
         }
         let columns = updates.map { update -> UnsafePointer<Int64> in
-            if let scratch = update.scratch { return UnsafePointer(millionths[scratch]) }
+            if let index = update.scratch { return UnsafePointer(scratch[index]) }
             return UnsafePointer(update.field.map(batch.column) ?? batch.eventTimes)
         }
         updates.withUnsafeBufferPointer { updates in
@@ -147,10 +165,10 @@ extension QueryState {
         capacity = wanted
         selection.deallocate()
         groups.deallocate()
-        for buffer in millionths { buffer.deallocate() }
+        for buffer in scratch { buffer.deallocate() }
         selection = .allocate(capacity: wanted)
         groups = .allocate(capacity: wanted)
-        millionths = decimalFields.map { _ in .allocate(capacity: wanted) }
+        scratch = scratchColumns.map { _ in .allocate(capacity: wanted) }
     }
 
     /// Which rows pass the filter: 1 for those, nil for all.
@@ -310,6 +328,9 @@ extension QueryState {
                         noteOverflow(of: word, window.pointee.start)
                     }
                 }
+            case .distinct:
+                let hash = UInt64(bitPattern: columns[index][row])
+                if hash != 0 { window.pointee.sketches[entry &* window.pointee.sketchStride &+ word].insert(hash) }
             case .histogram:
                 let value = columns[index][row]
                 if value != nullCell {
@@ -362,6 +383,11 @@ extension QueryState {
                 add(
                     source.pointee.words + index * windows.stride, to: target.pointee.words + entry * windows.stride,
                     target)
+                let sketches = windows.sketches
+                for sketch in 0..<sketches {
+                    target.pointee.sketches[entry * sketches + sketch].formUnion(
+                        source.pointee.sketches[index * sketches + sketch])
+                }
             }
             for (key, count) in source.pointee.histograms {
                 let entry = Int32(entries[Int(key.entry)])
@@ -376,22 +402,22 @@ extension QueryState {
         _ source: UnsafePointer<Int64>, to target: UnsafeMutablePointer<Int64>, _ window: WindowPointer
     ) {
         for update in updates {
-            let (value, old) = (source[update.word], target[update.word])
             switch update.kind {
-            case .count, .countField: add(value, to: target, update.word, window)
+            case .count, .countField: add(source[update.word], to: target, update.word, window)
             case .sum:
-                add(value, to: target, update.word, window)
+                add(source[update.word], to: target, update.word, window)
                 add(source[update.word + 1], to: target, update.word + 1, window)
             case .least:
+                let (value, old) = (source[update.word], target[update.word])
                 if value != nullCell, old == nullCell || value < old { target[update.word] = value }
-            case .greatest: target[update.word] = max(old, value)
+            case .greatest: target[update.word] = max(target[update.word], source[update.word])
             case .deviation:
                 add(source[update.word + 1], to: target, update.word + 1, window)
                 for word in [update.word + 2, update.word + 4]
                 where SplitSum.add(source[word], source[word + 1], to: target + word) {
                     noteOverflow(of: word, window.pointee.start)
                 }
-            case .histogram: break
+            case .distinct, .histogram: break
             }
         }
     }
@@ -405,7 +431,13 @@ extension QueryState {
         guard !derived.isEmpty else { return }
         for entry in 0..<window.pointee.count where !onlyChanged || window.pointee.groupChanged[entry] {
             let words = window.pointee.words + entry * windows.stride
-            for (aggregate, word) in derived { aggregate.derive(words + word) }
+            for (aggregate, word, sketch) in derived {
+                if aggregate.hasSketch {
+                    words[word] = window.pointee.sketches[entry * windows.sketches + sketch].count
+                } else {
+                    aggregate.derive(words + word)
+                }
+            }
         }
     }
 }

@@ -368,7 +368,7 @@ final class EpochCommitter: @unchecked Sendable {
             } else {
                 var word = row * rows.stride
                 for kind in kinds {
-                    if kind == .histogram {
+                    if kind.isText {
                         bindText(column)
                     } else {
                         let value = rows.words[word]

@@ -50,6 +50,7 @@ struct StateLoader {
             throw connection.damage("table \(plan.storageTable) has \(row.columnCount) columns")
         }
         return try plan.stateColumns.enumerated().map { index, column in
+            if column.kind == .sketch { return .text(try row.storedText(first + index)) }
             guard column.kind == .histogram else {
                 return try row.optionalInteger(first + index, in: .anything).map { .integer($0) } ?? .null
             }
@@ -101,6 +102,7 @@ private enum StoredValue: Decodable {
     case null
     case integer(Int64)
     case histogram([String: Int64])
+    case text(String)
 
     init(from decoder: any Decoder) throws {
         let value = try decoder.singleValueContainer()
@@ -108,6 +110,8 @@ private enum StoredValue: Decodable {
             self = .null
         } else if let number = try? value.decode(Int64.self) {
             self = .integer(number)
+        } else if let text = try? value.decode(String.self) {
+            self = .text(text)
         } else {
             self = .histogram(try value.decode([String: Int64].self))
         }
@@ -140,6 +144,7 @@ extension QueryState {
         let words = window.pointee.words + entry * windows.stride
         var word = 0
         var histogram: Int32 = 0
+        var sketch = entry * windows.sketches
         for (index, (column, value)) in zip(columns, values).enumerated() {
             switch (column.kind, value) {
             case (.histogram, .histogram(let buckets)):
@@ -149,6 +154,16 @@ extension QueryState {
                     window.pointee.histograms[.init(entry: Int32(entry), histogram: histogram, bucket: bucket)] = count
                 }
                 histogram += 1
+            case (.sketch, .text(var text)):
+                // Its result stands before it.
+                let isSketch = text.withUTF8 {
+                    window.pointee.sketches[sketch].formUnion(stored: UnsafeRawBufferPointer($0))
+                }
+                guard isSketch else { throw damage(index, "the state of a distinct") }
+                guard window.pointee.sketches[sketch].count == words[word - 1] else {
+                    throw damage(index - 1, "how many values the sketch beside it has")
+                }
+                sketch += 1
             case (.nullableWord, .null):
                 words[word] = nullCell
                 word += 1
@@ -158,7 +173,9 @@ extension QueryState {
                 else { throw damage(index, column.isCount ? "a count" : "a sum") }
                 words[word] = number
                 word += 1
-            default: throw damage(index, column.kind == .histogram ? "a histogram" : "an integer")
+            case (.histogram, _): throw damage(index, "a histogram")
+            case (.sketch, _): throw damage(index, "the state of a distinct")
+            default: throw damage(index, "an integer")
             }
         }
         var next = (column: 0, word: 0)

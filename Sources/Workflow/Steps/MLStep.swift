@@ -1,3 +1,4 @@
+import Database
 internal import Foundation
 internal import HTTP
 internal import Problems
@@ -52,6 +53,7 @@ public struct MLStep: Sendable {
     private func rows(_ attempt: StepAttempt) throws -> [[String: Any]] {
         try attempt.interruptible { interruption in
             let connection = try Connection(path: attempt.surroundings.resultsPath, access: .readOnly)
+            try connection.addResultFunctions()
             interruption.watch(connection)
             let statement = try sql.statement(on: connection, attempt)
             if let name = statement.repeatedColumn {

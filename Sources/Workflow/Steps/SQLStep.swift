@@ -1,3 +1,4 @@
+import Database
 internal import Foundation
 internal import Problems
 internal import SQLite
@@ -18,6 +19,7 @@ extension StepAttempt {
         return try interruptible { interruption in
             // Short waits for other writers, between which the step may be stopped.
             let connection = try Connection(path: surroundings.resultsPath, busyTimeoutMs: 500)
+            try connection.addResultFunctions()
             interruption.watch(connection)
             let giveUp = ContinuousClock.now + .milliseconds(Connection.defaultBusyTimeoutMs)
             while true {

@@ -1,3 +1,4 @@
+import Database
 internal import Glibc
 internal import Problems
 internal import SQLite
@@ -11,6 +12,7 @@ extension StepAttempt {
     func waitForRow(_ sql: SQLTemplate) throws -> AttemptEnd {
         try interruptible { interruption in
             let connection = try Connection(path: surroundings.resultsPath, access: .readOnly, busyTimeoutMs: 500)
+            try connection.addResultFunctions()
             interruption.watch(connection)
             return try wait(for: "a row of \(sql.template.source)") {
                 do { return try sql.statement(on: connection, self).step() } catch let error as SQLiteError {
