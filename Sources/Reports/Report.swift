@@ -48,6 +48,7 @@ public struct Report: Sendable {
         }
         if let totals = try reader.totals(periods) { figures.append(.totals(totals.table, kind: totals.kind)) }
         if let hours = try reader.hourOfWeek(periods), !hours.rows.isEmpty { figures.append(.hourOfWeek(hours)) }
+        if let taxis = try reader.taxisOut(periods) { figures.append(.taxisOut(taxis)) }
         if let focus = try reader.focus(periods), let areas = try reader.areas(of: focus) {
             let locations = try reader.locations(of: focus)
             figures.append(
@@ -61,12 +62,15 @@ public struct Report: Sendable {
         return figures
     }
 
-    /// A mix that has rows of no period: the files had no such column, as those of ride-hailing.
+    /// An analysis that has rows of no period: the files had no such column, as those of ride-hailing.
     private static func omissions(
         _ reader: ReportReader, _ figures: [Figure]
     ) throws -> [(id: String, reason: String)] {
-        Mix.allCases.filter { mix in reader.has(mix.view) && !figures.contains { $0.id == mix.id } }.map {
-            ($0.id, "\($0.title): no trip of these periods has a \($0.column)")
+        let charts =
+            [("taxis_out", Figure.taxisOutID, Figure.taxisOutTitle, "taxi_id")]
+            + Mix.allCases.map { ($0.view, $0.id, $0.title, $0.column) }
+        return charts.filter { view, id, _, _ in reader.has(view) && !figures.contains { $0.id == id } }.map {
+            _, id, title, column in (id, "\(title): no trip of these periods has a \(column)")
         }
     }
 

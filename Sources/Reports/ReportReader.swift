@@ -139,6 +139,23 @@ struct ReportReader {
         return table.rows.isEmpty ? nil : table
     }
 
+    /// Taxis at work by hour of the day, of all hours of the periods together.
+    func taxisOut(_ periods: [String]) throws -> ReportTable? {
+        guard has("taxis_out") else { return nil }
+        let table = try read(
+            [
+                .init("hour", .number), .init("hours", .count), .init("taxi_hours", .count), .init("taxis", .number),
+                .init("taxis_most", .count), .init("trips", .count), .init("fare", .money),
+                .init("trips_a_taxi", .number), .init("fare_a_taxi", .money),
+            ],
+            """
+            SELECT hour, sum(hours), sum(taxi_hours), round(sum(taxi_hours) * 1.0 / sum(hours), 2), max(taxis_most), sum(trips),
+              round(sum(fare), 2), round(sum(trips) * 1.0 / sum(taxi_hours), 2), sum(fare) / sum(taxi_hours)
+            FROM taxis_out WHERE period_kind = ? AND period BETWEEN ? AND ? GROUP BY hour ORDER BY hour
+            """, [.text(selection.kind.rawValue), .text(periods[0]), .text(periods[periods.count - 1])])
+        return table.rows.isEmpty ? nil : table
+    }
+
     private func ofPeriods(_ periods: [String], in view: String, _ columns: [ReportTable.Column]) throws -> ReportTable?
     {
         let places = periods.map { _ in "?" }.joined(separator: ", ")

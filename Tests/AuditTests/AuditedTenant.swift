@@ -110,12 +110,14 @@ struct Trip {
     var fare: String?
     var tips: String?
     var miles: String?
+    var taxi: String?
 
     var json: String {
         let parts = [
             area.map { "\"pickup_community_area\":\($0)" }, location.map { "\"pickup_centroid_location\":\"\($0)\"" },
             company.map { "\"company\":\"\($0)\"" }, fare.map { "\"fare\":\($0)" }, tips.map { "\"tips\":\($0)" },
-            miles.map { "\"trip_miles\":\($0)" }, "\"event_timestamp\":\"\(RFC3339.string(time))\"",
+            miles.map { "\"trip_miles\":\($0)" }, taxi.map { "\"taxi_id\":\"\($0)\"" },
+            "\"event_timestamp\":\"\(RFC3339.string(time))\"",
         ]
         return "{" + parts.compactMap { $0 }.joined(separator: ",") + "}"
     }
@@ -135,7 +137,8 @@ struct Trip {
                 time: start + Int64.random(in: 0..<spanMs, using: &numbers),
                 area: maybe(Int.random(in: 1...20, using: &numbers)), location: maybe("POINT (-87.\(place) 41.9)"),
                 company: maybe(["Flash Cab", "Sun, \\\"Moon\\\" & Co", "Zürich Täxi"][place % 3]),
-                fare: maybe(amount()), tips: maybe(amount()), miles: maybe("\(place).\(place % 10)"))
+                fare: maybe(amount()), tips: maybe(amount()), miles: maybe("\(place).\(place % 10)"),
+                taxi: place % 11 == 0 ? nil : "taxi \(place % 7)")
             return (trip: trip, place: trip.time + (lateMs > 0 ? Int64.random(in: 0..<lateMs, using: &numbers) : 0))
         }
         return trips.sorted { $0.place < $1.place }.map(\.trip)

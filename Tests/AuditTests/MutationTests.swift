@@ -102,7 +102,7 @@ import Trips
         var declared = [own]
         for text in ShippedAnalyses.texts {
             let shipped = try DeclaredAnalysis.parse(text, file: "shipped")
-            if ["payment_mix", "hour_mix"].contains(shipped.name) { declared.append(shipped) }
+            if ["payment_mix", "hour_mix", "taxis_out"].contains(shipped.name) { declared.append(shipped) }
         }
         try tenant.produce(
             Trip.random(30, spanMs: 150_000, seed: 40)

@@ -156,6 +156,6 @@ import Trips
 
     @Test func shippedAnalysesHaveGoodHeaders() throws {
         let analyses = try AnalysisCatalog.load(folder: "/nonexistent")
-        #expect(analyses.map(\.name) == ["payment_mix", "company_mix", "area_mix", "hour_mix"])
+        #expect(analyses.map(\.name) == ["payment_mix", "company_mix", "area_mix", "hour_mix", "taxis_out"])
     }
 }

@@ -57,6 +57,84 @@ import Testing
         #expect(try String(contentsOfFile: taxi("page.html"), encoding: .utf8).contains("<section id=\"payment-mix\">"))
     }
 
+    /// Counted from the trips' own JSON, hour by hour.
+    @Test func taxisAtWorkAreThoseOfTheTrips() throws {
+        let taxi = try TaxiCLI()
+        // Over the change to summer time.
+        try taxi.succeed(
+            "data", "generate", "--rows", "3000", "--from", "2024-02-20", "--to", "2024-04-10", "trips.csv")
+        try taxi.succeed("produce", "trips.csv", "--clock", "start")
+        try taxi.succeed("stream", "--until-end", "--queries", "analytics")
+        try taxi.succeed("batch")
+        let trips = try taxi.succeed("topic", "tail", "ingestData", "--from-beginning", "--format", "jsonl").lines
+            .map { try jsonObject($0) }
+        struct Hour {
+            var trips = 0
+            var cents = 0
+            var taxis: Set<String> = []
+        }
+        var calendar = Calendar(identifier: .gregorian)
+        calendar.timeZone = try #require(TimeZone(identifier: "America/Chicago"))
+        let format = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+        var hours: [Date: Hour] = [:]
+        for trip in trips {
+            guard let taxiID = trip["taxi_id"] as? String else { continue }
+            let time = try Date(#require(trip["event_timestamp"] as? String), strategy: format)
+            let start = Date(timeIntervalSince1970: (time.timeIntervalSince1970 / 3600).rounded(.down) * 3600)
+            hours[start, default: Hour()].trips += 1
+            hours[start, default: Hour()].cents += Int(((trip["fare"] as? Double ?? 0) * 100).rounded())
+            hours[start, default: Hour()].taxis.insert(taxiID)
+        }
+        let counted = try taxi.query("SELECT trips, fare, taxis FROM taxisout ORDER BY window_start")
+        #expect(
+            counted
+                == hours.sorted { $0.key < $1.key }.map {
+                    [.integer(Int64($1.trips)), .real(Double($1.cents) / 100), .integer(Int64($1.taxis.count))]
+                })
+        let rows = try taxi.query(
+            """
+            SELECT period, hour, hours, taxi_hours, taxis, taxis_most, taxis_ever, trips, fare, trips_a_taxi, fare_a_taxi
+            FROM taxis_out ORDER BY period, hour
+            """)
+        var expected: [[SQLValue]] = []
+        for (period, months) in [
+            ("2024", [2, 3, 4]), ("2024-02", [2]), ("2024-03", [3]), ("2024-04", [4]), ("2024-Q1", [2, 3]),
+            ("2024-Q2", [4]),
+        ] {
+            for hour in 0..<24 {
+                let own = hours.filter {
+                    calendar.component(.hour, from: $0.key) == hour
+                        && months.contains(calendar.component(.month, from: $0.key))
+                }.values
+                if own.isEmpty { continue }
+                let taxiHours = own.reduce(0) { $0 + $1.taxis.count }
+                let (trips, cents) = (own.reduce(0) { $0 + $1.trips }, own.reduce(0) { $0 + $1.cents })
+                let mean = (Double(taxiHours) / Double(own.count) * 100).rounded() / 100
+                expected.append([
+                    .text(period), .integer(Int64(hour)), .integer(Int64(own.count)), .integer(Int64(taxiHours)),
+                    .real(mean), .integer(Int64(own.map(\.taxis.count).max() ?? 0)),
+                    .integer(Int64(own.reduce(into: Set()) { $0.formUnion($1.taxis) }.count)), .integer(Int64(trips)),
+                    .real(Double(cents) / 100), .real(Double(trips) / Double(taxiHours)),
+                    .real(Double(cents) / 100 / Double(taxiHours)),
+                ])
+            }
+        }
+        #expect(rows == expected)
+        // People see the hours of the newest month.
+        let shown = try taxi.succeed("show", "taxis_out", "--format", "table").lines
+        #expect(shown.count == 25 && shown.dropFirst().allSatisfy { $0.contains("2024-04") }, "\(shown)")
+        try taxi.succeed("audit")
+        try taxi.succeed("report", "page.html", "--json", "numbers.json")
+        let numbers = try String(contentsOfFile: taxi("numbers.json"), encoding: .utf8)
+        #expect(numbers.contains("\"taxis-out\":{\"title\":\"Taxis at work\""))
+        // A state that is damaged ends the analysis that reads it.
+        try Connection(path: taxi.resultsPath).execute("UPDATE stored_taxisout SET taxis_sketch = 'x' || taxis_sketch")
+        let damaged = try taxi.run("batch", "taxis_out")
+        #expect(damaged.code == 65)
+        #expect(damaged.errors.contains("distinct_count: a text of "), "\(damaged.errors)")
+        #expect(try taxi.run("audit").code == 65)
+    }
+
     @Test func withoutThemTheMixesWait() throws {
         let taxi = try TaxiCLI.filled()
         let lines = try taxi.succeed("batch", "--format", "csv").rows
@@ -64,8 +142,12 @@ import Testing
             lines.contains { $0.hasPrefix("payment_mix,payment_mix,0,\"skipped: query \"\"paymentByDay\"\" has no") },
             "\(lines)")
         let list = try taxi.succeed("batch", "--list", "--format", "jsonl").lines.map { try jsonObject($0) }
-        #expect(list.map { $0["analysis"] as? String } == Self.mixes)
+        #expect(list.map { $0["analysis"] as? String } == Self.mixes + ["taxis_out"])
         #expect(list.first?["remark"] as? String == "waits for query \"paymentByDay\"")
+        #expect(list.last?["remark"] as? String == "waits for query \"taxisOut\"")
+        #expect(
+            lines.contains("taxis_out,taxis_out,0,\"skipped: query \"\"taxisOut\"\" has no stored results\""),
+            "\(lines)")
     }
 
     @Test func anAnalysisOfOnesOwnIsListedPrintedAndRun() throws {

@@ -97,6 +97,17 @@ import Testing
             "UPDATE stored_paidhours SET groups = '{\"0\":[1,{\"1\":\"x\"},1,1,1]}' WHERE closed = 0", stream,
             says: "table stored_paidhours, column groups"),
         Named(
+            "UPDATE stored_paidhours SET groups = '{\"0\":[1,{\"1\":1},1,1,1,1,\"----------0\",5,1,0,1,0,1]}' WHERE closed = 0",
+            stream,
+            says: "not the standard deviation of its sums in group 0"),
+        Named(
+            "UPDATE stored_taxisout SET taxis_sketch = 'x' || taxis_sketch WHERE closed = 0", analytics,
+            says: "table stored_taxisout, column taxis_sketch"),
+        Named(
+            "UPDATE stored_taxisout SET taxis = 7000 WHERE closed = 0", analytics,
+            says: "column taxis (window_start_ms "),
+        Named("UPDATE stored_taxisout SET taxis_sketch = x'00'", ["batch"], says: "distinct_count: a text of 1 bytes"),
+        Named(
             "UPDATE stored_sumfarewindow SET window_start_ms = 9223372036854775807 WHERE rowid = (SELECT max(rowid) FROM stored_sumfarewindow)",
             stream, says: "table stored_sumfarewindow, column window_start_ms"),
         Named(

@@ -65,6 +65,8 @@ import Testing
 
         let batch = try taxi.succeed("batch", "--format", "csv").text.components(separatedBy: "\r\n")
         #expect(batch.contains("payment_mix,payment_mix,0,no trip of these periods has a payment_type"), "\(batch)")
+        #expect(streamed.errors.contains("taxisOut: 0 results, since no trip has a taxi_id"), "\(streamed.errors)")
+        #expect(batch.contains("taxis_out,taxis_out,0,no trip of these periods has a taxi_id"), "\(batch)")
         #expect(batch.contains { $0.hasPrefix("area_mix,") && !$0.hasPrefix("area_mix,area_mix,0") }, "\(batch)")
         #expect(
             try taxi.query("SELECT fare, tips, total FROM accumulated_metrics WHERE period = '2018-11'")
@@ -75,6 +77,7 @@ import Testing
             ) == 0)
         let report = try taxi.succeed("report", "page.html", "--json", "numbers.json")
         #expect(report.errors.contains("left out: How trips are paid: no trip of these periods has a payment_type"))
+        #expect(report.errors.contains("left out: Taxis at work: no trip of these periods has a taxi_id"))
         #expect(try String(contentsOfFile: taxi("page.html"), encoding: .utf8).contains("<section id=\"fare-trend\">"))
         try taxi.succeed("audit", "--queries", "analytics")
         let audit = try taxi.start(["audit", "--queries", "analytics"] + files.flatMap { ["--from", $0] }).wait()
@@ -88,7 +91,8 @@ import Testing
         #expect(direct.code == 0, "\(direct.errors)")
         #expect(
             direct.errors.contains(
-                "lack what these queries count by: paymentByDay (payment_type), companyByDay (company)"),
+                "lack what these queries count by: paymentByDay (payment_type), companyByDay (company), taxisOut (taxi_id)"
+            ),
             "\(direct.errors)")
         #expect(try other.contents() == taxi.contents())
     }

@@ -7,7 +7,8 @@ import Testing
 
 @Suite struct ReportTests {
     private static let all = [
-        "fare-trend", "fare-distribution", "totals", "hour-of-week", "area-hotspots", "area-ranks", "payment-mix",
+        "fare-trend", "fare-distribution", "totals", "hour-of-week", "taxis-out", "area-hotspots", "area-ranks",
+        "payment-mix",
         "company-mix", "data-quality",
     ]
 
@@ -65,6 +66,13 @@ import Testing
                 "area-hotspots",
                 "SELECT period, rank, pickup_community_area, area_name, pickups, share, top10_days, days, persistent FROM area_hotspots WHERE period = '2016-01' ORDER BY rank",
                 []
+            ),
+            (
+                "taxis-out",
+                """
+                SELECT hour, sum(hours), sum(taxi_hours), round(sum(taxi_hours) * 1.0 / sum(hours), 2), max(taxis_most), sum(trips), sum(fare),
+                  round(sum(trips) * 1.0 / sum(taxi_hours), 2), sum(fare) / sum(taxi_hours) FROM taxis_out GROUP BY hour ORDER BY hour
+                """, [6, 8]
             ),
             ("payment-mix", Self.mixSQL("payment_mix", "payment_type"), [6, 7]),
             // Twelve companies a month, of which the page has eight.

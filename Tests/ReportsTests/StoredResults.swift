@@ -44,6 +44,8 @@ final class StoredResults {
                   FROM m, (SELECT 'Cash' AS name, 12000 AS trips UNION ALL SELECT 'Credit Card', 7000 UNION ALL SELECT 'Mobile', 5000) AS p;
                 INSERT INTO company_mix SELECT 'month', m.period, 'Company ' || r.i, r.i * 1000, r.i / 78.0, 0.1, NULL, NULL, -0.2,
                   r.i * 100.25, 1, 2, 3.5, 4.5, 0.25, 1.5, 0.5, m.partial FROM m, r WHERE r.i <= 12;
+                INSERT INTO taxis_out SELECT 'month', m.period, r.i - 1, 30 + m.i, (30 + m.i) * r.i * 40, r.i * 40.0, r.i * 50, r.i * 90,
+                  (30 + m.i) * r.i * 60, (30 + m.i) * r.i * 900.25, 1.5, 22.50625, m.partial FROM m, r WHERE r.i <= 24;
                 DROP TABLE m; DROP TABLE r;
                 """)
         }
@@ -62,6 +64,8 @@ final class StoredResults {
           trips_change_year, fare, tips, total, miles, minutes, tip_share, fare_a_mile, fare_a_minute, partial);
         CREATE TABLE company_mix(period_kind, period, company, trips, share, share_before, share_year_before, trips_change,
           trips_change_year, fare, tips, total, miles, minutes, tip_share, fare_a_mile, fare_a_minute, partial);
+        CREATE TABLE taxis_out(period_kind, period, hour, hours, taxi_hours, taxis, taxis_most, taxis_ever, trips, fare, trips_a_taxi,
+          fare_a_taxi, partial);
         CREATE TABLE faredistribution(window_start, window_end, bucket, fare_from, fare_to, trips, total_fare);
         CREATE TABLE sumfarewindow(window_start, window_end, trips, total_fare, tips_fare, total_trip_total);
         """

@@ -7,7 +7,8 @@ import Testing
     @Test func theyComeBetweenTheDefaultsAndOnesOwn() throws {
         let names = try QueryCatalog.load(analytics: true).map(\.name)
         #expect(try names.prefix(5) == QueryCatalog.load().map(\.name)[...])
-        #expect(names.dropFirst(5) == ["paymentByDay", "companyByDay", "pickupAreaByDay", "hourOfWeekByDay"])
+        #expect(
+            names.dropFirst(5) == ["paymentByDay", "companyByDay", "pickupAreaByDay", "hourOfWeekByDay", "taxisOut"])
     }
 
     @Test func aRangeOfDaysIsLookedUpAndNotSearchedFor() throws {

@@ -30,7 +30,9 @@ struct DeclaredResults {
             statement = try connection.query(analysis.sql, parameters: nil, selects: true)
         } catch let mistake as SQLMistake {
             if let table = mistake.message.wholeSuffix(after: "no such table: ")?.lowercased() {
-                if let query = queryViews[table] { return .waitsFor(query: query) }
+                // A statement may read the state behind a view too.
+                let view = table.wholeSuffix(after: "stored_") ?? table
+                if let query = queryViews[view] { return .waitsFor(query: query) }
                 let known = queryViews.keys.sorted() + Analysis.allCases.map(\.view)
                 throw analysis.problem(
                     "there is no table \"\(table)\"", line: line(of: table),

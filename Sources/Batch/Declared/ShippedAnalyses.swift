@@ -12,7 +12,44 @@ public enum ShippedAnalyses {
         mix(
             "hour_mix", of: "hour_of_week", in: "hourofweekbyday",
             "when trips begin, by hour of the week (0 = Monday 00h)"),
+        taxisOut,
     ]
+
+    /// The column that trips have to have a value in, to be in any row of a shipped analysis.
+    public static func column(neededBy analysis: DeclaredAnalysis) -> String {
+        analysis.sql == taxisOut ? "taxi_id" : analysis.keys[0]
+    }
+
+    /// Over the states of `taxisOut`, which alone say how many of its hours' taxis are the same: a range of them by their key, then
+    /// those of the local days.
+    private static let taxisOut = """
+        -- name: taxis_out
+        -- about: taxis at work by local hour of the day, and the trips and fares of each
+        -- by: month, quarter, year
+        -- columns: hour, hours, taxi_hours, taxis, taxis_most, taxis_ever, trips, fare, trips_a_taxi, fare_a_taxi
+        -- key: hour
+        WITH local AS (
+          SELECT trips, fare_sum, taxis, taxis_sketch, window_start_ms / 1000 +
+            (SELECT offset_s FROM zone_offsets WHERE from_ms <= window_start_ms ORDER BY from_ms DESC LIMIT 1) AS local_s
+          FROM stored_taxisout
+          WHERE closed = 1 AND window_start_ms >= (strftime('%s', :from) - 86400) * 1000
+            AND window_start_ms < (strftime('%s', :until) + 86400) * 1000)
+        SELECT
+          local_s / 3600 % 24 AS hour,
+          count(*) AS hours,
+          sum(taxis) AS taxi_hours,
+          round(sum(taxis) * 1.0 / count(*), 2) AS taxis,
+          max(taxis) AS taxis_most,
+          distinct_count(taxis_sketch) AS taxis_ever,
+          sum(trips) AS trips,
+          sum(fare_sum) / 100.0 AS fare,
+          sum(trips) * 1.0 / sum(taxis) AS trips_a_taxi,
+          sum(fare_sum) / 100.0 / sum(taxis) AS fare_a_taxi
+        FROM local
+        WHERE local_s >= strftime('%s', :from) + 0 AND local_s < strftime('%s', :until) + 0
+        GROUP BY 1 ORDER BY 1
+
+        """
 
     private static func mix(_ name: String, of column: String, in view: String, _ about: String) -> String {
         """

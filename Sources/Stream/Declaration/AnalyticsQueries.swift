@@ -1,6 +1,6 @@
 /// Further queries that come with taxi-cli but run only where somebody asks for them: `stream --queries analytics`.
 ///
-/// Each keeps a row for each local day and value; the declared analyses of `batch` add them up.
+/// Four keep a row for each local day and value, the fifth one for each hour; the declared analyses of `batch` add them up.
 public enum AnalyticsQueries {
     /// What stands for them where a file of declarations is named.
     public static let name = "analytics"
@@ -33,5 +33,17 @@ public enum AnalyticsQueries {
                 emit: update
 
             """
-        }.joined(separator: "\n")
+        }.joined(separator: "\n") + """
+
+              # How many taxis are at work, hour by hour, and their trips.
+              - name: taxisOut
+                where: taxi_id is not null
+                window: {tumbling: 1h}
+                aggregates:
+                  trips: count()
+                  fare: sum(fare)
+                  taxis: distinct(taxi_id)
+                emit: append
+
+            """
 }

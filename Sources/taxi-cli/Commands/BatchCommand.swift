@@ -17,7 +17,7 @@ enum BatchCommand {
             to its end, which is what a schedule wants. A longer period than --by stands for its parts: --by month --period 2024.
 
             Further analyses are SQL files with a header: those that come with taxi-cli (payment_mix, company_mix, area_mix, hour_mix, \
-            over stream --queries analytics) and your own in <home>/<tenant>/analyses/*.sql. --list checks and lists them, \
+            taxis_out, over stream --queries analytics) and your own in <home>/<tenant>/analyses/*.sql. --list checks and lists them, \
             --print shows one to start from.
             """,
         examples: [
@@ -223,7 +223,8 @@ enum BatchCommand {
         guard let analysis = declared.first(where: { $0.name == name }), summary.rows[name] == 0,
             summary.periods.contains(where: { !$1.isEmpty })
         else { return nil }
-        return analysis.isShipped ? "no trip of these periods has a \(analysis.keys[0])" : "no rows"
+        return analysis.isShipped
+            ? "no trip of these periods has a \(ShippedAnalyses.column(neededBy: analysis))" : "no rows"
     }
 
     private static func listed(_ periods: [String]) -> String {

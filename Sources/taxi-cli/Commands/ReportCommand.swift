@@ -14,7 +14,7 @@ enum ReportCommand {
     static let command = Command(
         name: "report", summary: "write the analytics as one HTML page: charts, a map of hot spots, their numbers",
         discussion: """
-            The page needs no network and no other file: quantiles and histogram of fares, totals, hours of the week, a map of hot spots, \
+            The page needs no network and no other file: quantiles and histogram of fares, totals, hours of the week, taxis at work, a map of hot spots, \
             changes of rank, and what became of each record; every chart with its numbers as a table and as CSV. Run batch first. A page \
             that is there already is replaced.
             """,

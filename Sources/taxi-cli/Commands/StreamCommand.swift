@@ -18,8 +18,8 @@ enum StreamCommand {
             results.db and in output topics. Ctrl-C ends the epoch and stops; open windows go on at the next start.
 
             Queries are the five that come with taxi-cli and those of <home>/<tenant>/queries.yaml; "taxi-cli stream queries" prints \
-            the declarations to start from. --queries analytics adds four that the analyses of payments, companies, areas and \
-            hours read.
+            the declarations to start from. --queries analytics adds five that the analyses of payments, companies, areas, \
+            hours and taxis at work read.
             """,
         examples: [
             Example("taxi-cli stream", "all queries, until Ctrl-C"),
@@ -32,7 +32,7 @@ enum StreamCommand {
             Option(
                 "queries", value: .repeated("FILE"), kind: .file, configKey: "stream.queries",
                 help:
-                    "declarations to add to the defaults, instead of the tenant's queries.yaml; analytics adds days by payment, company, area and hour",
+                    "declarations to add to the defaults, instead of the tenant's queries.yaml; analytics adds days by payment, company, area and hour, and hours by taxi",
                 group: "Queries"),
             Option("until-end", help: "stop at the end of what is there, and close all windows", group: "Source"),
             Option("from-beginning", help: "remove the queries' results and read everything again", group: "Source"),
@@ -122,9 +122,11 @@ enum StreamCommand {
             }
             runner.shouldStop = { Interruption.isRequested }
             let summary = try runner.run()
+            var isBounded = arguments.isOn("until-end")
+            if case .files = source { isBounded = true }
             return RunEnd(
                 outcome: Interruption.isRequested ? .interrupted : .success, json: summary.json(zone: session.zone),
-                text: text(summary, plans, session.zone))
+                text: text(summary, plans, session.zone, isComplete: isBounded && !Interruption.isRequested))
         }.report(arguments)
     }
 
@@ -252,14 +254,23 @@ enum StreamCommand {
         return parts.joined(separator: "  ")
     }
 
-    /// Why a query that takes every trip, whenever it comes, has counted none: trips without a value are in no group.
-    private static func idleReason(_ plan: QueryPlan) -> String {
-        let names = plan.groups.compactMap { $0.field?.name }
-        guard plan.filter == nil, plan.window == .none, !names.isEmpty else { return "" }
+    /// Why a query that takes every trip which has a value, whenever it comes, has counted none.
+    private static func idleReason(_ plan: QueryPlan, isComplete: Bool) -> String {
+        guard plan.window == .none || isComplete else { return "" }
+        var names = plan.groups.compactMap { $0.field?.name }
+        if case .isNotNull(.field(let field))? = plan.filter {
+            names.append(field.name)
+        } else if plan.filter != nil {
+            return ""
+        }
+        if names.isEmpty { return "" }
         return ", since no trip has a \(names.joined(separator: " and a "))"
     }
 
-    private static func text(_ summary: StreamSummary, _ plans: [QueryPlan], _ zone: ZoneClock) -> String {
+    /// - Parameter isComplete: whether the run has closed all windows.
+    private static func text(
+        _ summary: StreamSummary, _ plans: [QueryPlan], _ zone: ZoneClock, isComplete: Bool
+    ) -> String {
         var lines = [
             "\(grouped(summary.records)) trips in \(fixed(summary.seconds, decimals: 2)) s, \(grouped(Int64(summary.rate)))/s, \(grouped(summary.epochs)) epochs"
         ]
@@ -268,7 +279,7 @@ enum StreamCommand {
             let results = summary.results[plan.name] ?? 0
             lines.append(
                 "  \(plan.name): \(grouped(results)) results" + (late > 0 ? ", \(grouped(late)) trips late" : "")
-                    + (results == 0 && summary.used > 0 ? idleReason(plan) : ""))
+                    + (results == 0 && summary.used > 0 ? idleReason(plan, isComplete: isComplete) : ""))
         }
         for (reason, count) in summary.rejected.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             lines.append("  rejected \(grouped(count)) \(reason.rawValue)")

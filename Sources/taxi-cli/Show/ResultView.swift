@@ -14,10 +14,12 @@ struct ResultView: Sendable, Equatable {
     var isRanked: Bool { isPeriodic && columns.contains("rank") }
     /// Rows of analytics that share out a period's trips, such as `payment_mix`: those with the most come first.
     var isMix: Bool { isPeriodic && !isRanked && columns.contains("share") && columns.contains("trips") }
-    /// Whether a period has a row for each place or kind: then the newest period is what people look at.
-    var hasPlaces: Bool { isRanked || isMix }
+    /// Rows of the hours of the day.
+    var isHourly: Bool { name == "taxis_out" }
+    /// Whether a period has a row for each place, kind or hour: then the newest period is what people look at.
+    var hasPlaces: Bool { isRanked || isMix || isHourly }
     /// What a bar shows; nil where there are none.
-    var barColumn: String? { isRanked ? "pickups" : isMix ? "trips" : nil }
+    var barColumn: String? { isRanked ? "pickups" : isMix ? "trips" : isHourly ? "taxis" : nil }
 }
 
 extension ResultView {
@@ -35,7 +37,9 @@ extension ResultView {
         // Summaries of runs are JSON.
         case "summary" where name == "runs": return .json
         case "count", "pickups": return .count
-        case _ where column.hasPrefix("trips") && !column.contains("_change"): return .count
+        case _ where column.hasPrefix("trips") && !column.contains("_change") && column != "trips_a_taxi": return .count
+        case "taxi_hours", "taxis_most", "taxis_ever": return .count
+        case "taxis" where name == "taxisout": return .count
         case "share": return .share
         case _ where column.hasPrefix("share_") || column.hasSuffix("_share") || column.contains("_change"):
             return .share
