@@ -20,13 +20,19 @@ enum IntegrityCheck {
 
     private static func firstFinding(on connection: Connection) throws(SQLiteError) -> String? {
         // Called each 10,000 steps of SQLite's machine; the argument is the second at which to stop.
-        let end = Int(time(nil)) + timeLimitSeconds
+        let end = monotonicSeconds() + timeLimitSeconds
         sqlite3_progress_handler(
-            connection.raw, 10_000, { end in time(nil) > Int(bitPattern: end) ? 1 : 0 },
+            connection.raw, 10_000, { end in monotonicSeconds() > Int(bitPattern: end) ? 1 : 0 },
             UnsafeMutableRawPointer(bitPattern: end))
         let answer = try connection.value("PRAGMA integrity_check(1)")?.text ?? ""
         // The first line may only name the database.
         let lines = answer.split(separator: "\n").filter { !$0.hasPrefix("***") }
         return lines.first.map { String($0.prefix(200)) } ?? (answer.isEmpty ? nil : String(answer.prefix(200)))
     }
+}
+
+private func monotonicSeconds() -> Int {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return time.tv_sec
 }

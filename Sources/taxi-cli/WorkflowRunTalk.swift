@@ -52,7 +52,7 @@ struct WorkflowRunTalk {
         if !arguments.terminal.outputIsTerminal || !arguments.texts("format").isEmpty {
             try arguments.write(WorkflowRunsCommand.table([run], session))
         }
-        let took = run.started.flatMap { start in run.ended.map { durationText(ms: $0 - start) } } ?? ""
+        let took = run.started.flatMap { start in run.ended.map { durationText(ms: max(0, $0 - start)) } } ?? ""
         switch result.state {
         case "success":
             try arguments.say("run \(run.id) of \"\(run.workflow)\": success after \(took)")
@@ -71,7 +71,10 @@ struct WorkflowRunTalk {
     private func failure(of run: StoredRun) throws -> String {
         let style = arguments.terminal.errorStyle
         var latest: [String: StoredAttempt] = [:]
-        for attempt in try history.attempts(of: run.id) { latest[attempt.step] = attempt }
+        // By their numbers: a clock that was set may have given them any order.
+        for attempt in try history.attempts(of: run.id).sorted(by: { $0.attempt < $1.attempt }) {
+            latest[attempt.step] = attempt
+        }
         var lines: [String] = []
         let failed = spec.steps.compactMap { latest[$0.name] }.filter { $0.state == .failed }
         for attempt in failed {

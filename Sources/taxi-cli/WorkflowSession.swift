@@ -63,8 +63,17 @@ struct WorkflowSession {
         var surroundings = StepSurroundings(
             resultsPath: globals.resultsPath, environment: environment, now: { systemTime() },
             batch: { try features.batch($0, by: $1, period: $2, $3) })
+        surroundings.heldJumpMs = { SystemClock.heldJumpMs }
         features.equip(&surroundings)
         return surroundings
+    }
+
+    /// Says that the scheduler's notes on a workflow were made by a clock that ran ahead.
+    func warnIfAhead(_ spec: WorkflowSpec, in history: RunHistory?, _ arguments: ParsedArguments) throws {
+        guard let until = try history?.enteredAhead(spec, now: systemTime()) else { return }
+        try arguments.say(
+            "warning: \(spec.name) was looked at by a clock that ran ahead, until \(spec.zone.iso(ms: until)); "
+                + "taxi-cli workflow serve, or workflow run --due, takes that back")
     }
 
     /// The time of an option that may be without an offset, which is wall time of `zone`.

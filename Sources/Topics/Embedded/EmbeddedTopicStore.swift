@@ -217,9 +217,5 @@ extension EmbeddedTopicStore {
     private static func shown(_ time: EventTime?) -> String { time.map { "\($0)" } ?? "none" }
 }
 
-/// The system's clock, ms UTC.
-public func systemTime() -> EventTime {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    return EventTime(time.tv_sec) * 1000 + EventTime(time.tv_nsec) / 1_000_000
-}
+/// The system's clock, ms UTC; what a jump does to it `SteadyTime` says.
+public func systemTime() -> EventTime { SystemClock.shared.nowMs }

@@ -1,7 +1,7 @@
 internal import Database
 internal import Problems
 internal import SQLite
-internal import Trips
+public import Trips
 
 /// What a scheduler asks.
 extension RunHistory {
@@ -12,6 +12,14 @@ extension RunHistory {
 
     /// Runs that are under way, or look so because their process is gone.
     func open() throws -> [StoredRun] { try select("WHERE state = 'running'") }
+
+    /// When the newest run ended; nil where none has.
+    func newestEnd() throws -> EventTime? {
+        try explaining("looking for old runs") {
+            try connection.integer(
+                "SELECT max(ended_ms) AS ended_ms FROM stored_workflow_runs", in: .times)
+        }
+    }
 
     /// The runs of these ids that ended before a time.
     func ended(before time: EventTime, among ids: [String]) throws -> [String] {
@@ -48,6 +56,47 @@ extension RunHistory {
                 ON CONFLICT DO UPDATE SET until_ms = excluded.until_ms, start_ms = coalesce(excluded.start_ms, start_ms)
                 """, .text(workflow), .integer(time), start.map(SQLValue.integer) ?? .null)
         }
+    }
+
+    /// Takes back what a clock that ran ahead has entered of a workflow. Runs of intervals that are still to come and that nobody began
+    /// go; those that began keep their records but not their intervals, which run when they are due.
+    ///
+    /// - Parameter latest: the time up to which intervals can have been due.
+    /// - Returns: the time up to which due intervals count as entered now, and how many runs there were of either kind.
+    func takeBack(
+        _ workflow: String, after latest: EventTime
+    ) throws -> (until: EventTime, removed: Int, early: Int) {
+        try group("taking back what a clock that ran ahead has entered") {
+            let ours = "workflow = ?1 AND trigger IN ('schedule', 'catchup')"
+            try connection.execute(
+                """
+                DELETE FROM stored_workflow_runs
+                WHERE \(ours) AND interval_end_ms > ?2 AND state IN ('queued', 'skipped') AND started_ms IS NULL
+                """, .text(workflow), .integer(latest))
+            let removed = connection.changedRows
+            try connection.execute(
+                """
+                UPDATE stored_workflow_runs SET interval_start_ms = NULL, interval_end_ms = NULL
+                WHERE \(ours) AND interval_end_ms > ?2
+                """, .text(workflow), .integer(latest))
+            let early = connection.changedRows
+            // What became due since the newest run may not have been entered.
+            let newest = try connection.integer(
+                "SELECT max(interval_end_ms) AS interval_end_ms FROM stored_workflow_runs WHERE \(ours)",
+                .text(workflow), in: .times)
+            let until = min(newest ?? latest, latest)
+            try connection.execute(
+                "UPDATE workflow_schedules SET until_ms = ?2, start_ms = min(start_ms, ?3) WHERE workflow = ?1",
+                .text(workflow), .integer(until), .integer(latest + 1))
+            return (until, removed, early)
+        }
+    }
+
+    /// The time up to which a workflow's due intervals count as entered, where a clock that ran ahead has noted it; nil where it stands
+    /// as the schedule allows.
+    public func enteredAhead(_ spec: WorkflowSpec, now: EventTime) throws -> EventTime? {
+        guard let latest = spec.latestEntered(now), let until = try entered(spec.name)?.until else { return nil }
+        return until > latest + SteadyTime.slackMs ? until : nil
     }
 
     /// Alerts that are to start a workflow and have not.

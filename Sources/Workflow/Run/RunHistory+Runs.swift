@@ -192,9 +192,9 @@ extension RunHistory {
         }
     }
 
-    /// The newest run that a step began.
-    func child(of parent: String) throws -> StoredRun? {
-        try select("WHERE parent = ? ORDER BY run_id DESC LIMIT 1", .text(parent)).first
+    /// The runs that a step began, the newest first as far as their ids tell: a clock may have been set between two of them.
+    func runs(begunBy parent: String) throws -> [StoredRun] {
+        try select("WHERE parent = ? ORDER BY run_id DESC", .text(parent))
     }
 
     /// Runs of a workflow that a living process has.

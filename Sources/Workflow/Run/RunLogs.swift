@@ -19,8 +19,15 @@ public struct RunLogs: Sendable {
         return String(decoding: bytes, as: UTF8.self).split(separator: "\n").suffix(count).map(String.init)
     }
 
+    /// Takes away the logs of runs that ended longer ago than `keepMs`. No log grows old by the clock alone, which may run ahead: "ago" is
+    /// seen from now, or from the newest run's end where that is earlier.
+    public func prune(_ history: RunHistory, keepMs: Int64, now: EventTime) throws {
+        guard let newest = try history.newestEnd() else { return }
+        try prune(history, endedBefore: min(now, newest) - keepMs)
+    }
+
     /// Takes away the logs of runs that ended before a time; what became of the runs stays in the history.
-    public func prune(_ history: RunHistory, endedBefore time: EventTime) throws {
+    func prune(_ history: RunHistory, endedBefore time: EventTime) throws {
         let kept = Files.names(in: folder) ?? []
         for id in try history.ended(before: time, among: kept) {
             // Somebody may read it, or have removed it: the next time will do.

@@ -14,6 +14,8 @@ public final class Scheduler {
         case ended(StoredRun, state: String)
         /// Something a person wrote, or a run that cannot go on; it has been told once.
         case problem(Problem)
+        /// The clock was set, or what it had made of a schedule is taken back.
+        case notice(String)
     }
 
     private let history: RunHistory
@@ -33,7 +35,9 @@ public final class Scheduler {
     /// The one workflow to look after, where there is one; its file need not lie in the folder.
     private let only: WorkflowSpec?
     private var lookedFrom: EventTime
-    private var lastLook: EventTime
+    private var lastLook: (time: EventTime, at: ContinuousClock.Instant)
+    /// The jump of the clock that was told last and is not believed yet.
+    private var heldJumpMs: Int64?
     private var nextFiles = ContinuousClock.now
     private var nextOrphans = ContinuousClock.now
     private var nextPruning = ContinuousClock.now
@@ -58,8 +62,8 @@ public final class Scheduler {
         driver = RunDriver(history: history, surroundings: surroundings, logs: logs, workflows: folder)
         watch = FolderWatch(folder)
         self.only = only
-        lastLook = surroundings.now()
-        lookedFrom = lastLook
+        lastLook = (surroundings.now(), .now)
+        lookedFrom = lastLook.time
     }
 
     /// Runs until somebody stops it: then steps get SIGTERM, and their runs are given back, for the next scheduler to go on with.
@@ -102,20 +106,26 @@ public final class Scheduler {
 
     private func round() throws {
         let now = surroundings.now()
-        if now - lastLook > Self.longestBreakMs { lookedFrom = now }
-        lastLook = now
-        if .now >= nextFiles { try lookAtFiles(now) }
+        lookAtClock(now)
+        if Self.isDue(&nextFiles, each: specs.count > 200 ? .seconds(2) : .seconds(1)) { try lookAtFiles(now) }
+        try takeBackAhead(now)
         try enterDue(now)
         let present = try history.version()
         if present != version { (version, hasNews) = (present, true) }
-        if .now >= nextOrphans {
-            nextOrphans = .now + .seconds(5)
-            try adopt()
-        }
+        if Self.isDue(&nextOrphans, each: .seconds(5)) { try adopt() }
         guard hasNews else { return }
         hasNews = false
         try queueAlerts(now)
         try startQueued(now)
+    }
+
+    /// Whether it is time again, which is noted.
+    private static func isDue(_ next: inout ContinuousClock.Instant, each interval: Duration) -> Bool {
+        let now = ContinuousClock.now
+        // Not even this clock is trusted to have been right before: a machine may be put back to an earlier state.
+        guard now >= next || next - now > interval else { return false }
+        next = now + interval
+        return true
     }
 
     private func wake() -> ContinuousClock.Instant {
@@ -140,10 +150,53 @@ public final class Scheduler {
         if told.insert(problem.description).inserted { tell(.problem(problem)) }
     }
 
+    // MARK: the clock
+
+    private func lookAtClock(_ now: EventTime) {
+        let jump = surroundings.heldJumpMs()
+        if let jump, heldJumpMs == nil {
+            let jump = Self.text(ofJump: jump)
+            tell(.notice("the clock was set \(jump): time goes on as before until it has stood so for a minute"))
+        } else if jump == nil, heldJumpMs != nil, abs(now - lastLook.time) <= SteadyTime.slackMs {
+            tell(.notice("the clock is back where it was"))
+        }
+        heldJumpMs = jump
+        let at = ContinuousClock.now
+        let jumpedMs = now - lastLook.time - (at - lastLook.at).wholeMs
+        if abs(jumpedMs) > SteadyTime.slackMs {
+            tell(.notice("the clock was set \(Self.text(ofJump: jumpedMs)): schedules go by it from here on"))
+        }
+        if now - lastLook.time > Self.longestBreakMs { lookedFrom = now }
+        if now < lastLook.time {
+            // What was looked at by a clock that ran ahead has been looked at since now at the latest.
+            lookedFrom = min(lookedFrom, now)
+            seen = seen.mapValues { min($0, now) }
+        }
+        lastLook = (now, at)
+    }
+
+    private static func text(ofJump ms: Int64) -> String { "\(MaxAhead.text(abs(ms))) \(ms < 0 ? "back" : "forward")" }
+
+    /// Takes back what was noted and entered by a clock that ran ahead: nothing would be due until that time comes.
+    private func takeBackAhead(_ now: EventTime) throws {
+        for (name, due) in schedules {
+            guard let spec = specs[name], let latest = spec.latestEntered(now), due.until > latest + SteadyTime.slackMs
+            else { continue }
+            let taken = try history.takeBack(name, after: latest)
+            schedules[name] = DueIntervals(due.schedule, start: spec.start, catchUp: spec.catchUp, until: taken.until)
+            backlog.remove(name)
+            hasNews = true
+            var text = "\(name) was looked at by a clock that ran ahead, until \(spec.zone.iso(ms: due.until)): "
+            text += "it is due again from \(spec.zone.iso(ms: taken.until)) on"
+            if taken.removed > 0 { text += "; queued runs of intervals to come that are taken back: \(taken.removed)" }
+            if taken.early > 0 { text += "; runs that began too early, whose intervals will run again: \(taken.early)" }
+            tell(.notice(text))
+        }
+    }
+
     // MARK: files
 
     private func lookAtFiles(_ now: EventTime) throws {
-        nextFiles = .now + (specs.count > 200 ? .seconds(2) : .seconds(1))
         if let only {
             guard specs.isEmpty else { return }
             specs = [only.name: only]
@@ -294,8 +347,7 @@ public final class Scheduler {
     // MARK: logs
 
     private func pruneLogs(_ keepMs: Int64) throws {
-        guard .now >= nextPruning else { return }
-        nextPruning = .now + .seconds(3600)
-        try logs.prune(history, endedBefore: surroundings.now() - keepMs)
+        guard Self.isDue(&nextPruning, each: .seconds(3600)) else { return }
+        try logs.prune(history, keepMs: keepMs, now: surroundings.now())
     }
 }

@@ -36,6 +36,9 @@ public struct WorkflowSpec: Sendable {
     /// Where relative paths of the workflow begin.
     var folder: String { (file as NSString).deletingLastPathComponent }
 
+    /// The latest time up to which due intervals can have been entered: now, or the start that is still to come; nil without a schedule.
+    func latestEntered(_ now: EventTime) -> EventTime? { schedule == nil ? nil : max(now, (start ?? .min + 1) - 1) }
+
     public func step(_ name: String) -> StepSpec? { steps.first { $0.name == name } }
 
     /// The values of a run's parameters: those given, and the declared ones for the rest.

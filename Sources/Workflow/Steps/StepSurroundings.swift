@@ -19,6 +19,8 @@ public struct StepSurroundings: Sendable {
     public var resultsPath: String
     public var environment: [String: String]
     public var now: @Sendable () -> EventTime
+    /// By how much the clock was set, where `now` does not follow it yet; nil where it stands as it did.
+    public var heldJumpMs: @Sendable () -> Int64? = { nil }
     // The features above this one that steps stand for; features do not import each other. A step whose feature is nil fails.
     public var batch: Batch
     public var report: Report?

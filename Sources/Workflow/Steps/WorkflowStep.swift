@@ -84,7 +84,8 @@ public struct WorkflowStep: Sendable {
         func isTold(_ run: StoredRun) -> Bool {
             earlier.contains { $0.state == .success && $0.outputs["run_id"] == run.id }
         }
-        if let run = try history.child(of: parent) { return isTold(run) ? nil : run }
+        let begun = try history.runs(begunBy: parent)
+        if !begun.isEmpty { return begun.first { !isTold($0) } }
         let ended = earlier.filter { $0.outputs["run_id"] != nil }.max { $0.attempt < $1.attempt }
         guard let ended, ended.state != .success, let id = ended.outputs["run_id"] else { return nil }
         return try history.runIfAny(id)

@@ -29,6 +29,7 @@ enum WorkflowListCommand {
         for (file, workflow) in all {
             switch workflow {
             case .success(let spec):
+                try session.warnIfAhead(spec, in: history, arguments)
                 let last = try history?.runs(of: spec.name, limit: 1).first
                 let next = spec.schedule?.interval(dueAfter: systemTime(), from: spec.start)
                 table.rows.append([

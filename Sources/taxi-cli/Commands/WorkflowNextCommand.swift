@@ -37,6 +37,8 @@ enum WorkflowNextCommand {
                 .usage, "workflow \"\(spec.name)\" has no schedule",
                 hint: "It runs when somebody says so: taxi-cli workflow run, trigger, or an alert.")
         }
+        // Where nothing has run yet, or its database cannot be read, the schedule stands all the same.
+        try session.warnIfAhead(spec, in: try? session.openHistoryIfAny(), arguments)
         var after = session.time(arguments.time("after"), in: spec.zone) ?? systemTime()
         var writer = try arguments.tableWriter(
             columns: ["run_at", "interval_start", "interval_end"].map { Column($0) })

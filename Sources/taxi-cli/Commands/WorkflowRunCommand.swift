@@ -74,7 +74,7 @@ enum WorkflowRunCommand {
                 )
             }
         }
-        try session.logs.prune(history, endedBefore: systemTime() - (arguments.durationMs("keep-logs") ?? 0))
+        try session.logs.prune(history, keepMs: arguments.durationMs("keep-logs") ?? 0, now: systemTime())
         // cron and timers start within a minute of what is due.
         let hasSucceeded = try scheduler.runDue(sinceMs: 90_000, until: { Interruption.isRequested })
         return Interruption.isRequested ? .interrupted : hasSucceeded ? .success : ExitStatus(code: 1)

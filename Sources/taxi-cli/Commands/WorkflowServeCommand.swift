@@ -63,6 +63,7 @@ enum WorkflowServeCommand {
         case .began(let run): return "\(time) \(tenant): \(name(run)) begins, \(run.trigger)"
         case .ended(let run, let state): return "\(time) \(tenant): \(name(run)) \(state)"
         case .problem(let problem): return "\(problem)"
+        case .notice(let text): return "\(time) \(tenant): \(text)"
         }
     }
 }
