@@ -9,7 +9,12 @@ final class Mailbox: Sendable {
         }
         var runID: String
         var step: String
+        var attempt: Int
         var what: What
+
+        var isEnd: Bool { if case .ended = what { true } else { false } }
+        /// Whether the step came to an end of its own, rather than since somebody ended it.
+        var hasOwnEnd: Bool { if case .ended(let end) = what { end.state != .cancelled } else { false } }
     }
 
     // `messages` is only touched while `lock` is held; both stand at one address until the last thread has let go of the box.
@@ -42,7 +47,7 @@ final class Mailbox: Sendable {
         pthread_mutex_lock(lock)
         messages.append(message)
         // That a step has a process is worth noting only if it goes on: it wakes nobody.
-        if case .ended = message.what { pthread_cond_signal(condition) }
+        if message.isEnd { pthread_cond_signal(condition) }
         pthread_mutex_unlock(lock)
     }
 
@@ -50,7 +55,7 @@ final class Mailbox: Sendable {
     func wait(until: ContinuousClock.Instant?) -> [Message] {
         pthread_mutex_lock(lock)
         defer { pthread_mutex_unlock(lock) }
-        while !messages.contains(where: { if case .ended = $0.what { true } else { false } }) {
+        while !messages.contains(where: \.isEnd) {
             guard let until else {
                 pthread_cond_wait(condition, lock)
                 continue

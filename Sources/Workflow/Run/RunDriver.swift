@@ -55,6 +55,8 @@ final class RunDriver {
     /// What the next transaction has to be followed by.
     private var launches: [Thread] = []
     private var events: [() -> Void] = []
+    /// Steps that have ended and whose ends are not written down yet.
+    private var unnoted: [Mailbox.Message] = []
     private var lastVersion: Int64?
     private var nextLook = ContinuousClock.now
 
@@ -71,6 +73,9 @@ final class RunDriver {
 
     /// Runs that drivers of this process have.
     private static let driven = Mutex<Set<String>>([])
+
+    /// By run, ends of steps that could not be written down, such as on a full disk, for the driver that goes on with the run.
+    private static let leftUnnoted = Mutex<[String: [Mailbox.Message]]>([:])
 
     /// Whether a driver of this process has the run.
     static func isDriven(_ runID: String) -> Bool { driven.withLock { $0.contains(runID) } }
@@ -103,6 +108,7 @@ final class RunDriver {
         _ spec: WorkflowSpec, _ run: StoredRun, all: Bool = false, trigger: RunTrigger? = nil, isLost: Bool = false,
         watch: @escaping (RunEvent) -> Void = { _ in }
     ) throws -> StoredRun {
+        try noteLeft(of: run.id)
         let left = try history.takeOver(run, trigger: trigger, isLost: isLost, process: process)
         // No step may run twice at once.
         try LeftProcesses.end(of: run.id, noted: left)
@@ -124,6 +130,7 @@ final class RunDriver {
 
     private func add(_ execution: Execution) throws {
         try logs.create(execution.run.id)
+        try logs.reserve(of: execution.run.id).make()
         executions[execution.run.id] = execution
         Self.driven.withLock { _ = $0.insert(execution.run.id) }
         attention.insert(execution.run.id)
@@ -152,17 +159,47 @@ final class RunDriver {
         }
     }
 
-    /// Ends all steps without writing anything down: nobody could tell how they end.
+    /// Ends all steps. Of those that came to an end of their own this is still written down, in the room that was kept for it: they must
+    /// not run again.
     func abandon() {
         for execution in executions.values { execution.flag.stop() }
-        for launch in launches { launch.start() }
-        launches = []
+        // Their beginnings were taken back with the transaction that failed: they never begin.
+        running -= launches.count
+        (launches, events) = ([], [])
         while running > 0 {
-            for message in mail.wait(until: nil) { if case .ended = message.what { running -= 1 } }
+            let ends = mail.wait(until: nil).filter(\.isEnd)
+            running -= ends.count
+            unnoted += ends
         }
+        for id in executions.keys { logs.reserve(of: id).remove() }
+        let ends = unnoted.filter(\.hasOwnEnd)
+        do { try note(ends) } catch {
+            Self.leftUnnoted.withLock { left in for end in ends { left[end.runID, default: []].append(end) } }
+        }
+        unnoted = []
         let lost = executions.keys
         Self.driven.withLock { $0.subtract(lost) }
         executions = [:]
+    }
+
+    /// Writes ends down and nothing else.
+    private func note(_ ends: [Mailbox.Message]) throws {
+        if ends.isEmpty { return }
+        try history.group("noting how steps ended") {
+            for message in ends {
+                guard case .ended(let end) = message.what else { continue }
+                try history.end(
+                    message.runID, message.step, attempt: message.attempt, end.state, error: end.error,
+                    outputs: end.outputs.merging(["state": end.state.rawValue]) { $1 }, at: surroundings.now())
+            }
+        }
+    }
+
+    /// What another driver of this process could not write down.
+    private func noteLeft(of runID: String) throws {
+        guard let left = Self.leftUnnoted.withLock({ $0[runID] }) else { return }
+        try note(left)
+        Self.leftUnnoted.withLock { $0[runID] = nil }
     }
 
     // MARK: a turn
@@ -170,24 +207,26 @@ final class RunDriver {
     /// Waits for something to do, until `wake`, and does it.
     func turn(until wake: ContinuousClock.Instant) throws {
         let messages = mail.wait(until: attention.isEmpty ? nextWake(wake) : .now)
+        // Whatever becomes of this turn, these steps run no more.
+        unnoted = messages.filter(\.isEnd)
+        running -= unnoted.count
         let now = ContinuousClock.now
         try lookForCancelled(now)
         for (id, execution) in executions {
             if execution.waitsForPool || execution.wakeAt.map({ $0 <= now }) == true { attention.insert(id) }
         }
-        let ends = messages.count { if case .ended = $0.what { true } else { false } }
-        let free = slots - running + ends
+        let free = slots - running
         if free > 0, !waiting.isEmpty {
             attention.formUnion(waiting.prefix(free))
             waiting.removeFirst(min(free, waiting.count))
         }
-        guard !messages.isEmpty || !attention.isEmpty else { return }
+        try noteProcesses(messages)
+        guard !unnoted.isEmpty || !attention.isEmpty else { return }
         try history.group("noting what became of steps") {
-            let over = Set(messages.compactMap { if case .ended = $0.what { $0.runID + $0.step } else { nil } })
-            for message in messages { try receive(message, isOver: over.contains(message.runID + message.step)) }
+            for message in unnoted { try receive(message) }
             for id in attention.sorted() { if let execution = executions[id] { try advance(execution) } }
         }
-        attention = []
+        (attention, unnoted) = ([], [])
         for launch in launches { launch.start() }
         let happened = events
         (launches, events) = ([], [])
@@ -211,18 +250,30 @@ final class RunDriver {
         for id in try history.cancelRequests() { stop(id, .cancel) }
     }
 
-    private func receive(_ message: Mailbox.Message, isOver: Bool) throws {
-        if case .ended = message.what { running -= 1 }
-        guard let execution = executions[message.runID] else { return }
-        switch message.what {
-        case .started(let pid):
-            guard !isOver, let process = RunningProcess(pid: pid) else { return }
-            try history.note(
-                process, of: message.runID, message.step, attempt: execution.attempts[message.step] ?? 1)
-        case .ended(let end):
-            try note(end, of: message.step, execution)
-            attention.insert(message.runID)
+    /// Notes the processes of steps that go on, in a transaction of their own: `LeftProcesses` finds them without, so a full disk is no
+    /// reason to end them.
+    private func noteProcesses(_ messages: [Mailbox.Message]) throws {
+        let over = Set(unnoted.map { $0.runID + $0.step })
+        let begun = messages.compactMap { message -> (Mailbox.Message, RunningProcess)? in
+            guard case .started(let pid) = message.what, !over.contains(message.runID + message.step),
+                executions[message.runID] != nil
+            else { return nil }
+            return RunningProcess(pid: pid).map { (message, $0) }
         }
+        if begun.isEmpty { return }
+        do {
+            try history.group("noting the processes of steps") {
+                for (message, process) in begun {
+                    try history.note(process, of: message.runID, message.step, attempt: message.attempt)
+                }
+            }
+        } catch let problem as Problem where problem.code == .inputOutput {}
+    }
+
+    private func receive(_ message: Mailbox.Message) throws {
+        guard let execution = executions[message.runID], case .ended(let end) = message.what else { return }
+        try note(end, of: message.step, execution)
+        attention.insert(message.runID)
     }
 
     private func advance(_ execution: Execution) throws {
@@ -326,10 +377,15 @@ final class RunDriver {
             step: step, values: values, surroundings: surroundings,
             folder: execution.spec.folder, log: log,
             isStopped: { flag.isStopped },
-            started: { [mail] in mail.send(.init(runID: runID, step: name, what: .started(pid: $0))) })
+            started: { [mail] in
+                mail.send(.init(runID: runID, step: name, attempt: attempt, what: .started(pid: $0)))
+            })
         // Sendable by hand: the attempt and its log are used by this thread alone from here on.
         nonisolated(unsafe) let work = stepAttempt
-        launches.append(Thread { [mail] in mail.send(.init(runID: runID, step: name, what: .ended(work.run()))) })
+        launches.append(
+            Thread { [mail] in
+                mail.send(.init(runID: runID, step: name, attempt: attempt, what: .ended(work.run())))
+            })
     }
 
     private func note(_ end: AttemptEnd, of name: String, _ execution: Execution) throws {
@@ -379,6 +435,7 @@ final class RunDriver {
 
     private func close(_ execution: Execution, _ state: String) {
         executions[execution.run.id] = nil
+        logs.reserve(of: execution.run.id).remove()
         Self.driven.withLock { _ = $0.remove(execution.run.id) }
         ended.append(Ended(run: execution.run, state: state))
     }

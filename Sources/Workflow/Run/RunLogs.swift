@@ -40,6 +40,9 @@ public struct RunLogs: Sendable {
             "\(folder)/\(runID)", hint: "Change the permissions, or choose another home with --home.")
     }
 
+    /// Room on the disk that a run keeps while it goes on.
+    func reserve(of runID: String) -> DiskReserve { DiskReserve(path: "\(folder)/\(runID)/.reserve") }
+
     func open(
         _ runID: String, _ step: String, attempt: Int, secrets: [String], zone: ZoneClock,
         now: @escaping @Sendable () -> EventTime
