@@ -52,6 +52,14 @@ public struct TenantHome: Sendable, Hashable {
         guard access(path, W_OK | X_OK) == 0 else { throw Problem(.write, path, errno, hint: Self.otherHome) }
     }
 
+    /// Sees that nobody else can put something in the home or the tenant's folder that would be run here.
+    ///
+    /// - Throws: `.noPermission` with what to do.
+    public func requireOurs() throws(Problem) {
+        try Files.requireOurs(home, "the home")
+        try Files.requireOurs(path, "the tenant's folder")
+    }
+
     /// - Throws: `.noInput` where there is no such tenant yet, with the nearest one; `.noPermission` where that cannot be seen.
     public func requireExisting() throws(Problem) {
         if exists { return }

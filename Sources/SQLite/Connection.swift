@@ -43,6 +43,7 @@ public final class Connection: @unchecked Sendable {
     ) throws(SQLiteError) {
         self.path = path
         _ = Self.configuration
+        if access == .readWrite { Self.makePrivate(path) }
         raw =
             switch access {
             case .readWrite: try Self.open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE)
@@ -93,6 +94,25 @@ public final class Connection: @unchecked Sendable {
 
     /// Once a process, before the first handle: nobody asks how much memory SQLite has, and counting it takes a lock at each allocation.
     private static let configuration: Int32 = taxi_sqlite_without_memory_statistics()
+
+    /// Sees that nobody else reads what a database holds, whoever made its folder: a new one has mode 0600 from its first moment, one that
+    /// everybody may use gets it. That a group may use one is somebody's intention. SQLite gives its other files the mode of the database.
+    private static func makePrivate(_ path: String) {
+        if path == ":memory:" || path.isEmpty { return }
+        let file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        if file >= 0 {
+            close(file)
+            return
+        }
+        // Not by a descriptor: closing that would give up the locks that this process has on the file.
+        for name in [path, "\(path)-wal", "\(path)-shm"] {
+            var status = Glibc.stat()
+            guard stat(name, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_mode & 0o007 != 0 else {
+                continue
+            }
+            chmod(name, 0o600)
+        }
+    }
 
     /// SQLite does not ask the busy handler where two processes switch a new file at once, so we look again ourselves.
     private func switchToWAL(busyTimeoutMs: Int) throws(SQLiteError) {

@@ -27,8 +27,12 @@ struct WorkflowSession {
     }
 
     /// The history for a command that runs something; the tenant's folder and database come into being.
+    ///
+    /// - Throws: `.noPermission` where others can say what is run.
     func openHistory(_ program: Program) throws -> RunHistory {
         try globals.prepareTenant(program)
+        try globals.tenantHome.requireOurs()
+        try folder.requireOurs()
         return try RunHistory(ResultsDatabase(path: globals.resultsPath, zone: globals.zoneIdentifier))
     }
 

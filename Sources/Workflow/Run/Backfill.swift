@@ -57,6 +57,7 @@ public struct Backfill {
         _ items: [Item], params: [String: String], parallel: Int, isInterrupted: () -> Bool,
         watch: @escaping (Item, RunEvent) -> Void, ended: (Outcome) -> Void
     ) throws {
+        try spec.requireOurs()
         var left = items[...]
         var running: [String: Item] = [:]
         try driver.conduct {

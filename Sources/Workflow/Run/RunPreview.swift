@@ -1,3 +1,4 @@
+internal import Problems
 internal import Trips
 
 /// What a run would do, with every place of its templates filled in that is known before it begins.
@@ -37,7 +38,7 @@ public struct RunPreview: Sendable {
 extension StepAction {
     fileprivate func text(_ values: TemplateValues) -> String {
         if case .command(let words) = self {
-            return words.map { Self.quoted(values.fillKnown($0)) }.joined(separator: " ")
+            return words.map { shellWord(values.fillKnown($0)) }.joined(separator: " ")
         }
         if case .sqlFile(let path) = self { return path }
         if case .batch(let analysis, let by, let period) = self {
@@ -45,22 +46,6 @@ extension StepAction {
             return ([analysis] + options.compactMap { $0 }).joined(separator: " ")
         }
         return templates.map { values.fillKnown($0) }.joined(separator: " ")
-    }
-
-    /// As a shell would have to be given the word.
-    private static func quoted(_ word: String) -> String {
-        let isPlain =
-            !word.isEmpty
-            && word.utf8.allSatisfy { byte in
-                switch byte {
-                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                    UInt8(ascii: "0")...UInt8(ascii: "9"):
-                    true
-                default: "_-./:=@%+,".utf8.contains(byte)
-                }
-            }
-        return isPlain
-            ? word : "'\(word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''"))'"
     }
 }
 

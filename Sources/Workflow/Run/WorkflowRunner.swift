@@ -39,7 +39,7 @@ public struct WorkflowRunner {
     ///
     /// - Parameter parent: `run/step` of the step that begins it.
     /// - Throws: `.usage` where the interval has a run that ended, `.tryAgain` where it has one under way or too many others are;
-    ///   whatever the database refuses. A step that fails is no error here but a result.
+    ///   `.noPermission` where others can say what it does; whatever the database refuses. A step that fails is no error here but a result.
     public func run(
         _ interval: DataInterval?, trigger: RunTrigger, params: [String: String] = [:], parent: String? = nil
     ) throws -> Result {
@@ -77,6 +77,7 @@ public struct WorkflowRunner {
     }
 
     private func drive(_ begin: () throws -> StoredRun) throws -> Result {
+        try spec.requireOurs()
         let run = try begin()
         var ended: [RunDriver.Ended] = []
         try driver.conduct {

@@ -11,11 +11,16 @@ struct FolderWatch {
         var seconds, nanoseconds: Int
         var size: Int64
         var inode: UInt64
+        /// Who may write it.
+        var owner: UInt32
+        var mode: UInt32
     }
 
     let folder: WorkflowFolder
     private var stamps: [String: Stamp] = [:]
     private var read: [String: Result<WorkflowSpec, Problem>] = [:]
+    /// Whether others can put something into the folder.
+    private var isRefused = false
     private var shared: Result<SharedSettings, Problem> = .success(SharedSettings())
 
     init(_ folder: WorkflowFolder) { self.folder = folder }
@@ -24,6 +29,13 @@ struct FolderWatch {
     ///
     /// - Returns: what is wrong with files that have changed; nil where nothing has changed.
     mutating func look() -> [Problem]? {
+        do throws(Problem) { try folder.requireOurs() } catch {
+            // Told once; nothing of it counts until it is mended.
+            if isRefused { return nil }
+            (isRefused, stamps, read) = (true, [:], [:])
+            return [error]
+        }
+        isRefused = false
         var found: [String: Stamp] = [:]
         let sharedPath = "\(folder.path)/\(WorkflowFolder.sharedFile)"
         for name in Files.names(in: folder.path) ?? []
@@ -48,7 +60,9 @@ struct FolderWatch {
         where path != sharedPath && path != folder.analyses.folder && (found[path] != stamps[path] || read[path] == nil)
         {
             let spec = Result { () throws(Problem) in
-                try folder.load(file: path, shared: try? shared.get())
+                let spec = try folder.load(file: path, shared: try? shared.get())
+                try spec.requireOurs()
+                return spec
             }
             if case .failure(let problem) = spec { problems.append(problem) }
             read[path] = spec
@@ -73,6 +87,6 @@ struct FolderWatch {
         guard stat(path, &status) == 0, [S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT) else { return nil }
         return Stamp(
             seconds: status.st_mtim.tv_sec, nanoseconds: status.st_mtim.tv_nsec, size: Int64(status.st_size),
-            inode: UInt64(status.st_ino))
+            inode: UInt64(status.st_ino), owner: status.st_uid, mode: status.st_mode)
     }
 }

@@ -199,6 +199,7 @@ public final class Scheduler {
     private func lookAtFiles(_ now: EventTime) throws {
         if let only {
             guard specs.isEmpty else { return }
+            try only.requireOurs()
             specs = [only.name: only]
         } else {
             guard let problems = watch.look() else { return }
@@ -334,6 +335,7 @@ public final class Scheduler {
         if let spec = specs[run.workflow] { return spec }
         do throws(Problem) {
             let spec = try watch.folder.load(run.file.isEmpty ? run.workflow : run.file)
+            try spec.requireOurs()
             if spec.name == run.workflow { return spec }
             throw Problem(.noInput, "\"\(run.file)\" does not hold workflow \"\(run.workflow)\" any more")
         } catch {

@@ -31,7 +31,11 @@ struct StepAttempt {
         attempt.deadline = step.timeoutMs.map { ContinuousClock.now + .milliseconds($0) }
         defer { log.end() }
         var end: AttemptEnd
-        do { end = try step.action.run(attempt) } catch {
+        do {
+            // Looked at again: the scheduler that began the run may have been at work for a year.
+            try step.requireOurs(in: folder)
+            end = try step.action.run(attempt)
+        } catch {
             let message = (error as? Problem).map { $0.message + ($0.hint.map { " (\($0))" } ?? "") } ?? "\(error)"
             // What was interrupted because it had to end says so in many ways.
             if let forced = attempt.forcedEnd {

@@ -33,6 +33,7 @@ enum WorkflowServeCommand {
         if case .defaultValue = arguments.origin("tenant") { isAll = true } else { isAll = false }
         // The default tenant comes into being as for any command.
         try globals.prepareTenant(arguments.program)
+        try globals.tenantHome.requireOurs()
         let lock = try ServeLock(home: globals.home)
         defer { withExtendedLifetime(lock) {} }
         Interruption.install()
