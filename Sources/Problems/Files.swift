@@ -53,21 +53,47 @@ public enum Files {
 
     /// Makes a folder and those above it, each unless it is there.
     ///
+    /// - Parameter sync: makes sure that the folder in which a new one lies is on the disk; without it the new one may be gone, with all that
+    ///   is in it, after the machine has lost its power.
     /// - Throws: `.noPermission`, `.cannotCreate` where a file is in the way, `.inputOutput` where the disk is full.
-    public static func makeFolders(_ path: String, mode: mode_t = 0o700, hint: String? = nil) throws(Problem) {
-        if mkdir(path, mode) == 0 || isFolder(path) { return }
-        var folder = ""
+    public static func makeFolders(
+        _ path: String, mode: mode_t = 0o700, hint: String? = nil,
+        sync: (_ folder: String) throws(Problem) -> Void = Files.sync(folder:)
+    ) throws(Problem) {
+        if isFolder(path) { return }
+        var (folder, parent) = ("", path.hasPrefix("/") ? "/" : ".")
         for part in path.split(separator: "/") {
             folder += folder.isEmpty && !path.hasPrefix("/") ? part : "/\(part)"
+            defer { parent = folder }
             if isFolder(folder) { continue }
             // Another process may make it at the same moment.
-            if mkdir(folder, mode) == 0 { continue }
+            if mkdir(folder, mode) == 0 {
+                try sync(parent)
+                continue
+            }
             let number = errno
             if number == EEXIST, isFolder(folder) { continue }
             guard number != EEXIST, number != ENOTDIR else {
                 throw Problem(.cannotCreate, "cannot create \"\(visible(folder))\": a file is in the way", hint: hint)
             }
             throw Problem(.create, folder, number, hint: hint)
+        }
+    }
+
+    /// The folder that a path lies in.
+    static func folder(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    /// Waits until the names in a folder are on the disk. A file system that cannot do that has nothing to wait for.
+    public static func sync(folder: String) throws(Problem) {
+        let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        // It may be one into which this process may put something, but not look.
+        guard descriptor >= 0 else { return }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 || [EINVAL, ENOTSUP, ENOSYS].contains(errno) else {
+            throw Problem(.write, folder, errno)
         }
     }
 

@@ -31,10 +31,14 @@ struct Tenants: Sendable {
         let file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw Problem(.create, path, errno) }
         defer { close(file) }
-        do throws(Problem) { try Files.write(Array(settings.utf8), to: file, of: path) } catch {
+        do throws(Problem) {
+            try Files.write(Array(settings.utf8), to: file, of: path)
+            guard fsync(file) == 0 else { throw Problem(.write, path, errno) }
+        } catch {
             unlink(path)
             throw error
         }
+        try Files.sync(folder: tenant.path)
     }
 
     /// Makes sure the tenant is there before a command uses it: the default tenant comes into being by itself, any other has to

@@ -37,7 +37,9 @@ public struct RunLogs: Sendable {
 
     func create(_ runID: String) throws(Problem) {
         try Files.makeFolders(
-            "\(folder)/\(runID)", hint: "Change the permissions, or choose another home with --home.")
+            "\(folder)/\(runID)", hint: "Change the permissions, or choose another home with --home.",
+            // Logs need not outlive the power of the machine, and a sync a run would show.
+            sync: { (_) throws(Problem) in })
     }
 
     /// Room on the disk that a run keeps while it goes on.
