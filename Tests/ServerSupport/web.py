@@ -1,9 +1,12 @@
 """A small web server for tests of requests: web.py PID prints its port and runs until the process PID is gone."""
 
+import base64
+import html
 import http.server
 import json
 import sys
 import time
+import urllib.parse
 
 import daemon
 
@@ -37,6 +40,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Location", "/echo")
             self.send_header("Content-Length", "0")
             self.end_headers()
+        elif path == "mirror":
+            # What came, in every form in which a server may say it again, some of them at the edges of 16 and 64 KiB.
+            text = body.decode()
+            forms = [
+                text, json.dumps(text), json.dumps(text, ensure_ascii=False), urllib.parse.quote(text, safe=""),
+                urllib.parse.quote_plus(text), html.escape(text), base64.b64encode(body).decode(),
+                base64.b64encode(b"x" + body).decode(), base64.encodebytes(b"xy" + body).decode(),
+                repr(text), "\n".join(f"> {line}" for line in text.split("\n")),
+            ]
+            self.mirror(int(rest), forms[0] + "\n" + "\n".join(forms), urllib.parse.quote(text, safe=""))
+        elif path == "mirror-far":
+            text = body.decode()
+            edges = ["x" * (edge - cut - 1) + text + "\n" for edge in (1 << 14, 1 << 16) for cut in (0, 3, len(body) - 3)]
+            self.mirror(int(rest), edges[0] + "".join(edges), urllib.parse.quote(text, safe=""))
         elif path == "bearer":
             # Whether the secret came, without saying it again.
             self.reply(200 if self.headers.get("Authorization") == f"Bearer {rest}" else 401, "seen")
@@ -53,6 +70,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
             time.sleep(600)
         else:
             self.reply(404, "nothing here")
+
+    def mirror(self, status, text, quoted):
+        data = text.encode()
+        self.send_response(status, quoted)
+        self.send_header("Content-Length", str(len(data)))
+        self.send_header("Location", f"http://127.0.0.1:1/{quoted}")
+        self.send_header("ETag", quoted)
+        self.end_headers()
+        self.wfile.write(data)
 
     def reply(self, status, text):
         data = text.encode()

@@ -89,4 +89,79 @@ import Trips
         #expect(try stage.runner.resume(stage.history.run(run.id)).state == "failed")
         #expect(try stage.history.attempts(of: run.id).contains { $0.error == "was interrupted 10 times in a row" })
     }
+
+    // MARK: - what cannot be written down
+
+    private func refuse(_ event: String, _ condition: String, on stage: Stage) throws {
+        try stage.database.connection.execute(
+            """
+            CREATE TEMP TRIGGER refusal BEFORE \(event) ON main.stored_workflow_steps WHEN \(condition)
+            BEGIN SELECT RAISE(ABORT, 'refused'); END
+            """)
+    }
+
+    private func allow(on stage: Stage) throws { try stage.database.connection.execute("DROP TRIGGER refusal") }
+
+    /// The beginnings of b and c are one transaction, of which the second half is refused.
+    @Test(.timeLimit(.minutes(2))) func aStepWhoseBeginningWasRolledBackDoesNotRun() throws {
+        let stage = try Stage(
+            "parallel: 2\nsteps:\n  a: {sh: echo a >> out}\n  b: {sh: echo b >> out, needs: [a]}\n  c: {sh: echo c >> out, needs: [a]}"
+        )
+        try refuse("INSERT", "NEW.step = 'c'", on: stage)
+        #expect(throws: Problem.self) { try stage.runner.run(nil, trigger: .manual) }
+        #expect(try String(contentsOfFile: stage.folder("out"), encoding: .utf8) == "a\n")
+        let run = try #require(try stage.history.runs().first)
+        // What had ended is known all the same.
+        #expect(try stage.states(run.id) == ["a 1 success"])
+        try allow(on: stage)
+        #expect(try stage.runner.resume(run, isLost: true).state == "success")
+        let lines = try String(contentsOfFile: stage.folder("out"), encoding: .utf8).split(separator: "\n")
+        #expect(lines.sorted() == ["a", "b", "c"])
+    }
+
+    /// Whoever goes on with the run in the same process still knows.
+    @Test(.timeLimit(.minutes(2))) func aStepWhoseEndCannotBeNotedIsNotRepeated() throws {
+        let stage = try Stage("steps:\n  a: {sh: echo a >> out}\n  b: {sh: echo b >> out, needs: [a]}")
+        try refuse("INSERT", "NEW.step = 'a' AND NEW.state = 'success'", on: stage)
+        #expect(throws: Problem.self) { try stage.runner.run(nil, trigger: .manual) }
+        let run = try #require(try stage.history.runs().first)
+        #expect(try stage.states(run.id) == ["a 1 running"])
+        try allow(on: stage)
+        #expect(try stage.runner.resume(run, isLost: true).state == "success")
+        #expect(try String(contentsOfFile: stage.folder("out"), encoding: .utf8) == "a\nb\n")
+        #expect(try stage.states(run.id) == ["a 1 success", "b 1 success"])
+    }
+
+    /// Both ends come in one turn, since the driver is kept busy until they are there.
+    @Test(.timeLimit(.minutes(2))) func endsThatAreRefusedTogetherAreWaitedForOnce() throws {
+        let stage = try Stage("parallel: 2\nsteps:\n  a: {sh: echo a >> out}\n  b: {sh: echo b >> out}")
+        try refuse("INSERT", "NEW.state = 'success'", on: stage)
+        let runner = WorkflowRunner(
+            stage.spec, history: stage.history,
+            surroundings: StepSurroundings(
+                resultsPath: stage.folder("results.db"), environment: stage.environment, now: { 1 },
+                batch: { _, _, _, _ in 0 }),
+            logs: stage.logs, isInterrupted: { false }
+        ) { event in
+            guard case .began = event else { return }
+            for _ in 0..<10_000 {
+                let out = (try? String(contentsOfFile: stage.folder("out"), encoding: .utf8)) ?? ""
+                if out.count == 4 { break }
+                usleep(1000)
+            }
+            // Their threads have told it shortly after.
+            usleep(300_000)
+        }
+        #expect(throws: Problem.self) { try runner.run(nil, trigger: .manual) }
+        let out = try String(contentsOfFile: stage.folder("out"), encoding: .utf8)
+        #expect(out.split(separator: "\n").sorted() == ["a", "b"])
+    }
+
+    @Test func aRunKeepsRoomToNoteItsEndsAndGivesItBack() throws {
+        let stage = try Stage(
+            "steps:\n  a: {sh: \"ls -s --block-size=1024 logs/$TAXI_RUN/.reserve | cut -d ' ' -f 1\"}")
+        let result = try stage.runner.run(nil, trigger: .manual)
+        #expect(try stage.history.attempts(of: result.run.id).first?.outputs["output"] == "64")
+        #expect(!FileManager.default.fileExists(atPath: stage.logs.reserve(of: result.run.id).path))
+    }
 }

@@ -274,4 +274,64 @@ import Trips
         try tenant.serve(tenant.scheduler(), "2024-03-05T12:00:02Z")
         #expect(try tenant.runs() == ["daily 2024-03-03 catchup success", "daily 2024-03-04 catchup success"])
     }
+
+    // MARK: - a clock that runs ahead
+
+    /// Hourly from midnight; the clock is 400 days ahead until some runs of that time have ended, and then right again.
+    @Test(arguments: ["all", "latest", "none"])
+    func aClockThatRanAheadHoldsNothingUpAndUsesNothingUp(_ catchUp: String) throws {
+        let file =
+            "name: h\nschedule: \"0 * * * *\"\nstart: 2024-03-05\ncatchup: \(catchUp)\nsteps: {a: {sh: \"true\"}}\n"
+        let tenant = try Tenant(["h.yaml": file], at: "2024-03-05T12:00:01Z")
+        var notices: [String] = []
+        let scheduler = tenant.scheduler { event in
+            if case .notice(let text) = event { notices.append(text) }
+        }
+        try tenant.serve(scheduler, "2024-03-05T12:00:02Z")
+        let before = try tenant.runs()
+        tenant.clock.set(try Tenant.time("2025-04-09T12:00:02Z"))
+        // What comes of that time is not the point, but that something does where everything is caught up.
+        let ahead = "SELECT count(*) FROM stored_workflow_runs WHERE interval_end_ms > 1709647200000"
+        try scheduler.run(keepLogsMs: .max) {
+            let until = "SELECT 1 FROM workflow_schedules WHERE until_ms > 1709650800000"
+            let hasRun = (try? tenant.database.connection.value(ahead + " AND state = 'success'"))?.integer ?? 0
+            return (try? tenant.database.connection.value(until)) != nil && (catchUp == "none" || hasRun > 0)
+        }
+        tenant.clock.set(try Tenant.time("2024-03-05T12:30:00Z"))
+        try tenant.serve(
+            scheduler, "2024-03-05T12:30:01Z", "2024-03-05T12:59:30Z", "2024-03-05T13:00:00Z", "2024-03-05T13:59:30Z",
+            "2024-03-05T14:00:00Z")
+        let names = ["2024-03-05T06:00-06:00", "2024-03-05T07:00-06:00"]
+        let after = try tenant.runs().filter { !$0.hasPrefix("h - ") }
+        #expect(after == before + names.map { "h \($0) schedule success" })
+        for way in ["forward", "back"] {
+            #expect(notices.contains { $0.hasSuffix(" days \(way): schedules go by it from here on") }, "\(notices)")
+        }
+        #expect(notices.contains { $0.hasPrefix("h was looked at by a clock that ran ahead, until ") })
+        // Nothing is left to be taken back.
+        let spec = try WorkflowFolder(path: tenant.folder.path, zone: "America/Chicago").load("h")
+        #expect(try tenant.history.enteredAhead(spec, now: tenant.clock.now) == nil)
+    }
+
+    @Test func aStartThatIsToComeIsNotAhead() throws {
+        let tenant = try Tenant(
+            ["daily.yaml": Self.daily("start: 2024-06-01\ncatchup: all")], at: "2024-03-05T12:00:00Z")
+        var notices: [String] = []
+        let scheduler = tenant.scheduler { event in
+            if case .notice(let text) = event { notices.append(text) }
+        }
+        try tenant.serve(scheduler, "2024-03-05T12:00:01Z", "2024-03-05T12:00:02Z")
+        #expect(notices.isEmpty)
+        try tenant.serve(tenant.scheduler(), "2024-06-03T12:00:00Z")
+        #expect(try tenant.runs() == ["daily 2024-06-01 catchup success", "daily 2024-06-02 catchup success"])
+    }
+
+    @Test func aClockThatRunsAheadMakesNoLogOld() throws {
+        let tenant = try Tenant(["w.yaml": "name: w\nsteps: {a: {sh: \"echo\"}}"], at: "2024-03-05T12:00:00Z")
+        try tenant.history.enqueue("w", nil, trigger: .manual, params: [:], file: tenant.folder("w.yaml"), at: 3)
+        try tenant.serve(tenant.scheduler())
+        let logs = RunLogs(folder: tenant.folder("logs"))
+        try logs.prune(tenant.history, keepMs: 86_400_000, now: tenant.clock.now + 400 * 86_400_000)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: logs.folder).count == 1)
+    }
 }

@@ -59,7 +59,7 @@ extension RunHistory {
     }
 
     /// Takes back what a clock that ran ahead has entered of a workflow. Runs of intervals that are still to come and that nobody began
-    /// go; those that began keep their records but not their intervals, which run when they are due.
+    /// go; those that began keep their records but not their intervals, which run when they are due, and go on no further where they wait.
     ///
     /// - Parameter latest: the time up to which intervals can have been due.
     /// - Returns: the time up to which due intervals count as entered now, and how many runs there were of either kind.
@@ -76,7 +76,8 @@ extension RunHistory {
             let removed = connection.changedRows
             try connection.execute(
                 """
-                UPDATE stored_workflow_runs SET interval_start_ms = NULL, interval_end_ms = NULL
+                UPDATE stored_workflow_runs SET interval_start_ms = NULL, interval_end_ms = NULL,
+                    state = iif(state = 'queued', 'cancelled', state)
                 WHERE \(ours) AND interval_end_ms > ?2
                 """, .text(workflow), .integer(latest))
             let early = connection.changedRows

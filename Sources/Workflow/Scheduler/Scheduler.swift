@@ -175,7 +175,11 @@ public final class Scheduler {
         lastLook = (now, at)
     }
 
-    private static func text(ofJump ms: Int64) -> String { "\(MaxAhead.text(abs(ms))) \(ms < 0 ? "back" : "forward")" }
+    private static func text(ofJump ms: Int64) -> String {
+        // Two days less a millisecond would be 47 hours.
+        let rounded = (abs(ms) + 5_000) / 10_000 * 10_000
+        return "\(MaxAhead.text(rounded)) \(ms < 0 ? "back" : "forward")"
+    }
 
     /// Takes back what was noted and entered by a clock that ran ahead: nothing would be due until that time comes.
     private func takeBackAhead(_ now: EventTime) throws {

@@ -92,9 +92,12 @@ struct MachineChecks {
                 "\(home) is no folder that may be written",
                 advice: "Choose another place with --home or TAXI_HOME, or change its permissions.")
         }
+        do throws(Problem) { try Files.requireOurs(home, "the home") } catch { return Finding("home", error) }
         let mode = String(status.st_mode & 0o777, radix: 8)
         guard status.st_mode & 0o077 == 0 else {
-            return Finding("home", .warn, "\(home) is open to others (mode \(mode))", advice: "Run: chmod 700 \(home)")
+            return Finding(
+                "home", .warn, "\(home) is open to others (mode \(mode))",
+                advice: "Run: chmod 700 \(shellWord(home))")
         }
         return Finding("home", .ok, "\(home) (mode \(mode))")
     }

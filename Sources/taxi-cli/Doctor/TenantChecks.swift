@@ -28,7 +28,7 @@ struct TenantChecks {
             }
             return findings + brokers(first)
         }
-        findings.append(Finding("tenant", .ok, first.tenantFolder))
+        findings += folder()
         do throws(Problem) {
             let configuration = try arguments.program.loadConfiguration(path: first.configurationPath)
             settled = try arguments.applying(configuration)
@@ -46,6 +46,35 @@ struct TenantChecks {
         }
         findings += [copies(globals)].compactMap { $0 }
         return findings + brokers(globals)
+    }
+
+    /// The tenant's folder, and files in it that others may read: what it keeps is nobody else's business.
+    private func folder() -> [Finding] {
+        let path = first.tenantFolder
+        do throws(Problem) { try Files.requireOurs(path, "the tenant's folder") } catch {
+            return [Finding("tenant", error)]
+        }
+        func mode(_ path: String) -> mode_t? {
+            var status = stat()
+            return stat(path, &status) == 0 ? status.st_mode : nil
+        }
+        guard let own = mode(path), own & 0o077 != 0 else { return [Finding("tenant", .ok, path)] }
+        var findings = [
+            Finding(
+                "tenant", .warn, "\(path) is open to others (mode \(String(own & 0o777, radix: 8)))",
+                advice: "Run: chmod 700 \(shellWord(path))")
+        ]
+        let open = (Files.names(in: path) ?? []).sorted().filter { name in
+            guard let mode = mode("\(path)/\(name)"), mode & S_IFMT == S_IFREG else { return false }
+            return mode & 0o077 != 0 && !name.hasSuffix(".yaml")
+        }
+        if !open.isEmpty {
+            findings.append(
+                Finding(
+                    "files", .warn, "others may read \(open.joined(separator: ", "))",
+                    advice: "Run: chmod 600 \(open.map { shellWord("\(path)/\($0)") }.joined(separator: " "))"))
+        }
+        return findings
     }
 
     private func zone(_ globals: GlobalOptions) -> Finding {
