@@ -14,16 +14,15 @@ extension Connection {
     /// The statement of a text that a person wrote: one, which gives rows and changes nothing.
     ///
     /// Blanks, comments and semicolons around it are nobody's mistake; another statement is, and so is a NUL, at which SQLite would
-    /// have stopped reading.
+    /// have stopped reading, and what is about the connection (a transaction, another database, PRAGMA).
     ///
     /// - Parameter parameters: values by name with its mark (":from"), all that the text may ask for; nil leaves them to the caller.
-    /// - Parameter selects: refuses a PRAGMA and EXPLAIN too, which change nothing stored, but how a connection goes on.
+    /// - Parameter selects: refuses EXPLAIN too, whose rows are none of the data.
     /// - Throws: `SQLMistake`, and `SQLiteError` for what is not the text's fault: a lock, a disk, a damaged file.
     public func query(_ text: String, parameters: [String: SQLValue]? = [:], selects: Bool = false) throws -> Statement
     {
         let (statement, offset) = try only(text)
-        let word = statement.sql.utf8.prefix { $0 | 0x20 >= 97 && $0 | 0x20 <= 122 }
-        guard !selects || ["select", "with", "values"].contains(String(Substring(word)).lowercased()) else {
+        guard !selects || ["SELECT", "WITH", "VALUES"].contains(Self.firstWord(of: statement.sql.utf8)) else {
             throw SQLMistake(message: "the statement begins with no SELECT, WITH or VALUES", offset: offset)
         }
         guard statement.isReadOnly, statement.columnCount > 0 else {
@@ -39,7 +38,8 @@ extension Connection {
         return statement
     }
 
-    /// Runs all statements of a text that a person wrote, one after the other; rows that they give are left unread.
+    /// Runs all statements of a text that a person wrote, one after the other; rows that they give are left unread. Transactions are the
+    /// caller's.
     ///
     /// - Throws: as `query`; a text without any statement is a mistake too.
     public func run(script text: String) throws {
@@ -79,6 +79,11 @@ extension Connection {
         }
         var offset = 0
         while let start = Self.firstOfStatement(bytes[..<(bytes.count - 1)], from: offset) {
+            // Before it is prepared: some PRAGMAs act at once.
+            let word = Self.firstWord(of: bytes[start...])
+            if let reason = Self.refusals[word] {
+                throw mistake(SQLMistake(message: "\(word) is not taken: \(reason)", offset: start))
+            }
             do {
                 let statement = try prepare(bytes, from: start)
                 offset = start + statement.byteCount
@@ -87,6 +92,21 @@ extension Connection {
                 throw mistake(SQLMistake(message: error.message, offset: error.offset.map { $0 + start } ?? start))
             }
         }
+    }
+
+    /// Statements that are about the connection and not about data, by their first word.
+    private static let refusals = {
+        let transaction = "the transaction is begun and ended for you"
+        let database = "there is this one database"
+        var refusals = ["ATTACH": database, "DETACH": database, "VACUUM": "the file is looked after for you"]
+        for word in ["BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"] { refusals[word] = transaction }
+        refusals["PRAGMA"] = "ask with SELECT … FROM pragma_table_info('…') and its like"
+        return refusals
+    }()
+
+    private static func firstWord(of bytes: some Sequence<UInt8>) -> String {
+        let letters = bytes.lazy.prefix { $0 | 0x20 >= 97 && $0 | 0x20 <= 122 }
+        return String(decoding: letters.map { $0 & 0xDF }, as: UTF8.self)
     }
 
     /// - Parameter bytes: end with a NUL.

@@ -43,7 +43,12 @@ import Testing
         Wrong(sql: "SELECT 1\u{0}", message: "there is a NUL in it", offset: 8),
         Wrong(sql: "DELETE FROM t", message: "this is no query: it gives no rows, or changes something"),
         Wrong(sql: "DELETE FROM t RETURNING a", message: "this is no query: it gives no rows, or changes something"),
-        Wrong(sql: "BEGIN", message: "this is no query: it gives no rows, or changes something"),
+        Wrong(sql: "-- x\nBegin", message: "BEGIN is not taken: the transaction is begun and ended for you", offset: 5),
+        Wrong(sql: "ATTACH 'x.db' AS x", message: "ATTACH is not taken: there is this one database", offset: 0),
+        Wrong(
+            sql: "pragma journal_mode",
+            message: "PRAGMA is not taken: ask with SELECT … FROM pragma_table_info('…') and its like", offset: 0),
+        Wrong(sql: "SELECT 1; COMMIT", message: "there is more after the statement", offset: 10),
         Wrong(sql: "SELECT ?", message: "there is no value for the parameter \"?\""),
         Wrong(sql: "SELECT :day", message: "there is no value for the parameter \":day\""),
         Wrong(sql: " SELECT b FROM t", message: "no such column: b", offset: 8),
@@ -59,10 +64,8 @@ import Testing
 
     @Test func onlySelectsWhereThatIsAsked() throws {
         let connection = try connection()
-        for sql in ["PRAGMA locking_mode=EXCLUSIVE", "EXPLAIN SELECT 1", "pragma user_version"] {
-            let mistake = try #require(throws: SQLMistake.self) { try connection.query(sql, selects: true) }
-            #expect(mistake.message == "the statement begins with no SELECT, WITH or VALUES")
-        }
+        let mistake = try #require(throws: SQLMistake.self) { try connection.query("EXPLAIN SELECT 1", selects: true) }
+        #expect(mistake.message == "the statement begins with no SELECT, WITH or VALUES")
         for sql in ["values (1)", "With a AS (SELECT 1) SELECT * FROM a", "\n-- x\nselect 1"] {
             #expect(try connection.query(sql, selects: true).step())
         }
@@ -92,5 +95,23 @@ import Testing
             #expect(mistake.offset == offset, "\(script)")
         }
         #expect(try connection.value("SELECT count(*) FROM t") == 3)
+    }
+
+    /// What a script does can be taken back whole, and it leaves the connection as it was.
+    @Test(arguments: [
+        "COMMIT", "END", "rollback", "SAVEPOINT s", "RELEASE s", "BEGIN", "ATTACH ':memory:' AS x", "DETACH x",
+        "PRAGMA foreign_keys=ON", "VACUUM",
+    ])
+    func aScriptIsInOneTransaction(statement: String) throws {
+        let connection = try connection()
+        let mistake = #expect(throws: SQLMistake.self) {
+            try connection.transaction { try connection.run(script: "DELETE FROM t;\n/* */ \(statement); SELECT 1") }
+        }
+        #expect(mistake?.message.contains("is not taken: ") == true)
+        #expect(mistake?.offset == 21)
+        #expect(try connection.value("SELECT count(*) FROM t") == 1)
+        #expect(try connection.value("SELECT foreign_keys FROM pragma_foreign_keys") == 0)
+        // The words themselves are nobody's mistake.
+        try connection.run(script: "CREATE TABLE \"commit\" (pragma); INSERT INTO \"commit\" VALUES ('BEGIN; COMMIT')")
     }
 }
