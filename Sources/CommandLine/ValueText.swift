@@ -88,12 +88,14 @@ public enum ValueText {
         return number / seconds
     }
 
-    /// How many seconds of event time pass in a second: `60x`, `0.5x`; more than 0.
+    /// How many seconds of event time pass in a second: `60x`, `0.5x`; more than 0 and up to a billion.
     public static func speed(_ text: String) throws(Problem) -> Double {
-        guard let number = plainNumber(text.hasSuffix("x") ? text.dropLast() : Substring(text)), number > 0 else {
+        guard let number = plainNumber(text.hasSuffix("x") ? text.dropLast() : Substring(text)), number > 0,
+            number <= 1e9
+        else {
             throw Problem(
-                .usage, "\"\(text)\" is not a speed", hint: "Write how many times faster than life, above 0: 60x, 0.5x."
-            )
+                .usage, "\"\(text)\" is not a speed",
+                hint: "Write how many times faster than life, above 0 and up to a billion: 60x, 0.5x.")
         }
         return number
     }
@@ -152,8 +154,8 @@ public enum ValueText {
         guard digits.utf8.allSatisfy({ isDigit($0) || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "_") }) else {
             return nil
         }
-        guard let number = Double(digits.filter { $0 != "_" }), number.isFinite else { return nil }
-        return number * factor
+        guard let number = Double(digits.filter { $0 != "_" }).map({ $0 * factor }), number.isFinite else { return nil }
+        return number
     }
 
     private static func isDigit(_ byte: UInt8) -> Bool { byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9") }

@@ -20,8 +20,9 @@ extension Pace {
     ///
     /// `constant` takes its rate from `--rate`; `burst` adds to it (0 where it is not given); ramp and sine bring their own.
     ///
+    /// - Parameter speed: above 0 and up to `greatestFactor`.
     /// - Throws: `Problem(.usage)` for a text that cannot be read, and for options that exclude each other.
-    public static func parse(rate: String?, shape: String?, speed: String?, unlimited: Bool) throws(Problem) -> Pace {
+    public static func parse(rate: String?, shape: String?, speed: Double?, unlimited: Bool) throws(Problem) -> Pace {
         let given = [(rate != nil || shape != nil, "--rate"), (speed != nil, "--speed"), (unlimited, "--max")]
             .filter(\.0).map(\.1)
         guard given.count <= 1 else {
@@ -29,7 +30,7 @@ extension Pace {
                 .usage, "\(given.joined(separator: " and ")) exclude each other",
                 hint: "Keep one of them: records a second, event time sped up, or as fast as it goes.")
         }
-        if let speed { return .eventTime(factor: try parseSpeed(speed)) }
+        if let speed { return .eventTime(factor: speed) }
         if shape == nil, rate == "max" { return .unlimited }
         if let shape { return .shaped(try RateShape.parse(shape, rate: rate)) }
         if let rate { return .shaped(.constant(try RateShape.parseRate(rate))) }
@@ -39,20 +40,20 @@ extension Pace {
     /// Reads one text as `produce --set-rate` takes it: a rate, a shape, a speed (`60x`) or `max`.
     public static func parse(_ text: String) throws(Problem) -> Pace {
         if text == "max" { return .unlimited }
-        if text.hasSuffix("x"), !text.contains(":") { return .eventTime(factor: try parseSpeed(text)) }
+        if text.hasSuffix("x"), !text.contains(":") {
+            guard let factor = plainNumber(String(text.dropLast())), factor > 0, factor <= greatestFactor else {
+                throw Problem(
+                    .usage, "speed \"\(text)\" is not a factor above 0 and up to a billion",
+                    hint: "Write it as 60x: a minute of trips each second.")
+            }
+            return .eventTime(factor: factor)
+        }
         if text.contains(":") { return .shaped(try RateShape.parse(text, rate: nil)) }
         return .shaped(.constant(try RateShape.parseRate(text)))
     }
 
-    private static func parseSpeed(_ text: String) throws(Problem) -> Double {
-        let digits = text.hasSuffix("x") ? String(text.dropLast()) : text
-        guard let factor = plainNumber(digits), factor > 0 else {
-            throw Problem(
-                .usage, "speed \"\(text)\" is not a factor above 0",
-                hint: "Write it as 60x: a minute of trips each second.")
-        }
-        return factor
-    }
+    /// How many times as fast as life a replay can be asked to be: thirty years pass in a second.
+    public static let greatestFactor = 1e9
 
     /// Whether records wait for their time.
     public var isPaced: Bool { self != .unlimited }
@@ -175,5 +176,5 @@ private func plainNumber(_ text: String) -> Double? {
     guard let first = digits.utf8.first, first != UInt8(ascii: "."),
         digits.utf8.allSatisfy({ $0 == UInt8(ascii: ".") || (48...57).contains($0) })
     else { return nil }
-    return Double(digits)
+    return Double(digits).flatMap { $0.isFinite ? $0 : nil }
 }

@@ -114,7 +114,8 @@ struct Pacer: Sendable {
             reached = min(reached, anchorRecords + asked)
             askedBefore += asked
         case .eventTime(let factor):
-            horizon = min(event, EventTime(Double(anchorEvent) + Double(ns - anchorNs) * factor / 1e6))
+            let reached = Double(anchorEvent) + Double(ns - anchorNs) * factor / 1e6
+            if reached < Double(event) { horizon = EventTime(reached) }
         }
         (pace, anchorNs, anchorRecords, anchorEvent) = (new, ns, reached, horizon)
         second.dueBefore = asked(byNs: ns).flatMap { due in askedInSecond.map { due - $0 } }

@@ -42,6 +42,14 @@ struct ValueTextTests {
         #expect(try ValueText.speed(text) == speed)
     }
 
+    @Test(arguments: [
+        "0x", "-1x", "1e3x", "x", "1000000001x", "99999999999999999999", "\(String(repeating: "9", count: 305))M",
+    ])
+    func `what is no speed is refused`(text: String) {
+        #expect(throws: Problem.self) { try ValueText.speed(text) }
+        #expect(throws: Problem.self) { try ValueKind.number(0...1).read(text) }
+    }
+
     @Test(arguments: [("1%", 0.01), ("0.01", 0.01), ("100%", 1), ("0", 0), ("0.1%", 0.001)] as [(String, Double)])
     func `shares lie between 0 and 1`(text: String, share: Double) throws {
         #expect(try ValueText.share(text) == share)

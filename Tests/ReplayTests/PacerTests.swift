@@ -109,4 +109,11 @@ private func play(_ pacer: inout Pacer, untilNs: Int64, stall: (Int64) -> Int64 
         pacer.change(to: .eventTime(factor: 1), atNs: second, next: 1_070_000)
         #expect(pacer.dueNs(next: 1_070_000) == 11 * second)
     }
+
+    /// Years of a replay at the greatest speed are more event time than there is.
+    @Test func theGreatestSpeedIsChangedAfterAnyTime() {
+        var pacer = Pacer(pace: .eventTime(factor: Pace.greatestFactor), startNs: 0, firstEvent: 1_000_000)
+        pacer.change(to: .eventTime(factor: 1), atNs: 100 * 365 * 86_400 * second, next: 1_070_000)
+        #expect(pacer.dueNs(next: 1_070_000) == 100 * 365 * 86_400 * second)
+    }
 }

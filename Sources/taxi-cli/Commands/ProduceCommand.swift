@@ -81,7 +81,7 @@ enum ProduceCommand {
         }
         let speed = arguments.number("speed")
         let pace = try Pace.parse(
-            rate: arguments.text("rate"), shape: arguments.text("shape"), speed: speed.map { "\($0)x" },
+            rate: arguments.text("rate"), shape: arguments.text("shape"), speed: speed,
             unlimited: arguments.isOn("max"))
         let source = TripFileOptions.sourceOptions(
             arguments, clock: speed == nil ? .now : .start, spread: speed == nil ? .none : .uniform, zone: zone)
@@ -188,7 +188,8 @@ enum ProduceCommand {
         if progress.behindMs > 0 { parts.append("behind \(durationText(ms: Int64(progress.behindMs)))") }
         if progress.rejected > 0 { parts.append("rejected \(grouped(Int64(progress.rejected)))") }
         if let time = progress.eventTime { parts.append("at \(zone.iso(ms: time))") }
-        if let left = progress.secondsLeft { parts.append("\(durationText(ms: Int64(left) * 1000)) left") }
+        // A limit may be any number: what takes longer than a thousand years is left to itself.
+        if let left = progress.secondsLeft, left < 3e10 { parts.append("\(durationText(ms: Int64(left) * 1000)) left") }
         return parts.joined(separator: "  ")
     }
 
