@@ -37,15 +37,17 @@ func sourceFeeds(
     of options: ReplayOptions, watch: InputWatch, ahead: MaxAhead?, onWarning: @escaping (String) -> Void,
     onIndexing: ((_ done: Int, _ of: Int) -> Void)?
 ) -> TripFeedMaker {
-    var hasWarned = false
+    // Each pass over the files finds the same.
+    var warned: Set<String> = []
     return { skip, limit in
         var sourceOptions = options.source
         (sourceOptions.skip, sourceOptions.limit, sourceOptions.ahead) = (skip, limit, ahead)
         try watch.requireUnchanged()
         let source = try TripSource(
-            paths: options.paths, options: sourceOptions, watch: watch, progress: onIndexing)
-        if !hasWarned { source.warnings.forEach(onWarning) }
-        hasWarned = true
+            paths: options.paths, options: sourceOptions, watch: watch, progress: onIndexing
+        ) { warning in
+            if warned.insert(warning).inserted { onWarning(warning) }
+        }
         return SourceFeed(source)
     }
 }

@@ -188,4 +188,43 @@ import Testing
         let bytes = Array(row.utf8)
         #expect(bytes.withUnsafeBufferPointer(CSVHeader.hasPlainNumber) == expected)
     }
+
+    /// Of a later file and of a header further down as well, once each, and before its rows come out of order.
+    @Test(arguments: [false, true], [false, true])
+    func columnsThatNothingIsKnownOfAreTold(inOrder: Bool, allColumns: Bool) throws {
+        let folder = FileManager.default.temporaryDirectory.path + "/columns-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let rest = TripField.allCases.filter { ![.startTimestamp, .fare].contains($0) }.map(\.header)
+        func header(_ first: String...) -> String { (["Trip Start Timestamp"] + first + rest).joined(separator: ",") }
+        func row(_ fields: Int) -> String { "2024-03-01T10:00:00" + String(repeating: ",", count: fields - 1) }
+        let count = TripField.allCases.count
+        let texts = [
+            [header("Fare"), row(count)],
+            [
+                header("Fare", "Weather"), row(count + 1), header("Fares"), row(count), header("Fare", "Weather"),
+                row(count + 1),
+            ],
+        ]
+        let paths = try texts.enumerated().map { number, lines in
+            let path = "\(folder)/\(number).csv"
+            try lines.map { $0 + "\n" }.joined().write(toFile: path, atomically: true, encoding: .utf8)
+            return path
+        }
+        let options = TripSourceOptions(
+            clock: inOrder ? .start : .now, fields: allColumns ? .all : [.init(.company)],
+            zone: try ZoneClock(identifier: "America/Chicago"))
+        var warnings: [String] = []
+        let source = try TripSource(paths: paths, options: options, warn: { warnings.append($0) })
+        let batch = TripBatch(capacity: 16)
+        while try source.next(into: batch) {}
+        #expect(source.counts.delivered == 4)
+        let name = "\(paths[1]): "
+        #expect(
+            warnings == [
+                name + "unknown column \"Weather\" left out",
+                "\(paths[1]):3: no column \"Fare\" (\"Fares\" looks like it); taken as empty",
+                "\(paths[1]):3: unknown column \"Fares\" left out",
+            ])
+    }
 }

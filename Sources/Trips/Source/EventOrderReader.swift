@@ -35,7 +35,7 @@ final class EventOrderReader: RowReader {
     private var clock: RowClock
 
     init(
-        paths: [String], options: TripSourceOptions, guards: RejectGuard, warnings: inout [String],
+        paths: [String], options: TripSourceOptions, guards: RejectGuard, warnings: ColumnWarnings,
         progress: ((_ done: Int, _ of: Int) -> Void)?
     ) throws(Problem) {
         var opened: [OpenFile] = []
@@ -46,7 +46,7 @@ final class EventOrderReader: RowReader {
         for (index, path) in paths.enumerated() {
             let header = try CSVHeader(sample: files.sample(of: index), file: InputBytes.name(of: path))
             try options.check(header)
-            warnings += columnWarnings(header)
+            warnings.look(at: header)
             headers.append(header)
         }
         header = headers[0]
@@ -55,7 +55,7 @@ final class EventOrderReader: RowReader {
         (self.guards, blockStarts) = (guards, [])
         let bytes = opened.reduce(0) { $0 + $1.size }
         order = EventTimeOrder(capacity: bytes / 380)
-        var indexer = Indexer(options: options, guards: guards.keepingBlocks())
+        var indexer = Indexer(options: options, warnings: warnings, guards: guards.keepingBlocks())
         for (file, header) in headers.enumerated() {
             try index(file, header, &indexer) { progress?($0, bytes) }
         }
@@ -174,12 +174,13 @@ private final class GatheredRows {
 extension EventOrderReader {
     private struct Indexer {
         let options: TripSourceOptions
+        let warnings: ColumnWarnings
         var guards: RejectGuard
         var clock: RowClock
         var filtered = 0
         var blockStarts: [Int] = []
-        init(options: TripSourceOptions, guards: RejectGuard) {
-            (self.options, self.guards, clock) = (options, guards, RowClock(options))
+        init(options: TripSourceOptions, warnings: ColumnWarnings, guards: RejectGuard) {
+            (self.options, self.warnings, self.guards, clock) = (options, warnings, guards, RowClock(options))
         }
 
         /// Judges what was framed in one go, and notes where blocks begin.
@@ -247,6 +248,7 @@ extension EventOrderReader {
                 rows, limit: rows.capacity, until: range.upperBound, isLast: true, rejects: &rejects)
             if case .header(let header) = outcome {
                 try indexer.options.check(header)
+                indexer.warnings.look(at: header, isFirst: false)
                 decoder = begin(file, at: framer.offset, header, indexer.options)
                 framer = framer.goingOn(under: header)
                 continue

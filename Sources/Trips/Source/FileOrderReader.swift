@@ -5,6 +5,7 @@ import Problems
 final class FileOrderReader: RowReader {
     private let paths: [String]
     private let options: TripSourceOptions
+    private let warnings: ColumnWarnings
     let fields: TripFieldSet
     private let rows = CSVRows(capacity: 16384)
     private var current: Input?
@@ -27,19 +28,17 @@ final class FileOrderReader: RowReader {
         var isLast: Bool
     }
 
-    init(paths: [String], options: TripSourceOptions) {
-        self.paths = paths
-        self.options = options
+    init(paths: [String], options: TripSourceOptions, warnings: ColumnWarnings) {
+        (self.paths, self.options, self.warnings) = (paths, options, warnings)
         fields = options.decodedFields
     }
 
     func takeFiltered() -> [String: Int] { [:] }
 
     /// Opens the first file, so that what is wrong with it is said before anything starts.
-    func open(_ warnings: inout [String]) throws(Problem) {
+    func open() throws(Problem) {
         current = try openNext()
         firstHeader = current?.framer.header
-        if let firstHeader { warnings += columnWarnings(firstHeader) }
     }
 
     func fill(_ batch: TripBatch, _ rejects: inout [Reject], _ guards: inout RejectGuard) throws(Problem) -> Bool {
@@ -102,6 +101,7 @@ final class FileOrderReader: RowReader {
         let sample = UnsafeBufferPointer(start: source, count: min(count, CSVHeader.sampleSize))
         let header = try CSVHeader(sample: sample, file: name)
         try options.check(header)
+        warnings.look(at: header)
         return Input(
             owner: owner, stream: stream,
             framer: CSVFramer(
@@ -113,6 +113,7 @@ final class FileOrderReader: RowReader {
     /// Rows below a header that stands further down are read by that one.
     private func goOn(under header: CSVHeader) throws(Problem) {
         try options.check(header)
+        warnings.look(at: header, isFirst: false)
         current!.framer = current!.framer.goingOn(under: header)
         current!.decoder = CSVDecoder(header: header, fields: fields, eventTime: nil, capacity: rows.capacity)
     }

@@ -11,6 +11,7 @@ import Synchronization
 struct FilePacker: ~Copyable {
     private let files: MappedFiles
     private let options: TripSourceOptions
+    private let warnings: ColumnWarnings
     private let columns: [TripField]
     private var guards: RejectGuard
     private var order: EventTimeOrder
@@ -42,8 +43,11 @@ struct FilePacker: ~Copyable {
     /// Pieces between two looks at what was rejected.
     private static let piecesAtOnce = 16
 
-    init(_ files: MappedFiles, options: TripSourceOptions, guards: RejectGuard, expectedRows: Int) throws(Problem) {
-        (self.files, self.options, self.guards) = (files, options, guards)
+    init(
+        _ files: MappedFiles, options: TripSourceOptions, guards: RejectGuard, warnings: ColumnWarnings,
+        expectedRows: Int
+    ) throws(Problem) {
+        (self.files, self.options, self.guards, self.warnings) = (files, options, guards, warnings)
         columns = options.decodedFields.fields
         order = EventTimeOrder(capacity: expectedRows)
         let rows = try PackedRowsFile()
@@ -84,6 +88,7 @@ struct FilePacker: ~Copyable {
                 for var next in piece.headers {
                     next.line += Int(line)
                     try options.check(next)
+                    warnings.look(at: next, isFirst: false)
                     header = next
                 }
                 try take(piece, by: packer, line)

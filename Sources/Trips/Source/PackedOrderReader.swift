@@ -35,7 +35,7 @@ final class PackedOrderReader: RowReader {
 
     /// - Returns: nil where the texts are so many that keeping each once saves nothing.
     init?(
-        paths: [String], options: TripSourceOptions, guards: RejectGuard, warnings: inout [String],
+        paths: [String], options: TripSourceOptions, guards: RejectGuard, warnings: ColumnWarnings,
         progress: ((_ done: Int, _ of: Int) -> Void)?
     ) throws(Problem) {
         var opened: [OpenFile] = []
@@ -50,10 +50,12 @@ final class PackedOrderReader: RowReader {
         for (index, path) in paths.enumerated() {
             let header = try CSVHeader(sample: files.sample(of: index), file: InputBytes.name(of: path))
             try options.check(header)
+            warnings.look(at: header)
             headers.append(header)
         }
         header = headers[0]
-        var packer = try FilePacker(files, options: options, guards: guards, expectedRows: bytes / 380)
+        var packer = try FilePacker(
+            files, options: options, guards: guards, warnings: warnings, expectedRows: bytes / 380)
         for (file, header) in headers.enumerated() {
             guard try packer.pack(file, header, progress: { progress?($0, bytes) }) else { return nil }
         }
@@ -61,7 +63,6 @@ final class PackedOrderReader: RowReader {
         packed = result.trips
         rejects = result.rejects
         order = result.order
-        for header in headers { warnings += columnWarnings(header) }
     }
 
     func takeFiltered() -> [String: Int] { [:] }

@@ -9,8 +9,6 @@ public import Problems
 /// Not thread-safe. `@unchecked Sendable`: handed to the one thread that reads it.
 public final class TripSource: @unchecked Sendable {
     public let options: TripSourceOptions
-    /// What a user should know about the files: columns that are missing or not known.
-    public private(set) var warnings: [String] = []
     public private(set) var counts = TripCounts()
     /// Rejected rows since the last `takeRejects`, and their bytes.
     private var rejects: [Reject] = []
@@ -25,30 +23,32 @@ public final class TripSource: @unchecked Sendable {
     /// - Parameters:
     ///   - watch: of the files, as they were when somebody first looked at them; nil begins now.
     ///   - progress: told how many bytes of how many the index has seen.
+    ///   - warn: told, once each, what a user should know about the files: columns that are missing or not known. With the clock `now` of
+    ///     later files and of headers further down not before they are read.
     /// - Throws: `Problem`: `.noInput` for a missing file, `.badData` for one that is no trip file or of which more than half is rejected,
     ///   `.inputOutput` where it cannot be read or unpacked, or has changed.
     public init(
         paths: [String], options: TripSourceOptions, watch: InputWatch? = nil,
-        progress: ((_ done: Int, _ of: Int) -> Void)? = nil
+        progress: ((_ done: Int, _ of: Int) -> Void)? = nil, warn: @escaping (String) -> Void = { _ in }
     ) throws(Problem) {
         self.options = options
+        let warnings = ColumnWarnings(warn)
         self.watch = watch ?? InputWatch(paths: paths)
         let name = paths.map(InputBytes.name).joined(separator: ", ")
         guards = RejectGuard(source: name, isTolerant: options.toleratesRejects)
         cleaner = options.cleaning.map { _ in Cleaner() }
         if options.clock == .now {
-            let reader = FileOrderReader(paths: paths, options: options)
+            let reader = FileOrderReader(paths: paths, options: options, warnings: warnings)
             self.reader = reader
-            try reader.open(&warnings)
+            try reader.open()
         } else if PackedOrderReader.fits(options),
             let packed = try PackedOrderReader(
-                paths: paths, options: options, guards: guards, warnings: &warnings, progress: progress)
+                paths: paths, options: options, guards: guards, warnings: warnings, progress: progress)
         {
             reader = packed
         } else {
             reader = try EventOrderReader(
-                paths: paths, options: options, guards: guards, warnings: &warnings,
-                progress: progress)
+                paths: paths, options: options, guards: guards, warnings: warnings, progress: progress)
         }
         try self.watch.requireUnchanged()
     }
@@ -181,20 +181,33 @@ struct Cleaner {
     }
 }
 
-/// What a user should know about a file's columns, one sentence each.
-func columnWarnings(_ header: CSVHeader) -> [String] {
-    var warnings: [String] = []
-    let missing = header.missing.fields
-    if !missing.isEmpty {
-        let names = missing.map { field in
-            "\"\(field.header)\""
-                + (nearestName(to: field.header, among: header.unknown).map { " (\"\($0)\" looks like it)" } ?? "")
+/// Says of each header what a user should know about its columns, one sentence each, and nothing twice.
+final class ColumnWarnings {
+    private let warn: (String) -> Void
+    private var said: Set<String> = []
+
+    init(_ warn: @escaping (String) -> Void) { self.warn = warn }
+
+    /// - Parameter isFirst: whether the header is its file's first; of others the line is told.
+    func look(at header: CSVHeader, isFirst: Bool = true) {
+        let place = isFirst ? header.file : "\(header.file):\(header.line)"
+        let unknown = header.unknown
+        var sentences: [String] = []
+        let missing = header.missing.fields
+        if !missing.isEmpty {
+            let names = missing.map { field in
+                "\"\(field.header)\""
+                    + (nearestName(to: field.header, among: unknown).map { " (\"\($0)\" looks like it)" } ?? "")
+            }
+            sentences.append("no column \(names.joined(separator: ", ")); taken as empty")
         }
-        warnings.append("\(header.file): no column \(names.joined(separator: ", ")); taken as empty")
+        if !unknown.isEmpty {
+            let names = unknown.map { "\"\($0)\"" }.joined(separator: ", ")
+            sentences.append("unknown \(unknown.count == 1 ? "column" : "columns") \(names) left out")
+        }
+        // A file that was joined of many says it once.
+        for sentence in sentences where said.insert("\(header.file): \(sentence)").inserted {
+            warn("\(place): \(sentence)")
+        }
     }
-    if !header.unknown.isEmpty {
-        let names = header.unknown.map { "\"\($0)\"" }.joined(separator: ", ")
-        warnings.append("\(header.file): unknown \(header.unknown.count == 1 ? "column" : "columns") \(names) left out")
-    }
-    return warnings
 }

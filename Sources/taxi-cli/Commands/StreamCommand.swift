@@ -232,9 +232,11 @@ enum StreamCommand {
             defer { line.clear() }
             let source = try TripSource(paths: files, options: options, watch: watch) { done, total in
                 line.update { "putting trips in order of time: \(byteText(Int64(done))) of \(byteText(Int64(total)))" }
+            } warn: { warning in
+                line.clear()
+                try? arguments.sayVerbosely("warning: \(warning)")
             }
             line.clear()
-            for warning in source.warnings { try? arguments.sayVerbosely("warning: \(warning)") }
             if let idle = TripFileOptions.idleQueries(plans, source.header) { try? arguments.say(idle) }
             return source
         }
