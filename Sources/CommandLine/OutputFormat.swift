@@ -1,3 +1,5 @@
+internal import Problems
+
 /// How rows are written.
 public enum OutputFormat: String, Sendable, CaseIterable {
     case table
@@ -5,7 +7,7 @@ public enum OutputFormat: String, Sendable, CaseIterable {
     case json
     /// One object a line.
     case jsonl
-    /// RFC 4180, with a heading and CRLF line ends.
+    /// RFC 4180, with a heading and CRLF line ends; see `csvField`.
     case csv
 }
 
@@ -68,18 +70,6 @@ public struct TableWriter {
         }
         return text + "}"
     }
-}
-
-/// A field of RFC 4180: in quotes where it holds a comma, a quote or a line break.
-private func csvField(_ text: String) -> String {
-    guard text.utf8.contains(where: { $0 == 0x22 || $0 == 0x2C || $0 == 0x0A || $0 == 0x0D }) else { return text }
-    // By bytes: a quote with an accent on it is another character, and a quote all the same.
-    var field: [UInt8] = [0x22]
-    for byte in text.utf8 {
-        if byte == 0x22 { field.append(byte) }
-        field.append(byte)
-    }
-    return String(decoding: field + [0x22], as: UTF8.self)
 }
 
 extension Table {

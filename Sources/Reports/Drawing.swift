@@ -93,7 +93,7 @@ extension Drawing {
     }
 }
 
-/// Text inside markup or an attribute in double quotes. Control characters, which XML cannot hold, become U+FFFD.
+/// Text inside markup or an attribute in double quotes. Control characters, and others that XML cannot hold, become U+FFFD.
 func escaped(_ text: String) -> String {
     var output = ""
     for scalar in text.unicodeScalars {
@@ -102,7 +102,8 @@ func escaped(_ text: String) -> String {
         case "<": output += "&lt;"
         case ">": output += "&gt;"
         case "\"": output += "&quot;"
-        case "\0"..<" " where scalar != "\n" && scalar != "\t": output += "\u{FFFD}"
+        case "\n", "\t": output.unicodeScalars.append(scalar)
+        case "\0"..<" ", "\u{7F}"..."\u{9F}", "\u{FFFE}", "\u{FFFF}": output += "\u{FFFD}"
         default: output.unicodeScalars.append(scalar)
         }
     }

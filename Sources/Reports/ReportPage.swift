@@ -5,7 +5,7 @@ extension Report {
     ///
     /// The markup is well-formed XML too, and the script has no `<` or `&`, so that any tool can read the numbers out of the page.
     public var html: String {
-        let time = span.first == span.last ? span.first : "\(span.first) to \(span.last)"
+        let time = escaped(span.first == span.last ? span.first : "\(span.first) to \(span.last)")
         var page = """
             <!DOCTYPE html>
             <html lang="en" xmlns="http://www.w3.org/1999/xhtml">
@@ -23,7 +23,7 @@ extension Report {
             <h1>Taxi trips of \(escaped(tenant))</h1>
             <p class="lead">\(time) · times in \(escaped(zone)) · made \(escaped(String(made.prefix(16)).replacing("T", with: " ")))</p>
             <dl>
-            \(facts.map { "<div><dt>\(escaped($0.name))</dt><dd>\($0.value)</dd></div>" }.joined(separator: "\n"))
+            \(facts.map { "<div><dt>\(escaped($0.name))</dt><dd>\(escaped($0.value))</dd></div>" }.joined(separator: "\n"))
             </dl>
             </header>
 
@@ -162,6 +162,8 @@ extension Report {
           document.addEventListener('scroll', function () { tip.hidden = true; }, true);
           function field(cell) {
             var text = cell.dataset.v === undefined ? cell.textContent : cell.dataset.v;
+            // No spreadsheet may take a text for a formula.
+            if (/^[=+@\\t\\r-][^]/.test(text)) { text = isNaN(text) ? "'" + text : text; }
             return /[",\\r\\n]/.test(text) ? '"' + text.replace(/"/g, '""') + '"' : text;
           }
           document.querySelectorAll('a.csv').forEach(function (link) {

@@ -1,3 +1,4 @@
+internal import Problems
 public import SQLite
 
 /// Rows as a view gave them: the numbers of a chart.
@@ -53,11 +54,11 @@ extension ReportTable {
         }
     }
 
-    /// RFC 4180, with a heading.
+    /// RFC 4180, with a heading; see `csvField`.
     public var csv: String {
         var text = columns.map(\.name).joined(separator: ",") + "\r\n"
         for row in rows {
-            text += zip(row, columns).map { Self.csvField(Self.plain($0, $1.kind)) }.joined(separator: ",") + "\r\n"
+            text += zip(row, columns).map { csvField(Self.plain($0, $1.kind)) }.joined(separator: ",") + "\r\n"
         }
         return text
     }
@@ -80,21 +81,16 @@ extension ReportTable {
         case .text, .blob: jsonText(plain(value, kind))
         }
     }
-
-    private static func csvField(_ text: String) -> String {
-        guard text.utf8.contains(where: { $0 == 0x22 || $0 == 0x2C || $0 == 0x0A || $0 == 0x0D }) else { return text }
-        return "\"" + text.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
-    }
 }
 
-/// A text in the quotes of JSON.
+/// A text in the quotes of JSON, such as may stand in a page or a script too: without `<`, control characters and the line ends of Unicode.
 func jsonText(_ text: String) -> String {
     var output = "\""
     for scalar in text.unicodeScalars {
         switch scalar {
         case "\"": output += "\\\""
         case "\\": output += "\\\\"
-        case "\0"..<" ":
+        case "\0"..<" ", "<", "\u{7F}"..."\u{9F}", "\u{2028}", "\u{2029}":
             let digits = String(scalar.value, radix: 16)
             output += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
         default: output.unicodeScalars.append(scalar)

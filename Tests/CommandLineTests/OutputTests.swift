@@ -58,6 +58,12 @@ struct TableTests {
         arguments: [
             ("\"\u{301}x", "\"\"\"\u{301}x\""), ("a\rb", "\"a\rb\""), ("a\r\nb", "\"a\r\nb\""), ("a\0b", "a\0b"),
             (",", "\",\""),
+            // A spreadsheet computes what looks like a formula; numbers, signs alone and what only has one within do not.
+            ("=1+1", "'=1+1"), ("+1+cmd|' /C calc'!A0", "'+1+cmd|' /C calc'!A0"), ("-2+3", "'-2+3"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("\t=1", "'\t=1"), ("\r=1", "\"'\r=1\""), ("=\"a\"", "\"'=\"\"a\"\"\""), ("-12.50", "-12.50"),
+            ("-1e-7", "-1e-7"),
+            ("-", "-"), ("a=1", "a=1"), ("-e", "'-e"),
         ] as [(String, String)])
     func `every field of CSV comes back`(text: String, field: String) throws {
         let writer = TextWriter.inMemory()

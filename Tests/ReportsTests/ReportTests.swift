@@ -246,6 +246,36 @@ import Testing
         #expect(lines[1] == "2015-01,1,2,\"Area <2> & \"\"O'Hare\"\"\",9000,0.2")
     }
 
+    /// Whatever stands in a database, a tenant's name too, is text in the page, in pictures, in JSON and for a spreadsheet.
+    @Test func hostileTextsStayTexts() throws {
+        let hostile = "</title></script><script>alert(1)</script>&\"'\u{1B}[31m\u{7F}\u{9B}\u{2028}\u{FFFF}\0"
+        let results = try StoredResults()
+        try results.fill(months: 3)
+        for (table, column) in [
+            ("fare_trend", "period"), ("company_mix", "company"), ("payment_mix", "payment_type"),
+            ("area_hotspots", "area_name"), ("location_hotspots", "pickup_centroid_location"),
+        ] {
+            // One that sorts before and one behind all others; a NUL in a period is damage, which is told.
+            let text = column == "period" ? String(hostile.dropLast()) : hostile
+            try results.connection.execute(
+                "UPDATE \(table) SET \(column) = ? || \(column) WHERE rowid % 2 = 0", .text(text))
+            try results.connection.execute("UPDATE \(table) SET \(column) = '=' || \(column) WHERE rowid % 5 = 1")
+        }
+        let report = try report(results, tenant: hostile)
+        let page = report.html
+        _ = try PageReader(page)
+        #expect(page.components(separatedBy: "<script").count == 2 && !page.contains("</title></script>"))
+        #expect(!page.unicodeScalars.contains { $0.properties.generalCategory == .control && $0 != "\n" && $0 != "\t" })
+        for figure in report.figures { _ = try PageReader(figure.svg) }
+        let json = report.json
+        #expect(
+            !json.contains("<") && !json.unicodeScalars.contains("\u{2028}") && !json.unicodeScalars.contains("\u{9B}"))
+        let object = try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any]
+        #expect(object?["tenant"] as? String == hostile)
+        let mix = try #require(report.figures.first { $0.id == "company-mix" })
+        #expect(mix.table.csv.contains(",'="), "a company is a formula")
+    }
+
     @Test func picturesOfTheirOwnAreXMLWithTheirColours() throws {
         let results = try StoredResults()
         try results.fill(months: 5)
