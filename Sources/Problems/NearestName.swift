@@ -6,11 +6,14 @@ public func nearestName(to text: String, among names: some Sequence<String>) -> 
     let typed = Array(text.lowercased().utf8)
     var best: (name: String, distance: Int)?
     for name in names {
-        let distance = editDistance(typed, Array(name.lowercased().utf8))
-        if distance < best?.distance ?? .max { best = (name, distance) }
+        let letters = Array(name.lowercased().utf8)
+        let most = max(1, letters.count / 3)
+        // Each letter too many or too few is one to delete or insert: a text of a megabyte is near no name, and need not be compared.
+        guard abs(typed.count - letters.count) <= most else { continue }
+        let distance = editDistance(typed, letters)
+        if distance <= most, distance < best?.distance ?? .max { best = (name, distance) }
     }
-    guard let best, best.distance <= max(1, best.name.utf8.count / 3) else { return nil }
-    return best.name
+    return best?.name
 }
 
 private func editDistance(_ a: [UInt8], _ b: [UInt8]) -> Int {

@@ -20,7 +20,7 @@ enum WorkflowNextCommand {
         ],
         arguments: [WorkflowCommand.name],
         options: [
-            Option("count", short: "n", value: .value("N"), kind: .count, default: "5", help: "how many"),
+            Option("count", short: "n", value: .value("N"), kind: .integer(0...10_000), default: "5", help: "how many"),
             Option(
                 "after", value: .value("TIME"), kind: .time,
                 help:
