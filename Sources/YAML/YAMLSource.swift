@@ -56,30 +56,12 @@ final class YAMLSource: Sendable {
         return offset
     }
 
-    /// What of a line is shown at most, in bytes before and behind the place.
-    private static let shownBytes = 100
-
     /// A line's text without its end, and where in it a column stands; of a long line the part around the column. Both count from 1.
     private func line(_ number: Int, around column: Int) -> (text: String, column: Int) {
-        var start = lineStarts[number - 1]
+        let start = lineStarts[number - 1]
         var end = number < lineStarts.count ? lineStarts[number] : bytes.count
         while end > start, bytes[end - 1] == UInt8(ascii: "\n") || bytes[end - 1] == UInt8(ascii: "\r") { end -= 1 }
-        let place = min(start + column - 1, end)
-        var (before, behind) = ("", "")
-        if end - start > 2 * Self.shownBytes {
-            if place - start > Self.shownBytes {
-                start = place - Self.shownBytes
-                while start < place, bytes[start] & 0xC0 == 0x80 { start += 1 }
-                before = "…"
-            }
-            if end - place > Self.shownBytes {
-                end = place + Self.shownBytes
-                while end > place, bytes[end] & 0xC0 == 0x80 { end -= 1 }
-                behind = "…"
-            }
-        }
-        let text = before + String(decoding: bytes[start..<end], as: UTF8.self) + behind
-        return (text, before.count + place - start + 1)
+        return shownLine(bytes[start..<end], around: column)
     }
 
     /// Lines end as libyaml's do, or its marks would name others: LF, CR, CRLF, NEL, LS and PS.

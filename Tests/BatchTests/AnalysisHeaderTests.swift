@@ -82,6 +82,20 @@ import Trips
         }
     }
 
+    /// Found by a fuzzer: as many problems as lines, each with its whole line.
+    @Test func noMoreIsSaidThanCanBeRead() throws {
+        let words = (0..<20_000).map { "w\($0 % 10_000)" }.joined(separator: ", ")
+        let text =
+            "-- columns: \(words)\n-- key: \(words)\n" + String(repeating: "-- nme: x\n", count: 50) + "SELECT 1"
+        let start = ContinuousClock.now
+        let problem = #expect(throws: Problem.self) { try DeclaredAnalysis.parse(text, file: "f.sql") }
+        #expect(start.duration(to: .now) < .seconds(20))
+        let all = try [#require(problem)] + (problem?.others ?? [])
+        #expect(all.count == 101)
+        #expect(all.last?.message.hasSuffix("more mistakes are not shown") == true)
+        #expect(all.dropLast().allSatisfy { $0.sourceLine?.utf8.count ?? 0 <= 210 && $0.location != nil })
+    }
+
     /// Any bytes at all: an analysis that SQLite then takes or refuses, or problems that name a place within the file.
     @Test(arguments: 1...8 as ClosedRange<UInt64>)
     func nothingGetsPastWithoutAPlace(seed: UInt64) throws {

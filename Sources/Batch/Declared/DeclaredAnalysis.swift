@@ -52,10 +52,14 @@ public struct DeclaredAnalysis: Sendable, Equatable {
         _ message: String, in text: String, file: String, line: Int, column: Int = 1, hint: String? = nil
     ) -> Problem {
         // By bytes: a CR and an LF are one Character, at which no text would be cut.
-        let lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        let bytes = Array(text.utf8)
+        var start = 0
+        for _ in 1..<line { start = bytes[start...].firstIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? bytes.count }
+        let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.count
+        let shown = shownLine(bytes[start..<end], around: column)
         return Problem(
             .configuration, message, at: InputLocation(file: file, line: line, column: column), hint: hint,
-            sourceLine: line <= lines.count ? String(Substring(lines[line - 1])) : nil)
+            sourceLine: shown.text, sourceColumn: shown.column)
     }
 }
 
@@ -95,7 +99,8 @@ extension DeclaredAnalysis {
                 "there are \(columns.count) columns", at: columns[maximumColumns],
                 hint: "An analysis has at most \(maximumColumns).")
         }
-        for key in header.list("key") where !columns.contains(where: { $0.text == key.text }) {
+        let known = Set(columns.map(\.text))
+        for key in header.list("key") where !known.contains(key.text) {
             add("the key \"\(key.text)\" is none of the columns", at: key, hint: "Name columns that tell rows apart.")
         }
         let kinds = header.list("by")
@@ -108,14 +113,15 @@ extension DeclaredAnalysis {
                 add("the \(what) \"\(word.text)\" is here twice", at: word, hint: "Leave one of them out.")
             }
         }
-        if !mistakes.isEmpty {
-            let problems = mistakes.map {
-                problem($0.message, in: text, file: file, line: $0.line, column: $0.column, hint: $0.hint)
-            }
-            var first = problems[0]
-            first.others = Array(problems.dropFirst())
-            throw first
+        var problems = ProblemList()
+        for mistake in mistakes.prefix(ProblemList.limit) {
+            problems.add(
+                problem(
+                    mistake.message, in: text, file: file, line: mistake.line, column: mistake.column,
+                    hint: mistake.hint))
         }
+        problems.leaveOut(mistakes.count - min(mistakes.count, ProblemList.limit))
+        try problems.throwIfAny()
         let (names, keys) = (columns.map(\.text), header.list("key").map(\.text))
         var analysis = DeclaredAnalysis(
             name: header.value("name")?.text ?? "", about: header.value("about")?.text ?? "",

@@ -1,9 +1,7 @@
-public import Problems
-
 /// Collects what is wrong with a file, so that a person learns all of it at once.
 public struct ProblemList: Sendable {
     /// Nobody reads more at once.
-    private static let limit = 100
+    package static let limit = 100
 
     public private(set) var problems: [Problem] = []
     /// How many more there were.
@@ -19,6 +17,9 @@ public struct ProblemList: Sendable {
         if problems.count < Self.limit { problems.append(first) } else { left += 1 }
         for other in problem.others { add(other) }
     }
+
+    /// Counts mistakes that nobody looked at any more.
+    package mutating func leaveOut(_ count: Int) { left += count }
 
     /// What `body` gives, or nil and its problem kept.
     public mutating func attempt<Value>(_ body: () throws(Problem) -> Value) -> Value? {
