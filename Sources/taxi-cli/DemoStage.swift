@@ -26,41 +26,36 @@ struct DemoStage {
     /// Runs a command to its end.
     func run(_ words: [String]) throws {
         let process = try start(words)
-        process.waitUntilExit()
+        process.wait()
         if Interruption.isRequested { throw Stopped() }
         try require(process, words[0])
     }
 
     /// Starts a command and prints the line that a user would type for it.
-    func start(_ words: [String]) throws -> Process {
+    func start(_ words: [String]) throws -> ChildCommand {
         let shown = words.map { $0 == sample ? "sample.csv" : $0 }.joined(separator: " ")
         try output.writeLine(style.dim("$ taxi-cli \(shown)"))
         try output.flush()
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-        process.arguments =
-            words + ["--home", folder] + (["show", "batch"].contains(words[0]) ? ["--format", "table"] : [])
         var environment = arguments.environment.filter { !$0.key.hasPrefix("TAXI_") }
         environment["COLUMNS"] = environment["COLUMNS"] ?? String(arguments.terminal.width)
-        process.environment = environment
         // What the commands say on stderr belongs to the story.
-        process.standardError = FileHandle.standardOutput
-        do {
-            try process.run()
-        } catch {
-            throw Problem(.software, "cannot start taxi-cli: \(error.localizedDescription)")
-        }
-        return process
+        return try ChildCommand(
+            words + ["--home", folder] + (["show", "batch"].contains(words[0]) ? ["--format", "table"] : []),
+            environment: environment)
     }
 
-    func require(_ process: Process, _ name: String) throws {
-        guard process.terminationStatus == 0 else {
-            throw Problem(.software, "taxi-cli \(name) ended with exit code \(process.terminationStatus)")
+    /// - Throws: `Problem` with the command's own exit code, where it has failed.
+    func require(_ process: ChildCommand, _ name: String) throws {
+        let code = process.wait()
+        guard code == 0 else {
+            throw Problem(
+                Problem.Code(rawValue: code) ?? .software, "taxi-cli \(name) ended with exit code \(code)",
+                hint: "What it said stands above.")
         }
     }
 
     /// Shows the day's totals and the busiest areas once a second while a process runs.
-    func watch(while process: Process, of day: String) throws {
+    func watch(while process: ChildCommand, of day: String) throws {
         while process.isRunning {
             for _ in 0..<10 where process.isRunning {
                 if Interruption.isRequested { throw Stopped() }

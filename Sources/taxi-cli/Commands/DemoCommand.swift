@@ -39,7 +39,7 @@ enum DemoCommand {
         defer { if arguments.text("keep") == nil { try? Files.remove(folder) } }
         let stage = DemoStage(arguments: arguments, folder: folder)
         do {
-            try play(stage, speed: arguments.number("speed") ?? 7200)
+            try play(stage, speed: arguments.texts("speed").last ?? "7200x")
         } catch is DemoStage.Stopped {
             return .interrupted
         }
@@ -61,7 +61,7 @@ enum DemoCommand {
         return folder
     }
 
-    private static func play(_ stage: DemoStage, speed: Double) throws {
+    private static func play(_ stage: DemoStage, speed: String) throws {
         try stage.title("20,000 generated trips of two months, in the format of the City of Chicago's export")
         try stage.run(["data", "sample", stage.sample])
 
@@ -70,23 +70,21 @@ enum DemoCommand {
         try stage.run(["stream", "--queries", "analytics", "--until-end"])
 
         try stage.title(
-            "The last day, \(Int(speed)) times as fast as life, while the queries run in a process of their own")
+            "The last day, \(speed.prefix { $0 != "x" }) times as fast as life, while the queries run in a process of their own"
+        )
         let stream = try stage.start(["stream", "--queries", "analytics"])
         let produce = try stage.start([
-            "produce", stage.sample, "--speed", "\(fixed(speed, decimals: speed.rounded() == speed ? 0 : 1))x",
-            "--from", liveDay, "--to", dayAfter,
+            "produce", stage.sample, "--speed", speed, "--from", liveDay, "--to", dayAfter,
         ])
         do {
             try stage.watch(while: produce, of: liveDay)
         } catch {
-            produce.terminate()
-            stream.terminate()
-            produce.waitUntilExit()
-            stream.waitUntilExit()
+            for process in [produce, stream] { process.signal(SIGTERM) }
+            for process in [produce, stream] { process.wait() }
             throw error
         }
-        stream.interrupt()
-        stream.waitUntilExit()
+        stream.signal(SIGINT)
+        stream.wait()
         try stage.require(produce, "produce")
         try stage.run(["stream", "--queries", "analytics", "--until-end"])
 
