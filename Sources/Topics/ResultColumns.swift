@@ -86,7 +86,9 @@ extension ResultColumns {
         let count = Int(try reader.next(UInt32.self))
         let columnCount = Int(try reader.next(UInt8.self))
         // No two messages of an epoch are alike, so that some column takes a byte at least of each; the others may be constant.
-        guard count <= max(1, payload.count), count * columnCount <= max(1, payload.count) * 64 else {
+        guard columnCount > 0 || count == 0, count <= max(1, payload.count),
+            count * columnCount <= max(1, payload.count) * 64
+        else {
             throw ByteReader.Truncated()
         }
         var columns: [Column] = []

@@ -40,6 +40,10 @@ import Trips
         }
     }
 
+    @Test func rowsHaveColumns() {
+        #expect(throws: Problem.self) { try Self.decode([1, 1, 0, 0, 0, 0]) }
+    }
+
     /// Version, rows, and one constant column.
     @Test func aFewBytesCannotClaimAMillionRows() throws {
         func claim(_ rows: UInt32) -> [UInt8] {

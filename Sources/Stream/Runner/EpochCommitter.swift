@@ -179,8 +179,10 @@ final class EpochCommitter: @unchecked Sendable {
         let stored = StoredBatch(
             partition: batch.partition, baseOffset: 0, count: count, times: times, encoding: encoding,
             payload: batch.payload)
-        guard (try? BatchRecords().times(of: stored))?.count == count else {
-            throw row.damage(6, wanted: "the payload of \(count) records")
+        let records = BatchRecords()
+        guard (try? records.load(stored)) != nil else { throw row.damage(6, wanted: "the payload of \(count) records") }
+        guard records.timestamps.allSatisfy(times.contains) else {
+            throw row.damage(6, wanted: "records of \(times.lowerBound) to \(times.upperBound)")
         }
         return batch
     }
