@@ -146,22 +146,26 @@ import Trips
         #expect(try replayer(options, store).run().resumedFrom == 4999)
     }
 
-    @Test func withoutHashesAMovedFileIsRefusedAndAnUntouchedOneIsNot() throws {
-        let path = try file(100, badEvery: 50)
+    /// A replay of 98 trips that was stopped in its first moments, and is to go on; with the position that it has stored.
+    private func stoppedReplay() throws -> (store: MemoryTopicStore, options: ReplayOptions, position: [UInt8]) {
         let store = MemoryTopicStore()
-        var options = options(path)
+        var options = options(try file(100, badEvery: 50))
         options.pace = .shaped(.constant(1000))
         try stopped(options, store)
+        options.isResuming = true
+        return (store, options, try #require(store.position(of: "produce")))
+    }
+
+    @Test func withoutHashesAMovedFileIsRefusedAndAnUntouchedOneIsNot() throws {
+        let (store, options, position) = try stoppedReplay()
         // As after a kill in the first moments.
-        let position = try #require(store.position(of: "produce"))
         var early = try ReplayPosition(decoding: position, producer: "produce")
         for index in early.input.indices { early.input[index].content = nil }
         store.setPosition(early.encoded(), of: "produce")
-        options.isResuming = true
         #expect(try replayer(options, store).run().sent == 98)
 
         store.setPosition(early.encoded(), of: "produce")
-        try edit(path) { _ in }
+        try edit(options.paths[0]) { _ in }
         #expect { try replayer(options, store).run() } throws: { error in
             (error as? Problem)?.code == .badData
                 && (error as? Problem)?.message.contains("was moved or written to") == true
@@ -169,12 +173,7 @@ import Trips
     }
 
     @Test func aPositionOfAnEarlierVersionGoesOnWithAWarning() throws {
-        let path = try file(100, badEvery: 50)
-        let store = MemoryTopicStore()
-        var options = options(path)
-        options.pace = .shaped(.constant(1000))
-        try stopped(options, store)
-        let position = try #require(store.position(of: "produce"))
+        let (store, options, position) = try stoppedReplay()
         var object = try #require(try JSONSerialization.jsonObject(with: Data(position)) as? [String: Any])
         var input = try #require(object["input"] as? [[String: Any]])
         for key in ["content", "stamp"] { input[0][key] = nil }
@@ -182,7 +181,6 @@ import Trips
         for key in ["zone", "--max-ahead"] { known[key] = nil }
         (object["input"], object["options"], object["startedMs"]) = (input, known, nil)
         store.setPosition([UInt8](try JSONSerialization.data(withJSONObject: object)), of: "produce")
-        options.isResuming = true
         let resumed = replayer(options, store)
         var warnings: [String] = []
         resumed.onWarning = { warnings.append($0) }
