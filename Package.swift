@@ -75,7 +75,8 @@ let package = Package(
         .target(name: "KafkaSupport", path: "Tests/KafkaSupport", swiftSettings: swiftSettings),
         tests(of: "Problems"),
         .target(
-            name: "FuzzSupport", dependencies: ["Problems"], path: "Tests/FuzzSupport", swiftSettings: swiftSettings),
+            name: "FuzzSupport", dependencies: ["Problems", "YAML"], path: "Tests/FuzzSupport",
+            swiftSettings: swiftSettings),
         tests(of: "YAML", ["Problems", "FuzzSupport"]),
         tests(of: "HTTP", ["Problems", "ServerSupport"]),
         tests(of: "Compression", ["Problems"]),

@@ -1,10 +1,11 @@
+// With: Tests/TripsTests/CSVSupport.swift Tests/TripsTests/JSONSupport.swift Tests/TripsTests/SlowCSV.swift
+// Seeds: Tests/Inputs
+
 import Problems
 
 @testable import Trips
 
 /// Any bytes behind a header, whole and cut in two: nothing traps, the cut changes nothing, and the slow reader reads the same.
-///
-/// Built together with what the tests of Trips share (scripts/fuzz).
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     guard size > 1 else { return 0 }
@@ -17,15 +18,18 @@ public func fuzz(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
 
     let file = header + input
     let cut = header.count + Int(data[0]) * input.count / 255
-    guard let whole = try? seen(file, fields: fields).seen, let pieces = try? seen(file, fields: fields, cuts: [cut]).seen
+    guard let whole = try? seen(file, fields: fields).seen,
+        let pieces = try? seen(file, fields: fields, cuts: [cut]).seen
     else { fatalError("a file with a header is refused") }
-    precondition(sorted(whole) == sorted(pieces), "a cut changes what is read")
+    expect(sorted(whole) == sorted(pieces), "a cut changes what is read")
     // Headers further down are matched by the fast reader however they are written; the slow one knows them as the City writes them.
     let text = String(decoding: input, as: UTF8.self).lowercased()
-    if ["trip", "taxi", "pick", "drop", "fare", "tip", "toll", "extra", "pay", "comp", "uniq", "addi", "shar"].contains(where: text.contains) {
+    if ["trip", "taxi", "pick", "drop", "fare", "tip", "toll", "extra", "pay", "comp", "uniq", "addi", "shar"].contains(
+        where: text.contains)
+    {
         return 0
     }
-    precondition(sorted(whole) == sorted(SlowCSV.read(file, fields: fields)), "the slow reader reads something else")
+    expect(sorted(whole) == sorted(SlowCSV.read(file, fields: fields)), "the slow reader reads something else")
     return 0
 }
 

@@ -1,5 +1,6 @@
 import Foundation
 package import Problems
+package import YAML
 
 /// Random numbers that are the same for the same seed. Source: Steele, Lea and Flood, "Fast splittable pseudorandom number generators",
 /// OOPSLA 2014.
@@ -90,4 +91,20 @@ package func fault(in problem: Problem, of text: [UInt8]) -> String? {
         if let line = problem.sourceLine, line.utf8.count > 1000 { return "a line of \(line.utf8.count) bytes" }
     }
     return problem.others.count > 100 ? "\(problem.others.count) problems" : nil
+}
+
+/// Where the place of a value, or of a byte of a scalar's text, lies outside the file; nil where none does.
+package func fault(in node: YAMLNode, of text: [UInt8]) -> String? {
+    let place = node.location
+    guard place.line >= 1, (1...text.count + 1).contains(place.column) else { return "no such place: \(place)" }
+    switch node.content {
+    case .scalar(let scalar):
+        for offset in 0...min(scalar.utf8.count, 50) {
+            if let fault = fault(in: node.problem("x", atByteOfText: offset), of: text) { return fault }
+        }
+        return nil
+    case .sequence(let items): return items.lazy.compactMap { fault(in: $0, of: text) }.first
+    case .mapping(let entries):
+        return entries.lazy.compactMap { fault(in: $0.key, of: text) ?? fault(in: $0.value, of: text) }.first
+    }
 }

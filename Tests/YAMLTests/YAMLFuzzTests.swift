@@ -29,23 +29,6 @@ import Testing
         }
     }
 
-    /// Places of values and of each byte of their texts lie in the file.
-    private func fault(in node: YAMLNode, of text: [UInt8]) -> String? {
-        let place = node.location
-        guard place.line >= 1, (1...text.count + 1).contains(place.column) else { return "no such place: \(place)" }
-        switch node.content {
-        case .scalar(let scalar):
-            for offset in 0...min(scalar.utf8.count, 50) {
-                let problem = node.problem("x", atByteOfText: offset)
-                if let fault = FuzzSupport.fault(in: problem, of: text) { return fault }
-            }
-            return nil
-        case .sequence(let items): return items.lazy.compactMap { fault(in: $0, of: text) }.first
-        case .mapping(let entries):
-            return entries.lazy.compactMap { fault(in: $0.key, of: text) ?? fault(in: $0.value, of: text) }.first
-        }
-    }
-
     /// What was made is what is read: random values, written in flow style, each scalar in double quotes.
     @Test(arguments: FuzzSeeds.all) func readsWhatWasWritten(_ seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)
