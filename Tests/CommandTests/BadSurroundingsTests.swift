@@ -205,6 +205,17 @@ import Testing
         #expect(try taxi.number("SELECT sum(trips_total) FROM tripstotal") == 500)
         #expect(try taxi.query("SELECT DISTINCT outcome FROM runs") == [["success"]])
     }
+
+    /// All commands of the demo run with as few open files as some services allow, and say it where even these are too few.
+    @Test func theDemoRunsWithFewOpenFiles() throws {
+        let taxi = try TaxiCLI()
+        let ending = try taxi.shell("ulimit -n 64; \"$TAXI\" demo --speed 1000000x --keep demo")
+        #expect(ending.code == 0, "\(ending.text) \(ending.errors)")
+        #expect(FileManager.default.fileExists(atPath: taxi("demo/report.html")))
+        let few = try taxi.shell("ulimit -n 8; \"$TAXI\" demo --keep few")
+        #expect(few.code == 75, "\(few.text) \(few.errors)")
+        #expect((few.text + few.errors).contains("ulimit -n 1024"))
+    }
 }
 
 /// A message is one `error:` line and at most a hint, not a stack of them.
