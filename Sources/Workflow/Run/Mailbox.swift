@@ -51,7 +51,10 @@ final class Mailbox: Sendable {
         pthread_mutex_unlock(lock)
     }
 
-    /// What came, as soon as a step has ended, and at the latest at `until`.
+    /// A longer wait is cut, and whoever waits looks again: a machine that was put back to an earlier state has put `until` far ahead.
+    private static let longestWaitMs: Int64 = 1000
+
+    /// What came, as soon as a step has ended, at the latest at `until` or after a second.
     func wait(until: ContinuousClock.Instant?) -> [Message] {
         pthread_mutex_lock(lock)
         defer { pthread_mutex_unlock(lock) }
@@ -64,12 +67,12 @@ final class Mailbox: Sendable {
             if left <= .zero { break }
             var time = timespec()
             clock_gettime(CLOCK_MONOTONIC, &time)
-            // A long wait may be cut: whoever waits looks again.
-            let ms = min(left.wholeMs + 1, 3_600_000)
+            let ms = min(left.wholeMs + 1, Self.longestWaitMs)
             let nanoseconds = time.tv_nsec + Int(ms % 1000) * 1_000_000
             time.tv_sec += Int(ms / 1000) + nanoseconds / 1_000_000_000
             time.tv_nsec = nanoseconds % 1_000_000_000
             pthread_cond_timedwait(condition, lock, &time)
+            if ms == Self.longestWaitMs { break }
         }
         defer { messages = [] }
         return messages

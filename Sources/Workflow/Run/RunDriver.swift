@@ -242,7 +242,7 @@ final class RunDriver {
     }
 
     private func lookForCancelled(_ now: ContinuousClock.Instant) throws {
-        guard now >= nextLook, !executions.isEmpty else { return }
+        guard now >= nextLook || nextLook - now > .seconds(1), !executions.isEmpty else { return }
         nextLook = now + .milliseconds(200)
         let version = try history.version()
         guard version != lastVersion else { return }
