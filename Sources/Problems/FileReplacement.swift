@@ -53,7 +53,7 @@ public final class FileReplacement {
         var (file, part) = (Int32(-1), "")
         repeat {
             let number = Self.count.add(1, ordering: .relaxed).newValue
-            part = "\(folder(of: target))/.taxi-cli.\(getpid()).\(number).part"
+            part = "\(Files.folder(of: target))/.taxi-cli.\(getpid()).\(number).part"
             file = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
         } while file < 0 && errno == EEXIST
         if file < 0, old != nil, errno == EACCES || errno == EPERM {
@@ -99,7 +99,7 @@ public final class FileReplacement {
         }
         isOpen = false
         guard close(descriptor) == 0 else { throw Problem(.write, path, errno) }
-        try Files.syncFolder(of: place.target)
+        try Files.sync(folder: Files.folder(of: place.target))
     }
 
     /// Writes the bytes of a file into another that cannot be replaced.
@@ -133,22 +133,16 @@ extension FileReplacement {
             }
             if real.hasPrefix("/proc/") { return .ofProcess }
             guard let link = Files.link(place) else { break }
-            place = link.hasPrefix("/") ? link : "\(folder(of: place))/\(link)"
+            place = link.hasPrefix("/") ? link : "\(Files.folder(of: place))/\(link)"
         }
         return .file(place)
     }
 
     private static func realFolder(of path: String) -> String? {
-        guard let real = folder(of: path).withFileName({ realpath($0, nil) }) else { return nil }
+        guard let real = Files.folder(of: path).withFileName({ realpath($0, nil) }) else { return nil }
         defer { free(real) }
         return String(fileName: real)
     }
-}
-
-/// The folder that the last part of a path lies in.
-private func folder(of path: String) -> String {
-    guard let slash = path.lastIndex(of: "/") else { return "." }
-    return slash == path.startIndex ? "/" : String(path[..<slash])
 }
 
 extension Files {
@@ -164,15 +158,5 @@ extension Files {
         var bytes = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
         guard path.withFileName({ readlink($0, &bytes, bytes.count - 1) }) > 0 else { return nil }
         return bytes.withUnsafeBufferPointer { String(fileName: $0.baseAddress!) }
-    }
-
-    /// Makes sure that the name of a new file is on the disk.
-    fileprivate static func syncFolder(of path: String) throws(Problem) {
-        let file = open(folder(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        // A folder that may be written and not be read cannot be opened: nobody can do more.
-        guard file >= 0 else { return }
-        defer { close(file) }
-        // EINVAL: file systems that know no syncing of folders.
-        guard fsync(file) == 0 || errno == EINVAL else { throw Problem(.write, path, errno) }
     }
 }

@@ -99,7 +99,7 @@ public final class Connection: @unchecked Sendable {
     /// everybody may use gets it. That a group may use one is somebody's intention. SQLite gives its other files the mode of the database.
     private static func makePrivate(_ path: String) {
         if path == ":memory:" || path.isEmpty { return }
-        let file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        let file = Problems.open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         if file >= 0 {
             close(file)
             return

@@ -127,10 +127,10 @@ import Testing
         let path = try file([Self.header] + rows)
         var options = TripSourceOptions(clock: .start, fields: .all, required: [], zone: Self.zone)
         options.toleratesRejects = true
-        var (warnings, rejects): ([String], [Reject]) = ([], [])
+        var rejects: [Reject] = []
         var guards = RejectGuard(source: "trips", isTolerant: true)
         let reader = try EventOrderReader(
-            paths: [path], options: options, guards: guards, warnings: &warnings, progress: nil)
+            paths: [path], options: options, guards: guards, warnings: ColumnWarnings { _ in }, progress: nil)
         let batch = TripBatch(capacity: 8192)
         repeat { batch.reset() } while try reader.fill(batch, &rejects, &guards)
         #expect(rejects.map(\.location.line).sorted() == (0..<count).filter { $0 % 20 == 3 }.map { $0 + 2 })
