@@ -101,7 +101,8 @@ let package = Package(
             name: "CommandSupport", dependencies: ["SQLite"], path: "Tests/CommandSupport", swiftSettings: swiftSettings
         ),
         .testTarget(
-            name: "CommandTests", dependencies: ["CommandSupport", "ServerSupport", "SQLite", "Trips", "Problems"],
+            name: "CommandTests",
+            dependencies: ["CommandSupport", "ServerSupport", "SQLite", "Topics", "Trips", "Problems"],
             swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6]

@@ -120,9 +120,6 @@ import Testing
         Named(
             "UPDATE outbox SET count = 1000, sequence = 1000000", analytics,
             says: "and not the payload of 1000 records"),
-        Named(
-            "UPDATE outbox SET first_time = 5, last_time = 9, sequence = 1000000", analytics,
-            says: "and not records of 5 to 9"),
         Named("UPDATE alert_states SET matching = -5", stream, says: "table alert_states, column matching"),
         Named(
             "UPDATE stored_alerts SET raised_ms = 'x'", ["alert", "history"],

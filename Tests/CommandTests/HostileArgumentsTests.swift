@@ -6,9 +6,9 @@ import Testing
 @Suite struct HostileArgumentsTests {
     /// How each command with such options is run so that it does its work; the options are asked of the program itself.
     private static let lines: [String: [String]] = [
-        "alert history": [], "alert list": [], "audit": [], "batch": [],
+        "alert history": [], "alert list": [], "alert test": ["none"], "audit": [], "batch": [],
         "data generate": ["g.csv", "--force", "--rows", "5"],
-        "data profile": ["trips.csv"], "data sample": ["s.csv"], "dead-letter replay": [], "dead-letter show": [],
+        "data profile": ["trips.csv"], "data sample": ["s.csv"], "dead-letter list": [], "dead-letter show": [],
         "demo": [], "doctor": [], "produce": ["trips.csv", "--limit", "3"], "report": ["out.html"],
         "show": ["sumfarewindow"], "stream": ["--until-end"], "stream explain": [], "stream queries": [],
         "topic create": ["t"], "topic tail": ["chicago_ingestData"], "workflow backfill": ["w"],

@@ -2,6 +2,7 @@ import CommandSupport
 import Foundation
 import SQLite
 import Testing
+import Topics
 
 /// Paced replays, Ctrl-C, and results that follow live.
 @Suite struct InterruptionTests {
@@ -125,17 +126,17 @@ import Testing
 
     /// Appends the batches that the topic holds once more, behind the program's back.
     private func copyTopic(_ taxi: TaxiCLI) throws {
-        let topics = try Connection(path: taxi.topicsPath)
-        try topics.transaction {
-            let slot = "(SELECT slot FROM partitions JOIN topics ON id = topic_id WHERE name = 'chicago_ingestData')"
-            try topics.execute(
-                """
-                INSERT INTO batches SELECT slot, base_offset + 1000, count, first_time, last_time, append_time, encoding,
-                    size_bytes, checksum, payload_id
-                FROM batches WHERE slot = \(slot);
-                UPDATE partitions SET end_offset = end_offset + 1000 WHERE slot = \(slot);
-                """)
+        let store = try EmbeddedTopicStore(path: taxi.topicsPath)
+        let reader = try store.makeReader(topic: "chicago_ingestData")
+        var (batches, offset): ([PendingBatch], Int64) = ([], 0)
+        while let batch = try reader.read(partition: 0, from: offset) {
+            batches.append(
+                PendingBatch(
+                    topic: reader.topic, partition: 0, count: batch.count, times: batch.times, encoding: batch.encoding,
+                    payload: batch.payload))
+            offset += Int64(batch.count)
         }
+        try store.makeWriter().append(batches, mark: nil)
     }
 
     /// Ends the stream and compares with the same file read without a topic.

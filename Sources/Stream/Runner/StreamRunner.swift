@@ -347,6 +347,7 @@ extension StreamRunner {
                 // Not at the end and nothing there: a broker is slow, or away.
                 try cohorts.first { !$0.input.finished.allSatisfy { $0 } }?.input.wait(timeoutMs: 100)
             } else {
+                try explaining("waiting for trips") { try database.connection.requireFile() }
                 try closeByWallTime(silentMs: now - lastArrivalMs, nowMs: now)
                 try cohorts[0].input.wait(timeoutMs: 100)
             }
@@ -356,7 +357,6 @@ extension StreamRunner {
     /// `--idle-close`: event time goes on at the pace of the wall clock while nothing comes.
     private func closeByWallTime(silentMs: Int64, nowMs: Int64) throws {
         guard let idleCloseMs = options.idleCloseMs, silentMs >= idleCloseMs else { return }
-        try explaining("waiting for trips") { try database.connection.requireFile() }
         for cohort in cohorts {
             guard let newest = cohort.newest, cohort.openWindows > 0 else { continue }
             try cohort.cut(.wallTime(newest + silentMs - options.delayMs), nowMs: nowMs)

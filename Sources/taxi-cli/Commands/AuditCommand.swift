@@ -76,7 +76,7 @@ enum AuditCommand {
         let line = arguments.progressLine()
         defer { line.clear() }
         let auditor = Auditor(
-            plans: plans, options: options(arguments, globals, zone), database: database,
+            plans: plans, options: try options(arguments, globals, zone), database: database,
             store: try globals.openTopicsIfAny(), source: try source(arguments, globals, plans, zone, line))
         auditor.onProgress = { trips, pass in
             line.update { "\(grouped(trips)) trips read again" + (pass > 1 ? ", pass \(pass)" : "") }
@@ -101,13 +101,23 @@ enum AuditCommand {
             hint: "taxi-cli stream --from-beginning computes the results anew, and taxi-cli batch the analytics.")
     }
 
+    /// With less the source would be read once for each few windows.
+    private static let leastMemoryBytes: Int64 = 1 << 20
+
     private static func options(
         _ arguments: ParsedArguments, _ globals: GlobalOptions, _ zone: ZoneClock
-    ) -> AuditOptions {
+    ) throws(Problem) -> AuditOptions {
         var options = AuditOptions(tenant: globals.tenant, zone: zone)
         options.limit = arguments.integer("differences").map(Int.init) ?? options.limit
         options.delayMs = arguments.durationMs("delay") ?? options.delayMs
-        options.memoryBytes = arguments.integer("memory").map(Int.init) ?? options.memoryBytes
+        if let bytes = arguments.integer("memory") {
+            guard bytes >= leastMemoryBytes else {
+                throw Problem(
+                    .usage, "--memory is at least \(byteText(leastMemoryBytes))",
+                    hint: "The less there is, the more often the source is read.")
+            }
+            options.memoryBytes = Int(bytes)
+        }
         options.notesOthers = arguments.texts("query").isEmpty
         options.besides = besides(globals)
         return options

@@ -115,7 +115,7 @@ struct TenantChecks {
             return Finding(
                 name, .ok, "sound, \(size)" + (isOlder ? ", of an earlier version: the next run updates it" : ""))
         }
-        let inspection = try StoreInspection(EmbeddedTopicStore(path: path))
+        let inspection = try StoreInspection(EmbeddedTopicStore(path: path, access: .granted(to: path)))
         guard var problem = inspection.damages.first else {
             return Finding(name, .ok, "sound, \(size), \(grouped(inspection.records)) records")
         }
@@ -134,7 +134,9 @@ struct TenantChecks {
         do {
             try explaining("comparing results and topics") {
                 try CopyCheck.requireAll(
-                    results: database.connection, topics: EmbeddedTopicStore(path: globals.topicsPath))
+                    results: database.connection,
+                    topics: EmbeddedTopicStore(
+                        path: globals.topicsPath, access: .granted(to: globals.topicsPath)))
             }
             return Finding("copies", .ok, "results and topics belong together")
         } catch {
