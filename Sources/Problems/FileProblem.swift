@@ -38,7 +38,8 @@ extension Problem {
     /// The system's words for an error number, in the form of our messages.
     public static func text(_ number: Int32) -> String { String(cString: strerror(number)).lowercased() }
 
-    private static func hint(_ number: Int32) -> String? {
+    /// What to do about an error number, where that follows from it alone.
+    package static func hint(_ number: Int32) -> String? {
         switch number {
         case ENOSPC, EDQUOT: "Make room on the disk, then run the command again."
         case EFBIG: "The file would be larger than this process may make it: see \"ulimit -f\"."

@@ -19,7 +19,8 @@ extension Problem {
             self.init(
                 error.code(or: .cannotCreate),
                 "cannot open or create database \(file) while \(action): \(error.message)\(error.cause)",
-                hint: "Check that its folder exists and may be written, or choose another with --home.")
+                hint: Self.hint(error.system)
+                    ?? "Check that its folder exists and may be written, or choose another with --home.")
         case .readOnly:
             self.init(
                 error.code(or: .noPermission), "database \(file) may only be read, which stops \(action)\(error.cause)",
@@ -32,7 +33,8 @@ extension Problem {
             self.init(
                 error.code(or: .inputOutput),
                 "the system failed to read or write \(file) while \(action): \(error.message)\(error.cause)",
-                hint: "See the system's log for the disk; nothing that was committed is lost.")
+                hint: Self.hint(error.system)
+                    ?? "See the system's log for the disk; nothing that was committed is lost.")
         case .gone:
             self.init(
                 .inputOutput,
