@@ -46,6 +46,7 @@ private let connection = try! ResultsDatabase(path: ":memory:").connection
 
 private final class Writer: TopicWriter {
     var batches: [PendingBatch] = []
+    func lastMark(of producer: String) -> ProducerMark? { nil }
     func takeOver(producer: String) -> (epoch: Int64, last: ProducerMark?) { (1, nil) }
     func append(_ batches: [PendingBatch], mark: ProducerMark?) -> Bool {
         self.batches += batches
