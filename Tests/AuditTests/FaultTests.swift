@@ -164,11 +164,10 @@ import Trips
             [try #require(PendingBatch(topic: topic, partition: 0, records: strays))], mark: nil)
         let report = try tenant.audit(plans)
         #expect(report.differences == 3)
-        #expect(
-            report.first
-                == (1...3).map {
-                    "\(topic) offset \(end + Int64($0) - 1): is of a row that there should not be: {\"a\":\($0)}"
-                })
+        let named = (1...3).map {
+            "\(topic) offset \(end + Int64($0) - 1): is of a row that there should not be: {\"a\":\($0)}"
+        }
+        #expect(Set(report.first) == Set(named))
     }
 
     @Test func aMessageOfNoRowIsNamed() throws {
