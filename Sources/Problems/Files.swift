@@ -61,9 +61,11 @@ public enum Files {
         sync: (_ folder: String) throws(Problem) -> Void = Files.sync(folder:)
     ) throws(Problem) {
         if isFolder(path) { return }
-        var (folder, parent) = ("", path.hasPrefix("/") ? "/" : ".")
-        for part in path.split(separator: "/") {
-            folder += folder.isEmpty && !path.hasPrefix("/") ? part : "/\(part)"
+        // By bytes, as `folder(of:)`.
+        let isAbsolute = path.utf8.first == UInt8(ascii: "/")
+        var (folder, parent) = ("", isAbsolute ? "/" : ".")
+        for part in path.utf8.split(separator: UInt8(ascii: "/")).map(Substring.init) {
+            folder += folder.isEmpty && !isAbsolute ? part : "/\(part)"
             defer { parent = folder }
             if isFolder(folder) { continue }
             // Another process may make it at the same moment.
@@ -81,8 +83,9 @@ public enum Files {
     }
 
     /// The folder that a path lies in.
-    static func folder(of path: String) -> String {
-        guard let slash = path.lastIndex(of: "/") else { return "." }
+    package static func folder(of path: String) -> String {
+        // By bytes: a slash with an accent behind it is another character, and a slash all the same.
+        guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 

@@ -15,8 +15,7 @@ public final class Connection: @unchecked Sendable {
 
         /// What this process may do with the database at `path`: SQLite writes into its folder too.
         public static func granted(to path: String) -> Access {
-            let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
-            return access(path, W_OK) == 0 && access(folder, W_OK | X_OK) == 0 ? .readWrite : .readOnly
+            access(path, W_OK) == 0 && access(Files.folder(of: path), W_OK | X_OK) == 0 ? .readWrite : .readOnly
         }
     }
     public enum Durability: String, Sendable {

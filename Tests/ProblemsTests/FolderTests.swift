@@ -28,6 +28,20 @@ import Testing
         }
     }
 
+    /// A slash and an accent behind it are one character, and no name.
+    @Test func namesBeginWithAccentsToo() throws {
+        let folder = try Folder()
+        #expect(Files.folder(of: "/a/\u{301}b") == "/a")
+        #expect(Files.folder(of: "/\u{301}b") == "/")
+        #expect(Files.folder(of: "\u{301}b") == ".")
+        let path = "\(folder.path)/\u{301}x/\u{301}y"
+        try Files.makeFolders(path)
+        #expect(Files.isFolder(path) && Files.isFolder("\(folder.path)/\u{301}x"))
+        try Files.replace("\(path)/\u{301}z", with: [1, 2])
+        #expect(try Files.contents(of: "\(path)/\u{301}z") == [1, 2])
+        #expect(Files.names(in: path)?.count == 1)
+    }
+
     @Test func aFolderThatCannotBeSyncedIsTold() throws {
         let folder = try Folder()
         let problem = #expect(throws: Problem.self) {

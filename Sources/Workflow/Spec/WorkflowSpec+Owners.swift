@@ -15,8 +15,7 @@ extension WorkflowSpec {
     /// A file and the folder that it lies in.
     static func requireOurs(_ file: String, _ what: String) throws(Problem) {
         try Files.requireOurs(file, what)
-        let folder = (file as NSString).deletingLastPathComponent
-        try Files.requireOurs(folder.isEmpty ? "." : folder, "the folder of \(what)", allowsSticky: true)
+        try Files.requireOurs(Files.folder(of: file), "the folder of \(what)", allowsSticky: true)
     }
 }
 
