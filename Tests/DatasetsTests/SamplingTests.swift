@@ -1,4 +1,5 @@
 import Testing
+import Trips
 
 @testable import Datasets
 
@@ -45,7 +46,7 @@ import Testing
         var wrong = 0
         for _ in 0..<10_000 {
             let value = UInt64(random.below(1_000))
-            let isNew = sample.add(RandomBits.mix(value))
+            let isNew = sample.add(mixed64(value))
             if isNew != (counts[value] == nil) { wrong += 1 }
             counts[value, default: 0] += 1
         }
@@ -59,7 +60,7 @@ import Testing
         var sample = DistinctSample(capacity: 4096)
         for round in 0..<3 {
             for value in 0..<300_000 where round == 0 || value % 2 == 0 {
-                sample.add(RandomBits.mix(UInt64(value) + 1))
+                sample.add(mixed64(UInt64(value) + 1))
             }
         }
         #expect(!sample.isExact)

@@ -1,3 +1,5 @@
+import Trips
+
 /// The taxis of a generated file: who drives for whom, and who drives which trip.
 struct Fleet: Sendable {
     /// A prime, so that any step between 1 and the fleet's size meets every taxi once. About the taxis of two days of 2022.
@@ -37,7 +39,7 @@ struct Fleet: Sendable {
     }
 
     private func isOff(_ taxi: Int, day: Int) -> Bool {
-        RandomBits.mix(seed &+ UInt64(taxi) &* 0x1_0001 &+ UInt64(bitPattern: Int64(day)) << 32) % 7 == 0
+        mixed64(seed &+ UInt64(taxi) &* 0x1_0001 &+ UInt64(bitPattern: Int64(day)) << 32) % 7 == 0
     }
 
     /// The 64 bytes behind the 128 digits of a taxi's identifier.

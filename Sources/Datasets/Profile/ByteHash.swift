@@ -1,3 +1,5 @@
+import Trips
+
 /// A 64-bit hash of bytes, good enough to tell values apart: two of a million differ in theirs but once in 37 million files.
 ///
 /// Not for data of adversaries, and not stored anywhere.
@@ -15,7 +17,7 @@ func byteHash(_ bytes: UnsafeBufferPointer<UInt8>) -> UInt64 {
         offset &+= 1
     }
     fold(&hash, rest)
-    return RandomBits.mix(hash)
+    return mixed64(hash)
 }
 
 /// Multiplies to 128 bits and folds the halves together.

@@ -70,7 +70,7 @@ struct ColumnTally {
             low = min(low, number)
             high = max(high, number)
             sum &+= number
-            let hash = RandomBits.mix(UInt64(bitPattern: number) &+ 0x9e37_79b9_7f4a_7c15)
+            let hash = splitMix64(UInt64(bitPattern: number))
             if distinct.add(hash), keepsNames { names[hash] = String(number) }
         }
         if low <= high { (lowest, highest) = (low, high) }

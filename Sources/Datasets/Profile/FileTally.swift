@@ -41,7 +41,7 @@ struct FileTally {
             lastStart = seconds
             if seconds % timeUnit != 0 { coarsen(seconds) }
             let newDay = seconds / 86400
-            if newDay != day { days.add(RandomBits.mix(UInt64(bitPattern: newDay) &+ 1)) }
+            if newDay != day { days.add(mixed64(UInt64(bitPattern: newDay) &+ 1)) }
             day = newDay
         }
     }

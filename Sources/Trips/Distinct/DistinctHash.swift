@@ -5,15 +5,8 @@ public enum DistinctHash {
     public static func of(text bytes: UnsafeBufferPointer<UInt8>) -> UInt64 { notZero(textHash(bytes)) }
 
     /// Of an integer; different integers have different hashes.
-    ///
-    /// Source: Stafford's variant 13 of MurmurHash3's finalizer, as in SplitMix64.
     @inline(__always)
-    public static func of(integer value: Int64) -> UInt64 {
-        var bits = UInt64(bitPattern: value)
-        bits = (bits ^ (bits >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        bits = (bits ^ (bits >> 27)) &* 0x94d0_49bb_1331_11eb
-        return notZero(bits ^ (bits >> 31))
-    }
+    public static func of(integer value: Int64) -> UInt64 { notZero(mixed64(UInt64(bitPattern: value))) }
 
     /// Of a number, however many zeros end it: 1.50 is 1.5.
     public static func of(decimal value: PackedDecimal) -> UInt64 {

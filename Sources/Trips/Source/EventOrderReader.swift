@@ -231,6 +231,13 @@ extension EventOrderReader {
     private func index(
         _ file: Int, _ header: CSVHeader, _ indexer: inout Indexer, progress: (Int) -> Void
     ) throws(Problem) {
+        var nextMark = 0
+        /// Notes the line that begins at a place, unless the last one noted is near.
+        func mark(_ offset: Int, _ line: Int64) {
+            guard offset >= nextMark else { return }
+            lineMarks[file].append((offset, line))
+            nextMark = offset + Self.bytesPerMark
+        }
         let range = files.ranges[file]
         var decoder = begin(file, at: range.lowerBound, header, indexer.options)
         var framer = CSVFramer(
@@ -243,7 +250,7 @@ extension EventOrderReader {
         while true {
             rows.removeAll()
             rejects.removeAll(keepingCapacity: true)
-            mark(framer.offset, framer.line, in: file)
+            mark(framer.offset, framer.line)
             let outcome = framer.fill(
                 rows, limit: rows.capacity, until: range.upperBound, isLast: true, rejects: &rejects)
             if case .header(let header) = outcome {
@@ -254,7 +261,7 @@ extension EventOrderReader {
                 continue
             }
             guard case .advanced = outcome else { break }
-            for row in 0..<rows.count { mark(rows.start(of: row), rows.line[row], in: file) }
+            for row in 0..<rows.count { mark(rows.start(of: row), rows.line[row]) }
             decoder.forEachTime(rows, files.base, withSeconds: withSeconds) { row, cell, seconds in
                 let offset = Int64(rows.start(of: row))
                 guard cell > WallTime.outOfRange else {
@@ -297,12 +304,6 @@ extension EventOrderReader {
         }
     }
 
-    /// Notes the line that begins at a place, unless the last one noted is near.
-    private func mark(_ offset: Int, _ line: Int64, in file: Int) {
-        if let last = lineMarks[file].last, offset - last.offset < Self.bytesPerMark { return }
-        lineMarks[file].append((offset, line))
-    }
-
     /// The number of the record at a place, to the block.
     private func record(at offset: Int) -> Int {
         var (low, high) = (0, blockStarts.count)
@@ -336,15 +337,4 @@ extension EventOrderReader {
         }
         return line
     }
-}
-
-/// One step of SplitMix64: a well-mixed number from any other.
-///
-/// Source: Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014.
-@inline(__always)
-public func splitMix64(_ value: UInt64) -> UInt64 {
-    var z = value &+ 0x9e37_79b9_7f4a_7c15
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
 }
