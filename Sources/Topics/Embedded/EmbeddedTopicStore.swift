@@ -96,14 +96,9 @@ public final class EmbeddedTopicStore: TopicStore {
         try withConnection("looking for what was sent") { connection in
             try connection.rows(
                 """
-                SELECT name, epoch, sequence, position FROM producers
-                WHERE substr(name, 1, length(?1)) = ?1 AND epoch IS NOT NULL ORDER BY name
+                SELECT \(ProducerMark.columns) FROM producers WHERE substr(name, 1, length(?1)) = ?1 ORDER BY name
                 """, .text(prefix)
-            ) { row throws(SQLiteError) in
-                ProducerMark(
-                    producer: try row.storedText(0), epoch: try row.integer(1, in: .counts),
-                    sequence: try row.integer(2, in: .counts), position: try row.blob(3))
-            }
+            ) { row throws(SQLiteError) in try ProducerMark(row) }.compactMap { $0 }
         }
     }
 

@@ -39,12 +39,8 @@ final class EmbeddedTopicWriter: TopicWriter {
 
     func lastMark(of producer: String) throws -> ProducerMark? {
         try explaining("looking for the position of producer \"\(producer)\"") {
-            try connection.rows("SELECT epoch, sequence, position FROM producers WHERE name = ?", .text(producer)) {
-                row throws(SQLiteError) -> ProducerMark? in
-                guard let epoch = try row.optionalInteger(0, in: .counts) else { return nil }
-                return ProducerMark(
-                    producer: producer, epoch: epoch, sequence: try row.integer(1, in: .counts),
-                    position: try row.blob(2))
+            try connection.rows("SELECT \(ProducerMark.columns) FROM producers WHERE name = ?", .text(producer)) {
+                row throws(SQLiteError) in try ProducerMark(row)
             }.first ?? nil
         }
     }
@@ -56,18 +52,12 @@ final class EmbeddedTopicWriter: TopicWriter {
                     """
                     INSERT INTO producers (name, fence_epoch) VALUES (?, 1)
                     ON CONFLICT (name) DO UPDATE SET fence_epoch = fence_epoch + 1
-                    RETURNING fence_epoch, epoch, sequence, position
+                    RETURNING \(ProducerMark.columns), fence_epoch
                     """, .text(producer)
                 ) { row throws(SQLiteError) -> (epoch: Int64, last: ProducerMark?) in
-                    let epoch = try row.integer(0, in: .counts)
+                    let epoch = try row.integer(4, in: .counts)
                     // Each mark was stored under an epoch that had been given out before this one.
-                    guard let last = try row.optionalInteger(1, in: 0...max(0, epoch - 1)) else { return (epoch, nil) }
-                    return (
-                        epoch,
-                        ProducerMark(
-                            producer: producer, epoch: last, sequence: try row.integer(2, in: .counts),
-                            position: try row.blob(3))
-                    )
+                    return (epoch, try ProducerMark(row, epochs: 0...max(0, epoch - 1)))
                 }
                 return rows[0]
             }

@@ -211,7 +211,7 @@ final class RunDriver {
         unnoted = messages.filter(\.isEnd)
         running -= unnoted.count
         let now = ContinuousClock.now
-        try lookForCancelled(now)
+        try lookForCancelled()
         for (id, execution) in executions {
             if execution.waitsForPool || execution.wakeAt.map({ $0 <= now }) == true { attention.insert(id) }
         }
@@ -241,9 +241,8 @@ final class RunDriver {
         return wake
     }
 
-    private func lookForCancelled(_ now: ContinuousClock.Instant) throws {
-        guard now >= nextLook || nextLook - now > .seconds(1), !executions.isEmpty else { return }
-        nextLook = now + .milliseconds(200)
+    private func lookForCancelled() throws {
+        guard !executions.isEmpty, nextLook.isDue(each: .milliseconds(200)) else { return }
         let version = try history.version()
         guard version != lastVersion else { return }
         lastVersion = version

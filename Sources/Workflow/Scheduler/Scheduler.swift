@@ -107,25 +107,16 @@ public final class Scheduler {
     private func round() throws {
         let now = surroundings.now()
         lookAtClock(now)
-        if Self.isDue(&nextFiles, each: specs.count > 200 ? .seconds(2) : .seconds(1)) { try lookAtFiles(now) }
+        if nextFiles.isDue(each: specs.count > 200 ? .seconds(2) : .seconds(1)) { try lookAtFiles(now) }
         try takeBackAhead(now)
         try enterDue(now)
         let present = try history.version()
         if present != version { (version, hasNews) = (present, true) }
-        if Self.isDue(&nextOrphans, each: .seconds(5)) { try adopt() }
+        if nextOrphans.isDue(each: .seconds(5)) { try adopt() }
         guard hasNews else { return }
         hasNews = false
         try queueAlerts(now)
         try startQueued(now)
-    }
-
-    /// Whether it is time again, which is noted.
-    private static func isDue(_ next: inout ContinuousClock.Instant, each interval: Duration) -> Bool {
-        let now = ContinuousClock.now
-        // Not even this clock is trusted to have been right before: a machine may be put back to an earlier state.
-        guard now >= next || next - now > interval else { return false }
-        next = now + interval
-        return true
     }
 
     private func wake() -> ContinuousClock.Instant {
@@ -353,7 +344,7 @@ public final class Scheduler {
     // MARK: logs
 
     private func pruneLogs(_ keepMs: Int64) throws {
-        guard Self.isDue(&nextPruning, each: .seconds(3600)) else { return }
+        guard nextPruning.isDue(each: .seconds(3600)) else { return }
         try logs.prune(history, keepMs: keepMs, now: surroundings.now())
     }
 }
