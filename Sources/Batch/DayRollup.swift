@@ -125,7 +125,7 @@ struct GroupSums<Value: GroupValue> {
     }
 
     /// The groups that have anything, ascending.
-    func forEach(_ body: (Int64, Value) throws -> Void) rethrows {
-        for (index, value) in sums.enumerated() where !value.isNothing { try body(first + Int64(index), value) }
+    var groups: some Sequence<(id: Int64, value: Value)> {
+        sums.enumerated().lazy.filter { !$1.isNothing }.map { [first] in (first + Int64($0), $1) }
     }
 }

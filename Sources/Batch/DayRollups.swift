@@ -177,11 +177,11 @@ struct DayRollups {
                 for (source, statement) in cleared where !rollup.pruned.contains(source) {
                     try statement.run(Int64(rollup.day))
                 }
-                try rollup.fares.forEach { bucket, words in
+                for (bucket, words) in rollup.fares.groups {
                     try fare.run(Int64(rollup.day), bucket, words.trips, words.sum, words.n)
                 }
-                try rollup.areas.forEach { id, pickups in try area.run(Int64(rollup.day), id, pickups) }
-                try rollup.locations.forEach { id, pickups in try location.run(Int64(rollup.day), id, pickups) }
+                for (id, pickups) in rollup.areas.groups { try area.run(Int64(rollup.day), id, pickups) }
+                for (id, pickups) in rollup.locations.groups { try location.run(Int64(rollup.day), id, pickups) }
             }
         }
     }

@@ -2,9 +2,7 @@ import Trips
 
 /// Trips by fare bucket, merged from the windows of `fareDistribution`: `FareBucket` says what a bucket holds.
 struct FareHistogram: PeriodSum, Equatable {
-    /// Trips of the buckets from `first` on; fares of a city lie in some hundred of thousands.
-    private var trips: [Int64] = []
-    private var first: Int64 = 0
+    private var trips = GroupSums<Int64>(ids: FareBucket.all)
     private(set) var count: Int64 = 0
     private(set) var damage: String?
 
@@ -12,39 +10,22 @@ struct FareHistogram: PeriodSum, Equatable {
     static func isBucket(_ bucket: Int64) -> Bool { FareBucket.all ~= bucket }
 
     mutating func add(_ n: Int64, to bucket: Int64) {
-        let place = makeRoom(for: bucket)
-        let (sum, isOver) = trips[place].addingReportingOverflow(n)
-        let (all, isOverAll) = count.addingReportingOverflow(n)
-        if isOver || isOverAll { damage = "the sum of trips leaves 64 bits" }
-        (trips[place], count) = (sum, all)
-    }
-
-    private mutating func makeRoom(for bucket: Int64) -> Int {
-        if trips.isEmpty { first = bucket }
-        if bucket < first {
-            trips.insert(contentsOf: repeatElement(0, count: Int(first - bucket)), at: 0)
-            first = bucket
-        }
-        let place = Int(bucket - first)
-        if place >= trips.count { trips.append(contentsOf: repeatElement(0, count: place + 1 - trips.count)) }
-        return place
+        trips.add(n, to: bucket)
+        let (all, isOver) = count.addingReportingOverflow(n)
+        if isOver || trips.overflow != nil { damage = "the sum of trips leaves 64 bits" }
+        count = all
     }
 
     mutating func endDay() {}
 
     mutating func merge(_ other: FareHistogram) {
         if damage == nil { damage = other.damage }
-        for (bucket, n) in other.buckets { add(n, to: bucket) }
-    }
-
-    /// Buckets that hold trips, ascending.
-    private var buckets: some Sequence<(bucket: Int64, trips: Int64)> {
-        trips.enumerated().lazy.filter { $1 != 0 }.map { [first] in (first + Int64($0), $1) }
+        for (bucket, n) in other.trips.groups { add(n, to: bucket) }
     }
 
     static func == (a: FareHistogram, b: FareHistogram) -> Bool { a.words == b.words }
 
-    var words: [Int64] { buckets.flatMap { [$0.bucket, $0.trips] } }
+    var words: [Int64] { trips.groups.flatMap { [$0.id, $0.value] } }
 
     mutating func restore(_ words: [Int64]) -> Bool {
         guard words.count % 2 == 0 else { return false }
@@ -62,7 +43,7 @@ struct FareHistogram: PeriodSum, Equatable {
     func percentile(_ percent: Int64) -> Cents? {
         let share = DecimalShare(Double(percent) / 100)
         var seen: Int64 = 0
-        for (bucket, n) in buckets {
+        for (bucket, n) in trips.groups {
             seen &+= n
             if share.isReached(by: seen, of: count) { return Int64(FareBucket.middle(of: bucket).rounded()) }
         }
