@@ -10,12 +10,12 @@ import Trips
 /// key; else the checkpoint of a query. Each is refused, or can be gone on with: written again it is what was read.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
-    guard size > 1 else { return 0 }
-    let text = String(decoding: UnsafeBufferPointer(start: data + 1, count: size - 1), as: UTF8.self)
-    switch data[0] {
-    case UInt8(ascii: "w"): for plan in packed { window(plan, [.integer(start), 0, .text(text)]) }
-    case UInt8(ascii: "h"): window(histogram, [.integer(start), 0, .text(text)])
-    case UInt8(ascii: "k"): key(text)
+    guard let (kind, bytes) = kindAndRest(data, size) else { return 0 }
+    let text = String(decoding: bytes, as: UTF8.self)
+    switch kind {
+    case "w": for plan in packed { window(plan, [.integer(start), 0, .text(text)]) }
+    case "h": window(histogram, [.integer(start), 0, .text(text)])
+    case "k": key(text)
     default: checkpoint(text)
     }
     return 0

@@ -10,12 +10,11 @@ import Problems
 /// which is one statement and no more by what SQLite itself says of it.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
-    guard size > 1 else { return 0 }
-    let bytes = Array(UnsafeBufferPointer(start: data + 1, count: size - 1))
+    guard let (kind, bytes) = kindAndRest(data, size) else { return 0 }
     let text = String(decoding: bytes, as: UTF8.self)
-    switch data[0] {
-    case UInt8(ascii: "h"): header(bytes)
-    case UInt8(ascii: "s"): script(text)
+    switch kind {
+    case "h": header(bytes)
+    case "s": script(text)
     default: query(text)
     }
     return 0

@@ -13,16 +13,15 @@ import YAML
 /// w a workflow, t a template and a condition, c a calendar of cron, i an interval of a calendar, l a length of time; else any YAML.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
-    guard size > 1 else { return 0 }
-    let bytes = Array(UnsafeBufferPointer(start: data + 1, count: size - 1))
+    guard let (kind, bytes) = kindAndRest(data, size) else { return 0 }
     let text = String(decoding: bytes, as: UTF8.self)
-    switch data[0] {
-    case UInt8(ascii: "d"): declarations(text)
-    case UInt8(ascii: "w"): workflow(bytes)
-    case UInt8(ascii: "t"): template(text)
-    case UInt8(ascii: "c"): calendar(text)
-    case UInt8(ascii: "i"): interval(text)
-    case UInt8(ascii: "l"): length(text)
+    switch kind {
+    case "d": declarations(text)
+    case "w": workflow(bytes)
+    case "t": template(text)
+    case "c": calendar(text)
+    case "i": interval(text)
+    case "l": length(text)
     default: yaml(bytes)
     }
     return 0

@@ -5,3 +5,9 @@ func expect(
 ) rethrows {
     if try !condition() { fatalError(message(), file: file, line: line) }
 }
+
+/// An input whose first byte says what the others are; nil for one without others.
+func kindAndRest(_ data: UnsafePointer<UInt8>, _ size: Int) -> (kind: Character, rest: [UInt8])? {
+    guard size > 1 else { return nil }
+    return (Character(Unicode.Scalar(data[0])), Array(UnsafeBufferPointer(start: data + 1, count: size - 1)))
+}

@@ -85,8 +85,6 @@ public struct KafkaError: Error, Sendable, CustomStringConvertible {
     /// Whether a group's offsets are those of a transaction that is just ending.
     var isUnstable: Bool { code == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT }
     public var isTopicThere: Bool { code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS }
-    /// Whether a group's offsets wait for the end of a transaction.
-    var isUnsettled: Bool { code == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT }
     public var isTimeout: Bool { code == RD_KAFKA_RESP_ERR__TIMED_OUT }
 
     /// Whether it says that no broker can be reached at present, so that waiting may help.

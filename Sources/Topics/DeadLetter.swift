@@ -42,7 +42,7 @@ public enum DeadLetter {
         var record = original ?? TopicRecord(key: nil, value: reject.bytes, timestamp: timestamp)
         record.headers += headers.map { .init(name: $0, value: Array($1.utf8)) }
         // Beyond the year 9999 no store of ours looks.
-        record.timestamp = min(record.timestamp, 253_402_300_799_999)
+        record.timestamp = min(record.timestamp, RFC3339.range.upperBound)
         return record
     }
 }

@@ -15,7 +15,7 @@ package final class SmallDisk {
     package init?(kilobytes: Int) throws {
         path = FileManager.default.temporaryDirectory.path + "/taxi-disk-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        guard try Self.run("mount", "-t", "tmpfs", "-o", "size=\(kilobytes)k,mode=0700", "tmpfs", path) == 0 else {
+        guard try runQuietly("mount", "-t", "tmpfs", "-o", "size=\(kilobytes)k,mode=0700", "tmpfs", path) == 0 else {
             print("skipped: this user may not mount a small file system to fill")
             try FileManager.default.removeItem(atPath: path)
             return nil
@@ -23,14 +23,14 @@ package final class SmallDisk {
     }
 
     deinit {
-        _ = try? Self.run("umount", "-l", path)
+        _ = try? runQuietly("umount", "-l", path)
         try? FileManager.default.removeItem(atPath: path)
     }
 
     /// Makes room, or takes it away; what is on it stays.
     package func resize(kilobytes: Int, sourceLocation: SourceLocation = #_sourceLocation) throws {
         try #require(
-            try Self.run("mount", "-o", "remount,size=\(kilobytes)k", path) == 0, sourceLocation: sourceLocation)
+            try runQuietly("mount", "-o", "remount,size=\(kilobytes)k", path) == 0, sourceLocation: sourceLocation)
     }
 
     /// Fills it up with a file.
@@ -44,15 +44,5 @@ package final class SmallDisk {
         let filler = "\(path)/filler"
         try Data(count: max(0, free - rest << 10)).write(to: URL(fileURLWithPath: filler))
         return filler
-    }
-
-    private static func run(_ arguments: String...) throws -> Int32 {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = arguments
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
-        return process.terminationStatus
     }
 }

@@ -130,27 +130,17 @@ private final class ReadOnlyMount {
     /// Nil, with a line that says so, where this process may not mount.
     init?(of path: String) throws {
         self.path = path
-        guard try Self.run("mount", "--bind", path, path) == 0 else {
+        guard try runQuietly("mount", "--bind", path, path) == 0 else {
             print("skipped: this user may not mount a folder for reading alone")
             return nil
         }
-        try #require(try Self.run("mount", "-o", "remount,ro,bind", path) == 0)
+        try #require(try runQuietly("mount", "-o", "remount,ro,bind", path) == 0)
     }
 
     func end() {
-        if isMounted { _ = try? Self.run("umount", "-l", path) }
+        if isMounted { _ = try? runQuietly("umount", "-l", path) }
         isMounted = false
     }
 
     deinit { end() }
-
-    private static func run(_ arguments: String...) throws -> Int32 {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = arguments
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
-        return process.terminationStatus
-    }
 }

@@ -164,7 +164,7 @@ extension Cohort {
     private func nextSize(isBounded: Bool) -> EpochSize {
         let usual = EpochSize(records: options.epochRecords, ms: Int64(options.epochMs))
         let large = EpochSize(records: options.epochRecordsWhileBehind, ms: usual.ms * 4)
-        guard !committer.isCheap, large.records > usual.records else { return usual }
+        guard !committer.keepsMarksForFree, large.records > usual.records else { return usual }
         if isBounded { return large }
         guard let lag = try? input.lag() else { return usual }
         return lag >= large.records ? large : usual

@@ -34,12 +34,11 @@ final class EpochCommitter: @unchecked Sendable {
     private let insertDay: Statement
     private let insertOutbox: Statement
     private let clearOutbox: Statement
-    /// Whether a commit costs little beside the rows that it stores: it makes no transaction of a cluster.
-    let isCheap: Bool
+    /// Whether a commit costs little beside the rows that it stores, since it makes no transaction of a cluster; and its mark stays for as
+    /// long as the messages do, so that both can be compared (`CopyCheck`).
+    let keepsMarksForFree: Bool
     /// Whether somebody may watch the source's offsets where the messages go.
     private let movesGroups: Bool
-    /// Whether the topics keep a mark for long enough to be compared with (`CopyCheck`).
-    private let marksRuns: Bool
     /// What each query has sent in this run; before its first messages its checkpoint knows.
     private var sentMarks: [String: (sent: QueryCheckpoint.SentMark?, before: QueryCheckpoint.SentMark?)] = [:]
     /// Shared by all committers of a run: they use one connection, which has one transaction at a time.
@@ -63,9 +62,8 @@ final class EpochCommitter: @unchecked Sendable {
         producerEpoch = try writer.takeOver(producer: producer).epoch
         run = (runID, source)
         self.readsTopic = readsTopic
-        isCheap = store.keepsMarksForFree
+        keepsMarksForFree = store.keepsMarksForFree
         movesGroups = readsTopic && !store.keepsColumns
-        marksRuns = store.keepsMarksForFree
         ledger = try Ledger(connection)
         let connection = connection
         upserts = try plans.map { plan in
@@ -265,7 +263,7 @@ final class EpochCommitter: @unchecked Sendable {
             batches,
             mark: ProducerMark(
                 producer: producer, epoch: producerEpoch, sequence: epoch.sequence,
-                position: marksRuns ? Array(run.id.utf8) : [], progress: readsTopic ? epoch.progress : nil))
+                position: keepsMarksForFree ? Array(run.id.utf8) : [], progress: readsTopic ? epoch.progress : nil))
     }
 
     /// A checkpoint with what its query sends under which mark; nothing is committed after a failure, so that no mark is noted too early.
@@ -273,7 +271,7 @@ final class EpochCommitter: @unchecked Sendable {
         _ checkpoint: QueryCheckpoint, of query: String, _ sequence: Int64, sends: Bool
     ) -> QueryCheckpoint {
         var marks = sentMarks[query] ?? (sent: checkpoint.sent, before: checkpoint.sentBefore)
-        if sends, marksRuns {
+        if sends, keepsMarksForFree {
             let mark = QueryCheckpoint.SentMark(producer: producer, sequence: sequence, run: run.id)
             marks = (sent: mark, before: marks.sent)
         }
