@@ -85,7 +85,9 @@ let package = Package(
         tests(of: "Topics", ["Problems", "Trips", "SQLite", "Kafka", "KafkaSupport"]),
         tests(of: "Database", ["Problems", "Trips", "SQLite"]),
         tests(of: "Replay", ["Problems", "Trips", "Topics"]),
-        tests(of: "Stream", ["Problems", "Trips", "Topics", "Database", "SQLite", "FuzzSupport"]),
+        tests(
+            of: "Stream",
+            ["Problems", "Trips", "Topics", "Database", "SQLite", "Kafka", "KafkaSupport", "FuzzSupport"]),
         tests(of: "Batch", ["Problems", "Trips", "Database", "SQLite"]),
         tests(of: "Reports", ["Problems", "Trips", "Database", "SQLite"]),
         tests(of: "Audit", ["Problems", "Trips", "Topics", "Database", "Stream", "Batch", "SQLite"]),

@@ -103,7 +103,7 @@ extension Auditor {
             return
         }
         let history = histories[audit.plan.name]
-        // A run that ended by itself has sent all that it committed, and leaves the last of it in the outbox.
+        // A run that ended by itself has sent all that it committed; an earlier version left the last of it in the outbox.
         let last = history?.runs.last
         let hasSentAll = last?.ended != nil && last?.outcome != "failed"
         try TopicComparison(

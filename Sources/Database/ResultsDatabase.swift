@@ -82,6 +82,13 @@ public final class ResultsDatabase: Sendable {
         }
     }
 
+    /// Tells the database that `connection` is open on from every other one.
+    public static func identity(of connection: Connection) throws -> String {
+        let statement = try connection.prepare("SELECT value FROM settings WHERE name = 'identity'")
+        guard try statement.step() else { throw connection.damage("table settings has no identity") }
+        return try statement.storedText(0)
+    }
+
     /// Where results are stored by other offsets of the tenant's zone than those of today's time zone data.
     public var zoneChanges: [ZoneChange] {
         get throws { try explaining("reading what new time zone data changed") { try ZoneChange.all(in: connection) } }

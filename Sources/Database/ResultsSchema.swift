@@ -48,6 +48,7 @@ enum ResultsSchema {
         { connection in try connection.execute(schedulerTables) },
         renewFareBuckets,
         { connection in try connection.execute(scheduleStarts) },
+        { connection in try connection.execute(sentMessages) },
     ]
 
     private static let firstTables = """
@@ -110,6 +111,17 @@ enum ResultsSchema {
         SELECT run_id, step, attempt, state, \(ViewSQL.isoTime("started_ms")) AS started,
             \(ViewSQL.isoTime("ended_ms")) AS ended, error
         FROM stored_workflow_steps;
+        """
+
+    private static let sentMessages = """
+        -- Tells this database from every other one; a copy of it has the same.
+        INSERT INTO settings VALUES ('identity', lower(hex(randomblob(8))));
+
+        -- Where the messages of each stream end in topics that cannot tell themselves: the offset behind the last one that was acknowledged, and
+        -- by which time and size (ms UTC, bytes) it is known again.
+        CREATE TABLE sent_messages (
+            stream TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, next_offset INTEGER NOT NULL,
+            last_time INTEGER NOT NULL, last_bytes INTEGER NOT NULL, PRIMARY KEY (stream, topic, partition)) WITHOUT ROWID;
         """
 
     private static let scheduleStarts = """

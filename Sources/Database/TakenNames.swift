@@ -25,7 +25,7 @@ public enum TakenNames {
         "rolled_months", "rolled_locations", "pruned_windows", "query_windows",
         // ResultsSchema.
         "settings", "zone_offsets", "fare_buckets", "wide_fare_buckets", "changed_days", "checkpoints", "outbox",
-        "outbox_order", "ledger",
+        "outbox_order", "sent_messages", "ledger",
         "run_records", "alert_states", "alerts_by_name", "alerts_to_start", "workflow_schedules",
         "workflow_runs_by_parent", "workflow_runs_by_state", "pooled_workflow_steps",
         // Words for what may come to be.

@@ -60,8 +60,7 @@ public final class KafkaClient: @unchecked Sendable {
             rd_kafka_conf_set_dr_msg_cb(conf) { _, message, _ in
                 guard let message, let count = message.pointee._private else { return }
                 // The producer keeps its counts until nothing is under way.
-                Unmanaged<DeliveryCount>.fromOpaque(count).takeUnretainedValue().finished(
-                    message.pointee.err, message.pointee.rkt.flatMap { rd_kafka_topic_name($0) })
+                Unmanaged<DeliveryCount>.fromOpaque(count).takeUnretainedValue().finished(message)
             }
         }
         var text = [CChar](repeating: 0, count: 512)
@@ -285,26 +284,79 @@ final class ClientEvents: Sendable {
     func clear() { state.withLock { $0 = State() } }
 }
 
+/// Where the messages that a producer has delivered to a partition end, and by what the last of them is known again.
+public struct KafkaDelivered: Sendable, Equatable {
+    public var topic: String
+    public var partition: Int
+    /// Behind the last message.
+    public var nextOffset: Int64 = 0
+    /// Of the last message, as the broker keeps it.
+    public var timestampMs: Int64 = 0
+    /// Of its value.
+    public var bytes = 0
+}
+
 /// Messages that are under way, and the first that failed.
 final class DeliveryCount: Sendable {
     private let underWay = Atomic<Int>(0)
     private let settled = Atomic<Int>(0)
     private let failure = Mutex<KafkaError?>(nil)
+    /// Where what was delivered ends; nil where nobody asks.
+    private let ends: Mutex<[End]>?
+
+    /// A partition, by the address of librdkafka's handle of its topic, and its last message that was delivered.
+    private struct End {
+        var handle: UInt
+        var end: KafkaDelivered
+    }
+
+    init(notesEnds: Bool) { ends = notesEnds ? Mutex([]) : nil }
 
     func started() { underWay.add(1, ordering: .relaxed) }
     /// Takes back a message that the client did not accept.
     func refused() { underWay.subtract(1, ordering: .relaxed) }
 
-    func finished(_ code: rd_kafka_resp_err_t, _ topic: UnsafePointer<CChar>?) {
+    func finished(_ message: UnsafePointer<rd_kafka_message_t>) {
+        let code = message.pointee.err
         if code != RD_KAFKA_RESP_ERR_NO_ERROR {
             failure.withLock { failure in
                 if failure != nil { return }
                 failure = KafkaError(code)
-                failure?.topic = topic.map { String(cString: $0) }
+                failure?.topic = message.pointee.rkt.flatMap { rd_kafka_topic_name($0) }.map { String(cString: $0) }
             }
+        } else if ends != nil {
+            noteEnd(message)
         }
         settled.add(1, ordering: .relaxed)
         underWay.subtract(1, ordering: .releasing)
+    }
+
+    private func noteEnd(_ message: UnsafePointer<rd_kafka_message_t>) {
+        guard let topic = message.pointee.rkt else { return }
+        let (handle, partition) = (UInt(bitPattern: topic), Int(message.pointee.partition))
+        let (offset, bytes) = (message.pointee.offset, message.pointee.len)
+        let time = rd_kafka_message_timestamp(message, nil)
+        ends?.withLock { ends in
+            let found = ends.firstIndex { $0.handle == handle && $0.end.partition == partition }
+            let index = found ?? ends.count
+            if found == nil { ends.append(End(handle: handle, end: KafkaDelivered(topic: "", partition: partition))) }
+            guard offset >= ends[index].end.nextOffset else { return }
+            ends[index].end.nextOffset = offset + 1
+            (ends[index].end.timestampMs, ends[index].end.bytes) = (time, bytes)
+        }
+    }
+
+    /// Where what was delivered since the last call ends.
+    func takeEnds() -> [KafkaDelivered] {
+        ends?.withLock { ends in
+            defer { ends = [] }
+            return ends.map { end in
+                var named = end.end
+                named.topic =
+                    OpaquePointer(bitPattern: end.handle).map { String(cString: rd_kafka_topic_name($0)) } ?? ""
+                return named
+            }
+        } ?? []
     }
 
     /// How many were delivered or given up so far: where it stands still, nothing moves.

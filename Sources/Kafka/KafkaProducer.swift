@@ -12,8 +12,8 @@ import Telemetry
 public final class KafkaProducer {
     public let client: KafkaClient
     /// What was sent since the last `turn`, and what before it.
-    private var deliveries = DeliveryCount()
-    private var earlier = DeliveryCount()
+    private var deliveries: DeliveryCount
+    private var earlier: DeliveryCount
     private let poller: Poller
     private var topics: [String: (handle: OpaquePointer, partitionCount: Int)] = [:]
     /// Of transactions, ms: what is not committed by then the broker gives up. nil for a producer without transactions.
@@ -29,10 +29,13 @@ public final class KafkaProducer {
     ///   - transactionalID: nil sends without transactions.
     ///   - isIdempotent: false may send a record twice where an acknowledgement is lost.
     ///   - lingerMs: how long a record waits for a fuller request, unless somebody waits in `finish` or `commit`.
+    ///   - notesEnds: whether `takeEnds` will be asked.
     public init(
         _ configuration: KafkaConfiguration, transactionalID: String? = nil, isIdempotent: Bool = true,
-        lingerMs: Int = KafkaProducer.patientLingerMs
+        lingerMs: Int = KafkaProducer.patientLingerMs, notesEnds: Bool = false
     ) throws(Problem) {
+        deliveries = DeliveryCount(notesEnds: notesEnds)
+        earlier = DeliveryCount(notesEnds: notesEnds)
         var settings = [
             "acks": "all", "compression.codec": "lz4", "linger.ms": "\(lingerMs)", "batch.num.messages": "50000",
             "queue.buffering.max.kbytes": "65536", "statistics.interval.ms": "0",
@@ -212,6 +215,14 @@ public final class KafkaProducer {
         if let failure = takeFailure() { throw failure }
     }
 
+    /// Where the records that were stored since the last call end; of a transaction that is not committed this means nothing.
+    public func takeEnds() -> [KafkaDelivered] {
+        deliveries.takeEnds().reduce(into: earlier.takeEnds()) { ends, end in
+            ends.removeAll { $0.topic == end.topic && $0.partition == end.partition }
+            ends.append(end)
+        }
+    }
+
     private var isEmpty: Bool { deliveries.isEmpty && earlier.isEmpty }
     private var settledCount: Int { deliveries.settledCount + earlier.settledCount }
     private func takeFailure() -> KafkaError? {
@@ -245,6 +256,7 @@ extension KafkaProducer {
     }
 
     public func begin() throws(KafkaError) {
+        _ = takeEnds()
         if let error = rd_kafka_begin_transaction(client.raw) { throw KafkaError(taking: error) }
     }
 

@@ -79,6 +79,13 @@ public struct StoredBatch: Sendable {
     }
 
     public var byteCount: Int { values?.byteCount ?? payload.count }
+
+    /// A batch as a reader would get it, were it the first of its partition.
+    package init(_ batch: PendingBatch) {
+        self.init(
+            partition: batch.partition, baseOffset: 0, count: batch.count, times: batch.times, encoding: batch.encoding,
+            payload: batch.payload)
+    }
 }
 
 /// Thrown where somebody wanted the process to end while it waited for a broker that is away.
@@ -167,6 +174,22 @@ public struct TopicDescription: Sendable {
     public var lastAppend: EventTime? { partitions.compactMap(\.lastAppend).max() }
 }
 
+/// Where the records that a producer has appended to a partition end, and by what the last of them is known again.
+public struct AppendedEnd: Sendable, Equatable {
+    public var topic: String
+    public var partition: Int
+    /// Behind the last record.
+    public var nextOffset: Int64
+    /// Of the last record, ms UTC, as the topic keeps it.
+    public var time: EventTime
+    /// Of its value.
+    public var bytes: Int
+    public init(topic: String, partition: Int, nextOffset: Int64, time: EventTime, bytes: Int) {
+        (self.topic, self.partition, self.nextOffset) = (topic, partition, nextOffset)
+        (self.time, self.bytes) = (time, bytes)
+    }
+}
+
 /// What a reader can rely on when an appender dies.
 public enum Delivery: String, Sendable, CaseIterable {
     /// Each record once, and with the mark that was appended with it.
@@ -179,8 +202,11 @@ public enum Delivery: String, Sendable, CaseIterable {
 public protocol TopicStore: AnyObject, Sendable {
     /// Whether trips and results are kept as columns; else they are written as the JSON that everybody reads.
     var keepsColumns: Bool { get }
-    /// Whether a mark costs nothing beside the append that carries it; else it makes a transaction of it.
+    /// Whether a mark costs nothing beside the append that carries it, and stays for as long as the records do; else it makes a transaction of
+    /// the append, and may be forgotten.
     var keepsMarksForFree: Bool { get }
+    /// Names where the topics are: those of another store are others, whatever their names.
+    var identity: String { get }
     /// Creates a topic; one of that name with as many partitions is left as it is, with another number it is an error.
     ///
     /// - Parameters:
@@ -202,8 +228,10 @@ public protocol TopicStore: AnyObject, Sendable {
     ///
     /// - Throws: `.inputOutput` where the store was removed meanwhile.
     func requireThere() throws
-    /// The last mark of each producer whose name begins so; nil where they may have been forgotten by now.
-    func marks(ofProducers prefix: String) throws -> [ProducerMark]?
+    /// The last mark of each producer whose name begins so, as far as the store has them.
+    ///
+    /// - Parameter known: producers that may be there. A store that others use as well may not show who else is.
+    func marks(ofProducers prefix: String, known: Set<String>) throws -> [ProducerMark]
     func makeWriter() throws -> any TopicWriter
     func makeReader(topic: String) throws -> any TopicReader
     /// - Parameter untilEnd: whether nobody waits for records that are still to come.
@@ -233,8 +261,6 @@ extension TopicStore {
     }
 
     public func requireThere() {}
-
-    public func marks(ofProducers prefix: String) throws -> [ProducerMark]? { nil }
 
     /// Makes sure that a topic that a run needs is there.
     ///
@@ -267,6 +293,8 @@ public protocol TopicWriter: AnyObject {
     /// - Returns: false where the mark says that this append was made before.
     @discardableResult
     func append(_ batches: [PendingBatch], mark: ProducerMark?) throws -> Bool
+    /// Where what the last append with a mark has stored ends; empty where the store's marks say enough.
+    var appendedEnds: [AppendedEnd] { get }
     /// Appends without a mark, and without waiting where a backend can do so: the batches are on the disk when `flush` has returned.
     ///
     /// - Parameter promptly: whether readers get the records at once; else a backend may keep them for a fifth of a second, for fuller
@@ -277,6 +305,7 @@ public protocol TopicWriter: AnyObject {
 }
 
 extension TopicWriter {
+    public var appendedEnds: [AppendedEnd] { [] }
     public func submit(_ batches: [PendingBatch], promptly: Bool) throws { try append(batches, mark: nil) }
     public func flush() {}
 }

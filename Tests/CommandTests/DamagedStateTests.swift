@@ -81,7 +81,7 @@ import Testing
             says: "table checkpoints, column state (stream \"tripsTotal\") holds a blob of 1 bytes and not a text"),
         Named(
             "UPDATE producers SET fence_epoch = 'x' WHERE name = 'produce'", isTopics: true,
-            ["produce", "one.csv", "--max", "--clock", "start"], says: "column epoch holds "),
+            ["produce", "one.csv", "--max", "--clock", "start"], says: "table producers, column epoch "),
         Named(
             "UPDATE stored_faredistribution SET window_start_ms = 0 WHERE rowid = (SELECT min(rowid) FROM stored_faredistribution)",
             ["batch", "--retain-windows", "1d"], says: "", code: 0),
@@ -114,12 +114,14 @@ import Testing
             "UPDATE keys_hotspotwindow SET id = 5000 WHERE id = 1", stream,
             says: "table keys_hotspotwindow, column id holds"),
         Named(
-            "UPDATE outbox SET last_time = first_time - 1, sequence = 1000000", analytics,
+            "UPDATE outbox SET last_time = first_time - 1", analytics,
             says: "table outbox, column first_time"),
-        Named("UPDATE outbox SET count = 0, sequence = 1000000", analytics, says: "table outbox, column count holds 0"),
+        Named("UPDATE outbox SET count = 0", analytics, says: "table outbox, column count holds 0"),
         Named(
-            "UPDATE outbox SET count = 1000, sequence = 1000000", analytics,
+            "UPDATE outbox SET count = 1000", analytics,
             says: "and not the payload of 1000 records"),
+        Named(
+            "UPDATE outbox SET sequence = sequence + 1000000", analytics, says: "table outbox has epoch 10"),
         Named("UPDATE alert_states SET matching = -5", stream, says: "table alert_states, column matching"),
         Named(
             "UPDATE stored_alerts SET raised_ms = 'x'", ["alert", "history"],

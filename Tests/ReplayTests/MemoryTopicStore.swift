@@ -49,6 +49,8 @@ final class MemoryTopicStore: TopicStore {
 
     var keepsColumns: Bool { true }
     var keepsMarksForFree: Bool { true }
+    var identity: String { "memory" }
+    func marks(ofProducers prefix: String, known: Set<String>) -> [ProducerMark] { [] }
     func topicNames() -> [String] { topics().map(\.name) }
     func partitionCount(of topic: String) -> Int? { topics().first { $0.name == topic }?.partitions.count }
 

@@ -224,15 +224,16 @@ func differences(_ found: [[String: SlowValue]], _ expected: [[String: SlowValue
 final class FaultyTopicStore: TopicStore, @unchecked Sendable {
     // `@unchecked`: set before a run, used by its one committing thread.
     struct Crash: Error {}
-    private let store: EmbeddedTopicStore
+    private let store: any TopicStore
     /// Called with the batches before each append under a producer's name.
     var beforeAppend: (([PendingBatch]) throws -> Void)?
     var afterAppend: (([PendingBatch]) throws -> Void)?
 
-    init(_ store: EmbeddedTopicStore) { self.store = store }
+    init(_ store: any TopicStore) { self.store = store }
 
     var keepsColumns: Bool { store.keepsColumns }
     var keepsMarksForFree: Bool { store.keepsMarksForFree }
+    var identity: String { store.identity }
     func createTopic(_ name: String, partitions: Int, replication: Int?, retentionMs: Int64?) throws {
         try store.createTopic(name, partitions: partitions, replication: replication, retentionMs: retentionMs)
     }
@@ -242,8 +243,13 @@ final class FaultyTopicStore: TopicStore, @unchecked Sendable {
     func topics() throws -> [TopicDescription] { try store.topics() }
     func describe(_ topic: String) throws -> TopicDescription { try store.describe(topic) }
     func makeReader(topic: String) throws -> any TopicReader { try store.makeReader(topic: topic) }
+    func makeReader(topic: String, untilEnd: Bool) throws -> any TopicReader {
+        try store.makeReader(topic: topic, untilEnd: untilEnd)
+    }
     func makeWriter() throws -> any TopicWriter { Writer(self, try store.makeWriter()) }
-    func marks(ofProducers prefix: String) throws -> [ProducerMark]? { try store.marks(ofProducers: prefix) }
+    func marks(ofProducers prefix: String, known: Set<String>) throws -> [ProducerMark] {
+        try store.marks(ofProducers: prefix, known: known)
+    }
 
     private final class Writer: TopicWriter {
         private let store: FaultyTopicStore
@@ -260,5 +266,6 @@ final class FaultyTopicStore: TopicStore, @unchecked Sendable {
             if mark != nil { try store.afterAppend?(batches) }
             return isNew
         }
+        var appendedEnds: [AppendedEnd] { writer.appendedEnds }
     }
 }

@@ -38,6 +38,10 @@ final class MockedTopicStore: TopicStore {
 
     var keepsColumns: Bool { store.keepsColumns }
     var keepsMarksForFree: Bool { store.keepsMarksForFree }
+    var identity: String { store.identity }
+    func marks(ofProducers prefix: String, known: Set<String>) throws -> [ProducerMark] {
+        try store.marks(ofProducers: prefix, known: known)
+    }
 
     func createTopic(_ name: String, partitions: Int, replication: Int?, retentionMs: Int64?) throws {
         // What is wrong with a name is found without a broker.

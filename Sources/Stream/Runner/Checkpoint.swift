@@ -25,6 +25,10 @@ package struct QueryCheckpoint: Codable, Sendable, Equatable {
     package var sentBefore: SentMark?
     /// Whether the results were made anew in front of output topics that hold earlier ones; nil for no.
     package var followsOlder: Bool?
+    /// The store that the messages go to (`TopicStore.identity`); earlier versions kept none.
+    package var target: String?
+    /// Positions of the marks, by producer, that were there when the results were made anew: whoever wrote them, these results follow.
+    package var superseded: [String: String]?
 
     /// One append of messages, as the topics note it beside them (`ProducerMark`).
     package struct SentMark: Codable, Sendable, Equatable {

@@ -125,8 +125,9 @@ final class Cohort {
 extension Cohort {
     /// Reads one epoch's records: until `epochRecords` or `epochMs` are full; a bounded run also ends it where nothing more is there.
     ///
+    /// - Parameter shouldStop: ends the epoch early.
     /// - Returns: whether the input had nothing more at the end.
-    func read(isBounded: Bool, clock wallClock: any WallClock) throws -> Bool {
+    func read(isBounded: Bool, clock wallClock: any WallClock, shouldStop: () -> Bool) throws -> Bool {
         let floor = tracker.watermark
         let clock = { wallClock.monotonicMs }
         let start = clock()
@@ -136,12 +137,13 @@ extension Cohort {
         noteProgress(nowMs: start)
         let limits = (0..<input.partitionCount).map { tracker.limit(besides: $0, nowMs: start) }
         if workers.count == 1 {
-            while !isFull(size, since: start, clock) {
+            while !isFull(size, since: start, clock), !endsEarly(since: start, clock, shouldStop) {
+                try committer.check()
                 guard let (partition, piece) = try input.next() else {
                     let isFinished = input.finished.allSatisfy { $0 }
                     let left = Int(start) + options.epochMs - Int(clock())
                     if isFinished || recordsInEpoch == 0 || left <= 0 { return isFinished || !isBounded }
-                    try input.wait(timeoutMs: left)
+                    try input.wait(timeoutMs: min(left, Self.longestWaitMs))
                     continue
                 }
                 try take(piece, of: partition, with: workers[0], floor: floor, limit: limits[partition], nowMs: start)
@@ -150,8 +152,12 @@ extension Cohort {
             return isBounded && input.finished.allSatisfy { $0 }
         }
         return try readInParallel(
-            isBounded: isBounded, size: size, floor: floor, limits: limits, nowMs: start, clock: clock)
+            isBounded: isBounded, size: size, floor: floor, limits: limits, nowMs: start, clock: clock,
+            shouldStop: shouldStop)
     }
+
+    /// How late a failed commit, or a wish to stop, is seen while nothing comes.
+    private static let longestWaitMs = 200
 
     /// When an epoch ends, whichever comes first.
     private struct EpochSize {
@@ -178,6 +184,11 @@ extension Cohort {
         return committer.hasRoom || recordsInEpoch >= options.epochRecordsWhileBehind
     }
 
+    /// Whether somebody wants the stream to end, who would wait long for the epoch's end.
+    private func endsEarly(since start: Int64, _ clock: () -> Int64, _ shouldStop: () -> Bool) -> Bool {
+        options.epochMs > 1000 && clock() - start >= Self.longestWaitMs && shouldStop()
+    }
+
     /// Tells the tracker which partitions wait for us, and which have been read to their end.
     private func noteProgress(nowMs: Int64) {
         for partition in 0..<input.partitionCount {
@@ -188,10 +199,12 @@ extension Cohort {
 
     /// Several workers: pieces are gathered, then each worker takes those of its partitions, and again; at the end their states merge.
     private func readInParallel(
-        isBounded: Bool, size: EpochSize, floor: EventTime, limits: [EventTime], nowMs: Int64, clock: () -> Int64
+        isBounded: Bool, size: EpochSize, floor: EventTime, limits: [EventTime], nowMs: Int64, clock: () -> Int64,
+        shouldStop: () -> Bool
     ) throws -> Bool {
         var isAtEnd = false
-        while !isAtEnd, !isFull(size, since: nowMs, clock) {
+        while !isAtEnd, !isFull(size, since: nowMs, clock), !endsEarly(since: nowMs, clock, shouldStop) {
+            try committer.check()
             var pieces: [(partition: Int, piece: InputPiece)] = []
             var (gathered, bytes) = (recordsInEpoch, 0)
             // What is left of the epoch, or a share of it where it goes on growing.

@@ -49,42 +49,7 @@ package enum CopyCheck {
         }
     }
 
-    /// Sees that the output topics end with the messages that the queries sent last. To be asked when no other process sends any, but for
-    /// those of the epoch in the outbox.
-    ///
-    /// - Throws: `.badData` where the topics know of later messages than the results, or lack some.
-    package static func requireSent(
-        _ queries: [String], results connection: Connection, topics store: any TopicStore
-    ) throws {
-        let checkpoints = CheckpointStore(connection: connection)
-        guard let marks = try store.marks(ofProducers: producerPrefix) else { return }
-        for query in queries {
-            for mark in marks {
-                let company = Self.queries(of: mark.producer)
-                guard company.contains(query) else { continue }
-                // Each epoch of theirs has counted up at least one of them to its number.
-                guard mark.sequence <= (try company.compactMap { try checkpoints.load($0)?.epoch }.max() ?? 0) else {
-                    throw ahead(query)
-                }
-            }
-            guard let checkpoint = try checkpoints.load(query), let sent = checkpoint.sent else { continue }
-            let mark = marks.first { $0.producer == sent.producer }
-            if let mark, mark.isOf(sent) { continue }
-            guard mark?.sequence ?? 0 <= sent.sequence else { throw ahead(query) }
-            // Committed and not sent when the process died: the topics are one step behind.
-            let isWaiting = try connection.integer(
-                "SELECT EXISTS (SELECT 1 FROM outbox WHERE stream = ? AND sequence = ?)", .text(sent.producer),
-                .integer(sent.sequence), in: .flags)
-            guard isWaiting == 1, let before = checkpoint.sentBefore else {
-                // Its first messages, unless an earlier version has sent some.
-                if isWaiting == 1 { continue }
-                throw behind(query)
-            }
-            guard marks.contains(where: { $0.isOf(before) }) else { throw behind(query) }
-        }
-    }
-
-    /// The same for all queries that have results, for whoever only looks while no stream runs.
+    /// Compares all that has results with its source and with what was sent, for whoever only looks while no stream runs.
     package static func requireAll(results connection: Connection, topics store: any TopicStore) throws {
         let stored = try CheckpointStore(connection: connection).all([])
         for (_, _, checkpoint) in stored {
@@ -92,30 +57,6 @@ package enum CopyCheck {
                 try require(position, in: store.makeReader(topic: source))
             }
         }
-        try requireSent(stored.map(\.name), results: connection, topics: store)
-    }
-
-    private static func ahead(_ query: String) -> Problem {
-        Problem(
-            .badData,
-            "the output topics hold messages of query \"\(query)\" that the results know nothing of: results.db is an older copy, or was made anew",
-            hint:
-                "Put results.db and topics.db back from one copy. Or compute the results anew, whose messages then follow those that are there: taxi-cli stream --from-beginning; taxi-cli topic delete removes an output topic first."
-        )
-    }
-
-    private static func behind(_ query: String) -> Problem {
-        Problem(
-            .badData,
-            "the output topics lack messages of query \"\(query)\" that were sent: topics.db is an older copy than results.db",
-            hint:
-                "Put results.db and topics.db back from one copy. Or compute the results anew, and send all of them: taxi-cli stream --from-beginning."
-        )
-    }
-}
-
-extension ProducerMark {
-    fileprivate func isOf(_ sent: QueryCheckpoint.SentMark) -> Bool {
-        producer == sent.producer && sequence == sent.sequence && position == Array(sent.run.utf8)
+        try SentCheck(stored.map(\.name), results: connection, topics: store).require()
     }
 }

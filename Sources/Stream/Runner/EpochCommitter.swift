@@ -10,8 +10,8 @@ import Trips
 /// Commits epochs in their order on a thread of its own, while the next one is computed.
 ///
 /// An epoch is one SQLite transaction: results, open windows, checkpoints, ledger and the outbox with its messages. After it the messages
-/// go to their topics, idempotently by (producer, sequence), and the next epoch's transaction empties the outbox. A crash between
-/// the two leaves the outbox, which the next start sends (`recover`).
+/// go to their topics, idempotently by (producer, sequence), and the next epoch's transaction empties the outbox, or `noteSent`. A crash
+/// between the two leaves the outbox, which the next start sends (`SentCheck`).
 ///
 /// `@unchecked Sendable`: what changes is used on `queue` only, but for `failure`.
 final class EpochCommitter: @unchecked Sendable {
@@ -33,9 +33,11 @@ final class EpochCommitter: @unchecked Sendable {
     private let keyInserts: [Statement?]
     private let insertDay: Statement
     private let insertOutbox: Statement
-    private let clearOutbox: Statement
-    /// Whether a commit costs little beside the rows that it stores, since it makes no transaction of a cluster; and its mark stays for as
-    /// long as the messages do, so that both can be compared (`CopyCheck`).
+    private let outbox: Outbox
+    /// The epoch whose messages were acknowledged last, and where they end, as long as the outbox does not know.
+    private var acknowledged: (sequence: Int64, ends: [AppendedEnd])?
+    private let database: String
+    /// Whether a commit costs little beside the rows that it stores, since it makes no transaction of a cluster.
     let keepsMarksForFree: Bool
     /// Whether somebody may watch the source's offsets where the messages go.
     private let movesGroups: Bool
@@ -58,7 +60,7 @@ final class EpochCommitter: @unchecked Sendable {
         self.plans = plans
         topics = plans.map { "\(tenant)_\($0.topicSuffix)" }
         deadLetterTopic = "\(tenant)_deadLetter"
-        producer = CopyCheck.producerPrefix + plans.map(\.name).sorted().joined(separator: "+")
+        producer = Self.producer(of: plans.map(\.name))
         producerEpoch = try writer.takeOver(producer: producer).epoch
         run = (runID, source)
         self.readsTopic = readsTopic
@@ -79,110 +81,13 @@ final class EpochCommitter: @unchecked Sendable {
         }
         insertDay = try connection.prepare("INSERT OR IGNORE INTO changed_days VALUES (?)")
         insertOutbox = try connection.prepare("INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
-        clearOutbox = try connection.prepare("DELETE FROM outbox WHERE stream = ?")
+        outbox = Outbox(connection: connection)
+        self.database = try ResultsDatabase.identity(of: connection)
     }
 
-    /// Sends what earlier processes had committed and perhaps not sent, if they ran one of `plans`, alone or with others.
-    ///
-    /// Called when the queries are taken over: from then on no earlier process commits another epoch of them, which nobody would send.
-    /// A process that runs other queries is left alone.
-    ///
-    /// - Parameter topic: the source, whose offsets are kept with the messages; nil for files.
-    static func recover(
-        _ connection: Connection, writer: any TopicWriter, plans: [QueryPlan], topic: String?
-    ) throws {
-        let names = Set(plans.map(\.name))
-        for stream in try streams(on: connection) {
-            let queries = CopyCheck.queries(of: stream)
-            if names.isDisjoint(with: queries) { continue }
-            let (epoch, last) = try writer.takeOver(producer: stream)
-            let sequences = try connection.rows(
-                "SELECT DISTINCT sequence FROM outbox WHERE stream = ? ORDER BY sequence", .text(stream)
-            ) { row throws(SQLiteError) in try row.integer(0, in: .counts) }
-            // An outbox is of the newest epoch, where the checkpoints stand.
-            let checkpoint = try queries.first.flatMap { try CheckpointStore(connection: connection).load($0) }
-            let offsets = topic.flatMap { checkpoint?.positions[$0]?.offsets }
-            let progress = topic.flatMap { topic in offsets.map { ProducerMark.Progress(topic: topic, offsets: $0) } }
-            let unsent = sequences.filter { $0 > last?.sequence ?? .min }
-            for sequence in unsent {
-                let batches = try connection.rows(
-                    """
-                    SELECT topic, partition, count, first_time, last_time, encoding, payload, sequence FROM outbox
-                    WHERE stream = ? AND sequence = ? ORDER BY rowid
-                    """, .text(stream), .integer(sequence), map: outboxBatch)
-                try writer.append(
-                    batches,
-                    mark: ProducerMark(
-                        producer: stream, epoch: epoch, sequence: sequence,
-                        position: Array((checkpoint?.sent?.run ?? "").utf8), progress: progress))
-            }
-            if !unsent.isEmpty {
-                Logger("stream").info(
-                    "sent what an earlier process had committed", ["producer": stream, "epochs": unsent.count])
-            }
-            try connection.execute("DELETE FROM outbox WHERE stream = ?", .text(stream))
-        }
-    }
-
-    /// Removes what earlier processes have left to send of queries whose results are removed: they are computed anew, and so is what was
-    /// set aside meanwhile where no other query was part of it. Inside a transaction.
-    ///
-    /// - Parameter unsent: see `unsent`.
-    static func forget(
-        _ plans: [QueryPlan], tenant: String, unsent: Set<String>, on connection: Connection
-    ) throws {
-        let names = Set(plans.map(\.name))
-        for stream in try streams(on: connection) {
-            if names.isSuperset(of: CopyCheck.queries(of: stream)) {
-                let letters = try connection.value(
-                    "SELECT count(*) FROM outbox WHERE stream = ? AND topic = ?", .text(stream),
-                    .text("\(tenant)_deadLetter"))
-                if unsent.contains(stream), letters?.integer != 0 { try WrittenDeadLetters.forgetAll(on: connection) }
-                try connection.execute("DELETE FROM outbox WHERE stream = ?", .text(stream))
-            } else {
-                for plan in plans {
-                    try connection.execute(
-                        "DELETE FROM outbox WHERE stream = ? AND topic = ?", .text(stream),
-                        .text("\(tenant)_\(plan.topicSuffix)"))
-                }
-            }
-        }
-    }
-
-    /// The producers whose newest messages no topic has acknowledged, as far as anybody knows.
-    static func unsent(on connection: Connection, writer: any TopicWriter) throws -> Set<String> {
-        try Set(
-            streams(on: connection).filter { stream in
-                let newest = try connection.value("SELECT max(sequence) FROM outbox WHERE stream = ?", .text(stream))
-                return newest?.integer ?? .min > (try writer.lastMark(of: stream)?.sequence ?? .min)
-            })
-    }
-
-    /// The producers that have left messages.
-    private static func streams(on connection: Connection) throws -> [String] {
-        try connection.rows("SELECT DISTINCT stream FROM outbox") { row throws(SQLiteError) in try row.storedText(0) }
-    }
-
-    /// A batch as the outbox has it: looked through before it goes to a topic, which nobody could read otherwise.
-    private static func outboxBatch(_ row: Statement) throws(SQLiteError) -> PendingBatch {
-        let count = Int(try row.integer(2, in: 1...1 << 28))
-        let last = try row.integer(4, in: .times)
-        let times = try row.integer(3, in: ClosedRange.times.lowerBound...last)...last
-        guard let encoding = BatchEncoding(rawValue: UInt8(try row.integer(5, in: 0...255))) else {
-            throw row.damage(5, wanted: "an encoding")
-        }
-        let batch = PendingBatch(
-            topic: try row.storedText(0), partition: Int(try row.integer(1, in: 0...9_999)), count: count, times: times,
-            encoding: encoding, payload: try row.blob(6))
-        let stored = StoredBatch(
-            partition: batch.partition, baseOffset: 0, count: count, times: times, encoding: encoding,
-            payload: batch.payload)
-        let records = BatchRecords()
-        guard (try? records.load(stored)) != nil else { throw row.damage(6, wanted: "the payload of \(count) records") }
-        guard records.timestamps.allSatisfy(times.contains) else {
-            throw row.damage(6, wanted: "records of \(times.lowerBound) to \(times.upperBound)")
-        }
-        return batch
+    /// The name under which the messages of some queries are sent together.
+    static func producer(of queries: [String]) -> String {
+        CopyCheck.producerPrefix + queries.sorted().joined(separator: "+")
     }
 
     /// Whether `submit` would return at once. To be asked by the thread that submits.
@@ -210,9 +115,22 @@ final class EpochCommitter: @unchecked Sendable {
         }
     }
 
+    /// Ends the stream: waits until all epochs are committed, and leaves nothing in the outbox that was sent, whatever had failed.
+    func finish() throws {
+        queue.sync {
+            do { try removeSent() } catch { failure.withLock { $0 = $0 ?? error } }
+        }
+        try check()
+    }
+
     /// Waits until all epochs are committed.
     func drain() throws {
         queue.sync {}
+        try check()
+    }
+
+    /// - Throws: what an epoch failed with.
+    func check() throws {
         if let error = failure.withLock({ $0 }) { throw error }
     }
 
@@ -250,20 +168,52 @@ final class EpochCommitter: @unchecked Sendable {
                         try AheadRecords.save(epoch.ahead, query: plan.name, source: run.source, on: connection)
                     }
                 }
-                clearOutbox.bind(0, producer)
-                try clearOutbox.run()
+                try outbox.note(acknowledged?.ends ?? [], of: producer)
+                try outbox.remove(producer)
                 for batch in batches { try store(batch, epoch.sequence) }
             }
         } catch let error as SQLiteError {
             throw Problem(error, doing: "committing an epoch")
         }
+        acknowledged = nil
         // Where groups are watched, an epoch without messages moves the group's offsets all the same.
         guard !batches.isEmpty || movesGroups else { return }
         try writer.append(
             batches,
             mark: ProducerMark(
-                producer: producer, epoch: producerEpoch, sequence: epoch.sequence,
-                position: keepsMarksForFree ? Array(run.id.utf8) : [], progress: readsTopic ? epoch.progress : nil))
+                producer: producer, epoch: producerEpoch, sequence: epoch.sequence, position: position.bytes,
+                progress: readsTopic ? epoch.progress : nil))
+        acknowledged = (epoch.sequence, writer.appendedEnds)
+    }
+
+    /// Whose messages the mark stands beside: an epoch without any repeats what was said of the last.
+    private var position: SentPosition {
+        let sent = plans.first.flatMap { sentMarks[$0.name]?.sent }
+        guard let sent, sent.producer == producer else {
+            return SentPosition(database: database, sequence: 0, run: run.id)
+        }
+        return SentPosition(database: database, sequence: sent.sequence, run: sent.run)
+    }
+
+    /// Takes out of the outbox what was acknowledged, behind all epochs that were submitted.
+    func noteSent() {
+        queue.async { [self] in
+            guard failure.withLock({ $0 == nil }) else { return }
+            do { try removeSent() } catch { failure.withLock { $0 = error } }
+        }
+    }
+
+    private func removeSent() throws {
+        guard let acknowledged else { return }
+        do {
+            try connection.transaction {
+                try outbox.note(acknowledged.ends, of: producer)
+                try outbox.remove(producer, upTo: acknowledged.sequence)
+            }
+        } catch let error as SQLiteError {
+            throw Problem(error, doing: "noting what was sent")
+        }
+        self.acknowledged = nil
     }
 
     /// A checkpoint with what its query sends under which mark; nothing is committed after a failure, so that no mark is noted too early.
@@ -271,7 +221,7 @@ final class EpochCommitter: @unchecked Sendable {
         _ checkpoint: QueryCheckpoint, of query: String, _ sequence: Int64, sends: Bool
     ) -> QueryCheckpoint {
         var marks = sentMarks[query] ?? (sent: checkpoint.sent, before: checkpoint.sentBefore)
-        if sends, keepsMarksForFree {
+        if sends {
             let mark = QueryCheckpoint.SentMark(producer: producer, sequence: sequence, run: run.id)
             marks = (sent: mark, before: marks.sent)
         }

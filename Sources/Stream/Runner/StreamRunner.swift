@@ -60,13 +60,13 @@ public final class StreamRunner {
         var away: BrokerAway?
         do {
             try loop()
-            for committer in committers { try committer.drain() }
+            for committer in committers { try committer.finish() }
         } catch let error as BrokerAway {
             // Somebody wants the stream to end: results are stored, and their messages with them.
             away = error
-            for committer in committers { try? committer.drain() }
+            for committer in committers { try? committer.finish() }
         } catch {
-            for committer in committers { try? committer.drain() }
+            for committer in committers { try? committer.finish() }
             throw error
         }
         var summary = summary()
@@ -93,12 +93,21 @@ extension StreamRunner {
         try store.checkTopics(outputTopics, creating: options.createsTopics, tenant: options.tenant)
         let expected = try groups(explaining("looking for the queries' results") { try plans.map(checkpoint) })
         let prepared = try expected.enumerated().map { try makeInput(for: $0, at: $1.position) }
+        let names = plans.map(\.name)
+        if !options.fromBeginning {
+            try explaining("comparing results and topics") {
+                try SentCheck(names, results: connection, topics: store).require()
+            }
+        }
 
         let recoveryWriter = try store.makeWriter()
-        let unsent = options.fromBeginning ? try EpochCommitter.unsent(on: connection, writer: recoveryWriter) : []
+        let outbox = Outbox(connection: connection)
+        let unsent = options.fromBeginning ? try outbox.unsent(recoveryWriter) : []
         let isFirst = try !store.hasTopic("\(options.tenant)_deadLetter")
         for topic in outputTopics { try store.requireTopic(topic, creating: options.createsTopics) }
-        let marks = options.fromBeginning ? try store.marks(ofProducers: CopyCheck.producerPrefix) ?? [] : []
+        let marks =
+            options.fromBeginning
+            ? try store.marks(ofProducers: CopyCheck.producerPrefix, known: [EpochCommitter.producer(of: names)]) : []
         let checkpoints = try explaining("taking over the queries") {
             try connection.transaction {
                 let checkpoints = try plans.map { try takeOver($0, marks) }
@@ -108,21 +117,13 @@ extension StreamRunner {
                     // The topic was made anew, and is shorter than it was.
                     try WrittenDeadLetters.forget(input.written, beyond: input.ended, on: connection)
                 }
-                if options.fromBeginning {
-                    try EpochCommitter.forget(plans, tenant: options.tenant, unsent: unsent, on: connection)
-                }
+                if options.fromBeginning { try outbox.forget(plans, tenant: options.tenant, unsent: unsent) }
                 return checkpoints
             }
         }
-        if !options.fromBeginning {
-            // Not before: until then another process may send more.
-            try explaining("comparing results and topics") {
-                try CopyCheck.requireSent(plans.map(\.name), results: connection, topics: store)
-            }
-        }
         try explaining("sending what an earlier run had committed") {
-            try EpochCommitter.recover(
-                connection, writer: recoveryWriter, plans: plans, topic: readsTopic ? sourceName : nil)
+            var sent = try SentCheck(names, results: connection, topics: store)
+            try sent.recover(recoveryWriter, topic: readsTopic ? sourceName : nil)
         }
         let loader = StateLoader(connection: connection)
         let groups = try groups(checkpoints)
@@ -211,6 +212,7 @@ extension StreamRunner {
                 hint: "Give it another name, or compute it anew: taxi-cli stream --query \(plan.name) --from-beginning."
             )
         }
+        if let target = taken.target, target != store.identity { throw isElsewhere(plan, target) }
         if options.fromTime != nil, taken.epoch > 0, !options.fromBeginning {
             throw Problem(
                 .usage, "query \"\(plan.name)\" has results already, so it cannot start at another time",
@@ -219,6 +221,19 @@ extension StreamRunner {
             )
         }
         return taken
+    }
+
+    private func isElsewhere(_ plan: QueryPlan, _ target: String) -> Problem {
+        func place(_ identity: String) -> String {
+            let cluster = identity.split(separator: " ").dropFirst().joined()
+            return cluster.isEmpty ? "the embedded topics" : "the Kafka cluster \"\(cluster)\""
+        }
+        return Problem(
+            .badData,
+            "the messages of query \"\(plan.name)\" go to \(place(target)), and this is \(place(store.identity))",
+            hint:
+                "Give the --broker that they go to. To send here, begin another tenant with --tenant, or compute the results anew: taxi-cli stream --from-beginning."
+        )
     }
 
     /// Installs a query's storage and makes this process its owner; inside a transaction.
@@ -232,10 +247,13 @@ extension StreamRunner {
             try ZoneChange.forget(view: plan.table, in: connection)
             try AlertStore(connection: connection).remove(plan)
             try AheadRecords.remove(plan.name, from: connection)
-            let sent = marks.filter { CopyCheck.queries(of: $0.producer).contains(plan.name) }.map(\.sequence).max()
-            taken.epoch = max(taken.epoch, sent ?? 0)
-            taken.followsOlder = sent == nil ? nil : true
+            let sent = marks.filter { CopyCheck.queries(of: $0.producer).contains(plan.name) }
+            taken.epoch = max(taken.epoch, sent.map(\.sequence).max() ?? 0)
+            taken.followsOlder = sent.isEmpty ? nil : true
+            let superseded = sent.map { ($0.producer, SentCheck.account(of: $0)) }
+            taken.superseded = sent.isEmpty ? nil : Dictionary(superseded) { $1 }
         }
+        taken.target = store.identity
         try plan.installStorage(on: connection)
         if plan.window.isWindowed {
             try connection.execute(
@@ -330,10 +348,12 @@ extension StreamRunner {
     private func loop() throws {
         var finished = Array(repeating: false, count: cohorts.count)
         var lastArrivalMs = clock.monotonicMs
+        var hasNotedSent = false
         while !shouldStop() {
+            for committer in committers { try committer.check() }
             var hadRecords = false
             for (index, cohort) in cohorts.enumerated() where !finished[index] {
-                let isAtEnd = try cohort.read(isBounded: isBounded, clock: clock)
+                let isAtEnd = try cohort.read(isBounded: isBounded, clock: clock, shouldStop: shouldStop)
                 hadRecords = hadRecords || cohort.recordsInEpoch > 0
                 finished[index] = isAtEnd && isBounded && !shouldStop()
                 try cohort.cut(finished[index] ? .everything : .more, nowMs: clock.monotonicMs)
@@ -341,8 +361,13 @@ extension StreamRunner {
             }
             if isBounded, finished.allSatisfy({ $0 }) { return }
             let now = clock.monotonicMs
+            if !hadRecords, !hasNotedSent, now - lastArrivalMs >= 1000 {
+                // Nothing is under way now, and a cluster may forget by the next record what it has acknowledged.
+                for committer in committers { committer.noteSent() }
+                hasNotedSent = true
+            }
             if hadRecords {
-                lastArrivalMs = now
+                (lastArrivalMs, hasNotedSent) = (now, false)
             } else if isBounded {
                 // Not at the end and nothing there: a broker is slow, or away.
                 try cohorts.first { !$0.input.finished.allSatisfy { $0 } }?.input.wait(timeoutMs: 100)

@@ -28,6 +28,7 @@ public final class EmbeddedTopicStore: TopicStore {
 
     public var keepsColumns: Bool { true }
     public var keepsMarksForFree: Bool { true }
+    public var identity: String { "embedded" }
 
     public func createTopic(_ name: String, partitions: Int, replication: Int?, retentionMs: Int64?) throws {
         try TopicName.check(name)
@@ -92,7 +93,7 @@ public final class EmbeddedTopicStore: TopicStore {
 
     public func requireThere() throws { try withConnection("looking for the topics") { _ in } }
 
-    public func marks(ofProducers prefix: String) throws -> [ProducerMark]? {
+    public func marks(ofProducers prefix: String, known: Set<String>) throws -> [ProducerMark] {
         try withConnection("looking for what was sent") { connection in
             try connection.rows(
                 """

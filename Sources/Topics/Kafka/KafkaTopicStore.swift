@@ -40,6 +40,7 @@ public final class KafkaTopicStore: TopicStore {
 
     public var keepsColumns: Bool { false }
     public var keepsMarksForFree: Bool { false }
+    public var identity: String { "kafka \(clusterID)" }
 
     public func createTopic(_ name: String, partitions: Int, replication: Int?, retentionMs: Int64?) throws {
         try TopicName.check(name)
@@ -117,6 +118,15 @@ public final class KafkaTopicStore: TopicStore {
         }
     }
 
+    public func marks(ofProducers prefix: String, known: Set<String>) throws -> [ProducerMark] {
+        let namespace = tenant.isEmpty ? "" : "\(tenant)_"
+        // Who may not see all groups, or cannot while a broker is away, still knows his own.
+        let seen = (try? withAdmin("listing the consumer groups") { admin in try admin.groupNames() }) ?? []
+        let others = seen.filter { $0.hasPrefix(namespace + prefix) }.map { String($0.dropFirst(namespace.count)) }
+        let writer = try makeWriter()
+        return try known.union(others).sorted().compactMap(writer.lastMark)
+    }
+
     public func deleteGroup(_ name: String) throws {
         try withAdmin("deleting consumer group \"\(name)\"") { admin in try admin.deleteGroup(name) }
     }
@@ -148,8 +158,7 @@ public final class KafkaTopicStore: TopicStore {
             try requireTopic(topic, admin).partitionCount
         }
         return try KafkaTopicReader(
-            configuration, topic: topic, partitionCount: partitions, identity: "kafka \(clusterID)",
-            untilEnd: untilEnd)
+            configuration, topic: topic, partitionCount: partitions, identity: identity, untilEnd: untilEnd)
     }
 }
 

@@ -28,6 +28,7 @@ final class KafkaTopicWriter: TopicWriter {
     private var admin: KafkaAdmin?
     /// For appends without a mark, and for all where records may come twice: each sends its share of a topic's partitions.
     private var plain: [KafkaProducer] = []
+    private(set) var appendedEnds: [AppendedEnd] = []
     private var isPrompt = false
     private var sessions: [String: Session] = [:]
     /// Memory of records that were given up: see `KafkaProducer.giveUp`.
@@ -170,15 +171,26 @@ extension KafkaTopicWriter {
             throw Problem(.software, "producer \"\(mark.producer)\" has no topic to keep its mark with")
         }
         let offsets = KafkaMark.offsets(mark, progress: progress)
+        appendedEnds = []
         if delivery == .atLeastOnce {
             try append(batches)
+            noteEnds(of: plain.first)
             try adminClient().commit(offsets, group: group(of: mark.producer))
         } else {
             guard try commit(batches, offsets, mark) else { return false }
+            noteEnds(of: sessions[mark.producer]?.transactions)
         }
         sessions[mark.producer]?.last = mark
         sessions[mark.producer]?.anchor = progress
         return true
+    }
+
+    private func noteEnds(of producer: KafkaProducer?) {
+        appendedEnds = (producer?.takeEnds() ?? []).map {
+            AppendedEnd(
+                topic: $0.topic, partition: $0.partition, nextOffset: $0.nextOffset, time: $0.timestampMs,
+                bytes: $0.bytes)
+        }
     }
 
     /// One transaction, however often it takes.
@@ -393,7 +405,7 @@ extension KafkaTopicWriter {
         for _ in 0..<(promptly ? 1 : Self.clientsInParallel) {
             let made = try KafkaProducer(
                 configuration, isIdempotent: delivery == .exactlyOnce,
-                lingerMs: promptly ? KafkaProducer.promptLingerMs : KafkaProducer.patientLingerMs)
+                lingerMs: promptly ? KafkaProducer.promptLingerMs : KafkaProducer.patientLingerMs, notesEnds: promptly)
             try made.client.connect()
             plain.append(made)
         }
@@ -410,7 +422,7 @@ extension KafkaTopicWriter {
     private func open(_ producer: String) throws -> Session {
         var session = Session()
         if delivery == .exactlyOnce {
-            let transactions = try KafkaProducer(configuration, transactionalID: group(of: producer))
+            let transactions = try KafkaProducer(configuration, transactionalID: group(of: producer), notesEnds: true)
             try transactions.client.connect()
             try transactions.initTransactions()
             session.transactions = transactions
@@ -506,14 +518,5 @@ private final class KeyArena {
 
     subscript(index: Int) -> UnsafeRawBufferPointer? {
         places[index].map { UnsafeRawBufferPointer(start: block + $0.lowerBound, count: $0.count) }
-    }
-}
-
-extension StoredBatch {
-    /// A batch as a reader would get it, were it the first of its partition.
-    init(_ batch: PendingBatch) {
-        self.init(
-            partition: batch.partition, baseOffset: 0, count: batch.count, times: batch.times, encoding: batch.encoding,
-            payload: batch.payload)
     }
 }

@@ -1,5 +1,8 @@
 import CommandLine
+import Database
 import Problems
+import SQLite
+import Stream
 import Topics
 import Trips
 
@@ -172,6 +175,10 @@ enum TopicCommand {
             }
         }
         try requireUnused(ending: arguments.isOn("force"))
+        if Files.exists(globals.resultsPath) {
+            let results = try ResultsDatabase(path: globals.resultsPath, zone: globals.zoneIdentifier)
+            try explaining("forgetting what was sent") { try SentCheck.forget(topic, in: results.connection) }
+        }
         try store.deleteTopic(topic)
         try arguments.say("deleted topic \"\(topic)\"")
         return .success

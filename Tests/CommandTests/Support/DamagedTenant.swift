@@ -5,7 +5,7 @@ import Testing
 
 /// A small tenant in which everything has happened, and copies of it of which something is damaged.
 ///
-/// Default and analytics queries with open windows, what the last epoch sent still in the outbox, dead letters, alerts, months with a
+/// Default and analytics queries with open windows, messages of the last epoch still in the outbox, dead letters, alerts, months with a
 /// vintage, workflow runs that failed and succeeded.
 struct DamagedTenant {
     let original: TaxiCLI
@@ -60,9 +60,37 @@ struct DamagedTenant {
             INSERT INTO pruned_windows VALUES ('faredistribution', 19700);
             INSERT INTO changed_days VALUES (19753);
             INSERT INTO stored_ml_results VALUES ('20240101T000000000Z-00000000', 's', 0, 'm', 1707000000000, '{}');
-            PRAGMA wal_checkpoint(TRUNCATE);
             """)
+        try leaveMessages()
+        try Connection(path: taxi.resultsPath).execute("PRAGMA wal_checkpoint(TRUNCATE)")
         try Connection(path: taxi.topicsPath).execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    }
+
+    /// As if the analytics' stream had been killed between the commit of one more epoch and its messages.
+    private func leaveMessages() throws {
+        let results = try Connection(path: original.resultsPath)
+        try results.execute("ATTACH DATABASE ? AS topics", .text(original.topicsPath))
+        let stream = "(SELECT json_extract(state, '$.sent.producer') FROM checkpoints WHERE stream = 'taxisOut')"
+        try results.execute(
+            """
+            UPDATE checkpoints SET epoch = epoch + 1, state = json_set(
+                state, '$.sentBefore', json(json_extract(state, '$.sent')),
+                '$.sent.sequence', json_extract(state, '$.sent.sequence') + 1,
+                '$.epoch', json_extract(state, '$.sent.sequence') + 1)
+            WHERE json_extract(state, '$.sent.producer') = \(stream)
+            """)
+        try results.execute(
+            """
+            INSERT INTO outbox
+            SELECT \(stream), (SELECT json_extract(state, '$.sent.sequence') FROM checkpoints WHERE stream = 'taxisOut'),
+                name, partition, count, first_time, last_time, encoding, bytes
+            FROM topics.batches JOIN topics.partitions USING (slot) JOIN topics.topics ON topics.topics.id = topic_id
+                JOIN topics.payloads ON payloads.id = payload_id
+            WHERE name LIKE '%taxisOut%' LIMIT 1
+            """)
+        guard try results.value("SELECT count(*) FROM outbox")?.integer == 1 else {
+            throw Unfinished(code: 0, isThere: false, errors: "no message was left")
+        }
     }
 
     /// A continuous stream that is stopped when it has read everything, so that windows stay open.

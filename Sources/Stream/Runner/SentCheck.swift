@@ -1,0 +1,346 @@
+import Database
+import Dispatch
+import Foundation
+import Problems
+package import SQLite
+import Synchronization
+import Telemetry
+package import Topics
+import Trips
+
+/// What a stream writes beside its messages, as the position of its mark: whose they are.
+///
+///     <identity of results.db> <sequence of the last epoch that sent some> <run that sent it>
+struct SentPosition: Equatable {
+    var database: String
+    var sequence: Int64
+    var run: String
+
+    init(database: String, sequence: Int64, run: String) {
+        (self.database, self.sequence, self.run) = (database, sequence, run)
+    }
+
+    /// nil where an earlier version, which wrote none, or somebody else has written the mark.
+    init?(_ bytes: [UInt8]) {
+        let parts = String(decoding: bytes, as: UTF8.self).split(separator: " ", maxSplits: 2)
+        guard parts.count == 3, let sequence = Int64(parts[1]) else { return nil }
+        self.init(database: String(parts[0]), sequence: sequence, run: String(parts[2]))
+    }
+
+    var bytes: [UInt8] { Array("\(database) \(sequence) \(run)".utf8) }
+
+    func isOf(_ sent: QueryCheckpoint.SentMark) -> Bool { sequence == sent.sequence && run == sent.run }
+}
+
+/// Whether the topics hold the messages that the results say were sent, and what is to be done about those in the outbox: see `OutboxRule`.
+package struct SentCheck {
+    private let queries: [String]
+    private let connection: Connection
+    private let store: any TopicStore
+    private let outbox: Outbox
+    private let checkpoints: CheckpointStore
+    private let database: String
+    private var marks: [String: ProducerMark]
+    private let streams: [String]
+
+    /// - Parameter queries: those that are looked at, with all that was sent of them alone or with others.
+    package init(_ queries: [String], results connection: Connection, topics store: any TopicStore) throws {
+        (self.queries, self.connection, self.store) = (queries, connection, store)
+        let (outbox, checkpoints) = (Outbox(connection: connection), CheckpointStore(connection: connection))
+        (self.outbox, self.checkpoints) = (outbox, checkpoints)
+        database = try ResultsDatabase.identity(of: connection)
+        let streams = try outbox.streams
+        self.streams = streams
+        let sent = try queries.compactMap { try checkpoints.load($0)?.sent?.producer }
+        let known = Set(sent + streams + [EpochCommitter.producer(of: queries)])
+        let found = try store.marks(ofProducers: CopyCheck.producerPrefix, known: known)
+        marks = Dictionary(found.map { ($0.producer, $0) }) { $1 }
+    }
+
+    /// Whoever deletes a topic on purpose misses nothing of what was sent to it.
+    package static func forget(_ topic: String, in connection: Connection) throws(SQLiteError) {
+        try connection.execute("DELETE FROM sent_messages WHERE topic = ?", .text(topic))
+    }
+
+    /// Only looks.
+    ///
+    /// - Throws: `.badData` where results and topics differ in a way that no process which died between them can have left.
+    package func require() throws {
+        for stream in streams { _ = try query(of: stream) }
+        let topics = try topicState()
+        for query in queries {
+            let mark = try mark(of: query)
+            let waiting = try waiting(of: query, mark.state, isSettled: false)
+            let verdict = OutboxRule.verdict(mark.state, waiting, topics.state, forgets: !store.keepsMarksForFree)
+            if case .refuse(let refusal) = verdict {
+                throw problem(refusal, query, foreign: mark.foreign, topic: topics.name)
+            }
+        }
+    }
+
+    /// Sends what earlier processes had committed and perhaps not sent, if they ran one of the queries, alone or with others.
+    ///
+    /// Called when the queries are taken over: from then on no earlier process commits another epoch of them, which nobody would send.
+    /// A process that runs other queries is left alone.
+    ///
+    /// - Parameter topic: the source, whose offsets are kept with the messages; nil for files.
+    mutating func recover(_ writer: any TopicWriter, topic: String?) throws {
+        for stream in streams {
+            guard let query = try query(of: stream), let sequence = try outbox.sequence(of: stream) else { continue }
+            let (epoch, last) = try writer.takeOver(producer: stream)
+            marks[stream] = last
+            let mark = try mark(of: query)
+            let waiting = try waiting(in: stream, mark.state, isSettled: true)
+            switch OutboxRule.verdict(mark.state, waiting, .same, forgets: !store.keepsMarksForFree) {
+            case .refuse(let refusal): throw problem(refusal, query, foreign: mark.foreign, topic: nil)
+            case .done: break
+            case .send:
+                // An outbox is of the newest epoch, where the checkpoints stand.
+                let checkpoint = try checkpoints.load(query)
+                let offsets = topic.flatMap { checkpoint?.positions[$0]?.offsets }
+                let position = SentPosition(database: database, sequence: sequence, run: checkpoint?.sent?.run ?? "-")
+                try writer.append(
+                    outbox.batches(of: stream),
+                    mark: ProducerMark(
+                        producer: stream, epoch: epoch, sequence: sequence, position: position.bytes,
+                        progress: topic.flatMap { topic in offsets.map { .init(topic: topic, offsets: $0) } }))
+                Logger("stream").info("sent what an earlier process had committed", ["producer": stream])
+            }
+            try connection.transaction {
+                try outbox.note(writer.appendedEnds, of: stream)
+                try outbox.remove(stream)
+            }
+        }
+    }
+}
+
+extension SentCheck {
+    /// One of the queries among those whose messages a stream has left; nil where none of them is looked at.
+    private func query(of stream: String) throws -> String? {
+        guard let query = CopyCheck.queries(of: stream).first(where: queries.contains) else { return nil }
+        let (sent, sequence) = (try checkpoints.load(query)?.sent, try outbox.sequence(of: stream))
+        guard sent == nil || sent?.producer == stream && sent?.sequence == sequence else {
+            throw connection.damage(
+                "table outbox has epoch \(sequence ?? 0) of \(stream), and query \"\(query)\" sent epoch \(sent?.sequence ?? 0) of \(sent?.producer ?? "") last"
+            )
+        }
+        return query
+    }
+}
+
+// MARK: - Marks
+
+extension SentCheck {
+    private typealias FoundMark = (state: OutboxRule.Mark, foreign: ProducerMark?)
+
+    private func mark(of query: String) throws -> FoundMark {
+        let checkpoint = try checkpoints.load(query)
+        for mark in marks.values.sorted(by: { $0.producer < $1.producer }) {
+            let company = CopyCheck.queries(of: mark.producer)
+            guard company.contains(query), !isSuperseded(mark, checkpoint) else { continue }
+            if let other = SentPosition(mark.position)?.database, other != database { return (.foreign, mark) }
+            // Each epoch of theirs has counted up at least one of them to its number.
+            guard mark.sequence <= (try company.compactMap { try checkpoints.load($0)?.epoch }.max() ?? 0) else {
+                return (.newer, nil)
+            }
+        }
+        guard let sent = checkpoint?.sent else {
+            // An earlier version kept no account: its numbers have to do.
+            guard let stream = streams.first(where: { CopyCheck.queries(of: $0).contains(query) }) else {
+                return (.same, nil)
+            }
+            guard let mark = marks[stream] else { return (.none, nil) }
+            return (try mark.sequence < outbox.sequence(of: stream) ?? 0 ? .older : .same, nil)
+        }
+        let mark = marks[sent.producer]
+        let position = mark.flatMap { SentPosition($0.position) }
+        if let position, position.isOf(sent) { return (.same, nil) }
+        if let position, position.sequence > sent.sequence { return (.newer, nil) }
+        // Its first messages, unless an earlier version has sent some.
+        guard let before = checkpoint?.sentBefore else { return (mark == nil ? .none : .older, nil) }
+        if let found = marks[before.producer].flatMap({ SentPosition($0.position) }), found.isOf(before) {
+            return (.older, nil)
+        }
+        return (mark == nil ? .none : .stale, nil)
+    }
+
+    /// Whether the results were made anew when the mark was as it is.
+    private func isSuperseded(_ mark: ProducerMark, _ checkpoint: QueryCheckpoint?) -> Bool {
+        checkpoint?.superseded?[mark.producer] == Self.account(of: mark)
+    }
+
+    /// A mark as `QueryCheckpoint.superseded` has it.
+    static func account(of mark: ProducerMark) -> String {
+        "\(mark.epoch) \(mark.sequence) \(String(decoding: mark.position, as: UTF8.self))"
+    }
+}
+
+// MARK: - Topics
+
+extension SentCheck {
+    /// - Parameter isSettled: whether all transactions of earlier processes have ended.
+    private func waiting(
+        of query: String, _ mark: OutboxRule.Mark, isSettled: Bool
+    ) throws -> OutboxRule.Waiting {
+        let own = streams.first { CopyCheck.queries(of: $0).contains(query) }
+        return try own.map { try waiting(in: $0, mark, isSettled: isSettled) } ?? .none
+    }
+
+    private func waiting(
+        in stream: String, _ mark: OutboxRule.Mark, isSettled: Bool
+    ) throws -> OutboxRule.Waiting {
+        // Where marks stay with the records they say all; and what a transaction that has not ended will show is nobody's yet.
+        guard !store.keepsMarksForFree, isSettled || mark == .none else { return mark == .same ? .sent : .pending }
+        let ends = try outbox.ends.filter { $0.stream == stream }.map(\.end)
+        let held = try outbox.batches(of: stream).map { batch in
+            try holds(
+                batch, behind: ends.first { $0.topic == batch.topic && $0.partition == batch.partition }?.nextOffset,
+                isSettled: isSettled)
+        }
+        if held.allSatisfy({ $0 == true }) { return .sent }
+        return held.allSatisfy { $0 == false } ? .pending : .unknown
+    }
+
+    /// Whether a topic has the records of a batch; nil where those that it would lie among are gone.
+    ///
+    /// - Parameter known: behind what was acknowledged before; nil where nobody knows.
+    private func holds(_ batch: PendingBatch, behind known: Int64?, isSettled: Bool) throws -> Bool? {
+        guard let count = try store.partitionCount(of: batch.topic), batch.partition < count else { return false }
+        let reader = try store.makeReader(topic: batch.topic, untilEnd: true)
+        if isSettled { _ = try reader.settle() }
+        let kept = try reader.offsets()[batch.partition]
+        var wanted = try AppendedRecords(batch)
+        var offset = max(known ?? 0, kept.lowerBound)
+        while offset < kept.upperBound, !wanted.areAllFound {
+            guard let found = try reader.read(partition: batch.partition, from: offset) else {
+                let next = reader.next(partition: batch.partition, after: offset)
+                if next <= offset { break }
+                offset = next
+                continue
+            }
+            let end = found.baseOffset + Int64(found.count)
+            try wanted.look(in: found, from: offset)
+            offset = end
+        }
+        if wanted.areAllFound { return true }
+        return kept.lowerBound > known ?? 0 ? nil : false
+    }
+
+    /// Whether the topics still have the messages that were acknowledged.
+    private func topicState() throws -> (state: OutboxRule.Topics, name: String?) {
+        let names = Set(queries)
+        var newest: [String: AppendedEnd] = [:]
+        for (stream, end) in try outbox.ends where !names.isDisjoint(with: CopyCheck.queries(of: stream)) {
+            let place = "\(end.topic)/\(end.partition)"
+            if newest[place]?.nextOffset ?? 0 < end.nextOffset { newest[place] = end }
+        }
+        let ends = newest.sorted { $0.key < $1.key }.map(\.value)
+        // Each question takes a client of its own, and a moment.
+        let states = Mutex(Array<Result<OutboxRule.Topics, any Error>?>(repeating: nil, count: ends.count))
+        let store = store
+        DispatchQueue.concurrentPerform(iterations: ends.count) { index in
+            let state = Result { try Self.state(of: ends[index], in: store) }
+            states.withLock { $0[index] = state }
+        }
+        for (end, state) in zip(ends, states.withLock { $0 }) {
+            if let state = try state?.get(), state != .same { return (state, end.topic) }
+        }
+        return (.same, nil)
+    }
+
+    private static func state(of end: AppendedEnd, in store: any TopicStore) throws -> OutboxRule.Topics {
+        guard let count = try store.partitionCount(of: end.topic), end.partition < count else { return .recreated }
+        let reader = try store.makeReader(topic: end.topic, untilEnd: true)
+        let kept = try reader.offsets()[end.partition]
+        if kept.upperBound < end.nextOffset { return .shorter }
+        let last = end.nextOffset - 1
+        // What is gone by age, or since a later record has its key, tells nothing.
+        guard kept.lowerBound <= last, let batch = try reader.read(partition: end.partition, from: last),
+            batch.baseOffset <= last
+        else { return .same }
+        let record = try RecordBatch.decode(batch.payload)[Int(last - batch.baseOffset)]
+        return record.timestamp == end.time && record.value?.count ?? 0 == end.bytes ? .same : .recreated
+    }
+}
+
+/// The records of a batch of the outbox, which are looked for in a topic in their order; those of others may lie between them.
+private struct AppendedRecords {
+    private var values: [[UInt8]?] = []
+    /// Of what is kept as it was; its key and headers belong to it.
+    private var records: [TopicRecord] = []
+    private var found = 0
+
+    init(_ batch: PendingBatch) throws {
+        if batch.encoding == .records {
+            records = try RecordBatch.decode(batch.payload)
+        } else {
+            let decoded = BatchRecords()
+            try decoded.load(StoredBatch(batch))
+            values = (0..<decoded.count).map { index in decoded.withValue(index) { $0.map(Array.init) } }
+        }
+    }
+
+    var areAllFound: Bool { found == max(values.count, records.count) }
+
+    mutating func look(in batch: StoredBatch, from offset: Int64) throws {
+        for (index, record) in try RecordBatch.decode(batch.payload).enumerated()
+        where batch.baseOffset + Int64(index) >= offset && !areAllFound {
+            if isNext(record) { found += 1 }
+        }
+    }
+
+    private func isNext(_ record: TopicRecord) -> Bool {
+        guard !records.isEmpty else { return values[found] == record.value }
+        let own = records[found]
+        // One that was too large for its topic was cut, and headers that say so were added.
+        let isValue = own.value == record.value || record.value.map { own.value?.starts(with: $0) ?? false } ?? false
+        return isValue && own.key == record.key && record.headers.starts(with: own.headers)
+    }
+}
+
+// MARK: - Words
+
+extension SentCheck {
+    private func problem(
+        _ refusal: OutboxRule.Refusal, _ query: String, foreign: ProducerMark?, topic: String?
+    ) -> Problem {
+        let anew =
+            "compute the results anew, whose messages then follow those that are there: taxi-cli stream --from-beginning"
+        let oneCopy =
+            store.keepsMarksForFree
+            ? "Put results.db and topics.db back from one copy." : "Put the newest results.db back."
+        switch refusal {
+        case .foreign:
+            let other = foreign.flatMap { SentPosition($0.position) }
+            return Problem(
+                .badData,
+                "another results.db (\(other?.database ?? "unknown"), run \(other?.run ?? "unknown")) sends messages of query \"\(query)\" to these topics; this one is \(database)",
+                hint:
+                    "Run the stream in the home that has that results.db; or give this one a tenant of its own with --tenant. If that one is lost, or is to end: \(anew)."
+            )
+        case .ahead:
+            return Problem(
+                .badData,
+                "the output topics hold messages of query \"\(query)\" that the results know nothing of: results.db is an older copy, or was made anew",
+                hint: "\(oneCopy) Or \(anew); taxi-cli topic delete removes an output topic first.")
+        case .behind:
+            if let topic {
+                return Problem(
+                    .badData,
+                    "topic \"\(topic)\" does not have messages any more that were sent to it: it was deleted, made anew, or put back from an older copy",
+                    hint:
+                        "To go on with later messages only, remove what is there: taxi-cli topic delete \(topic). To send all of them again, \(anew)."
+                )
+            }
+            return Problem(
+                .badData,
+                "the output topics lack messages of query \"\(query)\" that were sent: they are an older copy than results.db",
+                hint: "\(oneCopy) Or compute the results anew, and send all of them: taxi-cli stream --from-beginning.")
+        case .unclear:
+            return Problem(
+                .badData,
+                "nobody can tell whether the last messages of query \"\(query)\" were sent: the cluster has forgotten the stream's group, and what the topics held then is gone",
+                hint: "Compute the results anew, and send all of them: taxi-cli stream --from-beginning.")
+        }
+    }
+}
