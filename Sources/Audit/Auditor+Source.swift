@@ -73,11 +73,13 @@ extension Auditor {
                 return Array(repeating: 0, count: reader.partitionCount)
             }
             try requireRecords(topic, position, time)
+            try requireNothingLost(plan.name, checkpoint)
             return (0..<reader.partitionCount).map { $0 < position.offsets.count ? position.offsets[$0] : 0 }
         case .files(let identity, _):
             if checkpoint.positions.count == 1, let position = checkpoint.positions[identity] {
                 return [position.offsets.first ?? 0]
             }
+            try requireNothingLost(plan.name, checkpoint)
             // What was produced from these files, or streamed from each of them: as many trips as were consumed.
             return [RecordCounts(checkpoint.counts).consumed]
         }
@@ -100,6 +102,15 @@ extension Auditor {
                     hint: "Name the trip files that it was filled from with --from.")
             }
         }
+    }
+
+    /// - Throws: `.noInput` where a query was told to go on without records that were gone: what it was given lies in no one place.
+    func requireNothingLost(_ query: String, _ checkpoint: QueryCheckpoint) throws {
+        guard let lost = checkpoint.counts.lost, lost > 0 else { return }
+        throw Problem(
+            .noInput,
+            "query \"\(query)\" was streamed with --skip-lost and has lost \(lost) records: there is nothing that holds what it has read, and no more",
+            hint: "Compute it anew from what is whole: taxi-cli stream --query \(query) --from-beginning.")
     }
 
     var isTopic: Bool { if case .topic = source { true } else { false } }

@@ -178,6 +178,7 @@ public final class Auditor {
             try requireSource(of: [checkpoint])
             if case .topic(let topic, let time) = source, let position = checkpoint.positions[topic] {
                 try requireRecords(topic, position, time)
+                try requireNothingLost(name, checkpoint)
             }
         } catch {
             return (nil, (error as? Problem)?.message ?? "its source cannot be read")

@@ -71,6 +71,7 @@ extension RunHistory.Run {
         case "aggregated": counts.aggregated = value
         case "late": counts.late = value
         case "skipped": counts.skipped = value
+        case "lost": counts.lost = value
         default: counts.filtered = value
         }
         self.counts[query, default: [:]][partition] = (self.counts[query]?[partition] ?? RecordCounts()) + counts
@@ -145,6 +146,7 @@ struct QueryHistory {
 extension RecordCounts {
     init(_ counts: QueryCheckpoint.StoredCounts) {
         self.init(
-            aggregated: counts.aggregated, late: counts.late, skipped: counts.skipped, filtered: counts.filtered)
+            aggregated: counts.aggregated, late: counts.late, skipped: counts.skipped, filtered: counts.filtered,
+            lost: counts.lost ?? 0)
     }
 }

@@ -3,8 +3,8 @@ public import SQLite
 
 /// Counts what became of each record, so that the sums can be checked: per run, source, partition and query.
 ///
-/// produce: read = sent + rejected + filtered; stream: consumed = aggregated + late + filtered + skipped + rejected. Entries are
-/// added in the transaction that stores what they count, which is why a ledger begins none of its own.
+/// produce: read = sent + rejected + filtered; stream: consumed = aggregated + late + filtered + skipped + rejected, and beside these `lost`,
+/// what was gone before it could be consumed. Entries are added in the transaction that stores what they count, which is why a ledger begins none of its own.
 public final class Ledger {
     /// What a counter is about. `partition` is -1 and `query` empty where a count is not of one.
     public struct Key: Sendable, Hashable {
@@ -15,7 +15,7 @@ public final class Ledger {
         public var source: String
         public var partition: Int
         public var query: String
-        /// `read`, `sent`, `rejected`, `aggregated`, `late`, …
+        /// `read`, `sent`, `rejected`, `aggregated`, `late`, `lost`, …
         public var counter: String
 
         public init(

@@ -67,6 +67,10 @@ public struct KafkaError: Error, Sendable, CustomStringConvertible {
             RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION,
         ].contains(code)
     }
+    /// Whether a partition does not have the offset that it was asked for, nor any behind it to wait for.
+    public var isOutOfRange: Bool {
+        code == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE || code == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET
+    }
     /// Whether a record itself is what the broker does not take: sending it again cannot help.
     public var isRefusalOfContent: Bool {
         [

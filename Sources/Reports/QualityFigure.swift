@@ -7,14 +7,15 @@ extension Figure {
             id: "data-quality", title: "What became of each record",
             note: """
                 Records that a stage did not use, in % of what came to it, over all runs: rejected (not readable, kept as dead letters), \
-                late (behind the watermark), filtered (by a rule that was asked for), skipped (empty in a column that the query needs).
+                late (behind the watermark), filtered (by a rule that was asked for), skipped (empty in a column that the query needs), \
+                lost (removed from the topic before it was read).
                 """,
             table: table
         ) { size in draw(table, size) }
     }
 
     private static let unused: [(counter: String, style: String)] = [
-        ("rejected", "f1"), ("late", "f3"), ("filtered", "f4"), ("skipped", "f6"),
+        ("rejected", "f1"), ("late", "f3"), ("filtered", "f4"), ("skipped", "f6"), ("lost", "f5"),
     ]
 
     private struct Stage {

@@ -324,6 +324,9 @@ public protocol TopicReader: AnyObject {
     func readValuesOnly()
     /// The caller reads no further in a partition: what a reader fetches ahead may be left.
     func stop(partition: Int)
+    /// Offsets that the last `read` of a partition did not find any more, since they were removed before; nil where it began where it was
+    /// asked to. Tells each of them once.
+    func takeLost(partition: Int) -> Range<Int64>?
     /// Where reading goes on after `read` gave nothing at `offset`: behind what holds no record, such as the ends of transactions.
     func next(partition: Int, after offset: Int64) -> Int64
     /// For each partition the oldest offset kept and the offset its next record will get.
@@ -343,6 +346,7 @@ public protocol TopicReader: AnyObject {
 extension TopicReader {
     public func readValuesOnly() {}
     public func stop(partition: Int) {}
+    public func takeLost(partition: Int) -> Range<Int64>? { nil }
     public func next(partition: Int, after offset: Int64) -> Int64 { offset }
     public func newestEnds() throws -> [Int64] { try offsets().map(\.upperBound) }
     public func settle() -> Int64 { 0 }

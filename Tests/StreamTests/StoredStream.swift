@@ -44,11 +44,15 @@ final class StoredStream {
     }
 
     /// Runs queries over what is there, as a run of its own; unless until the end, open windows stay open.
+    ///
+    /// - Parameters:
+    ///   - rounds: how often a continuous run looks for records.
+    ///   - between: called before each of them, by its number from 1.
     @discardableResult
     func stream(
         _ plans: [QueryPlan], untilEnd: Bool = false, outcome: RunRecord.Outcome? = .success,
-        source: StreamRunner.Source? = nil, clock: any WallClock = SystemClock(),
-        _ change: (inout StreamOptions) -> Void = { _ in }
+        source: StreamRunner.Source? = nil, clock: any WallClock = SystemClock(), rounds: Int = 1,
+        _ change: (inout StreamOptions) -> Void = { _ in }, between: @escaping (Int) throws -> Void = { _ in }
     ) throws -> StreamSummary {
         now += 1
         let id = try log.begin("stream", at: now)
@@ -58,12 +62,16 @@ final class StoredStream {
         let runner = StreamRunner(
             plans: plans, options: options, database: database, store: store, source: source ?? .topic(topic),
             runID: id, clock: clock)
-        var rounds = 0
+        var round = 0
+        var failure: (any Error)?
         runner.shouldStop = {
-            rounds += 1
-            return !untilEnd && rounds > 1
+            round += 1
+            if !untilEnd, round > rounds { return true }
+            do { try between(round) } catch { failure = error }
+            return failure != nil
         }
         let summary = try runner.run()
+        if let failure { throw failure }
         if let outcome { try log.end(id, outcome, summary: nil, at: 2000) }
         return summary
     }

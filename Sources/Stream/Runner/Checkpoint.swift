@@ -62,6 +62,8 @@ package struct QueryCheckpoint: Codable, Sendable, Equatable {
         package var skipped: Int64 = 0
         package var filtered: Int64 = 0
         package var results: Int64 = 0
+        /// Records that were gone before they could be read; nil for none.
+        package var lost: Int64?
     }
 }
 
@@ -75,7 +77,9 @@ extension QueryCheckpoint {
         if isWrong(.counts, epoch) { return "epoch" }
         if isWrong(.instants, watermark) { return "watermark" }
         if isWrong(.instants, closedUntil) { return "closedUntil" }
-        if isWrong(.counts, counts.aggregated, counts.late, counts.skipped, counts.filtered, counts.results) {
+        if isWrong(
+            .counts, counts.aggregated, counts.late, counts.skipped, counts.filtered, counts.results, counts.lost)
+        {
             return "counts"
         }
         if isWrong(.counts, sent?.sequence, sentBefore?.sequence) { return "sent" }

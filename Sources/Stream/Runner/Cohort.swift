@@ -29,6 +29,8 @@ final class Cohort {
     private(set) var recordsInEpoch = 0
     /// Records read in this run, used or rejected.
     private(set) var recordsRead: Int64 = 0
+    /// Records that were gone before this run could read them.
+    private(set) var recordsLost: Int64 = 0
     private var guards: RejectGuard
     private(set) var epochs: Int64 = 0
     private(set) var rejected: [RejectReason: Int64] = [:]
@@ -449,7 +451,8 @@ extension Cohort {
                 checkpoints[query].closedUntil = state.closedUntil
             }
         }
-        guard recordsInEpoch > 0 || tracker.watermark > before || closesMore else { return }
+        let hasLost = noteLost()
+        guard recordsInEpoch > 0 || tracker.watermark > before || closesMore || hasLost else { return }
         var outputs = try cutters.map { try $0.cut(watermark: closing) }
         for query in outputs.indices { outputs[query].newest = newest ?? 0 }
         for (query, output) in outputs.enumerated() { results[query] += output.results }
@@ -462,6 +465,18 @@ extension Cohort {
         sideBytes = 0
         ledger.removeAll(keepingCapacity: true)
         ahead.removeAll()
+    }
+
+    /// Counts what the input had to pass over, for each query.
+    private func noteLost() -> Bool {
+        let lost = input.takeLost()
+        for stretch in lost {
+            for query in plans.indices {
+                ledger[.init(partition: stretch.partition, query: query, counter: "lost"), default: 0] += stretch.count
+            }
+            recordsLost += stretch.count
+        }
+        return !lost.isEmpty
     }
 
     private func epoch(_ outputs: [QueryOutput]) -> Epoch {
@@ -480,6 +495,7 @@ extension Cohort {
             case "aggregated": checkpoints[key.query].counts.aggregated += value
             case "late": checkpoints[key.query].counts.late += value
             case "skipped": checkpoints[key.query].counts.skipped += value
+            case "lost": checkpoints[key.query].counts.lost = (checkpoints[key.query].counts.lost ?? 0) + value
             default: checkpoints[key.query].counts.filtered += value
             }
         }

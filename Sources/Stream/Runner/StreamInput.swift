@@ -20,6 +20,8 @@ protocol StreamInput: AnyObject {
     /// Before anything else: what the clock shows, and how far ahead of it an event time may be.
     func startsAt(nowMs: EventTime, maxAheadMs: Int64)
     /// Goes to where a checkpoint stands; partitions that it does not know start at the beginning.
+    ///
+    /// - Throws: `Problem(.badData)` where records between the two are gone, unless they are to be passed over.
     func seek(to position: QueryCheckpoint.SourcePosition) throws
     /// Opens what is read from there, so that what is wrong with it shows before anything is done.
     func open() throws
@@ -46,6 +48,8 @@ protocol StreamInput: AnyObject {
     func requireUnchanged() throws
     /// Event times after it say nothing about how far a partition is.
     var latestEvent: EventTime { get set }
+    /// What has been passed over since this was last asked, since it was removed before it was read.
+    func takeLost() -> [LostRecords]
     /// Waits until something may be there, at most `timeoutMs`.
     func wait(timeoutMs: Int) throws
     /// Records that are there and not read yet, as far as known.
@@ -71,6 +75,10 @@ final class TopicInput: StreamInput {
     private var progress: [EventTime]
     private(set) var drained: [Bool]
     private(set) var seals: [Int64?]?
+    private let skipsLost: Bool
+    private var lost: [LostRecords] = []
+    /// Whether a partition was read before, in this run or an earlier one: one that is new begins with what is there.
+    private var isBegun: [Bool]
     private var isCutOff = false
     private let log = Logger("stream")
     var rejects: Int64? { nil }
@@ -83,9 +91,11 @@ final class TopicInput: StreamInput {
     func open() {}
     func requireUnchanged() {}
 
-    /// - Parameter untilEnd: stop at what is in the topic now.
-    init(reader: any TopicReader, untilEnd: Bool) throws {
-        self.reader = reader
+    /// - Parameters:
+    ///   - untilEnd: stop at what is in the topic now.
+    ///   - skipsLost: pass over records that are gone before they are read; else they are an error.
+    init(reader: any TopicReader, untilEnd: Bool, skipsLost: Bool) throws {
+        (self.reader, self.skipsLost) = (reader, skipsLost)
         reader.readValuesOnly()
         name = reader.topic
         partitionCount = reader.partitionCount
@@ -104,14 +114,20 @@ final class TopicInput: StreamInput {
         progress = Array(repeating: .min, count: partitionCount)
         drained = Array(repeating: false, count: partitionCount)
         seals = Array(repeating: nil, count: partitionCount)
+        isBegun = Array(repeating: false, count: partitionCount)
     }
 
     func seek(to position: QueryCheckpoint.SourcePosition) throws {
         try CopyCheck.require(position, in: reader)
         let ranges = try reader.offsets()
+        var gone: [LostRecords] = []
         for (partition, offset) in position.offsets.enumerated() where partition < partitionCount {
-            offsets[partition] = max(offset, ranges[partition].lowerBound)
+            let oldest = ranges[partition].lowerBound
+            if offset < oldest { gone.append(LostRecords(partition: partition, offsets: offset..<oldest)) }
+            offsets[partition] = max(offset, oldest)
+            isBegun[partition] = true
         }
+        try passOver(gone)
         for (partition, seal) in (position.seals ?? []).enumerated() where partition < partitionCount {
             seals?[partition] = seal
         }
@@ -122,9 +138,12 @@ final class TopicInput: StreamInput {
             let first = offsets[partition]
             if let ends, first >= ends[partition] { continue }
             let found = try read(partition, from: first)
+            let oldest = try passOverLost(of: partition, from: first)
             drained[partition] = found == nil
             offsets[partition] =
-                found.map { $0.baseOffset + Int64($0.count) } ?? reader.next(partition: partition, after: first)
+                found.map { $0.baseOffset + Int64($0.count) }
+                ?? max(oldest, reader.next(partition: partition, after: first))
+            isBegun[partition] = isBegun[partition] || offsets[partition] > first
             if let ends, offsets[partition] >= ends[partition] { reader.stop(partition: partition) }
             guard let batch = found else { continue }
             seals?[partition] = batch.seal
@@ -147,6 +166,29 @@ final class TopicInput: StreamInput {
             isCutOff = true
             return nil
         }
+    }
+
+    /// Notes what the reader did not find any more; gives where the partition begins by now, as far as that matters.
+    private func passOverLost(of partition: Int, from first: Int64) throws -> Int64 {
+        guard let gone = reader.takeLost(partition: partition), gone.upperBound > first else { return first }
+        if isBegun[partition] {
+            try passOver([LostRecords(partition: partition, offsets: max(first, gone.lowerBound)..<gone.upperBound)])
+        }
+        return gone.upperBound
+    }
+
+    private func passOver(_ gone: [LostRecords]) throws {
+        if gone.isEmpty { return }
+        guard skipsLost else { throw LostRecords.problem(gone, topic: name) }
+        log.warning(
+            "records of topic \"\(name)\" were removed before they were read, and are left out: \(LostRecords.text(gone))"
+        )
+        lost += gone
+    }
+
+    func takeLost() -> [LostRecords] {
+        defer { lost.removeAll() }
+        return lost
     }
 
     var finished: [Bool] {
@@ -315,6 +357,7 @@ final class FileInput: StreamInput {
     var identity: String? { nil }
     var seals: [Int64?]? { nil }
     var startedMs: EventTime? { ahead.nowMs }
+    func takeLost() -> [LostRecords] { [] }
     func requireUnchanged() throws { try reading?.source.requireUnchanged() }
     var finished: [Bool] { [isAtEnd] }
     var drained: [Bool] { [isAtEnd] }

@@ -29,6 +29,8 @@ public struct StreamOptions: Sendable {
     public var fromBeginning = false
     /// Where queries without results start, by event time; nil for the beginning.
     public var fromTime: EventTime?
+    /// Whether to go on where records of the topic were removed before they were read: they are counted as lost. Else that is an error.
+    public var skipsLost = false
     public var late = LatePolicy.drop
     /// How far ahead of the clock an event time may be; a later one is rejected, and moves no watermark.
     public var maxAheadMs = MaxAhead.defaultMs

@@ -302,7 +302,8 @@ extension StreamRunner {
         switch source {
         case .topic(let topic):
             input = try TopicInput(
-                reader: store.makeReader(topic: topic, untilEnd: options.untilEnd), untilEnd: options.untilEnd)
+                reader: store.makeReader(topic: topic, untilEnd: options.untilEnd), untilEnd: options.untilEnd,
+                skipsLost: options.skipsLost)
         case .files(let identity, let paths, _, let open):
             input = FileInput(name: identity, paths: paths, open: open) { [unowned self] rejects, first in
                 cohorts[cohort].addFileRejects(rejects, first: first)
@@ -405,6 +406,7 @@ extension StreamRunner {
         for cohort in cohorts {
             // Cohorts that read the same source see the same records; the furthest one tells how many there were.
             summary.records = max(summary.records, cohort.recordsRead)
+            summary.lost = max(summary.lost, cohort.recordsLost)
             for (reason, count) in cohort.rejected {
                 summary.rejected[reason] = max(summary.rejected[reason] ?? 0, count)
             }

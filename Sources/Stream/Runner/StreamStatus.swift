@@ -173,7 +173,7 @@ extension StreamStatus {
         for row in rows {
             if row.counter.hasPrefix("rejected:") {
                 rejected[String(row.counter.dropFirst(9)), default: 0] += row.value
-            } else {
+            } else if row.counter != "lost" {
                 used[row.query, default: 0] += row.value
             }
         }

@@ -8,6 +8,8 @@ public struct StreamSummary: Sendable, Equatable {
     /// By query.
     public var late: [String: Int64] = [:]
     public var results: [String: Int64] = [:]
+    /// Records, or offsets of a topic at least, that were removed before they were read.
+    public var lost: Int64 = 0
     public var epochs: Int64 = 0
     public var watermark: EventTime?
     public var seconds = 0.0
@@ -40,7 +42,7 @@ extension StreamSummary {
         return """
             {"records":\(records),"rejected":\(object(reasons)),"late":\(object(late)),"results":\(object(results)),\
             "epochs":\(epochs),"watermark":\(watermark.map { "\"\(zone.iso(ms: $0))\"" } ?? "null"),\
-            "seconds":\(number(seconds)),"rate":\(number(rate))}
+            "seconds":\(number(seconds)),"rate":\(number(rate))\(lost > 0 ? ",\"lost\":\(lost)" : "")}
             """
     }
 }

@@ -17,6 +17,7 @@ final class EmbeddedTopicReader: TopicReader {
     private let findKept: Statement
     private let findEnds: Statement
     private let findVersion: Statement
+    private var lost: [Int: Range<Int64>] = [:]
     /// The database's version and the sum of the topic's end offsets, both from before the last read.
     private var seen: (version: Int64, total: Int64) = (-1, -1)
 
@@ -40,12 +41,15 @@ final class EmbeddedTopicReader: TopicReader {
             try look()
             return try connection.snapshot {
                 let kept = try kept(slot)
+                if offset < kept.lowerBound { lost[partition] = offset..<kept.lowerBound }
                 let offset = max(offset, kept.lowerBound)
                 guard offset < kept.upperBound else { return nil }
                 return try batch(at: offset, in: kept, slot: slot, partition)
             }
         }
     }
+
+    func takeLost(partition: Int) -> Range<Int64>? { lost.removeValue(forKey: partition) }
 
     func offsets() throws -> [Range<Int64>] {
         try explaining("reading the offsets of topic \"\(topic)\"") {
@@ -103,9 +107,10 @@ extension EmbeddedTopicReader {
         var ends: [Range<Int64>] = []
         while try findEnds.step() { ends.append(try EmbeddedPartitions.kept(findEnds)) }
         guard ends.count == partitionCount else {
-            throw Problem(
-                .noInput, "topic \"\(topic)\" was deleted while it was read",
-                hint: "Run the command again if the topic was made anew.")
+            guard try connection.value("SELECT 1 FROM topics WHERE name = ?", .text(topic)) == nil else {
+                throw Problem.madeAnewWhileRead(topic, "another topic has its name by now")
+            }
+            throw Problem.deletedWhileRead(topic)
         }
         return ends
     }

@@ -12,6 +12,7 @@ final class KafkaTopicReader: TopicReader {
     private let consumer: KafkaConsumer
     private var feeds: [Feed]
     private var readsValuesOnly = false
+    private var lost: [Int: Range<Int64>] = [:]
     /// What is kept, as last heard, and when.
     private var kept: (offsets: [Range<Int64>], at: ContinuousClock.Instant)?
 
@@ -25,8 +26,8 @@ final class KafkaTopicReader: TopicReader {
         var given: Int64 = 0
         /// Up to here there was something to read when it was started: before that, nothing is not the end.
         var knownEnd: Int64 = 0
-        /// Whether more may be in the client's queue.
-        var mayHaveMore = false
+        /// Whether the broker has nothing at the offset that it was asked for, nor behind it, and the client has stopped asking.
+        var isOutOfRange = false
         /// Batches that wait for the caller, and the one that is being made.
         var ready: [StoredBatch] = []
         var building = RecordBatchBuilder()
@@ -80,6 +81,8 @@ final class KafkaTopicReader: TopicReader {
             return try next(partition, from: offset)
         }
     }
+
+    func takeLost(partition: Int) -> Range<Int64>? { lost.removeValue(forKey: partition) }
 
     func next(partition: Int, after offset: Int64) -> Int64 {
         let feed = feeds[partition]
@@ -143,6 +146,7 @@ extension KafkaTopicReader {
     private func start(_ partition: Int, at offset: Int64) throws -> Bool {
         let kept = try keptOffsets(of: partition, at: offset)
         let first = max(offset, kept.lowerBound)
+        if offset < first { lost[partition] = offset..<first }
         feeds[partition] = Feed()
         // Far behind the end there is nothing to wait for.
         guard first <= kept.upperBound else { return false }
@@ -164,6 +168,7 @@ extension KafkaTopicReader {
     private func next(_ partition: Int, from offset: Int64) throws -> StoredBatch? {
         let deadline = ContinuousClock.now + Self.patience
         while feeds[partition].ready.isEmpty, feeds[partition].buildingCount == 0 {
+            if feeds[partition].isOutOfRange { try goOnBehindLost(partition) }
             if try drain(partition, timeoutMs: 0) { break }
             guard feeds[partition].fetched < feeds[partition].knownEnd else { return nil }
             _ = try drain(partition, timeoutMs: 100)
@@ -177,6 +182,22 @@ extension KafkaTopicReader {
             if end > offset { return batch }
         }
         return try next(partition, from: offset)
+    }
+
+    /// Goes on with the oldest record kept where retention, or who deletes records, has overtaken the reader.
+    ///
+    /// - Throws: `.badData` where the partition does not reach to where it was read: an offset that was there once is never gone otherwise.
+    private func goOnBehindLost(_ partition: Int) throws {
+        let reached = feeds[partition].fetched
+        let kept = try offsets()[partition]
+        guard reached < kept.lowerBound else {
+            throw Problem.madeAnewWhileRead(
+                topic,
+                "partition \(partition) ended before offset \(reached), up to which it was read, and has \(kept.upperBound) by now"
+            )
+        }
+        guard try start(partition, at: kept.lowerBound) else { return }
+        lost[partition] = reached..<feeds[partition].fetched
     }
 
     private func silent(_ partition: Int) -> Problem {
@@ -207,10 +228,11 @@ extension KafkaTopicReader {
             }
         } catch let error as KafkaError where error.isConnection {
             // The client goes on trying; who waits too long is told.
+        } catch let error as KafkaError where error.isOutOfRange {
+            // What came before it is given first.
+            feeds[partition].isOutOfRange = true
         } catch let error as KafkaError where error.isUnknownTopic {
-            throw Problem(
-                .noInput, "topic \"\(topic)\" was deleted while it was read",
-                hint: "Run the command again if the topic was made anew.")
+            throw Problem.deletedWhileRead(topic)
         }
         return hasCome
     }
@@ -271,11 +293,7 @@ extension KafkaTopicReader {
 
     private func explained<Result>(_ action: String, _ body: () throws -> Result) throws -> Result {
         do { return try body() } catch let error as KafkaError {
-            if error.isUnknownTopic {
-                throw Problem(
-                    .noInput, "topic \"\(topic)\" was deleted while it was read",
-                    hint: "Run the command again if the topic was made anew.")
-            }
+            if error.isUnknownTopic { throw Problem.deletedWhileRead(topic) }
             throw error.problem(doing: action, servers: consumer.client.servers)
         }
     }

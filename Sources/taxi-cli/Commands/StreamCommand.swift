@@ -42,6 +42,10 @@ enum StreamCommand {
                     "where queries without results start, by the records' timestamps, which produce sets to the event time",
                 group: "Source"),
             Option(
+                "skip-lost",
+                help: "go on where records of the topic were removed before they were read, and count them as lost",
+                group: "Source"),
+            Option(
                 "input", value: .repeated("FILE"), kind: .file, help: "read trip files instead of the topic",
                 group: "Source"),
         ] + TripFileOptions.options(defaultClock: "start unless said", configPrefix: "stream") + [
@@ -192,6 +196,7 @@ enum StreamCommand {
         options.untilEnd = arguments.isOn("until-end")
         options.fromBeginning = arguments.isOn("from-beginning")
         options.fromTime = arguments.time("from-time")?.utcMs { zone.utcMs(localSeconds: $0) }
+        options.skipsLost = arguments.isOn("skip-lost")
         options.createsTopics = !arguments.isOn("no-create")
         options.late = arguments.text("late").flatMap(StreamOptions.LatePolicy.init) ?? .drop
         options.maxAheadMs = TripFileOptions.maxAheadMs(arguments)
@@ -285,6 +290,9 @@ enum StreamCommand {
         }
         for (reason, count) in summary.rejected.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             lines.append("  rejected \(grouped(count)) \(reason.rawValue)")
+        }
+        if summary.lost > 0 {
+            lines.append("  lost \(grouped(summary.lost)) records, which were removed before they were read")
         }
         if let watermark = summary.watermark { lines.append("  watermark \(zone.iso(ms: watermark))") }
         if let reason = summary.unsentReason {

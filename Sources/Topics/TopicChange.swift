@@ -1,0 +1,19 @@
+import Problems
+
+/// What readers say of a topic that is not any more what it was.
+extension Problem {
+    static func deletedWhileRead(_ topic: String) -> Problem {
+        Problem(
+            .noInput, "topic \"\(topic)\" was deleted while it was read",
+            hint: "Run the command again if the topic was made anew.")
+    }
+
+    /// - Parameter reason: by what it shows.
+    static func madeAnewWhileRead(_ topic: String, _ reason: String) -> Problem {
+        Problem(
+            .badData, "topic \"\(topic)\" was made anew while it was read: \(reason)",
+            hint:
+                "Compute the results anew from what this one holds: taxi-cli stream --from-beginning. Without that no stream goes on in it."
+        )
+    }
+}
