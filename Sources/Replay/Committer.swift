@@ -48,6 +48,11 @@ final class Committer: @unchecked Sendable {
         return condition.withLock { waiting.count < depth || failure != nil }
     }
 
+    /// - Throws: what storing a commit threw.
+    func check() throws {
+        try condition.withLock { if let failure { throw failure } }
+    }
+
     /// - Throws: what storing this commit or an earlier one threw; nothing is stored after a failure.
     func submit(_ commit: SealedCommit) throws {
         guard depth > 0 else { return try performAtOnce(commit) }

@@ -135,6 +135,7 @@ extension ReplayRun {
             if isCommitDue(atNs: now) { try commit() }
             if now >= nextProgressNs {
                 reportProgress(atNs: now)
+                try committer.check()
                 try output.requireThere()
             }
             guard sent < batch.count, let wake = pacer?.wakeNs(next: batch.eventTimes[sent]) else { continue }

@@ -1,3 +1,4 @@
+import Foundation
 import Problems
 import Testing
 import Topics
@@ -56,6 +57,24 @@ import Trips
         #expect(behind.last ?? 100 <= 10)
         #expect(summary.sent == 1000)
         #expect(abs(summary.seconds - 10) < 0.1)
+    }
+
+    @Test func aCommitThatFailsEndsAReplayBetweenTwoTrips() throws {
+        let bench = try Bench(rows: trips(2), pace: .shaped(.constant(1.0 / 3600)), clockKind: .now)
+        bench.store.fail(append: 1, .before)
+        let output = TopicOutput(store: bench.store, options: bench.options, encode: encodeLines)
+        let replayer = Replayer(options: bench.options, output: output, clock: SystemClock()) { skip, limit in
+            ScriptedFeed(bench.rows, skip: skip, limit: limit, chunk: bench.chunk)
+        }
+        let end = Date(timeIntervalSinceNow: 60)
+        var hasWaited = false
+        #expect(throws: MemoryTopicStore.Crash.self) {
+            try replayer.run {
+                hasWaited = Date() > end
+                return hasWaited
+            }
+        }
+        #expect(!hasWaited)
     }
 
     @Test func theRateCanBeChangedMeanwhile() throws {

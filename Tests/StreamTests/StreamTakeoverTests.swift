@@ -86,6 +86,24 @@ import Trips
         try check(bench, 0..<5, all)
     }
 
+    @Test func aCommitThatFailsEndsASilentStream() throws {
+        let bench = try StreamBench()
+        try bench.fill(Array(trips[..<10]))
+        bench.store.beforeAppend = { _ in throw FaultyTopicStore.Crash() }
+        var options = options(epoch: 10)
+        options.untilEnd = false
+        let runner = try bench.runner(plans, options)
+        // Nothing else comes: a stream that looks at its commits only then would go on until here.
+        let end = Date(timeIntervalSinceNow: 60)
+        var hasWaited = false
+        runner.shouldStop = {
+            hasWaited = Date() > end
+            return hasWaited
+        }
+        #expect(throws: FaultyTopicStore.Crash.self) { try runner.run() }
+        #expect(!hasWaited)
+    }
+
     @Test func aChangedDeclarationIsRefusedUntilItIsComputedAnew() throws {
         let bench = try StreamBench()
         try bench.fill(trips)
