@@ -210,6 +210,25 @@ extension KafkaClient {
         }
     }
 
+    /// How long a look may take: for who asks often, and can do without an answer.
+    private static let lookTimeoutMs: Int32 = 500
+
+    /// The topic's partitions; nil where the broker that was asked knows no such topic.
+    public func look(atTopic topic: String) throws(KafkaError) -> TopicMetadata? {
+        let found = try metadata(topic: topic, allTopics: false, timeoutMs: Self.lookTimeoutMs).first
+        guard let found else { return nil }
+        switch found.error {
+        case RD_KAFKA_RESP_ERR_NO_ERROR: return found
+        case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC: return nil
+        default: throw KafkaError(found.error)
+        }
+    }
+
+    /// What `offsets` gives for one partition.
+    public func look(atOffsetOf topic: String, partition: Int, time: Int64) throws(KafkaError) -> Int64 {
+        try listOffsets(topic: topic, partitions: partition..<partition + 1, time: time, Self.lookTimeoutMs)[0]
+    }
+
     /// The names of all topics that are somebody's, by name.
     public func topicNames() throws(KafkaError) -> [String] { try topics().map(\.name).sorted() }
 
@@ -226,7 +245,8 @@ extension KafkaClient {
         let deadline = ContinuousClock.now + .milliseconds(Int(Self.connectTimeoutMs))
         while true {
             do throws(KafkaError) {
-                return try listOffsets(topic: topic, partitions: partitions, time: time)
+                return try listOffsets(
+                    topic: topic, partitions: 0..<partitions, time: time, Self.connectTimeoutMs)
             } catch {
                 // A topic that was just made, or moves to another broker, has no leader for a moment.
                 guard error.isConnection, !error.isTimeout, ContinuousClock.now < deadline else { throw error }
@@ -235,16 +255,18 @@ extension KafkaClient {
         }
     }
 
-    private func listOffsets(topic: String, partitions: Int, time: Int64) throws(KafkaError) -> [Int64] {
-        let list = rd_kafka_topic_partition_list_new(Int32(partitions))
+    private func listOffsets(
+        topic: String, partitions: Range<Int>, time: Int64, _ timeoutMs: Int32
+    ) throws(KafkaError) -> [Int64] {
+        let list = rd_kafka_topic_partition_list_new(Int32(partitions.count))
         defer { rd_kafka_topic_partition_list_destroy(list) }
-        for partition in 0..<partitions {
+        for partition in partitions {
             rd_kafka_topic_partition_list_add(list, topic, Int32(partition)).pointee.offset = time
         }
-        let code = rd_kafka_offsets_for_times(raw, list, Self.connectTimeoutMs)
+        let code = rd_kafka_offsets_for_times(raw, list, timeoutMs)
         guard code == RD_KAFKA_RESP_ERR_NO_ERROR else { throw KafkaError(code) }
         var offsets: [Int64] = []
-        for index in 0..<partitions {
+        for index in 0..<partitions.count {
             let element = list!.pointee.elems[index]
             guard element.err == RD_KAFKA_RESP_ERR_NO_ERROR else { throw KafkaError(element.err) }
             offsets.append(element.offset)

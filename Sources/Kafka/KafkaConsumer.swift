@@ -100,9 +100,12 @@ public final class KafkaConsumer {
     /// Prefetched records of all partitions together.
     private static let prefetchKiB = 48 << 10
 
-    /// - Parameter waitMs: how long a broker keeps a question for records when it has none. Other questions wait behind it.
+    /// - Parameters:
+    ///   - waitMs: how long a broker keeps a question for records when it has none. Other questions wait behind it.
+    ///   - isPeeking: whether it is to fetch no more than somebody needs who looks at one record.
     public init(
-        _ configuration: KafkaConfiguration, topic: String, partitionCount: Int, waitMs: Int = 100
+        _ configuration: KafkaConfiguration, topic: String, partitionCount: Int, waitMs: Int = 100,
+        isPeeking: Bool = false
     ) throws(Problem) {
         let perPartition = max(1024, Self.prefetchKiB / max(1, partitionCount))
         wakeBytes = perPartition << 9
@@ -116,8 +119,10 @@ public final class KafkaConsumer {
             fixed: [
                 "enable.partition.eof": "true", "isolation.level": "read_committed", "enable.auto.commit": "false",
                 // Reading without a group; the client wants a name all the same.
-                "group.id": "taxi-cli", "auto.offset.reset": "error",
-            ])
+                "group.id": "taxi-cli",
+                // Where an offset is gone, only the reader can say what that means.
+                "auto.offset.reset": "error",
+            ].merging(isPeeking ? ["fetch.message.max.bytes": "1024", "queued.min.messages": "1"] : [:]) { $1 })
         self.topic = topic
         wake = taxi_kafka_wakefd()
         guard wake >= 0, let handle = rd_kafka_topic_new(client.raw, topic, nil) else {

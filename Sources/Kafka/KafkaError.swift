@@ -58,6 +58,9 @@ public struct KafkaError: Error, Sendable, CustomStringConvertible {
         self.init(RD_KAFKA_RESP_ERR__DESTROY, last?.message ?? "no broker answers", kind: .givenUp)
     }
 
+    /// Thrown where a broker has not answered in time.
+    public static var noAnswer: KafkaError { KafkaError(RD_KAFKA_RESP_ERR__TIMED_OUT) }
+
     var code: rd_kafka_resp_err_t { rd_kafka_resp_err_t(rawValue: number) }
 
     /// Whether there is no such topic or partition.

@@ -28,6 +28,20 @@ public final class KafkaMockCluster: @unchecked Sendable {
         rd_kafka_mock_topic_create(cluster, name, Int32(partitions), 1)
     }
 
+    /// From now on the brokers say that they know no such topic.
+    public func setUnknown(topic: String) {
+        rd_kafka_mock_topic_set_error(cluster, topic, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+    }
+
+    /// The next requests for records are answered with: there is no such offset.
+    public func failFetchesOutOfRange(count: Int) {
+        let errors = Array(repeating: RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE, count: count)
+        rd_kafka_mock_push_request_errors_array(cluster, Self.fetch, count, errors)
+    }
+
+    /// The number of its request in the brokers' protocol.
+    private static let fetch: Int16 = 1
+
     /// Whom a group's or a transactional id's requests go to.
     public enum Coordinated: String { case group, transaction }
 

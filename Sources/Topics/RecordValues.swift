@@ -57,6 +57,9 @@ public final class RecordValues: @unchecked Sendable {
             timestamp: message.timestampMs)
     }
 
+    /// Of the last record; nil where there is none.
+    var lastSeal: Int64? { slices.isEmpty ? nil : loan[slices.count - 1].seal }
+
     /// Gives the values back to the client: nobody may look at them any more.
     public func giveBack() { loan.giveBack() }
 }

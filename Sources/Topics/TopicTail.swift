@@ -34,6 +34,8 @@ public final class TopicTail {
     private let reader: any TopicReader
     private let lines: RecordLines
     private var cursors: [Cursor]
+    /// Whether partitions that are added are read as well.
+    private let readsAll: Bool
     /// Where each cursor's partition ended when the tail was made.
     private let ends: [Int64]
 
@@ -46,7 +48,7 @@ public final class TopicTail {
         if let partition, !(0..<reader.partitionCount).contains(partition) {
             throw Problem.noPartition(partition, topic: reader.topic, partitionCount: reader.partitionCount)
         }
-        (self.reader, self.lines) = (reader, lines)
+        (self.reader, self.lines, readsAll) = (reader, lines, partition == nil)
         let ranges = try reader.offsets()
         let partitions = partition.map { [$0] } ?? Array(ranges.indices)
         ends = partitions.map { ranges[$0].upperBound }
@@ -71,7 +73,9 @@ public final class TopicTail {
         following: Bool, shouldStop: () -> Bool, write: (UnsafeRawBufferPointer) throws -> Void
     ) throws {
         var out = OutputBuffer(capacity: Self.pieceBytes * 2)
+        if following { reader.keepWatch(from: nil) }
         while !shouldStop() {
+            if following { try look() }
             if try print(following: following, to: &out) {
                 guard out.count >= Self.pieceBytes else { continue }
                 try write(UnsafeRawBufferPointer(out.bytes))
@@ -85,6 +89,15 @@ public final class TopicTail {
             try reader.wait(timeoutMs: 200)
         }
         if !out.isEmpty { try write(UnsafeRawBufferPointer(out.bytes)) }
+    }
+
+    /// Sees that the topic is still the same, and takes partitions in that are new, from their beginning.
+    private func look() throws {
+        try reader.requireSame()
+        guard readsAll else { return }
+        for partition in cursors.count..<max(cursors.count, reader.partitionCount) {
+            cursors.append(Cursor(partition: partition, offset: 0, from: nil))
+        }
     }
 
     /// Prints the records of one partition that come next; false where nothing is there.

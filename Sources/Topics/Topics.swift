@@ -315,6 +315,7 @@ public protocol TopicReader: AnyObject {
     var topic: String { get }
     /// Tells a topic from another one of the same name, made after it was deleted; nil where the backend cannot tell.
     var identity: String? { get }
+    /// Grows where partitions are added, in `requireSame` alone.
     var partitionCount: Int { get }
     /// The stored batch that holds `offset`, or the first one after it; nil at the partition's end.
     /// Its first records may lie before `offset`: the caller skips them.
@@ -324,6 +325,18 @@ public protocol TopicReader: AnyObject {
     func readValuesOnly()
     /// The caller reads no further in a partition: what a reader fetches ahead may be left.
     func stop(partition: Int)
+    /// From now on it is seen within some seconds, without a `read`, that the topic is deleted, made anew or given more partitions.
+    ///
+    /// - Parameter anchor: by which an earlier reader has known the topic.
+    func keepWatch(from anchor: TopicAnchor?)
+    /// Sees that the topic is the one that was read so far, as far as is known by now; cheap enough to ask at every turn.
+    ///
+    /// - Throws: `.noInput` where it was deleted, `.badData` where it was made anew.
+    func requireSame() throws
+    /// By which the topic can be known again; nil where it has an identity, or nobody keeps watch.
+    var anchor: TopicAnchor? { get }
+    /// What is there of a batch, or record, that ended at an offset when it was read.
+    func seal(partition: Int, endingAt end: Int64) throws -> SealFinding
     /// Offsets that the last `read` of a partition did not find any more, since they were removed before; nil where it began where it was
     /// asked to. Tells each of them once.
     func takeLost(partition: Int) -> Range<Int64>?
@@ -347,6 +360,10 @@ extension TopicReader {
     public func readValuesOnly() {}
     public func stop(partition: Int) {}
     public func takeLost(partition: Int) -> Range<Int64>? { nil }
+    public func keepWatch(from anchor: TopicAnchor?) {}
+    public func requireSame() {}
+    public var anchor: TopicAnchor? { nil }
+    public func seal(partition: Int, endingAt end: Int64) -> SealFinding { .unknown }
     public func next(partition: Int, after offset: Int64) -> Int64 { offset }
     public func newestEnds() throws -> [Int64] { try offsets().map(\.upperBound) }
     public func settle() -> Int64 { 0 }

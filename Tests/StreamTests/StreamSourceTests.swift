@@ -166,6 +166,27 @@ private final class SetClock: WallClock {
         try refused(.badData)
     }
 
+    @Test(
+        "a topic that is deleted under a running stream ends it, and so does another of its name",
+        arguments: [false, true])
+    func deletedWhileRead(_ isMadeAnew: Bool) throws {
+        let tenant = try StoredStream()
+        let plans = try plans(minutes)
+        try tenant.produce([0, 1000])
+        let problem = #expect(throws: Problem.self) {
+            try tenant.stream(plans, outcome: .failed, rounds: 100) { _ in
+            } between: { round in
+                guard round == 2 else { return }
+                try tenant.store.deleteTopic(tenant.topic)
+                guard isMadeAnew else { return }
+                try tenant.store.createTopic(tenant.topic, partitions: 1)
+                try tenant.produce([2000, 3000, 4000, 5000])
+            }
+        }
+        #expect(problem?.code == (isMadeAnew ? .badData : .noInput), "\(String(describing: problem))")
+        #expect(try rows(tenant) == [[0, 2]])
+    }
+
     @Test func fromTheBeginningNothingOldIsSent() throws {
         let tenant = try StoredStream()
         let plans = try plans(minutes)

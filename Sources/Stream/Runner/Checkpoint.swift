@@ -1,6 +1,7 @@
 import Foundation
 import Problems
 package import SQLite
+package import Topics
 package import Trips
 
 /// Where one query stands: written in each epoch's transaction, beside the results that it explains.
@@ -49,6 +50,11 @@ package struct QueryCheckpoint: Codable, Sendable, Equatable {
         /// The seal of the batch that ends at each partition's offset: another copy of the topic has another batch there. Nil where none was
         /// read or the store has no seals; earlier versions kept none.
         package var seals: [Int64?]?
+        /// Where those batches end, by partition; nil where that is the partition's offset, in all of them: no ends of transactions follow.
+        package var sealEnds: [Int64]?
+        /// Records of which it was seen that they are of the topic that was read: one that is made anew while it is read may have given the
+        /// records after them. Nil where the topic has an identity of its own.
+        package var anchors: [TopicAnchor]?
         /// Of files: the clock when they were first read, by which event times are too far ahead or not; nil for a topic.
         package var startedMs: EventTime?
         /// Of files: what the system said of them, and the hashes of all their bytes, once known. Earlier versions kept neither.
@@ -67,10 +73,26 @@ package struct QueryCheckpoint: Codable, Sendable, Equatable {
     }
 }
 
+extension QueryCheckpoint.SourcePosition {
+    /// Where the batch ends that the seal of a partition is of.
+    func end(ofSealIn partition: Int) -> Int64 {
+        guard let sealEnds, partition < sealEnds.count else { return offsets[partition] }
+        return sealEnds[partition]
+    }
+
+    /// Whether the next record to read is the same, whatever else is known of the topic.
+    func isSamePlace(as other: Self) -> Bool {
+        var (own, others) = (self, other)
+        (own.anchors, others.anchors) = (nil, nil)
+        return own == others
+    }
+}
+
 extension QueryCheckpoint {
     /// The first number that no stream has written, by its name; nil where all may stand. Whoever has a checkpoint may compute with it.
     fileprivate var firstWrong: String? {
-        func isWrong(_ range: ClosedRange<Int64>, _ numbers: Int64?...) -> Bool {
+        func isWrong(_ range: ClosedRange<Int64>, _ numbers: Int64?...) -> Bool { isWrong(range, numbers) }
+        func isWrong(_ range: ClosedRange<Int64>, _ numbers: [Int64?]) -> Bool {
             numbers.contains { $0.map { !range.contains($0) } ?? false }
         }
         if isWrong(.counts, generation) { return "generation" }
@@ -86,6 +108,9 @@ extension QueryCheckpoint {
         for (source, position) in positions.sorted(by: { $0.key < $1.key }) {
             if position.offsets.contains(where: { isWrong(.counts, $0) }) { return "positions of \(source): offsets" }
             if position.newest.contains(where: { isWrong(.times, $0) }) { return "positions of \(source): newest" }
+            if isWrong(.counts, position.anchors?.map(\.end) ?? []) || isWrong(.counts, position.sealEnds ?? []) {
+                return "positions of \(source): anchors"
+            }
             if isWrong(.counts, position.rejects) { return "positions of \(source): rejects" }
             if isWrong(.times, position.startedMs) { return "positions of \(source): startedMs" }
             if max(position.offsets.count, position.newest.count) > 10_000 { return "positions of \(source)" }

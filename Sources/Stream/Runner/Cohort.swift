@@ -15,10 +15,11 @@ final class Cohort {
     private let committer: EpochCommitter
     private let cutters: [EpochCutter]
     private var workers: [Worker]
+    private let fields: TripFieldSet
     private var sideRecords: [SideRecord] = []
     private var deadLetters: [PendingDeadLetter] = []
     /// Where this run began to read each partition: what was rejected from there on has gone to the dead letters.
-    private let begun: [Int64]
+    private var begun: [Int64]
     /// The bytes of both; as many as `bytesAtOnce` end the epoch.
     private var sideBytes = 0
     private var ledger: [LedgerKey: Int64] = [:]
@@ -100,18 +101,30 @@ final class Cohort {
         countsAtStart = checkpoints.map(\.counts)
         var fields = plans.reduce(into: TripFieldSet()) { $0.formUnion($1.fields) }
         if options.late == .deadLetter { fields = .all }
-        let workerCount = max(1, min(options.workers, input.partitionCount))
-        workers = (0..<workerCount).map { index in
-            Worker(
-                decoder: PieceDecoder(fields: fields),
-                states: index == 0
-                    ? states
-                    : states.map { state in
-                        let partial = QueryState(plan: state.plan, zone: state.zone)
-                        partial.closedUntil = state.closedUntil
-                        return partial
-                    })
+        self.fields = fields
+        workers = [Worker(decoder: PieceDecoder(fields: fields), states: states)]
+        addWorkers()
+    }
+
+    /// As many as the options say, and one a partition at most.
+    private func addWorkers() {
+        while workers.count < min(options.workers, input.partitionCount) {
+            let partials = states.map { state in
+                let partial = QueryState(plan: state.plan, zone: state.zone)
+                partial.closedUntil = state.closedUntil
+                return partial
+            }
+            workers.append(Worker(decoder: PieceDecoder(fields: fields), states: partials))
         }
+    }
+
+    /// Takes partitions in that the source has got since: until something of each is read, or it has been silent, the watermark waits for it.
+    private func addPartitions(nowMs: Int64) {
+        for partition in tracker.partitions.count..<input.partitionCount {
+            tracker.addPartition(nowMs: nowMs)
+            begun.append(input.offsets[partition])
+        }
+        addWorkers()
     }
 
     /// Open windows of all queries.
@@ -130,9 +143,10 @@ extension Cohort {
     /// - Parameter shouldStop: ends the epoch early.
     /// - Returns: whether the input had nothing more at the end.
     func read(isBounded: Bool, clock wallClock: any WallClock, shouldStop: () -> Bool) throws -> Bool {
-        let floor = tracker.watermark
         let clock = { wallClock.monotonicMs }
         let start = clock()
+        if try input.look() { addPartitions(nowMs: start) }
+        let floor = tracker.watermark
         aheadLimit = MaxAhead(nowMs: wallClock.nowMs, aheadMs: options.maxAheadMs)
         input.latestEvent = aheadLimit.latest
         let size = nextSize(isBounded: isBounded)
@@ -482,7 +496,8 @@ extension Cohort {
     private func epoch(_ outputs: [QueryOutput]) -> Epoch {
         let position = QueryCheckpoint.SourcePosition(
             offsets: input.offsets, newest: tracker.partitions.map(\.newest), rejects: input.rejects,
-            identity: input.identity, seals: input.seals, startedMs: input.startedMs,
+            identity: input.identity, seals: input.seals, sealEnds: input.sealEnds, anchors: input.anchors,
+            startedMs: input.startedMs,
             stamp: input.stamp, content: input.content)
         for query in plans.indices {
             checkpoints[query].epoch += 1

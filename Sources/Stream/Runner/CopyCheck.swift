@@ -1,6 +1,7 @@
 import Foundation
 import Problems
 package import SQLite
+import Telemetry
 package import Topics
 
 /// Whether results and topics belong together: of two databases one may have been put back from an older copy, or made anew.
@@ -27,6 +28,15 @@ package enum CopyCheck {
                 hint: "Run taxi-cli stream --from-beginning to compute them anew from this one.")
         }
         let kept = try reader.offsets()
+        guard position.offsets.count <= kept.count else {
+            throw Problem(
+                .badData,
+                "results were computed from \(position.offsets.count) partitions of topic \"\(reader.topic)\", which has \(kept.count) now: it was made anew",
+                hint: waysOn)
+        }
+        for anchor in position.anchors ?? [] where kept.indices.contains(anchor.partition) {
+            try require(anchor, kept[anchor.partition], in: reader)
+        }
         for (partition, offset) in position.offsets.enumerated() where partition < kept.count {
             let place = "offset \(offset) of topic \"\(reader.topic)\" partition \(partition)"
             guard offset <= kept[partition].upperBound else {
@@ -35,17 +45,31 @@ package enum CopyCheck {
                     "results were computed up to \(place), which ends at \(kept[partition].upperBound): it is an older copy, or was made anew",
                     hint: waysOn)
             }
-            guard let seals = position.seals, partition < seals.count, let seal = seals[partition],
-                kept[partition].lowerBound < offset,
-                // One that is damaged was read when it was whole.
-                let last = try? reader.read(partition: partition, from: offset - 1), last.baseOffset < offset
-            else { continue }
-            guard last.seal == seal, last.baseOffset + Int64(last.count) == offset else {
-                throw Problem(
-                    .badData,
-                    "results were computed from other records before \(place) than are there now: an older copy of the topic has been filled again",
-                    hint: waysOn)
-            }
+            guard let seals = position.seals, partition < seals.count, let seal = seals[partition] else { continue }
+            let anchor = TopicAnchor(partition: partition, end: position.end(ofSealIn: partition), seal: seal)
+            try require(anchor, kept[partition], in: reader)
+        }
+    }
+
+    /// - Throws: `.badData` where the topic has something else than what was read there.
+    private static func require(
+        _ anchor: TopicAnchor, _ kept: Range<Int64>, in reader: any TopicReader
+    ) throws {
+        guard kept.lowerBound < anchor.end else { return }
+        let place = "offset \(anchor.end) of topic \"\(reader.topic)\" partition \(anchor.partition)"
+        let finding =
+            anchor.end > kept.upperBound ? .other : try reader.seal(partition: anchor.partition, endingAt: anchor.end)
+        switch finding {
+        case .seal(anchor.seal): return
+        case .seal, .other:
+            throw Problem(
+                .badData,
+                "results were computed from other records before \(place) than are there now: it was made anew, or is an older copy that has been filled again",
+                hint: waysOn)
+        case .unknown:
+            Logger("stream").warning(
+                "the record before \(place) that was read is not there any more: whether the topic is the same cannot be told from it"
+            )
         }
     }
 

@@ -17,6 +17,11 @@ protocol StreamInput: AnyObject {
     /// Names the source in checkpoints: the same source has the same name at the next start.
     var name: String { get }
     var partitionCount: Int { get }
+    /// Between epochs: sees that the source is the one that it was.
+    ///
+    /// - Returns: whether it has more partitions than before.
+    /// - Throws: `Problem` where it is gone, or another one by now.
+    func look() throws -> Bool
     /// Before anything else: what the clock shows, and how far ahead of it an event time may be.
     func startsAt(nowMs: EventTime, maxAheadMs: Int64)
     /// Goes to where a checkpoint stands; partitions that it does not know start at the beginning.
@@ -39,6 +44,9 @@ protocol StreamInput: AnyObject {
     var identity: String? { get }
     /// Of the batch that ends at each partition's offset (`SourcePosition`); nil for files.
     var seals: [Int64?]? { get }
+    var sealEnds: [Int64]? { get }
+    /// By what the topic is known again, beside the seals; nil where it need not be.
+    var anchors: [TopicAnchor]? { get }
     /// The clock by which files are judged, the same for all runs that read them; nil for a topic, whose records are judged as they come.
     var startedMs: EventTime? { get }
     /// By what files are known again (`SourcePosition`); nil for a topic.
@@ -64,17 +72,23 @@ extension StreamInput {
 /// Reads a topic; of several partitions the one whose event time is furthest behind comes first, so that they stay together.
 final class TopicInput: StreamInput {
     let name: String
-    let partitionCount: Int
+    private(set) var partitionCount: Int
     private(set) var offsets: [Int64]
     private let reader: any TopicReader
     /// Where the topic ended when it was opened.
-    let ended: [Int64]
+    private(set) var ended: [Int64]
     /// Where a bounded run ends in each partition; nil for a continuous one.
     private let ends: [Int64]?
     /// Newest event time given out of each partition.
     private var progress: [EventTime]
     private(set) var drained: [Bool]
     private(set) var seals: [Int64?]?
+    /// Where the last batch of each partition ended; nothing but what holds no record lies between it and the partition's offset.
+    private var batchEnds: [Int64]
+    var sealEnds: [Int64]? {
+        let ends = (0..<partitionCount).map { seals?[$0] == nil ? offsets[$0] : batchEnds[$0] }
+        return ends == offsets ? nil : ends
+    }
     private let skipsLost: Bool
     private var lost: [LostRecords] = []
     /// Whether a partition was read before, in this run or an earlier one: one that is new begins with what is there.
@@ -88,8 +102,11 @@ final class TopicInput: StreamInput {
     var content: [String]? { nil }
     var latestEvent = EventTime.max
     func startsAt(nowMs: EventTime, maxAheadMs: Int64) {}
-    func open() {}
-    func requireUnchanged() {}
+    /// By which the checkpoint has just been found to be of this topic.
+    private var anchor: TopicAnchor?
+    var anchors: [TopicAnchor]? { reader.anchor.map { [$0] } }
+    func open() { reader.keepWatch(from: anchor) }
+    func requireUnchanged() throws { try reader.requireSame() }
 
     /// - Parameters:
     ///   - untilEnd: stop at what is in the topic now.
@@ -114,6 +131,7 @@ final class TopicInput: StreamInput {
         progress = Array(repeating: .min, count: partitionCount)
         drained = Array(repeating: false, count: partitionCount)
         seals = Array(repeating: nil, count: partitionCount)
+        batchEnds = Array(repeating: 0, count: partitionCount)
         isBegun = Array(repeating: false, count: partitionCount)
     }
 
@@ -128,8 +146,11 @@ final class TopicInput: StreamInput {
             isBegun[partition] = true
         }
         try passOver(gone)
+        anchor = position.anchors?.last
         for (partition, seal) in (position.seals ?? []).enumerated() where partition < partitionCount {
             seals?[partition] = seal
+            batchEnds[partition] = position.end(ofSealIn: partition)
+            if let seal { anchor = TopicAnchor(partition: partition, end: batchEnds[partition], seal: seal) }
         }
     }
 
@@ -147,6 +168,7 @@ final class TopicInput: StreamInput {
             if let ends, offsets[partition] >= ends[partition] { reader.stop(partition: partition) }
             guard let batch = found else { continue }
             seals?[partition] = batch.seal
+            batchEnds[partition] = offsets[partition]
             let from = max(first, batch.baseOffset)
             progress[partition] = max(progress[partition], min(batch.times.upperBound, latestEvent))
             return (partition, .stored(batch, firstOffset: from))
@@ -184,6 +206,32 @@ final class TopicInput: StreamInput {
             "records of topic \"\(name)\" were removed before they were read, and are left out: \(LostRecords.text(gone))"
         )
         lost += gone
+    }
+
+    func look() throws -> Bool {
+        try reader.requireSame()
+        // A bounded run ends where the topic ended when it began.
+        guard ends == nil, reader.partitionCount > partitionCount else { return false }
+        let ranges: [Range<Int64>]
+        do { ranges = try reader.offsets() } catch let problem as Problem where problem.code == .unavailable {
+            // The next look finds them.
+            return false
+        }
+        let new = ranges[partitionCount...]
+        offsets += new.map(\.lowerBound)
+        ended += new.map(\.upperBound)
+        for _ in new {
+            progress.append(.min)
+            drained.append(false)
+            seals?.append(nil)
+            batchEnds.append(0)
+            isBegun.append(false)
+        }
+        log.info(
+            "topic \"\(name)\" has \(ranges.count) partitions now, \(partitionCount) before; the new ones are read as well"
+        )
+        partitionCount = ranges.count
+        return true
     }
 
     func takeLost() -> [LostRecords] {
@@ -357,6 +405,9 @@ final class FileInput: StreamInput {
     var identity: String? { nil }
     var seals: [Int64?]? { nil }
     var startedMs: EventTime? { ahead.nowMs }
+    var sealEnds: [Int64]? { nil }
+    var anchors: [TopicAnchor]? { nil }
+    func look() -> Bool { false }
     func takeLost() -> [LostRecords] { [] }
     func requireUnchanged() throws { try reading?.source.requireUnchanged() }
     var finished: [Bool] { [isAtEnd] }

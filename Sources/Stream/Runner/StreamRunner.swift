@@ -167,9 +167,17 @@ extension StreamRunner {
         var groups: [Group] = []
         for (index, checkpoint) in checkpoints.enumerated() {
             let position = checkpoint.positions[sourceName]
-            let found = groups.firstIndex { $0.watermark == checkpoint.watermark && $0.position == position }
+            let found = groups.firstIndex { group in
+                guard group.watermark == checkpoint.watermark else { return false }
+                guard let own = group.position, let position else { return group.position == nil && position == nil }
+                return own.isSamePlace(as: position)
+            }
             if let found {
                 groups[found].members.append(index)
+                // The topic has to be the one that each of them has known.
+                var anchors = groups[found].position?.anchors ?? []
+                for anchor in position?.anchors ?? [] where !anchors.contains(anchor) { anchors.append(anchor) }
+                if !anchors.isEmpty { groups[found].position?.anchors = anchors }
             } else {
                 groups.append(Group(watermark: checkpoint.watermark, position: position, members: [index]))
             }

@@ -30,6 +30,9 @@ struct WatermarkTracker: Sendable {
         (self.watermark, self.delayMs, self.idleTimeoutMs) = (watermark, delayMs, idleTimeoutMs)
     }
 
+    /// One that came later; the watermark stays where it is until something of it was seen.
+    mutating func addPartition(nowMs: Int64) { partitions.append(Partition(newest: nil, lastArrivalMs: nowMs)) }
+
     func isActive(_ partition: Partition, nowMs: Int64) -> Bool {
         !partition.isFinished && nowMs - partition.lastArrivalMs < idleTimeoutMs
     }

@@ -49,6 +49,13 @@ final class EmbeddedTopicReader: TopicReader {
         }
     }
 
+    func seal(partition: Int, endingAt end: Int64) -> SealFinding {
+        // One that is damaged was read when it was whole.
+        guard let last = try? read(partition: partition, from: end - 1), last.baseOffset < end else { return .unknown }
+        guard last.baseOffset + Int64(last.count) == end else { return .other }
+        return last.seal.map(SealFinding.seal) ?? .unknown
+    }
+
     func takeLost(partition: Int) -> Range<Int64>? { lost.removeValue(forKey: partition) }
 
     func offsets() throws -> [Range<Int64>] {

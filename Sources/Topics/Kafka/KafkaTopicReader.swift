@@ -7,12 +7,17 @@ import Trips
 final class KafkaTopicReader: TopicReader {
     let topic: String
     let identity: String?
-    let partitionCount: Int
+    private(set) var partitionCount: Int
     private let configuration: KafkaConfiguration
     private let consumer: KafkaConsumer
     private var feeds: [Feed]
     private var readsValuesOnly = false
     private var lost: [Int: Range<Int64>] = [:]
+    private var watch: KafkaTopicWatch?
+    /// While it is not clear whether the topic is still the same: the watch's look that has to say so.
+    private var heldUntilLook: Int?
+    /// Whether records may go while those before and behind them stay; nil where that is not known yet.
+    private var mayHaveGaps: Bool?
     /// What is kept, as last heard, and when.
     private var kept: (offsets: [Range<Int64>], at: ContinuousClock.Instant)?
 
@@ -58,7 +63,64 @@ final class KafkaTopicReader: TopicReader {
         feeds = Array(repeating: Feed(), count: partitionCount)
     }
 
+    deinit { watch?.stop() }
+
     func readValuesOnly() { readsValuesOnly = true }
+
+    func keepWatch(from anchor: TopicAnchor?) {
+        guard watch == nil else { return }
+        watch = KafkaTopicWatch(configuration, topic: topic, partitionCount: partitionCount, known: anchor)
+    }
+
+    var anchor: TopicAnchor? { watch?.anchor }
+
+    func requireSame() throws {
+        guard let watch else { return }
+        let count = try watch.requireSame()
+        guard count > partitionCount else { return }
+        // The client itself would hear of new partitions after minutes.
+        guard let own = try? consumer.client.look(atTopic: topic), own.partitionCount >= count else { return }
+        feeds += Array(repeating: Feed(), count: count - partitionCount)
+        (partitionCount, kept) = (count, nil)
+    }
+
+    /// Whether nothing is to be read before the watch has looked whether the topic is still the same.
+    private var isHeld: Bool {
+        guard let look = heldUntilLook else { return false }
+        if watch?.isSure(since: look) ?? true { heldUntilLook = nil }
+        return heldUntilLook != nil
+    }
+
+    func seal(partition: Int, endingAt end: Int64) throws -> SealFinding {
+        guard let batch = try read(partition: partition, from: end - 1) else {
+            return mayHaveLostOne() ? .unknown : .other
+        }
+        // Whoever reads on from here, does so without another question to the broker.
+        feeds[partition].ready.insert(batch, at: 0)
+        feeds[partition].given = batch.baseOffset
+        if let record = try record(at: end - 1, of: batch) {
+            return .seal(KafkaSeal.seal(of: record, offset: end - 1))
+        }
+        return mayHaveLostOne() ? .unknown : .other
+    }
+
+    private func record(at offset: Int64, of batch: StoredBatch) throws -> TopicRecord? {
+        guard offset >= batch.baseOffset else { return nil }
+        if let values = batch.values { return values.record(at: offset) }
+        let index = Int(offset - batch.baseOffset)
+        let records = try RecordBatch.decode(batch.payload)
+        return index < records.count ? records[index] : nil
+    }
+
+    /// Whether a record that was read may be gone while older ones are there.
+    private func mayHaveLostOne() -> Bool {
+        if let mayHaveGaps { return mayHaveGaps }
+        // Who may not see the topic's settings does not know.
+        let policy = try? KafkaAdmin(configuration).settings(ofTopic: topic)["cleanup.policy"]
+        let answer = policy.map { $0.contains("compact") } ?? true
+        mayHaveGaps = answer
+        return answer
+    }
 
     /// A partition that waits at its end would keep the client's next question for the others' records: one answer is waited for at a
     /// time, up to 100 ms where all partitions asked for have nothing and more is waited for.
@@ -69,6 +131,7 @@ final class KafkaTopicReader: TopicReader {
     }
 
     func read(partition: Int, from offset: Int64) throws -> StoredBatch? {
+        if isHeld { return nil }
         guard feeds.indices.contains(partition) else {
             throw Problem.noPartition(partition, topic: topic, partitionCount: partitionCount)
         }
@@ -126,6 +189,10 @@ final class KafkaTopicReader: TopicReader {
 
     func wait(timeoutMs: Int) throws {
         let deadline = ContinuousClock.now + .milliseconds(timeoutMs)
+        if isHeld {
+            usleep(UInt32(min(timeoutMs, 50)) * 1000)
+            return
+        }
         while true {
             // The client also wakes us for what is no record.
             for partition in feeds.indices where feeds[partition].isStarted {
@@ -170,7 +237,7 @@ extension KafkaTopicReader {
         while feeds[partition].ready.isEmpty, feeds[partition].buildingCount == 0 {
             if feeds[partition].isOutOfRange { try goOnBehindLost(partition) }
             if try drain(partition, timeoutMs: 0) { break }
-            guard feeds[partition].fetched < feeds[partition].knownEnd else { return nil }
+            guard feeds[partition].fetched < feeds[partition].knownEnd, !isHeld else { return nil }
             _ = try drain(partition, timeoutMs: 100)
             guard ContinuousClock.now < deadline else { throw silent(partition) }
         }
@@ -212,6 +279,8 @@ extension KafkaTopicReader {
     ///
     /// - Returns: whether a record came.
     private func drain(_ partition: Int, timeoutMs: Int32) throws -> Bool {
+        // What the client has may be another topic's.
+        if isHeld { return false }
         var hasCome = false
         do {
             _ = try consumer.poll(partition: partition, timeoutMs: timeoutMs) { event in
@@ -219,6 +288,10 @@ extension KafkaTopicReader {
                 case .end(let offset): feeds[partition].fetched = max(feeds[partition].fetched, offset)
                 case .messages(let messages):
                     hasCome = true
+                    if let watch {
+                        let last = messages[messages.count - 1]
+                        watch.noteRead(TopicAnchor(partition: partition, end: last.offset + 1, seal: last.seal))
+                    }
                     if readsValuesOnly {
                         takeValues(of: messages, partition)
                     } else {
@@ -232,7 +305,9 @@ extension KafkaTopicReader {
             // What came before it is given first.
             feeds[partition].isOutOfRange = true
         } catch let error as KafkaError where error.isUnknownTopic {
-            throw Problem.deletedWhileRead(topic)
+            // The client would go on by itself where the topic is there again, whichever it is.
+            guard let watch else { throw Problem.deletedWhileRead(topic) }
+            heldUntilLook = watch.lookNow()
         }
         return hasCome
     }
@@ -281,6 +356,7 @@ extension KafkaTopicReader {
                 StoredBatch(
                     partition: partition, baseOffset: feeds[partition].buildingBase, count: values.slices.count,
                     times: times, encoding: .records, payload: [], values: values))
+            feeds[partition].ready[feeds[partition].ready.count - 1].seal = values.lastSeal
             return
         }
         guard let times = feeds[partition].building.times else { return }
