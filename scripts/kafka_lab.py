@@ -39,10 +39,10 @@ def is_free(port):
 
 
 class Cluster:
-    """Brokers 1, 2, … on 127.0.0.1; a context: at its end they are stopped and their files deleted."""
+    """Brokers 1, 2, … on 127.0.0.1, with further properties; a context: at its end they are stopped and their files deleted."""
 
-    def __init__(self, brokers=1):
-        self.brokers = brokers
+    def __init__(self, brokers=1, properties=()):
+        self.brokers, self.properties = brokers, properties
         self.folder = tempfile.mkdtemp(prefix="taxi-kafka-lab-")
         self.port = free_ports(brokers)
         self.servers = ",".join(f"127.0.0.1:{self.port + 10 * broker}" for broker in range(brokers))
@@ -60,8 +60,9 @@ class Cluster:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def call(self, *words, check=True):
+        environment = {**os.environ, "KAFKA_EXTRA": "\\n".join(self.properties)}
         return subprocess.run(
-            [kafka_script(), *words, "-d", self.folder], check=check, stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout
+            [kafka_script(), *words, "-d", self.folder], check=check, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout
 
     def kill(self, broker): self.call("kill", str(broker))
     def revive(self, broker): self.call("revive", str(broker))
@@ -115,6 +116,35 @@ class Cluster:
         return [name for name in self.tool("consumer-groups", "--bootstrap-server", self.servers, "--list").split() if name.startswith(prefix)]
 
 
+# MARK: programs that are killed
+
+class Program:
+    """One of the two commands, which is started again whenever it was killed."""
+
+    def __init__(self, words, environment, log):
+        self.words, self.environment, self.log = words, environment, log
+        self.starts_without_broker = 0
+        self.start()
+
+    def start(self):
+        with open(self.log, "a") as log:
+            self.process = subprocess.Popen(self.words, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def survives(self, can_fail_to_start):
+        """Whether it runs, or has done what it was to do; one that found no broker at its start is started again, as a service would be."""
+        if can_fail_to_start and self.process.poll() == 69:
+            self.starts_without_broker += 1
+            self.start()
+        return self.process.poll() in (None, 0)
+
+    def is_running(self): return self.process.poll() is None
+    def said(self): return open(self.log).read()[-2000:]
+
+
 # MARK: what a tenant's results must be
 
 VIEWS = ["sumfarewindow", "tripstotal", "hotspotcommunitywindow", "hotspotwindow", "faredistribution"]
@@ -151,6 +181,25 @@ def require(condition, message):
     if not condition: raise Mismatch(message)
 
 
+def check_outputs(cluster, tenant, database, is_repeated=False):
+    """Compares output topics with the views, message for message; returns how many there are.
+
+    `is_repeated` is for results that were computed again from the beginning: what they were before is in the topics as well.
+    """
+    compared = 0
+    for topic, view, emits_changes, parts in OUTPUTS:
+        messages = [value for _, _, value in cluster.messages(f"{tenant}_{topic}")]
+        compared += len(messages)
+        if emits_changes:  # the newest message of a window or day is its row
+            key = (lambda text: text.split(',"trips_total"')[0]) if view == "tripstotal" else (lambda text: text.split("}")[0])
+            messages = list({key(message): message for message in messages}.values())
+        wanted = [row[0] for row in database.execute(f"SELECT '{{' || {' || '.join(parts)} || '}}' FROM {view}")]
+        extra, lost = collections.Counter(messages) - collections.Counter(wanted), collections.Counter(wanted) - collections.Counter(messages)
+        if is_repeated: extra = None
+        require(not extra and not lost, f"{topic}: {sum((extra or {}).values())} messages without a row, such as {list(extra or {})[:2]}; {sum(lost.values())} rows without a message, such as {list(lost)[:2]}")
+    return compared
+
+
 def check_results(cluster, tenant, database, reference, rows):
     """Everything that can be known of a finished tenant: `database` and `reference` are connections to its and to an undisturbed
     run's results.db, `rows` the number of trips, each with an id of its own.
@@ -168,16 +217,7 @@ def check_results(cluster, tenant, database, reference, rows):
     require(not repeated, f"{len(repeated)} trips are in the topic more than once, such as {repeated[:2]}")
     require(len(ids) == rows, f"{rows - len(ids)} of {rows} trips are not in the topic")
 
-    compared = len(trips)
-    for topic, view, emits_changes, parts in OUTPUTS:
-        messages = [value for _, _, value in cluster.messages(f"{tenant}_{topic}")]
-        compared += len(messages)
-        if emits_changes:  # the newest message of a window or day is its row
-            key = (lambda text: text.split(',"trips_total"')[0]) if view == "tripstotal" else (lambda text: text.split("}")[0])
-            messages = list({key(message): message for message in messages}.values())
-        wanted = [row[0] for row in database.execute(f"SELECT '{{' || {' || '.join(parts)} || '}}' FROM {view}")]
-        extra, lost = collections.Counter(messages) - collections.Counter(wanted), collections.Counter(wanted) - collections.Counter(messages)
-        require(not extra and not lost, f"{topic}: {sum(extra.values())} messages without a row, such as {list(extra)[:2]}; {sum(lost.values())} rows without a message, such as {list(lost)[:2]}")
+    compared = len(trips) + check_outputs(cluster, tenant, database)
 
     ends = collections.Counter(partition for partition, _, _ in trips)
     sums = database.execute("SELECT query, partition, sum(value) FROM ledger WHERE kind = 'stream' AND query <> '' GROUP BY 1, 2").fetchall()

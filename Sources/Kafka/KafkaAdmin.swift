@@ -111,7 +111,9 @@ public final class KafkaAdmin {
                     (0..<topic.partitionCount).map { KafkaOffset(topic: topic.name, partition: $0, offset: -1) }
                 })
             defer { rd_kafka_topic_partition_list_destroy(wanted) }
-            let code = rd_kafka_committed(consumer.raw, wanted, KafkaClient.connectTimeoutMs)
+            let code = KafkaPatience.inPieces(limitMs: KafkaClient.connectTimeoutMs) {
+                rd_kafka_committed(consumer.raw, wanted, $0)
+            }
             guard code == RD_KAFKA_RESP_ERR_NO_ERROR else { throw KafkaError(code) }
             return try Self.offsets(in: wanted)
         }
@@ -148,7 +150,8 @@ public final class KafkaAdmin {
 
     /// Repeats what a coordinator that is only just starting, or moving, has refused.
     private func retrying<Result>(_ body: () throws(KafkaError) -> Result) throws(KafkaError) -> Result {
-        let deadline = ContinuousClock.now + .milliseconds(Int(KafkaClient.connectTimeoutMs))
+        let start = ContinuousClock.now
+        let deadline = start + .milliseconds(Int(KafkaClient.connectTimeoutMs))
         while true {
             do throws(KafkaError) {
                 return try body()
@@ -156,6 +159,7 @@ public final class KafkaAdmin {
                 guard error.isConnection || error.isUnstable, !error.isTimeout, ContinuousClock.now < deadline else {
                     throw error
                 }
+                try KafkaPatience.check(since: start)
                 usleep(50_000)
             }
         }

@@ -75,7 +75,7 @@ public final class KafkaClient: @unchecked Sendable {
         self.raw = raw
     }
 
-    deinit { rd_kafka_destroy(raw) }
+    deinit { LeavingClient(raw, events).destroy() }
 
     public var servers: String { configuration.servers }
 
@@ -161,7 +161,12 @@ extension KafkaClient {
 
     /// The cluster's own name; empty where it does not tell.
     public var clusterID: String {
-        guard let text = rd_kafka_clusterid(raw, Self.connectTimeoutMs) else { return "" }
+        var text: UnsafeMutablePointer<CChar>?
+        _ = KafkaPatience.inPieces(limitMs: Self.connectTimeoutMs) { timeoutMs in
+            text = rd_kafka_clusterid(raw, timeoutMs)
+            return text == nil ? RD_KAFKA_RESP_ERR__TIMED_OUT : RD_KAFKA_RESP_ERR_NO_ERROR
+        }
+        guard let text else { return "" }
         defer { rd_kafka_mem_free(raw, text) }
         return String(cString: text)
     }
@@ -178,14 +183,10 @@ extension KafkaClient {
         let handle = topic.map { rd_kafka_topic_new(raw, $0, nil) } ?? nil
         defer { if let handle { rd_kafka_topic_destroy(handle) } }
         var found: UnsafePointer<rd_kafka_metadata>?
-        let start = ContinuousClock.now
-        let deadline = start + .milliseconds(Int(timeoutMs))
-        var code = RD_KAFKA_RESP_ERR__TIMED_OUT
         // The client asks one of the brokers that it is connected to; where that one hangs, another may answer.
-        repeat {
-            code = rd_kafka_metadata(raw, allTopics ? 1 : 0, handle, &found, min(timeoutMs, 1500))
-        } while code == RD_KAFKA_RESP_ERR__TIMED_OUT && ContinuousClock.now < deadline
-            && !KafkaPatience.isOver(since: start)
+        let code = KafkaPatience.inPieces(limitMs: timeoutMs) { timeoutMs in
+            rd_kafka_metadata(raw, allTopics ? 1 : 0, handle, &found, timeoutMs)
+        }
         guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let found else { throw KafkaError(code) }
         defer { rd_kafka_metadata_destroy(found) }
         return (0..<Int(found.pointee.topic_cnt)).map { index in
@@ -197,14 +198,17 @@ extension KafkaClient {
 
     /// The topic's partitions; nil where there is no such topic.
     public func describe(topic: String) throws(KafkaError) -> TopicMetadata? {
-        let deadline = ContinuousClock.now + .milliseconds(Int(Self.connectTimeoutMs))
+        let start = ContinuousClock.now
+        let deadline = start + .milliseconds(Int(Self.connectTimeoutMs))
         while true {
             let found = try metadata(topic: topic, allTopics: false, timeoutMs: Self.connectTimeoutMs).first
             guard let found else { return nil }
             switch found.error {
             case RD_KAFKA_RESP_ERR_NO_ERROR: return found
             case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC: return nil
-            case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE where ContinuousClock.now < deadline: usleep(20_000)
+            case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE where ContinuousClock.now < deadline:
+                try KafkaPatience.check(since: start)
+                usleep(20_000)
             default: throw KafkaError(found.error)
             }
         }
@@ -242,7 +246,8 @@ extension KafkaClient {
     /// - Parameter time: the first offset at or after an event time, ms; or -1 for the end (for readers of committed records: as far
     ///   as they can read), -2 for the oldest kept. Where no record is as late, the offset is -1.
     public func offsets(topic: String, partitions: Int, time: Int64) throws(KafkaError) -> [Int64] {
-        let deadline = ContinuousClock.now + .milliseconds(Int(Self.connectTimeoutMs))
+        let start = ContinuousClock.now
+        let deadline = start + .milliseconds(Int(Self.connectTimeoutMs))
         while true {
             do throws(KafkaError) {
                 return try listOffsets(
@@ -250,6 +255,7 @@ extension KafkaClient {
             } catch {
                 // A topic that was just made, or moves to another broker, has no leader for a moment.
                 guard error.isConnection, !error.isTimeout, ContinuousClock.now < deadline else { throw error }
+                try KafkaPatience.check(since: start)
                 usleep(20_000)
             }
         }
@@ -263,7 +269,7 @@ extension KafkaClient {
         for partition in partitions {
             rd_kafka_topic_partition_list_add(list, topic, Int32(partition)).pointee.offset = time
         }
-        let code = rd_kafka_offsets_for_times(raw, list, timeoutMs)
+        let code = KafkaPatience.inPieces(limitMs: timeoutMs) { rd_kafka_offsets_for_times(raw, list, $0) }
         guard code == RD_KAFKA_RESP_ERR_NO_ERROR else { throw KafkaError(code) }
         var offsets: [Int64] = []
         for index in 0..<partitions.count {
@@ -272,6 +278,40 @@ extension KafkaClient {
             offsets.append(element.offset)
         }
         return offsets
+    }
+}
+
+/// A client that goes away, on a thread of its own: `rd_kafka_destroy` waits for all of the client's threads, and one of them may hang.
+///
+/// `@unchecked Sendable`: only the thread that destroys the client uses it.
+private final class LeavingClient: @unchecked Sendable {
+    private let raw: OpaquePointer
+    /// The client's callbacks write to it to the very end.
+    private let events: ClientEvents
+    private let hasGone = DispatchSemaphore(value: 0)
+
+    /// How long one is waited for that takes its time while nobody wants the process to end.
+    private static let limit = Duration.seconds(10)
+    /// Each gets as much, whoever waits. After that no thread of the client writes what was lent to it, since its sockets do not block.
+    private static let leastMs = 250
+
+    init(_ raw: OpaquePointer, _ events: ClientEvents) { (self.raw, self.events) = (raw, events) }
+
+    /// Returns when the client is no more; or, where it does not come to its end in time, leaves it behind until the process ends.
+    func destroy() {
+        let thread = Thread { [self] in
+            // None of our consumers is a member of its group, so there is none to leave, and no coordinator to wait for.
+            rd_kafka_destroy_flags(raw, Int32(RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE))
+            hasGone.signal()
+        }
+        thread.name = "kafka-destroy"
+        thread.start()
+        let start = ContinuousClock.now
+        while hasGone.wait(timeout: .now() + .milliseconds(Self.leastMs)) == .timedOut {
+            guard KafkaPatience.isOver(since: start) || start.duration(to: .now) > Self.limit else { continue }
+            Logger("kafka").debug("a client does not come to its end; it is left behind")
+            return
+        }
     }
 }
 

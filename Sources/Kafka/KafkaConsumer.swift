@@ -271,7 +271,7 @@ private final class FetchWaker: @unchecked Sendable {
 
     private func work() {
         while let partitions = next() {
-            for partition in partitions {
+            for partition in partitions where !condition.withLock({ isStopped }) {
                 let list = rd_kafka_topic_partition_list_new(1)
                 rd_kafka_topic_partition_list_add(list, topic, Int32(partition)).pointee.offset = -2
                 // The answer does not matter.

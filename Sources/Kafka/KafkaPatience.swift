@@ -1,3 +1,4 @@
+internal import CRdKafka
 import Synchronization
 
 /// How long a broker that is away is waited for: as long as it takes, unless somebody wants the process to end.
@@ -28,4 +29,22 @@ public enum KafkaPatience {
         hasGivenUp.store(true, ordering: .relaxed)
         return true
     }
+
+    /// Makes a call that waits for a broker, in pieces: between them somebody is heard who wants the process to end.
+    ///
+    /// - Parameters:
+    ///   - limitMs: how long the call may take in all.
+    ///   - call: what to do within so many ms; asked again as long as it has timed out.
+    static func inPieces(limitMs: Int32, _ call: (Int32) -> rd_kafka_resp_err_t) -> rd_kafka_resp_err_t {
+        let start = ContinuousClock.now
+        let deadline = start + .milliseconds(Int(limitMs))
+        while true {
+            let code = call(min(limitMs, pieceMs))
+            guard code == RD_KAFKA_RESP_ERR__TIMED_OUT, ContinuousClock.now < deadline, !isOver(since: start) else {
+                return code
+            }
+        }
+    }
+
+    private static let pieceMs: Int32 = 1500
 }

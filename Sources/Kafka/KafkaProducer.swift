@@ -239,8 +239,18 @@ public final class KafkaProducer {
             rd_kafka_purge(client.raw, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_NON_BLOCKING)
             return
         }
-        rd_kafka_purge(client.raw, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
-        while !isEmpty { rd_kafka_flush(client.raw, 100) }
+        // Without waiting: a thread of the client that looks up a host's name does not answer before it has done so.
+        rd_kafka_purge(
+            client.raw, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING)
+        let start = ContinuousClock.now
+        while !isEmpty {
+            rd_kafka_flush(client.raw, 100)
+            let waited = start.duration(to: .now)
+            if waited > lostAfter || waited > .milliseconds(500) && KafkaPatience.isOver(since: start) {
+                isLost = true
+                return
+            }
+        }
         _ = takeFailure()
     }
 }

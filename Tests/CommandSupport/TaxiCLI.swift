@@ -169,6 +169,9 @@ package final class RunningProgram: @unchecked Sendable {
     /// What it has said on stderr so far.
     package var errors: String { (try? String(contentsOfFile: errorPath, encoding: .utf8)) ?? "" }
 
+    /// What it has written to stdout so far.
+    package var text: String { (try? String(contentsOfFile: outputPath, encoding: .utf8)) ?? "" }
+
     package func signal(_ number: Int32) { if process.isRunning { kill(process.processIdentifier, number) } }
 
     /// Waits for the end; after `timeout` seconds the program is killed, which is a failure.

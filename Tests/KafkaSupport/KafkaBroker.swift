@@ -50,6 +50,8 @@ public final class KafkaBroker: Sendable {
 
     deinit {
         guard let script = Self.script else { return }
+        // One that is paused would not hear that it shall end.
+        try? resume()
         _ = try? runProgram(script, ["clean", "-d", folder])
     }
 
@@ -57,6 +59,10 @@ public final class KafkaBroker: Sendable {
     public func kill() throws { try script("kill", "1", "-d", folder) }
     /// Starts it again after `kill`, and waits until it answers.
     public func revive() throws { try script("revive", "1", "-d", folder) }
+    /// SIGSTOP: its connections stay, and nothing is answered.
+    public func pause() throws { try script("pause", "1", "-d", folder) }
+    /// SIGCONT.
+    public func resume() throws { try script("resume", "1", "-d", folder) }
 
     /// Runs one of Kafka's own tools, such as `console-consumer`.
     ///
