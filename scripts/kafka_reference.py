@@ -31,14 +31,14 @@ def expected(trips):
     areas, places = collections.Counter(), collections.Counter()
     for trip in trips:
         second = int(datetime.datetime.fromisoformat(trip["event_timestamp"]).timestamp())
-        amounts = [int(trip[name] * 100) if name in trip else None for name in ("fare", "tips", "trip_total")]
+        amounts = [None if trip.get(name) is None else int(trip[name] * 100) for name in ("fare", "tips", "trip_total")]
         fare, tips, total = (amount or 0 for amount in amounts)
         window = fares[local(second // 5 * 5)]
         for place, amount in enumerate((1, fare, tips, total)): window[place] += amount
         day = days[local(second)[:10]]
         for place, amount in enumerate((1, fare, tips, amounts[1] is not None, total, amounts[2] is not None)): day[place] += amount
         for counter, name in ((areas, "pickup_community_area"), (places, "pickup_centroid_location")):
-            if name not in trip: continue
+            if trip.get(name) is None: continue
             # Hopping windows of 60 s every 30 s: each trip is in two.
             for start in (second // 30 * 30 - 30, second // 30 * 30): counter[local(start), trip[name]] += 1
     return {
