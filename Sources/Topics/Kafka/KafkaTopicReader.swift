@@ -9,7 +9,8 @@ final class KafkaTopicReader: TopicReader {
     let identity: String?
     private(set) var partitionCount: Int
     private let configuration: KafkaConfiguration
-    private let consumer: KafkaConsumer
+    private var owned: KafkaConsumer?
+    private var consumer: KafkaConsumer { owned.unsafelyUnwrapped }  // set until the end
     private var feeds: [Feed]
     private var readsValuesOnly = false
     private var lost: [Int: Range<Int64>] = [:]
@@ -58,12 +59,15 @@ final class KafkaTopicReader: TopicReader {
     ) throws(Problem) {
         (self.topic, self.partitionCount, self.identity) = (topic, partitionCount, identity)
         self.configuration = configuration
-        consumer = try KafkaConsumer(
+        owned = try KafkaConsumer(
             configuration, topic: topic, partitionCount: partitionCount, waitMs: untilEnd ? 5 : 100)
         feeds = Array(repeating: Feed(), count: partitionCount)
     }
 
-    deinit { watch?.stop() }
+    deinit {
+        watch?.stop()
+        KafkaConsumer.letGo(of: &owned)
+    }
 
     func readValuesOnly() { readsValuesOnly = true }
 

@@ -99,10 +99,10 @@ extension KafkaTopicWatch {
                 state.withLock { $0.failure = $0.failure ?? problem }
             } catch {
                 // No broker answers, or not in time: that says nothing of the topic.
-                peeker = nil
+                KafkaConsumer.letGo(of: &peeker)
             }
         }
-        peeker = nil
+        KafkaConsumer.letGo(of: &peeker)
         hasEnded.signal()
     }
 
@@ -190,6 +190,20 @@ enum KafkaPeek: Equatable {
 }
 
 extension KafkaConsumer {
+    /// Carries the last reference to another thread.
+    private final class Parcel: @unchecked Sendable {
+        // Whoever gives it away has no part in it any more.
+        var consumer: KafkaConsumer?
+        init(_ consumer: KafkaConsumer?) { self.consumer = consumer }
+    }
+
+    /// Ends a consumer without waiting for it: librdkafka 2.0 may not come back from that where the topic was deleted meanwhile.
+    static func letGo(of consumer: inout KafkaConsumer?) {
+        let parcel = Parcel(consumer)
+        consumer = nil
+        if parcel.consumer != nil { Thread.detachNewThread { parcel.consumer = nil } }
+    }
+
     private static let peekTime = Duration.milliseconds(1500)
 
     /// Looks at one record.
