@@ -35,7 +35,7 @@ enum TextColumn {
 
     private static func writePool(_ cells: some Collection<Int64>, _ batch: TripBatch, _ out: inout ByteWriter) {
         out.append(UInt32(cells.count))
-        let packed = cells.allSatisfy { isLowerHex(batch.bytes(TextCell(cell: $0))) }
+        let packed = cells.allSatisfy { HexText.isHex(batch.bytes(TextCell(cell: $0))) }
         out.append(UInt8(packed ? 1 : 0))
         for cell in cells { out.append(UInt16(TextCell(cell: cell).length)) }
         for cell in cells {
@@ -44,24 +44,8 @@ enum TextColumn {
                 out.append(bytes)
                 continue
             }
-            let target = out.extend(bytes.count / 2).assumingMemoryBound(to: UInt8.self)
-            for i in 0..<bytes.count / 2 { target[i] = nibble(bytes[2 &* i]) << 4 | nibble(bytes[2 &* i &+ 1]) }
+            HexText.pack(bytes, to: out.extend(bytes.count / 2))
         }
-    }
-
-    @inline(__always)
-    private static func nibble(_ byte: UInt8) -> UInt8 { byte < 0x40 ? byte &- 0x30 : byte &- 0x57 }
-
-    @inline(__always)
-    private static func isLowerHex(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
-        guard bytes.count & 1 == 0 else { return false }
-        var wrong: UInt8 = 0
-        for byte in bytes {
-            let isDigit = byte &- 0x30 < 10
-            let isLetter = byte &- 0x61 < 6
-            wrong |= isDigit || isLetter ? 0 : 1
-        }
-        return wrong == 0
     }
 
     /// Fills `count` cells with text that the batch keeps.
@@ -117,10 +101,7 @@ enum TextColumn {
             let source = try reader.take(packed ? length / 2 : length)
             let (text, target) = batch.keepSpace(length)
             if packed {
-                for j in 0..<length / 2 {
-                    target[2 * j] = hexDigits[Int(source[j] >> 4)]
-                    target[2 * j + 1] = hexDigits[Int(source[j] & 15)]
-                }
+                if let start = target.baseAddress { HexText.unpack(source, to: start) }
             } else {
                 _ = target.initialize(fromContentsOf: source)
                 for byte in source { bits |= byte }
@@ -134,8 +115,6 @@ enum TextColumn {
         }
         return longest
     }
-
-    private static let hexDigits: [UInt8] = Array("0123456789abcdef".utf8)
 }
 
 /// Finds the distinct texts of a column, up to a bound; reused from column to column.
