@@ -201,17 +201,24 @@ package enum NumberColumn {
     ) throws(ByteReader.Truncated) {
         guard count > 0, let start = source.baseAddress else { return }
         guard step > 0 else { throw ByteReader.Truncated() }
-        let size = MemoryLayout<Value>.size
-        // All ones, a null, becomes 0 and everything else one more: so the greatest of all is that of the values.
-        var (greatest, nulls) = (Value.min, 0)
-        for i in 0..<count {
-            let value = Value(littleEndian: start.loadUnaligned(fromByteOffset: i &* size, as: Value.self))
-            greatest = max(greatest, value &+ 1)
-            let isNull = value == Value.max
-            nulls &+= isNull ? 1 : 0
-            cells[i] = isNull ? nullCell : base &+ Int64(truncatingIfNeeded: value) &* step
+        @inline(__always) func value(_ i: Int) -> Value {
+            Value(littleEndian: start.loadUnaligned(fromByteOffset: i &* MemoryLayout<Value>.size, as: Value.self))
         }
-        guard domain.isNullable || nulls == 0 else { throw ByteReader.Truncated() }
+        // All ones, a null, becomes 0 and everything else one more: so the greatest of all is that of the values.
+        var (least, greatest) = (Value.max, Value.min)
+        for i in 0..<count {
+            let next = value(i) &+ 1
+            (least, greatest) = (min(least, next), max(greatest, next))
+        }
+        if step == 1 {
+            for i in 0..<count { cells[i] = base &+ Int64(truncatingIfNeeded: value(i)) }
+        } else {
+            for i in 0..<count { cells[i] = base &+ Int64(truncatingIfNeeded: value(i)) &* step }
+        }
+        if least == 0 {
+            guard domain.isNullable else { throw ByteReader.Truncated() }
+            for i in 0..<count where value(i) == Value.max { cells[i] = nullCell }
+        }
         guard greatest > 0 else { return }
         let (span, tooFar) = Int64(greatest &- 1).multipliedReportingOverflow(by: step)
         let (top, overflow) = base.addingReportingOverflow(span)

@@ -145,23 +145,19 @@ public struct TripColumnsDecoder {
 
 extension TripField {
     /// What the cells of a column of numbers or times may be: see `bounds`.
-    fileprivate var domain: NumberColumn.Domain {
-        guard let bounds else {
+    var domain: NumberColumn.Domain {
+        guard let rule = NumberRule(self) else {
             var domain = NumberColumn.Domain(WallTime.cells)
             domain.isValid = { WallTime(cell: $0).hasKnownForm }
             // The form is the lowest byte.
             domain.stride = 256
             return domain
         }
-        switch kind {
-        case .money: return NumberColumn.Domain(bounds.least * 100...bounds.greatest * 100)
-        case .decimal:
-            var domain = NumberColumn.Domain.anything
-            domain.isValid = allows
-            // The scale is the lowest four bits.
-            domain.stride = 16
-            return domain
-        default: return NumberColumn.Domain(bounds.least...bounds.greatest)
-        }
+        guard rule.kind == .decimal else { return NumberColumn.Domain(rule.least...rule.greatest) }
+        var domain = NumberColumn.Domain.anything
+        domain.isValid = { rule.holds(PackedDecimal(cell: $0).mantissa, scale: PackedDecimal(cell: $0).scale) }
+        // The scale is the lowest four bits.
+        domain.stride = 16
+        return domain
     }
 }

@@ -53,24 +53,6 @@ extension TripField {
         if let bounds { return bounds.text }
         return kind == .timestamp ? "years 2000…2100" : "longitude -180…180, latitude -90…90"
     }
-
-    /// Whether a cell of this column is empty or within the column's bounds; of a time, whether its year is 2000…2100.
-    ///
-    /// For cells that come from outside as they are, such as those of stored columns. Texts have no bounds. How many decimals a cell has
-    /// is not looked at.
-    public func allows(_ cell: Int64) -> Bool {
-        if cell == nullCell || kind == .string { return true }
-        if kind == .timestamp { return WallTime.validSeconds.contains(WallTime(cell: cell).seconds) }
-        guard let bounds else { return true }
-        switch kind {
-        case .money: return cell >= bounds.least * 100 && cell <= bounds.greatest * 100
-        case .decimal:
-            let value = PackedDecimal(cell: cell)
-            let unit = PackedDecimal.powersOfTen[value.scale]
-            return value.mantissa >= bounds.least * unit && value.mantissa <= bounds.greatest * unit
-        default: return cell >= bounds.least && cell <= bounds.greatest
-        }
-    }
 }
 
 extension WallTime {
