@@ -188,13 +188,16 @@ extension CSVRows {
         if found.special != 0 { hasSpecialBytes = true }
         var previous = firstIndex
         var added = false
+        // Asked of the framer itself they would cost a copy of it for each row.
+        let (source, telltale) = (framer.source, framer.telltale)
         for row in 0..<found.rows {
             let rowEnd = Int(rowEnds[row])
             let place = start + Int(separators[previous] &+ 1)
             let end = start + Int(separators[rowEnd])
             var isOdd = rowEnd - previous != columns || columns == 1
             if !isOdd {
-                isOdd = framer.mayBeHeader(start + Int(separators[previous + framer.telltale] &+ 1), end)
+                let field = start + Int(separators[previous + telltale] &+ 1)
+                isOdd = CSVFramer.mayBeHeader(source, field, end)
             }
             switch isOdd ? framer.judge(from: place, to: end, fields: rowEnd - previous, rejects: &rejects) : .row {
             case .row:
@@ -258,13 +261,13 @@ extension CSVFramer {
 
     /// Whether the telltale field, which starts at `place`, begins with a letter.
     @inline(__always)
-    fileprivate func mayBeHeader(_ place: Int, _ end: Int) -> Bool {
+    fileprivate static func mayBeHeader(_ source: UnsafePointer<UInt8>, _ place: Int, _ end: Int) -> Bool {
         let byte = source[place]
-        return (byte | 0x20) &- 97 < 26 || (byte <= 0x22 || byte >= 0x80) && mayBeQuotedHeader(place, end)
+        return (byte | 0x20) &- 97 < 26 || (byte <= 0x22 || byte >= 0x80) && mayBeQuotedHeader(source, place, end)
     }
 
     @inline(never)
-    private func mayBeQuotedHeader(_ start: Int, _ end: Int) -> Bool {
+    private static func mayBeQuotedHeader(_ source: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> Bool {
         var place = start
         // Blanks, quotes, and the byte order mark of a file that was joined to another.
         while place < end, [0x20, 0x09, 0x22, 0xef, 0xbb, 0xbf].contains(source[place]) { place += 1 }
