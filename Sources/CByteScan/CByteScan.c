@@ -66,51 +66,66 @@ static inline void write_positions(uint64_t bits, uint32_t at, uint32_t *out) {
     }
 }
 
+/// What was found in the blocks so far.
+typedef struct {
+    size_t separators, rows;
+    uint64_t in_quotes;  // all ones while a quoted field goes on from the block before
+    uint64_t hidden;     // not 0 where a newline stands inside quotes
+    uint32_t plain;
+} scan_state;
+
+/// Looks at 64 bytes, which stand at `at`; 0 once there are `row_limit` rows.
+static inline __attribute__((always_inline)) int scan_block(
+    scan_state *state, const uint8_t *block, uint32_t at, uint8_t delimiter, uint8_t newline, uint32_t *positions,
+    uint32_t first_index, uint32_t *row_ends, size_t row_limit, block_masks (*masks)(const uint8_t *, uint8_t, uint8_t),
+    void (*write)(uint64_t, uint32_t, uint32_t *)) {
+    int goes_on = 1;
+    block_masks m = masks(block, delimiter, newline);
+    if (m.quotes | state->in_quotes) {
+        uint64_t quoted = prefix_xor(m.quotes) ^ state->in_quotes;
+        state->in_quotes = (uint64_t)((int64_t)quoted >> 63);
+        state->hidden |= m.newlines & quoted;
+        m.separators &= ~quoted;
+        m.newlines &= ~quoted;
+    }
+    state->plain &= m.plain;
+    uint64_t newlines = m.newlines;
+    while (newlines) {
+        uint64_t up_to = newlines ^ (newlines - 1);
+        uint32_t before = (uint32_t)__builtin_popcountll(m.separators & up_to);
+        row_ends[state->rows++] = first_index + (uint32_t)state->separators + before - 1;
+        newlines &= newlines - 1;
+        if (state->rows == row_limit) {
+            m.separators &= up_to;
+            goes_on = 0;
+            break;
+        }
+    }
+    write(m.separators, at, positions + state->separators);
+    state->separators += (uint32_t)__builtin_popcountll(m.separators);
+    return goes_on;
+}
+
 /// `taxi_scan`, for what the processor has: compiled once for each set of instructions.
 static inline __attribute__((always_inline)) taxi_scan_result scan(
     const uint8_t *bytes, size_t length, uint8_t delimiter, uint8_t newline, uint32_t *positions, uint32_t first_index,
     uint32_t *row_ends, size_t row_limit, block_masks (*masks)(const uint8_t *, uint8_t, uint8_t),
     void (*write)(uint64_t, uint32_t, uint32_t *)) {
-    taxi_scan_result result = {0, 0, 0, 0};
-    uint64_t in_quotes = 0;  // all ones while a quoted field goes on from the block before
-    uint8_t tail[64];
-    uint32_t plain = ~(uint32_t)0;
-    uint64_t hidden = 0;
-    for (size_t at = 0; at < length; at += 64) {
-        const uint8_t *block = bytes + at;
-        if (length - at < 64) {
-            memset(tail, ' ', sizeof tail);  // what is no separator, no quote and nothing special
-            memcpy(tail, block, length - at);
-            block = tail;
-        }
-        block_masks m = masks(block, delimiter, newline);
-        if (m.quotes | in_quotes) {
-            uint64_t quoted = prefix_xor(m.quotes) ^ in_quotes;
-            in_quotes = (uint64_t)((int64_t)quoted >> 63);
-            hidden |= m.newlines & quoted;
-            m.separators &= ~quoted;
-            m.newlines &= ~quoted;
-        }
-        plain &= m.plain;
-        uint64_t newlines = m.newlines;
-        while (newlines) {
-            uint64_t up_to = newlines ^ (newlines - 1);
-            uint32_t before = (uint32_t)__builtin_popcountll(m.separators & up_to);
-            row_ends[result.rows++] = first_index + (uint32_t)result.separators + before - 1;
-            newlines &= newlines - 1;
-            if (result.rows == row_limit) {
-                m.separators &= up_to;
-                length = 0;  // the block is finished, then the loop ends
-                break;
-            }
-        }
-        // Places may be written beyond the last one, and there is room for one a byte.
-        (block == tail ? write_positions : write)(m.separators, (uint32_t)at, positions + result.separators);
-        result.separators += (uint32_t)__builtin_popcountll(m.separators);
-        if (length == 0) break;
+    scan_state state = {0, 0, 0, 0, ~(uint32_t)0};
+    size_t at = 0;
+    int goes_on = 1;
+    // Places may be written beyond the last one, and there is room for one a byte.
+    for (; goes_on && length - at >= 64; at += 64)
+        goes_on = scan_block(
+            &state, bytes + at, (uint32_t)at, delimiter, newline, positions, first_index, row_ends, row_limit, masks, write);
+    if (goes_on && at < length) {
+        uint8_t tail[64];
+        memset(tail, ' ', sizeof tail);  // what is no separator, no quote and nothing special
+        memcpy(tail, bytes + at, length - at);
+        scan_block(
+            &state, tail, (uint32_t)at, delimiter, newline, positions, first_index, row_ends, row_limit, masks, write_positions);
     }
-    result.special = plain != ~(uint32_t)0;
-    result.hidden_lines = hidden != 0;
+    taxi_scan_result result = {state.separators, state.rows, state.plain != ~(uint32_t)0, state.hidden != 0};
     return result;
 }
 
@@ -166,4 +181,20 @@ taxi_scan_result taxi_scan(
         return scan_avx2(bytes, length, delimiter, newline, positions, first_index, row_ends, row_limit);
 #endif
     return taxi_scan_portable(bytes, length, delimiter, newline, positions, first_index, row_ends, row_limit);
+}
+
+size_t taxi_next_odd_number(taxi_column column, size_t row, taxi_number_bounds bounds) {
+    for (; row < column.rows; row++) {
+        const uint32_t *separators = column.separators + column.first[row] + column.column;
+        uint32_t start = separators[0] + 1, length = separators[1] - start;
+        if (length == 0) continue;
+#if defined(__SSE2__)
+        const uint8_t *text = column.source + column.base[row] + start;
+        if (length > 15 || text >= column.end) return row;
+        if (!taxi_is_plain_short(text, length, taxi_digits(_mm_loadu_si128((const __m128i *)text)), bounds)) return row;
+#else
+        return row;
+#endif
+    }
+    return row;
 }

@@ -56,16 +56,20 @@ static inline int taxi_is_plain_point(const uint8_t *text, size_t length) {
 #endif
 }
 
-/// What a number may be to be plain: its whole part, how many digits of that are within bounds whatever they are, how many decimals may
-/// follow, and whether a "-" may stand before it.
+/// What a number may be to be plain: its whole part, how many decimals may follow, and whether a "-" may stand before it.
+///
+/// A whole part of up to `digits` digits is not above `greatest`, whatever they are; one of a digit more neither, where it begins with a
+/// digit below `lead`.
 typedef struct {
     uint64_t least, greatest;
-    uint32_t digits, decimals, signs;
+    uint32_t digits, lead, decimals, signs;
 } taxi_number_bounds;
 
 /// Whether a whole part is within bounds, whatever decimals follow.
 static inline int taxi_is_whole_within(const uint8_t *text, size_t digits, int has_point, taxi_number_bounds bounds) {
-    if (digits <= bounds.digits && !bounds.least) return 1;
+    if (digits == 0) return 0;
+    // What begins with a digit is not below that digit.
+    if ((digits <= bounds.digits || (digits == bounds.digits + 1 && text[0] < bounds.lead)) && text[0] - '0' >= bounds.least) return 1;
     uint64_t wholes = 0;
     if (digits > 16) return 0;
     for (size_t at = 0; at < digits; at++) wholes = wholes * 10 + (uint8_t)(text[at] - '0');
@@ -76,7 +80,7 @@ static inline int taxi_is_whole_within(const uint8_t *text, size_t digits, int h
 static inline int taxi_is_plain_number(const uint8_t *text, size_t length, taxi_number_bounds bounds) {
     size_t start = bounds.signs && text[0] == '-', at = start;
     while (at < length && (uint8_t)(text[at] - '0') <= 9) at++;
-    if (at == start || !taxi_is_whole_within(text + start, at - start, at < length, bounds)) return 0;
+    if (!taxi_is_whole_within(text + start, at - start, at < length, bounds)) return 0;
     if (at == length) return 1;
     size_t decimals = length - at - 1;
     if (text[at] != '.' || decimals == 0 || decimals > bounds.decimals) return 0;
@@ -85,24 +89,49 @@ static inline int taxi_is_plain_number(const uint8_t *text, size_t length, taxi_
     return 1;
 }
 
+#if defined(__SSE2__)
+/// One bit for each of 16 bytes: whether it is a digit.
+static inline unsigned taxi_digits(__m128i bytes) {
+    __m128i digits = _mm_sub_epi8(bytes, _mm_set1_epi8('0'));
+    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(digits, _mm_set1_epi8(9)), digits));
+}
+
+/// `taxi_is_plain_number` for 1 to 15 bytes, of which one knows which are digits.
+static inline int taxi_is_plain_short(const uint8_t *text, unsigned length, unsigned digits, taxi_number_bounds bounds) {
+    unsigned sign = bounds.signs & (text[0] == '-');
+    unsigned others = (~digits & ((1u << length) - 1)) - sign;
+    if (!others) return taxi_is_whole_within(text + sign, length - sign, 0, bounds);
+    unsigned point = (unsigned)__builtin_ctz(others);
+    // Nothing but one point, and at least one digit behind it.
+    if ((others & (others - 1)) || text[point] != '.' || length - point - 2 >= bounds.decimals) return 0;
+    return taxi_is_whole_within(text + sign, point - sign, 1, bounds);
+}
+#endif
+
 /// The same for the digits and points that a text begins with, of which 16 bytes can be read: how many they are, at most 15; 0 says nothing.
 static inline size_t taxi_plain_number_length(const uint8_t *text, taxi_number_bounds bounds) {
 #if defined(__SSE2__)
-    __m128i bytes = _mm_loadu_si128((const __m128i *)text), digits = _mm_sub_epi8(bytes, _mm_set1_epi8('0'));
-    unsigned found = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(digits, _mm_set1_epi8(9)), digits));
-    unsigned points = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('.')));
-    unsigned sign = bounds.signs & (text[0] == '-');
-    unsigned length = (unsigned)__builtin_ctz(~(found | points | sign));
-    points &= (1u << length) - 1;
-    unsigned wholes = (points ? (unsigned)__builtin_ctz(points) : length) - sign;
-    if (wholes == 0 || length >= 16) return 0;
-    // One point, and at least one digit behind it.
-    if (points && ((points & (points - 1)) || length - sign - wholes - 2 >= bounds.decimals)) return 0;
-    return taxi_is_whole_within(text + sign, wholes, points != 0, bounds) ? length : 0;
+    __m128i bytes = _mm_loadu_si128((const __m128i *)text);
+    unsigned digits = taxi_digits(bytes), points = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('.')));
+    unsigned length = (unsigned)__builtin_ctz(~(digits | points | (bounds.signs & (text[0] == '-'))));
+    return length - 1 < 15 && taxi_is_plain_short(text, length, digits, bounds) ? length : 0;
 #else
     return 0;
 #endif
 }
+
+/// One column of some rows: see `CSVRows`.
+typedef struct {
+    const uint8_t *source;
+    const uint8_t *end;  // from there on less than 16 bytes can be read
+    const uint32_t *separators, *first;
+    const intptr_t *base;
+    size_t rows, column;
+} taxi_column;
+
+/// The first row from `row` on whose field is neither empty nor a plain number, or whose number is not looked at: it stands near the
+/// end, or is long. The number of rows where there is none.
+size_t taxi_next_odd_number(taxi_column column, size_t row, taxi_number_bounds bounds);
 
 /// Whether 22 bytes are a time as the City's export writes it, `MM/DD/YYYY hh:mm:ss AM`, of a day that each month has. 0 says nothing.
 static inline int taxi_is_plain_time(const uint8_t *text) {

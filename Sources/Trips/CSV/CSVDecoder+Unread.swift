@@ -49,17 +49,17 @@ extension CSVDecoder {
     private func checkNumbers(_ rows: CSVRows, _ column: Column, _ source: UnsafePointer<UInt8>) {
         guard rows.count > 0 else { return }
         let bounds = column.rule.unsafelyUnwrapped.plainNumbers
-        // Up to here 16 bytes can be read at once.
         let last = rows.bytes(of: rows.count - 1, columns: header.names.count, in: source)
-        let end = last.baseAddress.unsafelyUnwrapped + last.count - 16
-        for row in 0..<rows.count {
-            let (start, length) = rows.field(row, column.index, source)
-            if length == 0 || start <= end && taxi_plain_number_length(start, bounds) == length { continue }
+        let fields = taxi_column(
+            source: source, end: last.baseAddress.unsafelyUnwrapped + last.count - 15, separators: rows.separators,
+            first: rows.first, base: rows.base, rows: rows.count, column: column.index)
+        var row = taxi_next_odd_number(fields, 0, bounds)
+        while row < rows.count {
             checkNumber(field(rows, row, column.index, source), row, column, bounds)
+            row = taxi_next_odd_number(fields, row + 1, bounds)
         }
     }
 
-    @inline(never)
     private func checkNumber(_ text: FieldText, _ row: Int, _ column: Column, _ bounds: taxi_number_bounds) {
         if text.length == 0 || taxi_is_plain_number(text.start, text.length, bounds) != 0 { return }
         rareNumber(text, row, column)

@@ -30,12 +30,13 @@ struct NumberRule: @unchecked Sendable {
     /// What `taxi_is_plain_number` looks for: numbers of which all are within these bounds, in the column's own unit.
     var plainNumbers: taxi_number_bounds {
         let unit: Int64 = kind == .money ? 100 : 1
-        let most = min(greatest, least < 0 ? -least : greatest) / unit
-        // 90,000 has five digits, and each number of four is less.
-        let digits = (1...15).prefix { Int64(bitPattern: powersOfTen[$0]) <= most + 1 }.count
+        let most = UInt64(min(greatest, least < 0 ? -least : greatest) / unit)
+        // 90,000 has five digits: each number of four is less, and each of five that begins with a digit below 9.
+        let digits = (1...15).prefix { powersOfTen[$0] <= most + 1 }.count
         return taxi_number_bounds(
-            least: UInt64(max(0, least / unit)), greatest: UInt64(most), digits: UInt32(digits),
-            decimals: UInt32(decimals), signs: least < 0 ? 1 : 0)
+            least: UInt64(max(0, least / unit)), greatest: most, digits: UInt32(digits),
+            lead: UInt32(UInt64(UInt8(ascii: "0")) + most / powersOfTen[digits]), decimals: UInt32(decimals),
+            signs: least < 0 ? 1 : 0)
     }
 
     @inline(__always)
