@@ -239,10 +239,13 @@ public final class KafkaProducer {
             rd_kafka_purge(client.raw, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_NON_BLOCKING)
             return
         }
-        // Without waiting: a thread of the client that looks up a host's name does not answer before it has done so.
-        rd_kafka_purge(
-            client.raw, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING)
         let start = ContinuousClock.now
+        // Who wants to end does not wait: a thread of the client that looks up a host's name does not answer before it has done so. Who goes
+        // on does, or what it sends next would be purged as well.
+        rd_kafka_purge(
+            client.raw,
+            RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT
+                | (KafkaPatience.isOver(since: start) ? RD_KAFKA_PURGE_F_NON_BLOCKING : 0))
         while !isEmpty {
             rd_kafka_flush(client.raw, 100)
             let waited = start.duration(to: .now)

@@ -59,7 +59,7 @@ import Testing
         try expectRefused(taxi, says: "which ends at")
         try taxi.succeed("data", "generate", "--rows", "3000", "--seed", "3", "third.csv")
         try taxi.succeed("produce", "third.csv", "--max", "--clock", "start")
-        try expectRefused(taxi, says: "an older copy of the topic has been filled again")
+        try expectRefused(taxi, says: "an older copy that has been filled again")
         #expect(try taxi.run("audit").code == 65)
         try expectRightAfterwards(taxi, trips: 4000)
     }
@@ -78,7 +78,7 @@ import Testing
         for suffix in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: taxi.resultsPath + suffix) }
         let ending = try taxi.run("stream", "--until-end")
         #expect(ending.code == 65)
-        #expect(ending.errors.contains("or was made anew"), "\(ending.errors)")
+        #expect(ending.errors.contains("another results.db"), "\(ending.errors)")
         try expectRightAfterwards(taxi, trips: 2000)
     }
 
@@ -95,23 +95,6 @@ import Testing
         try restore(["topics.db"], of: taxi, from: copy)
         try expectRefused(taxi, says: "lack messages of query")
         try expectRightAfterwards(taxi, trips: 3000)
-    }
-
-    /// A process that died between its commit and its messages leaves topics that are one step behind: no copy.
-    @Test func messagesThatWaitAreSent() throws {
-        let fresh = try TaxiCLI()
-        try fresh.succeed("data", "generate", "--rows", "1000", "--seed", "1", "first.csv")
-        try fresh.succeed("data", "generate", "--rows", "1000", "--seed", "2", "second.csv")
-        try fresh.succeed("produce", "first.csv", "--max", "--clock", "start")
-        try fresh.succeed("stream", "--until-end")
-        try fresh.succeed("produce", "second.csv", "--max", "--clock", "start")
-        let before = fresh("before.db")
-        try save(fresh.topicsPath, to: before)
-        try fresh.succeed("stream", "--until-end")
-        for suffix in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: fresh.topicsPath + suffix) }
-        try FileManager.default.copyItem(atPath: before, toPath: fresh.topicsPath)
-        try fresh.succeed("stream", "--until-end")
-        #expect(try fresh.run("audit").code == 0)
     }
 
     @Test(arguments: [[0, 1], []]) func databasesOfOneTimeGoOnWithoutAWord(_ restored: [Int]) throws {

@@ -40,7 +40,7 @@ import Testing
         for words in ["stream --until-end", "batch"] {
             #expect(try !taxi.shell("\"$TAXI\" \(words)").errors.contains("time zone"))
         }
-        #expect(try taxi.number("SELECT count(*) FROM settings") == 1)
+        #expect(try taxi.number("SELECT count(*) FROM settings") == 2)
     }
 
     @Test func viewsAndTopicsShowTheSameTimes() throws {

@@ -14,56 +14,6 @@ struct KafkaAwayTests {
         return (Date().timeIntervalSince(start), ending)
     }
 
-    /// A replay, a stream and a tail through one topic, and a replay without --resume into another: by name, all of them at work.
-    private func allAtWork(on broker: KafkaBroker) throws -> (topics: [String], running: [String: RunningProgram]) {
-        let (taxi, other) = (
-            try TaxiCLI.onKafka(servers: broker.servers), try TaxiCLI.onKafka(servers: broker.servers)
-        )
-        try taxi.succeed("data", "generate", "--rows", "50000", "--seed", "6", "trips.csv")
-        let replay = ["produce", taxi("trips.csv"), "--clock", "start", "--rate", "500/s"]
-        var running = ["produce": try other.start(replay), "produce --resume": try taxi.start(replay + ["--resume"])]
-        for (taxi, name) in [(other, "produce"), (taxi, "produce --resume")] {
-            #expect(eventually(within: 120) { (try? taxi.recordsOnKafka("ingestData")) ?? 0 > 0 }, "\(name)")
-        }
-        let stream = try taxi.start(["stream", "--idle-timeout", "10m"])
-        let tail = try taxi.start(["topic", "tail", "ingestData", "--from-beginning", "--follow"])
-        (running["stream"], running["topic tail"]) = (stream, tail)
-        let areReading = eventually(within: 120) {
-            !tail.text.isEmpty && ((try? taxi.number("SELECT sum(trips_total) FROM tripstotal")) ?? 0) > 0
-        }
-        #expect(areReading, "\(stream.errors) \(tail.errors)")
-        return ([taxi, other].map { "\($0.tenant)_ingestData" }, running)
-    }
-
-    enum Loss: String, CaseIterable { case pausedBroker, deletedTopic }
-
-    @Test(arguments: Loss.allCases) func theFirstCtrlCEndsEveryCommandWithinFiveSeconds(_ loss: Loss) throws {
-        let broker = try KafkaBroker()
-        let (topics, running) = try allAtWork(on: broker)
-        switch loss {
-        case .pausedBroker:
-            try broker.pause()
-            for (name, command) in running where name.hasPrefix("produce") {
-                #expect(eventually(within: 60) { command.errors.contains("waiting for one") }, "\(command.errors)")
-            }
-        case .deletedTopic:
-            for topic in topics {
-                try KafkaBroker.tool("topics", ["--bootstrap-server", broker.servers, "--delete", "--topic", topic])
-            }
-        }
-        for (name, command) in running {
-            let (seconds, ending) = interrupt(command)
-            #expect(seconds < 5, "\(name): \(seconds) s: \(ending.errors)")
-            // Who has noticed that the topic has gone may have ended by itself, and says which.
-            let hasNoticed = loss == .deletedTopic && topics.contains { ending.errors.contains($0) }
-            let code: Int32 = name == "topic tail" ? 0 : 130
-            #expect(ending.code == code || hasNoticed, "\(name): \(ending.code): \(ending.errors)")
-            if loss == .pausedBroker, name.hasPrefix("produce") {
-                #expect(ending.errors.contains("not sent: "), "\(name): \(ending.errors)")
-            }
-        }
-    }
-
     @Test func theFirstCtrlCEndsEveryCommandThatWaitsForABroker() throws {
         // One of its own, since it is killed.
         let broker = try KafkaBroker()

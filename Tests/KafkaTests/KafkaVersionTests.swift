@@ -31,7 +31,8 @@ struct KafkaVersionTests {
         #expect(try taxi.messages("ingestData").count == 3000)
 
         let requested = proxy.requestedVersions
-        for (request, version) in requested {
+        // ApiVersions (18) is how the two find out what both know.
+        for (request, version) in requested where request != 18 {
             #expect(version <= KafkaVersionProxy.newest[request] ?? -1, "request \(request)")
         }
         // Produce, Fetch, ListOffsets, Metadata, OffsetFetch, FindCoordinator, CreateTopics, InitProducerId, AddPartitionsToTxn,

@@ -81,6 +81,7 @@ package enum CopyCheck {
                 try require(position, in: store.makeReader(topic: source))
             }
         }
-        try SentCheck(stored.map(\.name), results: connection, topics: store).require()
+        var sent = try SentCheck(stored.map(\.name), results: connection, topics: store)
+        try sent.require()
     }
 }

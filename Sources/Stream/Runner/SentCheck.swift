@@ -40,17 +40,19 @@ package struct SentCheck {
     private let outbox: Outbox
     private let checkpoints: CheckpointStore
     private let database: String
-    private var marks: [String: ProducerMark]
-    private let streams: [String]
+    private var marks: [String: ProducerMark] = [:]
+    private var streams: [String] = []
 
     /// - Parameter queries: those that are looked at, with all that was sent of them alone or with others.
     package init(_ queries: [String], results connection: Connection, topics store: any TopicStore) throws {
         (self.queries, self.connection, self.store) = (queries, connection, store)
-        let (outbox, checkpoints) = (Outbox(connection: connection), CheckpointStore(connection: connection))
-        (self.outbox, self.checkpoints) = (outbox, checkpoints)
+        (outbox, checkpoints) = (Outbox(connection: connection), CheckpointStore(connection: connection))
         database = try ResultsDatabase.identity(of: connection)
-        let streams = try outbox.streams
-        self.streams = streams
+        try look()
+    }
+
+    private mutating func look() throws {
+        streams = try outbox.streams
         let sent = try queries.compactMap { try checkpoints.load($0)?.sent?.producer }
         let known = Set(sent + streams + [EpochCommitter.producer(of: queries)])
         let found = try store.marks(ofProducers: CopyCheck.producerPrefix, known: known)
@@ -62,10 +64,28 @@ package struct SentCheck {
         try connection.execute("DELETE FROM sent_messages WHERE topic = ?", .text(topic))
     }
 
-    /// Only looks.
+    /// Only looks. A process that is about to be ended may commit meanwhile: then it is looked again, and some time later left to the next call.
     ///
     /// - Throws: `.badData` where results and topics differ in a way that no process which died between them can have left.
-    package func require() throws {
+    package mutating func require() throws {
+        for _ in 0..<Self.looks {
+            let before = try account()
+            try look()
+            do { return try compare() } catch { guard try account() != before else { throw error } }
+            usleep(20_000)
+        }
+    }
+
+    private static let looks = 25
+
+    /// What changes where one of the queries is at work.
+    private func account() throws -> [String] {
+        let epochs = try queries.map { "\($0) \(try checkpoints.load($0)?.epoch ?? 0)" }
+        let left = try outbox.streams.filter { !Set(queries).isDisjoint(with: CopyCheck.queries(of: $0)) }
+        return try epochs + left.map { "\($0) \(try outbox.sequence(of: $0) ?? 0)" }
+    }
+
+    private func compare() throws {
         for stream in streams { _ = try query(of: stream) }
         let topics = try topicState()
         for query in queries {
@@ -118,10 +138,12 @@ extension SentCheck {
     /// One of the queries among those whose messages a stream has left; nil where none of them is looked at.
     private func query(of stream: String) throws -> String? {
         guard let query = CopyCheck.queries(of: stream).first(where: queries.contains) else { return nil }
-        let (sent, sequence) = (try checkpoints.load(query)?.sent, try outbox.sequence(of: stream))
+        // The process before us takes out what was acknowledged in its last moment.
+        guard let sequence = try outbox.sequence(of: stream) else { return nil }
+        let sent = try checkpoints.load(query)?.sent
         guard sent == nil || sent?.producer == stream && sent?.sequence == sequence else {
             throw connection.damage(
-                "table outbox has epoch \(sequence ?? 0) of \(stream), and query \"\(query)\" sent epoch \(sent?.sequence ?? 0) of \(sent?.producer ?? "") last"
+                "table outbox has epoch \(sequence) of \(stream), and query \"\(query)\" sent epoch \(sent?.sequence ?? 0) of \(sent?.producer ?? "") last"
             )
         }
         return query
