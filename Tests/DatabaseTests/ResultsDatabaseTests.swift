@@ -32,7 +32,9 @@ import Trips
             do { _ = try ResultsDatabase(path: path) } catch { errors.withLock { $0.append("\(error)") } }
         }
         #expect(errors.withLock { $0 } == [])
-        #expect(try ResultsDatabase(path: path).connection.value("SELECT count(*) FROM settings WHERE name = 'zone'") == .integer(1))
+        #expect(
+            try ResultsDatabase(path: path).connection.value("SELECT count(*) FROM settings WHERE name = 'zone'")
+                == .integer(1))
     }
 
     @Test func createsTheTenantsFolder() throws {
