@@ -207,6 +207,7 @@ struct KafkaSourceTests {
         try produce(2...2)
         #expect(eventually(within: Self.seen) { counted == 400 }, "\(counted): \(stream.errors)")
         #expect(eventually(within: Self.seen) { (try? partitions()) == 3 })
+        #expect(eventually(within: Self.seen) { tail.text.split(separator: "\n").count == 400 })
         stream.signal(SIGINT)
         #expect(stream.wait().code == 130)
         tail.signal(SIGINT)
