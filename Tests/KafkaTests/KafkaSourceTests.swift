@@ -103,7 +103,7 @@ struct KafkaSourceTests {
         expectRefused(try taxi.run("stream", "--until-end"), "3 partitions")
     }
 
-    @Test("a topic that is made anew under a running stream ends it", arguments: [true])
+    @Test("a topic that is made anew under a running stream ends it", arguments: [false, true])
     func isNoticedWhileItRuns(_ isPaused: Bool) throws {
         try produce(1...2)
         let stream = try startStream(from: 400)
@@ -115,7 +115,8 @@ struct KafkaSourceTests {
         }
         let read = counted
         try deleteTopic()
-        for _ in 0...(isPaused ? read / 1000 + 1 : 0) { try produce(1...5) }
+        // Other records than those that were read first: one that begins with the same could be told by nothing.
+        for _ in 0...(isPaused ? read / 600 + 1 : 0) { try produce(3...5) }
         if isPaused { stream.signal(SIGCONT) }
         let ending = endsBy(itself: stream)
         expectRefused(ending, "was made anew while it was read")

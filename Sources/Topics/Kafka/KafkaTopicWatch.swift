@@ -15,7 +15,8 @@ final class KafkaTopicWatch: @unchecked Sendable {
     private struct State {
         var partitionCount: Int
         var failure: Problem?
-        /// The newest record that was read.
+        /// The first record that was read, and the newest.
+        var first: TopicAnchor?
         var newest: TopicAnchor?
         /// The record that the last look has found again, or that an earlier run knew.
         var known: TopicAnchor?
@@ -51,7 +52,12 @@ final class KafkaTopicWatch: @unchecked Sendable {
     }
 
     /// Notes a record that came from the topic.
-    func noteRead(_ record: TopicAnchor) { state.withLock { $0.newest = record } }
+    func noteRead(_ record: TopicAnchor) {
+        state.withLock { state in
+            state.first = state.first ?? record
+            state.newest = record
+        }
+    }
 
     /// How many partitions the topic has, as of the last look.
     ///
@@ -64,7 +70,7 @@ final class KafkaTopicWatch: @unchecked Sendable {
     }
 
     /// The last record of which it is known that it is of this topic.
-    var anchor: TopicAnchor? { state.withLock { $0.known } }
+    var anchor: TopicAnchor? { state.withLock { $0.known ?? $0.first } }
 
     /// Looks at once.
     ///
@@ -131,7 +137,8 @@ extension KafkaTopicWatch {
     }
 
     private func look(_ number: Int) throws {
-        let (newest, known, count) = state.withLock { ($0.newest, $0.known, $0.partitionCount) }
+        // Before the first look the topic may have been made anew: then only what was read first is of the one that was begun with.
+        let (newest, known, count) = state.withLock { ($0.newest, $0.known ?? $0.first, $0.partitionCount) }
         let peeker = try self.peeker ?? KafkaConsumer(configuration, topic: topic, partitionCount: 1, isPeeking: true)
         self.peeker = peeker
         guard let found = try peeker.client.look(atTopic: topic) else {
@@ -146,7 +153,7 @@ extension KafkaTopicWatch {
         var isKnown = try known.map { try isThere($0, peeker) } ?? false
         // What is gone by now says nothing of the topic, but the newest record does.
         if !isKnown, let newest, newest != known { isKnown = try isThere(newest, peeker) }
-        if !isKnown, known ?? newest != nil, !hasWarned {
+        if !isKnown, known != nil, !hasWarned {
             hasWarned = true
             Logger("kafka").warning(
                 "the last record that was read of topic \"\(topic)\" is not there any more: whether the topic is still the same cannot be told until more are read"
