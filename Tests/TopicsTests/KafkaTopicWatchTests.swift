@@ -132,8 +132,9 @@ import Testing
         try store.makeWriter().append([batch(topic, 0, [1, 2])], mark: nil)
         let reader = try store.makeReader(topic: topic)
         #expect(try readAll(reader).count == 1)
-        mock.failFetchesOutOfRange(count: 1)
         let problem = problem {
+            // Each time: a real broker has it no more the next time it is asked.
+            mock.failFetchesOutOfRange(count: 1)
             _ = try reader.read(partition: 0, from: 2)
             try reader.wait(timeoutMs: 50)
         }
