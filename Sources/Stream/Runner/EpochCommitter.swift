@@ -123,12 +123,6 @@ final class EpochCommitter: @unchecked Sendable {
         try check()
     }
 
-    /// Waits until all epochs are committed.
-    func drain() throws {
-        queue.sync {}
-        try check()
-    }
-
     /// - Throws: what an epoch failed with.
     func check() throws {
         if let error = failure.withLock({ $0 }) { throw error }

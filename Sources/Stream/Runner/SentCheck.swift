@@ -42,6 +42,9 @@ package struct SentCheck {
     private let database: String
     private var marks: [String: ProducerMark] = [:]
     private var streams: [String] = []
+    /// What was stored when the others were looked for.
+    private var account: [String] = []
+    private var topics: (state: OutboxRule.Topics, name: String?)?
 
     /// - Parameter queries: those that are looked at, with all that was sent of them alone or with others.
     package init(_ queries: [String], results connection: Connection, topics store: any TopicStore) throws {
@@ -51,7 +54,9 @@ package struct SentCheck {
         try look()
     }
 
-    private mutating func look() throws {
+    /// Looks at the outbox and the marks as they are now. Both change while another process runs one of the queries.
+    mutating func look() throws {
+        account = try presentAccount()
         streams = try outbox.streams
         let sent = try queries.compactMap { try checkpoints.load($0)?.sent?.producer }
         let known = Set(sent + streams + [EpochCommitter.producer(of: queries)])
@@ -64,30 +69,31 @@ package struct SentCheck {
         try connection.execute("DELETE FROM sent_messages WHERE topic = ?", .text(topic))
     }
 
-    /// Only looks. A process that is about to be ended may commit meanwhile: then it is looked again, and some time later left to the next call.
+    /// Changes nothing. A process that is about to be ended may commit meanwhile: then it is looked again, and some time later left to the next
+    /// call.
     ///
     /// - Throws: `.badData` where results and topics differ in a way that no process which died between them can have left.
     package mutating func require() throws {
         for _ in 0..<Self.looks {
-            let before = try account()
-            try look()
-            do { return try compare() } catch { guard try account() != before else { throw error } }
+            do { return try compare() } catch { guard try presentAccount() != account else { throw error } }
             usleep(20_000)
+            try look()
         }
     }
 
     private static let looks = 25
 
     /// What changes where one of the queries is at work.
-    private func account() throws -> [String] {
+    private func presentAccount() throws -> [String] {
         let epochs = try queries.map { "\($0) \(try checkpoints.load($0)?.epoch ?? 0)" }
         let left = try outbox.streams.filter { !Set(queries).isDisjoint(with: CopyCheck.queries(of: $0)) }
         return try epochs + left.map { "\($0) \(try outbox.sequence(of: $0) ?? 0)" }
     }
 
-    private func compare() throws {
+    private mutating func compare() throws {
         for stream in streams { _ = try query(of: stream) }
-        let topics = try topicState()
+        let topics = try self.topics ?? topicState()
+        self.topics = topics
         for query in queries {
             let mark = try mark(of: query)
             let waiting = try waiting(of: query, mark.state, isSettled: false)

@@ -94,11 +94,10 @@ extension StreamRunner {
         let expected = try groups(explaining("looking for the queries' results") { try plans.map(checkpoint) })
         let prepared = try expected.enumerated().map { try makeInput(for: $0, at: $1.position) }
         let names = plans.map(\.name)
-        if !options.fromBeginning {
-            try explaining("comparing results and topics") {
-                var sent = try SentCheck(names, results: connection, topics: store)
-                try sent.require()
-            }
+        var sent = try explaining("comparing results and topics") {
+            var sent = try SentCheck(names, results: connection, topics: store)
+            if !options.fromBeginning { try sent.require() }
+            return sent
         }
 
         let recoveryWriter = try store.makeWriter()
@@ -123,8 +122,8 @@ extension StreamRunner {
             }
         }
         try explaining("sending what an earlier run had committed") {
-            var sent = try SentCheck(names, results: connection, topics: store)
             // Until now an earlier process may have sent more.
+            try sent.look()
             if !options.fromBeginning { try sent.require() }
             try sent.recover(recoveryWriter, topic: readsTopic ? sourceName : nil)
         }

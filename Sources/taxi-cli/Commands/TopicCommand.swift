@@ -175,7 +175,8 @@ enum TopicCommand {
             }
         }
         try requireUnused(ending: arguments.isOn("force"))
-        if Files.exists(globals.resultsPath) {
+        // Embedded topics tell themselves what was sent to them.
+        if !store.keepsMarksForFree, Files.exists(globals.resultsPath) {
             let results = try ResultsDatabase(path: globals.resultsPath, zone: globals.zoneIdentifier)
             try explaining("forgetting what was sent") { try SentCheck.forget(topic, in: results.connection) }
         }
