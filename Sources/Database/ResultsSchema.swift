@@ -118,10 +118,10 @@ enum ResultsSchema {
         INSERT INTO settings VALUES ('identity', lower(hex(randomblob(8))));
 
         -- Where the messages of each stream end in topics that cannot tell themselves: the offset behind the last one that was acknowledged, and
-        -- by which time and size (ms UTC, bytes) it is known again.
+        -- the hash by which it is known again.
         CREATE TABLE sent_messages (
             stream TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, next_offset INTEGER NOT NULL,
-            last_time INTEGER NOT NULL, last_bytes INTEGER NOT NULL, PRIMARY KEY (stream, topic, partition)) WITHOUT ROWID;
+            seal INTEGER NOT NULL, PRIMARY KEY (stream, topic, partition)) WITHOUT ROWID;
         """
 
     private static let scheduleStarts = """

@@ -346,16 +346,14 @@ final class ClientEvents: Sendable {
     func clear() { state.withLock { $0 = State() } }
 }
 
-/// Where the messages that a producer has delivered to a partition end, and by what the last of them is known again.
+/// Where the messages that a producer has delivered to a partition end.
 public struct KafkaDelivered: Sendable, Equatable {
     public var topic: String
     public var partition: Int
     /// Behind the last message.
     public var nextOffset: Int64 = 0
-    /// Of the last message, as the broker keeps it.
-    public var timestampMs: Int64 = 0
-    /// Of its value.
-    public var bytes = 0
+    /// What was made of the last message, as the broker keeps it.
+    public var seal: Int64 = 0
 }
 
 /// Messages that are under way, and the first that failed.
@@ -363,8 +361,10 @@ final class DeliveryCount: Sendable {
     private let underWay = Atomic<Int>(0)
     private let settled = Atomic<Int>(0)
     private let failure = Mutex<KafkaError?>(nil)
-    /// Where what was delivered ends; nil where nobody asks.
-    private let ends: Mutex<[End]>?
+    /// Makes of a message by what it is known again; nil where nobody asks where messages end.
+    private let seal: (@Sendable (KafkaMessage) -> Int64)?
+    /// Where what was delivered ends.
+    private let ends = Mutex<[End]>([])
 
     /// A partition, by the address of librdkafka's handle of its topic, and its last message that was delivered.
     private struct End {
@@ -372,7 +372,7 @@ final class DeliveryCount: Sendable {
         var end: KafkaDelivered
     }
 
-    init(notesEnds: Bool) { ends = notesEnds ? Mutex([]) : nil }
+    init(seal: (@Sendable (KafkaMessage) -> Int64)?) { self.seal = seal }
 
     func started() { underWay.add(1, ordering: .relaxed) }
     /// Takes back a message that the client did not accept.
@@ -386,31 +386,29 @@ final class DeliveryCount: Sendable {
                 failure = KafkaError(code)
                 failure?.topic = message.pointee.rkt.flatMap { rd_kafka_topic_name($0) }.map { String(cString: $0) }
             }
-        } else if ends != nil {
-            noteEnd(message)
+        } else if let seal {
+            noteEnd(KafkaMessage(raw: UnsafeMutablePointer(mutating: message)), seal)
         }
         settled.add(1, ordering: .relaxed)
         underWay.subtract(1, ordering: .releasing)
     }
 
-    private func noteEnd(_ message: UnsafePointer<rd_kafka_message_t>) {
-        guard let topic = message.pointee.rkt else { return }
-        let (handle, partition) = (UInt(bitPattern: topic), Int(message.pointee.partition))
-        let (offset, bytes) = (message.pointee.offset, message.pointee.len)
-        let time = rd_kafka_message_timestamp(message, nil)
-        ends?.withLock { ends in
+    private func noteEnd(_ message: KafkaMessage, _ seal: (KafkaMessage) -> Int64) {
+        guard let topic = message.raw.pointee.rkt else { return }
+        let (handle, partition) = (UInt(bitPattern: topic), Int(message.raw.pointee.partition))
+        let (offset, seal) = (message.offset, seal(message))
+        ends.withLock { ends in
             let found = ends.firstIndex { $0.handle == handle && $0.end.partition == partition }
             let index = found ?? ends.count
             if found == nil { ends.append(End(handle: handle, end: KafkaDelivered(topic: "", partition: partition))) }
             guard offset >= ends[index].end.nextOffset else { return }
-            ends[index].end.nextOffset = offset + 1
-            (ends[index].end.timestampMs, ends[index].end.bytes) = (time, bytes)
+            (ends[index].end.nextOffset, ends[index].end.seal) = (offset + 1, seal)
         }
     }
 
     /// Where what was delivered since the last call ends.
     func takeEnds() -> [KafkaDelivered] {
-        ends?.withLock { ends in
+        ends.withLock { ends in
             defer { ends = [] }
             return ends.map { end in
                 var named = end.end
@@ -418,7 +416,7 @@ final class DeliveryCount: Sendable {
                     OpaquePointer(bitPattern: end.handle).map { String(cString: rd_kafka_topic_name($0)) } ?? ""
                 return named
             }
-        } ?? []
+        }
     }
 
     /// How many were delivered or given up so far: where it stands still, nothing moves.

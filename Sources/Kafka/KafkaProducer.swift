@@ -29,13 +29,14 @@ public final class KafkaProducer {
     ///   - transactionalID: nil sends without transactions.
     ///   - isIdempotent: false may send a record twice where an acknowledgement is lost.
     ///   - lingerMs: how long a record waits for a fuller request, unless somebody waits in `finish` or `commit`.
-    ///   - notesEnds: whether `takeEnds` will be asked.
+    ///   - seal: makes of a message by what it is known again, for `takeEnds`; nil where that is not asked.
     public init(
         _ configuration: KafkaConfiguration, transactionalID: String? = nil, isIdempotent: Bool = true,
-        lingerMs: Int = KafkaProducer.patientLingerMs, notesEnds: Bool = false
+        lingerMs: Int = KafkaProducer.patientLingerMs,
+        seal: (@Sendable (KafkaMessage) -> Int64)? = nil
     ) throws(Problem) {
-        deliveries = DeliveryCount(notesEnds: notesEnds)
-        earlier = DeliveryCount(notesEnds: notesEnds)
+        deliveries = DeliveryCount(seal: seal)
+        earlier = DeliveryCount(seal: seal)
         var settings = [
             "acks": "all", "compression.codec": "lz4", "linger.ms": "\(lingerMs)", "batch.num.messages": "50000",
             "queue.buffering.max.kbytes": "65536", "statistics.interval.ms": "0",

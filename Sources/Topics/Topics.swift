@@ -174,20 +174,11 @@ public struct TopicDescription: Sendable {
     public var lastAppend: EventTime? { partitions.compactMap(\.lastAppend).max() }
 }
 
-/// Where the records that a producer has appended to a partition end, and by what the last of them is known again.
+/// Where the records that a producer has appended to a partition of a topic end, and by what the last of them is known again.
 public struct AppendedEnd: Sendable, Equatable {
     public var topic: String
-    public var partition: Int
-    /// Behind the last record.
-    public var nextOffset: Int64
-    /// Of the last record, ms UTC, as the topic keeps it.
-    public var time: EventTime
-    /// Of its value.
-    public var bytes: Int
-    public init(topic: String, partition: Int, nextOffset: Int64, time: EventTime, bytes: Int) {
-        (self.topic, self.partition, self.nextOffset) = (topic, partition, nextOffset)
-        (self.time, self.bytes) = (time, bytes)
-    }
+    public var anchor: TopicAnchor
+    public init(topic: String, anchor: TopicAnchor) { (self.topic, self.anchor) = (topic, anchor) }
 }
 
 /// What a reader can rely on when an appender dies.

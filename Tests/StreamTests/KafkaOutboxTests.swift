@@ -208,7 +208,7 @@ private final class SentTenant {
     /// As if what was acknowledged first were not there.
     func withTopics(_ state: OutboxRule.Topics, _ body: () throws -> Void) throws {
         let connection = database.connection
-        let change = state == .shorter ? "next_offset = next_offset + %d" : "last_bytes = last_bytes + %d"
+        let change = state == .shorter ? "next_offset = next_offset + %d" : "seal = seal + %d"
         try connection.execute("UPDATE sent_messages SET " + String(format: change, 100))
         try body()
         try connection.execute("UPDATE sent_messages SET " + String(format: change, -100))

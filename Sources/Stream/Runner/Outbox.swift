@@ -71,24 +71,20 @@ struct Outbox {
     func note(_ ends: [AppendedEnd], of stream: String) throws {
         for end in ends {
             try connection.execute(
-                "INSERT OR REPLACE INTO sent_messages VALUES (?, ?, ?, ?, ?, ?)", .text(stream), .text(end.topic),
-                .integer(Int64(end.partition)), .integer(end.nextOffset), .integer(end.time),
-                .integer(Int64(end.bytes)))
+                "INSERT OR REPLACE INTO sent_messages VALUES (?, ?, ?, ?, ?)", .text(stream), .text(end.topic),
+                .integer(Int64(end.anchor.partition)), .integer(end.anchor.end), .integer(end.anchor.seal))
         }
     }
 
     /// Where the messages of all streams end, and whose they are.
     var ends: [(stream: String, end: AppendedEnd)] {
         get throws {
-            try connection.rows(
-                "SELECT stream, topic, partition, next_offset, last_time, last_bytes FROM sent_messages"
-            ) {
+            try connection.rows("SELECT stream, topic, partition, next_offset, seal FROM sent_messages") {
                 row throws(SQLiteError) in
-                let end = AppendedEnd(
-                    topic: try row.storedText(1), partition: Int(try row.integer(2, in: 0...9_999)),
-                    nextOffset: try row.integer(3, in: .counts), time: try row.integer(4, in: .min ... .max),
-                    bytes: Int(try row.integer(5, in: 0...1 << 31)))
-                return (try row.storedText(0), end)
+                let anchor = TopicAnchor(
+                    partition: Int(try row.integer(2, in: 0...9_999)), end: try row.integer(3, in: .counts),
+                    seal: try row.integer(4, in: .min ... .max))
+                return (try row.storedText(0), AppendedEnd(topic: try row.storedText(1), anchor: anchor))
             }
         }
     }

@@ -222,7 +222,8 @@ extension SentCheck {
         let ends = try outbox.ends.filter { $0.stream == stream }.map(\.end)
         let held = try outbox.batches(of: stream).map { batch in
             try holds(
-                batch, behind: ends.first { $0.topic == batch.topic && $0.partition == batch.partition }?.nextOffset,
+                batch,
+                behind: ends.first { $0.topic == batch.topic && $0.anchor.partition == batch.partition }?.anchor.end,
                 isSettled: isSettled)
         }
         if held.allSatisfy({ $0 == true }) { return .sent }
@@ -259,8 +260,8 @@ extension SentCheck {
         let names = Set(queries)
         var newest: [String: AppendedEnd] = [:]
         for (stream, end) in try outbox.ends where !names.isDisjoint(with: CopyCheck.queries(of: stream)) {
-            let place = "\(end.topic)/\(end.partition)"
-            if newest[place]?.nextOffset ?? 0 < end.nextOffset { newest[place] = end }
+            let place = "\(end.topic)/\(end.anchor.partition)"
+            if newest[place]?.anchor.end ?? 0 < end.anchor.end { newest[place] = end }
         }
         let ends = newest.sorted { $0.key < $1.key }.map(\.value)
         // Each question takes a client of its own, and a moment.
@@ -277,17 +278,17 @@ extension SentCheck {
     }
 
     private static func state(of end: AppendedEnd, in store: any TopicStore) throws -> OutboxRule.Topics {
-        guard let count = try store.partitionCount(of: end.topic), end.partition < count else { return .recreated }
+        let anchor = end.anchor
+        guard let count = try store.partitionCount(of: end.topic), anchor.partition < count else { return .recreated }
         let reader = try store.makeReader(topic: end.topic, untilEnd: true)
-        let kept = try reader.offsets()[end.partition]
-        if kept.upperBound < end.nextOffset { return .shorter }
-        let last = end.nextOffset - 1
-        // What is gone by age, or since a later record has its key, tells nothing.
-        guard kept.lowerBound <= last, let batch = try reader.read(partition: end.partition, from: last),
-            batch.baseOffset <= last
-        else { return .same }
-        let record = try RecordBatch.decode(batch.payload)[Int(last - batch.baseOffset)]
-        return record.timestamp == end.time && record.value?.count ?? 0 == end.bytes ? .same : .recreated
+        let kept = try reader.offsets()[anchor.partition]
+        if kept.upperBound < anchor.end { return .shorter }
+        // What is gone by age tells nothing.
+        if kept.lowerBound >= anchor.end { return .same }
+        return switch try reader.seal(partition: anchor.partition, endingAt: anchor.end) {
+        case .seal(anchor.seal), .unknown: .same
+        case .seal, .other: .recreated
+        }
     }
 }
 

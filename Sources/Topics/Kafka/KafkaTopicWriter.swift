@@ -188,8 +188,7 @@ extension KafkaTopicWriter {
     private func noteEnds(of producer: KafkaProducer?) {
         appendedEnds = (producer?.takeEnds() ?? []).map {
             AppendedEnd(
-                topic: $0.topic, partition: $0.partition, nextOffset: $0.nextOffset, time: $0.timestampMs,
-                bytes: $0.bytes)
+                topic: $0.topic, anchor: TopicAnchor(partition: $0.partition, end: $0.nextOffset, seal: $0.seal))
         }
     }
 
@@ -405,7 +404,8 @@ extension KafkaTopicWriter {
         for _ in 0..<(promptly ? 1 : Self.clientsInParallel) {
             let made = try KafkaProducer(
                 configuration, isIdempotent: delivery == .exactlyOnce,
-                lingerMs: promptly ? KafkaProducer.promptLingerMs : KafkaProducer.patientLingerMs, notesEnds: promptly)
+                lingerMs: promptly ? KafkaProducer.promptLingerMs : KafkaProducer.patientLingerMs,
+                seal: promptly ? \.seal : nil)
             try made.client.connect()
             plain.append(made)
         }
@@ -422,7 +422,7 @@ extension KafkaTopicWriter {
     private func open(_ producer: String) throws -> Session {
         var session = Session()
         if delivery == .exactlyOnce {
-            let transactions = try KafkaProducer(configuration, transactionalID: group(of: producer), notesEnds: true)
+            let transactions = try KafkaProducer(configuration, transactionalID: group(of: producer), seal: \.seal)
             try transactions.client.connect()
             try transactions.initTransactions()
             session.transactions = transactions
