@@ -201,25 +201,24 @@ extension KafkaClient {
         let start = ContinuousClock.now
         let deadline = start + .milliseconds(Int(Self.connectTimeoutMs))
         while true {
-            let found = try metadata(topic: topic, allTopics: false, timeoutMs: Self.connectTimeoutMs).first
-            guard let found else { return nil }
-            switch found.error {
-            case RD_KAFKA_RESP_ERR_NO_ERROR: return found
-            case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC: return nil
-            case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE where ContinuousClock.now < deadline:
+            do throws(KafkaError) { return try look(atTopic: topic, timeoutMs: Self.connectTimeoutMs) } catch {
+                guard error.code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, ContinuousClock.now < deadline else {
+                    throw error
+                }
                 try KafkaPatience.check(since: start)
                 usleep(20_000)
-            default: throw KafkaError(found.error)
             }
         }
     }
 
     /// How long a look may take: for who asks often, and can do without an answer.
-    private static let lookTimeoutMs: Int32 = 500
+    public static let lookTimeoutMs: Int32 = 500
 
     /// The topic's partitions; nil where the broker that was asked knows no such topic.
-    public func look(atTopic topic: String) throws(KafkaError) -> TopicMetadata? {
-        let found = try metadata(topic: topic, allTopics: false, timeoutMs: Self.lookTimeoutMs).first
+    public func look(
+        atTopic topic: String, timeoutMs: Int32 = KafkaClient.lookTimeoutMs
+    ) throws(KafkaError) -> TopicMetadata? {
+        let found = try metadata(topic: topic, allTopics: false, timeoutMs: timeoutMs).first
         guard let found else { return nil }
         switch found.error {
         case RD_KAFKA_RESP_ERR_NO_ERROR: return found
