@@ -358,4 +358,23 @@ extension TopicReader {
     public func next(partition: Int, after offset: Int64) -> Int64 { offset }
     public func newestEnds() throws -> [Int64] { try offsets().map(\.upperBound) }
     public func settle() -> Int64 { 0 }
+
+    /// Shows the batches that hold records of some offsets, in their order; what holds no record is passed over.
+    ///
+    /// - Parameter body: gives false where it has seen enough.
+    package func forEachBatch(
+        of partition: Int, in offsets: Range<Int64>, _ body: (StoredBatch) throws -> Bool
+    ) throws {
+        var offset = offsets.lowerBound
+        while offset < offsets.upperBound {
+            if let batch = try read(partition: partition, from: offset) {
+                guard try body(batch) else { return }
+                offset = batch.baseOffset + Int64(batch.count)
+            } else {
+                let next = next(partition: partition, after: offset)
+                if next <= offset { return }
+                offset = next
+            }
+        }
+    }
 }

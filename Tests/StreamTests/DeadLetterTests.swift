@@ -14,10 +14,10 @@ import Trips
 
     private func letters(_ tenant: StoredStream) throws -> [TopicRecord] {
         let reader = try tenant.store.makeReader(topic: "chicago_deadLetter")
-        var (records, offset): ([TopicRecord], Int64) = ([], 0)
-        while let batch = try reader.read(partition: 0, from: offset) {
+        var records: [TopicRecord] = []
+        try reader.forEachBatch(of: 0, in: reader.offsets()[0]) { batch in
             records += try batch.records()
-            offset = batch.baseOffset + Int64(batch.count)
+            return true
         }
         return records
     }

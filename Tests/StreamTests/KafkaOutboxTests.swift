@@ -167,14 +167,10 @@ private final class SentTenant {
         // Whoever takes over waits until what was committed before is shown.
         let reader = try store.makeReader(topic: output, untilEnd: true)
         _ = try reader.settle()
-        var (values, offset) = ([String](), Int64(0))
-        while offset < (try reader.offsets()[0].upperBound) {
-            guard let batch = try reader.read(partition: 0, from: offset) else {
-                offset = max(offset + 1, reader.next(partition: 0, after: offset))
-                continue
-            }
+        var values: [String] = []
+        try reader.forEachBatch(of: 0, in: reader.offsets()[0]) { batch in
             values += try RecordBatch.decode(batch.payload).map { String(decoding: $0.value ?? [], as: UTF8.self) }
-            offset = batch.baseOffset + Int64(batch.count)
+            return true
         }
         return values
     }

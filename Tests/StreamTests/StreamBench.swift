@@ -168,10 +168,9 @@ final class StreamBench {
     private func batches(of topic: String) throws -> [StoredBatch] {
         let reader = try store.makeReader(topic: topic)
         var batches: [StoredBatch] = []
-        var offset: Int64 = 0
-        while let batch = try reader.read(partition: 0, from: offset) {
+        try reader.forEachBatch(of: 0, in: reader.offsets()[0]) { batch in
             batches.append(batch)
-            offset = batch.baseOffset + Int64(batch.count)
+            return true
         }
         return batches
     }

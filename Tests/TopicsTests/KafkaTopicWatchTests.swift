@@ -28,10 +28,9 @@ import Testing
 
     private func readAll(_ reader: any TopicReader) throws -> [StoredBatch] {
         var batches: [StoredBatch] = []
-        var offset: Int64 = 0
-        while let batch = try reader.read(partition: 0, from: offset) {
+        try reader.forEachBatch(of: 0, in: reader.offsets()[0]) { batch in
             batches.append(batch)
-            offset = batch.baseOffset + Int64(batch.count)
+            return true
         }
         return batches
     }

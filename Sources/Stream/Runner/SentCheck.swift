@@ -239,17 +239,10 @@ extension SentCheck {
         if isSettled { _ = try reader.settle() }
         let kept = try reader.offsets()[batch.partition]
         var wanted = try AppendedRecords(batch)
-        var offset = max(known ?? 0, kept.lowerBound)
-        while offset < kept.upperBound, !wanted.areAllFound {
-            guard let found = try reader.read(partition: batch.partition, from: offset) else {
-                let next = reader.next(partition: batch.partition, after: offset)
-                if next <= offset { break }
-                offset = next
-                continue
-            }
-            let end = found.baseOffset + Int64(found.count)
-            try wanted.look(in: found, from: offset)
-            offset = end
+        let first = max(known ?? 0, kept.lowerBound)
+        try reader.forEachBatch(of: batch.partition, in: first..<max(first, kept.upperBound)) { found in
+            try wanted.look(in: found, from: first)
+            return !wanted.areAllFound
         }
         if wanted.areAllFound { return true }
         return kept.lowerBound > known ?? 0 ? nil : false
