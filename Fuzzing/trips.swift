@@ -38,7 +38,29 @@ public func fuzz(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     let topic = try! records(payload, .trips)
     expect(topic.map { $0.value.map { String(decoding: $0, as: UTF8.self) } } == lines)
     expect(topic.map(\.timestamp) == (0..<batch.count).map { batch.eventTimes[$0] })
+
+    let strict = (0..<batch.count).filter { isWhatReadersMake(batch, $0) }.map { lines[$0] }
+    let reading = read(strict.map { Array($0.utf8) })
+    expect(reading.rejects.isEmpty, "JSON of a trip is not read: \(strict) \(reading.rejects)")
+    expect(encoded(reading.batch) == strict, "JSON of a trip is read as something else")
     return 0
+}
+
+/// Whether each cell is one that the readers of today make; stored columns may hold what release 0.1.0 made besides (docs/FORMATS.md).
+private func isWhatReadersMake(_ batch: TripBatch, _ row: Int) -> Bool {
+    RFC3339.eventTimes.contains(batch.eventTimes[row])
+        && TripField.allCases.allSatisfy { field in
+            let cell = batch.column(field)[row]
+            switch field.kind {
+            case .decimal: return cell == nullCell || PackedDecimal(cell: cell).scale <= field.bounds!.decimals
+            case .string:
+                let text = batch.bytes(TextCell(cell: cell))
+                guard let start = text.baseAddress, !text.isEmpty else { return true }
+                return !text.contains(0) && !NullText.isNull(start, text.count)
+                    && !(field.isPlace && PointText.isOutOfRange(start, text.count))
+            default: return true
+            }
+        }
 }
 
 private func decoded(_ payload: [UInt8], _ fields: TripFieldSet) -> TripBatch? {

@@ -88,6 +88,7 @@ public struct BatchRunner: Sendable {
         }
         try BatchSchema.prepare(connection)
         if runnable.contains(where: \.usesRollups) { try requirePresentBuckets() }
+        if let name = options.vintage { try Vintages(connection: connection).requireDistinct(name) }
         // Before the first row is replaced. What an analysis reads of another one may come into being in this run.
         let alone = options.declared.filter { analysis in
             !options.declared.contains { $0.name != analysis.name && analysis.sql.contains($0.name) }

@@ -1,3 +1,4 @@
+internal import Problems
 public import SQLite
 import Trips
 
@@ -8,6 +9,18 @@ import Trips
 ///     batch_vintage_rows    a row of a view as a JSON object; key is a JSON array of its key columns
 struct Vintages {
     let connection: Connection
+
+    /// - Throws: `Problem(.usage)` where another vintage has the name in other capitals: nobody could tell the two apart in speech, and one of
+    ///   them is mostly a typing error.
+    func requireDistinct(_ name: String) throws {
+        let names = try VintageDiff.names(on: connection)
+        guard !names.contains(name), let other = names.first(where: { $0.lowercased() == name.lowercased() }) else {
+            return
+        }
+        throw Problem(
+            .usage, "there is a vintage \"\(other)\" already, whose name differs from \"\(name)\" by capitals alone",
+            hint: "Give the vintage another name, or write \"\(other)\" to keep the answers in its place.")
+    }
 
     /// Keeps all rows that the views have now; what the name held before goes.
     ///

@@ -118,6 +118,20 @@ public final class Replayer: @unchecked Sendable {
         return run.summary
     }
 
+    /// By which clock a replay of these files has judged what is too far ahead; nil where the store knows of none.
+    ///
+    /// - Throws: `Problem(.noInput)` for a file that is not there, and what the store throws.
+    public static func startedMs(ofReplayOf paths: [String], in store: any TopicStore) throws -> EventTime? {
+        let input = InputIdentity.compacted(try paths.map { path throws(Problem) in try InputIdentity(path: path) })
+        // Positions of other producers are none of a replay's.
+        let positions = try store.marks(ofProducers: "produce", known: ["produce"]).compactMap { mark in
+            try? ReplayPosition(decoding: mark.position, producer: mark.producer)
+        }
+        return positions.last { position in
+            position.input.count == input.count && zip(position.input, input).allSatisfy { $0.looksLike($1) }
+        }?.startedMs
+    }
+
     private func sourceFeeds(from position: ReplayPosition, _ watch: InputWatch) -> TripFeedMaker {
         let ahead =
             options.source.clock == .now

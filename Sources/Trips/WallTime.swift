@@ -29,8 +29,21 @@ public struct WallTime: Sendable, Hashable {
     /// The cells of the years 2000…2100, whatever their form.
     static let cells = validSeconds.lowerBound << 8...validSeconds.upperBound << 8 - 1
 
-    /// Whether the form is one that some source writes; each other one would be written as one of them.
-    var hasKnownForm: Bool { form < 0x10 || form >= 0x80 }
+    /// Whether some text is read as this cell: its form is one that a source writes, and says all of the time. What is written of any other
+    /// is another time, or none.
+    var isWritten: Bool {
+        if form == 0xff { return true }
+        let hasSeconds: Bool
+        if form & 0x80 == 0 {
+            guard form < 0x10 else { return false }
+            hasSeconds = form & 8 != 0
+        } else {
+            // A fraction follows seconds alone.
+            guard form & 0b11000 != 0b11000 else { return false }
+            hasSeconds = form & 16 == 0
+        }
+        return hasSeconds || seconds % 60 == 0
+    }
 
     /// The longest text that `write` makes.
     public static let maximumLength = 32

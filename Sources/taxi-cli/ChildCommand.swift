@@ -4,38 +4,20 @@ import Problems
 
 /// A command of this very program that runs as a process of its own; what it says on stderr goes where its output goes.
 ///
-/// Foundation's own does not start where a process may open few files (`ulimit -n 64`). Used by one thread.
+/// Used by one thread.
 final class ChildCommand {
     private let pid: pid_t
     private var status: Int32?
 
     /// - Throws: `Problem`: `.tryAgain` where no process can be had, else after the cause.
     init(_ words: [String], environment: [String: String]) throws(Problem) {
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO)
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        // What this process passes over or holds back is meant for no other.
-        var (none, all) = (sigset_t(), sigset_t())
-        sigemptyset(&none)
-        sigfillset(&all)
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
-        posix_spawnattr_setsigmask(&attributes, &none)
-        posix_spawnattr_setsigdefault(&attributes, &all)
-        var words: [UnsafeMutablePointer<CChar>?] =
-            (["taxi-cli"] + words).map { $0.withFileName { strdup($0) } } + [nil]
-        var variables: [UnsafeMutablePointer<CChar>?] =
-            environment.map { "\($0.key)=\($0.value)".withFileName { strdup($0) } } + [nil]
-        defer { for word in words + variables { free(word) } }
-        var pid: pid_t = 0
-        let code = posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, &words, &variables)
-        guard code == 0 else {
-            throw Problem(Problem.Code(code, doing: .read), "cannot start taxi-cli: \(Problem.text(code))")
+        do throws(ChildStart.Refusal) {
+            pid = try ChildStart.run(
+                "/proc/self/exe", ["taxi-cli"] + words, environment: environment, errors: STDOUT_FILENO)
+        } catch {
+            throw Problem(
+                Problem.Code(error.number, doing: .read), "cannot start taxi-cli: \(Problem.text(error.number))")
         }
-        self.pid = pid
     }
 
     var isRunning: Bool {
@@ -51,8 +33,7 @@ final class ChildCommand {
     @discardableResult
     func wait() -> Int32 {
         while status == nil { look(0) }
-        let status = status ?? 0
-        return status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f
+        return ChildStart.exitCode(ofStatus: status ?? 0)
     }
 
     private func look(_ options: Int32) {

@@ -129,6 +129,23 @@ import Trips
         #expect(changes == 0)
     }
 
+    @Test func vintagesDifferByMoreThanCapitals() throws {
+        let stored = try stored()
+        _ = try run(stored, Self.text, vintage: "first")
+        let before = try stored.rows("busy_days")
+        let problem = try #require(throws: Problem.self) {
+            try run(stored, Self.text.replacing("count(*) AS days", with: "7 AS days"), vintage: "First")
+        }
+        #expect(problem.code == .usage)
+        #expect(problem.message.contains("\"first\""), "\(problem.message)")
+        #expect(try VintageDiff.names(on: stored.connection) == ["first"])
+        // Said before an answer is replaced.
+        #expect(try stored.rows("busy_days") == before)
+        // One that an earlier version has kept so can be kept anew.
+        try stored.connection.execute("INSERT INTO batch_vintages VALUES ('First', 0)")
+        _ = try run(stored, Self.text, vintage: "First")
+    }
+
     @Test func aVintageSaysWhichCellsAreOthersNow() throws {
         let stored = try stored()
         _ = try run(stored, Self.text, vintage: "first")

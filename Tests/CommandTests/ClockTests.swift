@@ -101,6 +101,23 @@ import Testing
         #expect((times[0].integer ?? 0) > now - 3_600_000 && (times[1].integer ?? 0) < now + 3_600_000, "\(times)")
     }
 
+    /// What a replay has rejected since it was too far ahead then has happened meanwhile.
+    @Test func anAuditOfFilesJudgesByTheClockOfTheirReplay() throws {
+        guard let library = Self.faketime else { return }
+        let taxi = try TaxiCLI()
+        let file = "\(ReplaySourceTests.inputs)/april-after-that-march.csv"
+        // The evening of 2024-04-01 in Chicago, between the two trips.
+        let back = Int(Date().timeIntervalSince1970) - 1_712_016_000
+        try "-\(back)".write(toFile: taxi("clock"), atomically: true, encoding: .utf8)
+        let replay = try taxi.start(
+            [TaxiCLI.executable, "produce", file, "--clock", "start", "--max-ahead", "1h", "--summary-json", "-"],
+            environment: Self.clock(library, taxi), executable: "/usr/bin/env"
+        ).wait()
+        #expect(try jsonObject(replay.text)["rejected"] as? [String: Int] == ["out_of_range": 1], "\(replay.errors)")
+        try taxi.succeed("stream", "--until-end")
+        try taxi.succeed("audit", "--from", file, "--clock", "start", "--max-ahead", "1h")
+    }
+
     /// Of a program that `env` starts: the library adds a variable, behind which Swift would not find its arguments.
     private static func clock(_ library: String, _ taxi: TaxiCLI) -> [String: String] {
         [

@@ -91,6 +91,9 @@ import Testing
         Named(
             "UPDATE stored_hotspotwindow SET groups = '{' WHERE closed = 0", stream, says: "not the groups of a window"),
         Named(
+            "UPDATE stored_hotspotwindow SET groups = '{}' WHERE closed = 0", stream,
+            says: "holds \"{}\" and not the groups of a window"),
+        Named(
             "UPDATE stored_hotspotwindow SET groups = '{\"0\":\"x\"}' WHERE closed = 0", stream,
             says: "column groups (window_start_ms "),
         Named(

@@ -289,7 +289,7 @@ import Testing
     @Test func withoutRsvgConvertItSaysWhatToInstall() throws {
         let folder = try StoredResults().folder
         #expect {
-            try PictureConverter(path: folder.path)
+            try PictureConverter(environment: ["PATH": folder.path])
         } throws: { ($0 as? Problem)?.code == .unavailable && ($0 as? Problem)?.hint?.contains("librsvg2-bin") == true }
     }
 }

@@ -107,6 +107,38 @@ import Testing
         #expect(throws: Problem.self) { try Self.decode(encoder.encode(batch)) }
     }
 
+    /// Whole minutes: whatever the form, a time that is taken is the one that its text says.
+    @Test func aTimeThatItsFormCannotSayIsDamage() throws {
+        var encoder = TripColumnsEncoder()
+        func taken(_ times: [WallTime]) -> TripBatch? {
+            let batch = TripBatch(capacity: times.count)
+            for (row, time) in times.enumerated() {
+                (batch.column(.endTimestamp)[row], batch.eventTimes[row]) = (time.cell, 0)
+            }
+            (batch.count, batch.fields) = (times.count, [.init(.endTimestamp)])
+            return try? Self.decode(encoder.encode(batch))
+        }
+        let noon: Int64 = 1_705_665_600
+        for form in UInt8.min...UInt8.max {
+            for second in [0, 45] as [Int64] {
+                let time = WallTime(seconds: noon + second, form: form)
+                let again = Array(time.text.utf8).withUnsafeBufferPointer { WallTime.parse($0.baseAddress!, $0.count) }
+                let isWritten = WallTime(cell: again).text == time.text && WallTime(cell: again).seconds == time.seconds
+                // Bits without a meaning make no form of their own.
+                let isForm = form < 0x10 || form >= 0x80
+                #expect((taken([time]) != nil) == (isWritten && isForm), "form \(form), second \(second)")
+                // Beside whole minutes, in steps that pass over it or not.
+                for other in [noon - 60, noon + 90] {
+                    let pair = [WallTime(seconds: other, form: 15), time, WallTime(seconds: noon + 120, form: form)]
+                    #expect((taken(pair) != nil) == (isWritten && isForm), "form \(form), second \(second)")
+                }
+            }
+        }
+        // The first and last of a column alone say nothing about those between.
+        #expect(taken([0, 30, 60].map { WallTime(seconds: noon + $0, form: 0x90) }) == nil)
+        #expect(taken([0, 60, 120].map { WallTime(seconds: noon + $0, form: 0x90) }) != nil)
+    }
+
     @discardableResult
     private static func decode(_ bytes: [UInt8]) throws -> TripBatch {
         let batch = TripBatch(capacity: TripColumnsDecoder.maximumTrips)

@@ -70,7 +70,8 @@ struct StateLoader {
             ? (try? JSONDecoder().decode([String: StoredValue].self, from: text))?.mapValues { [$0] }
             : try? JSONDecoder().decode([String: [StoredValue]].self, from: text)
         let groups = found?.map { (id: Int64($0), values: $1) }
-        guard let groups, groups.allSatisfy({ $0.id != nil }) else {
+        // A window is there since some trip fell into it, so none is stored without a group.
+        guard let groups, !groups.isEmpty, groups.allSatisfy({ $0.id != nil }) else {
             throw row.damage(2, wanted: "the groups of a window")
         }
         return groups.map { ($0.id ?? 0, $0.values) }.sorted { $0.id < $1.id }

@@ -148,9 +148,9 @@ extension TripField {
     var domain: NumberColumn.Domain {
         guard let rule = NumberRule(self) else {
             var domain = NumberColumn.Domain(WallTime.cells)
-            domain.isValid = { WallTime(cell: $0).hasKnownForm }
-            // The form is the lowest byte.
-            domain.stride = 256
+            domain.isValid = { WallTime(cell: $0).isWritten }
+            // The form is the lowest byte, and some say whole minutes alone.
+            domain.stride = 60 << 8
             return domain
         }
         guard rule.kind == .decimal else { return NumberColumn.Domain(rule.least...rule.greatest) }

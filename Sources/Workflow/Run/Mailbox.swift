@@ -22,7 +22,13 @@ final class Mailbox: Sendable {
     private nonisolated(unsafe) let condition: UnsafeMutablePointer<pthread_cond_t>
     private nonisolated(unsafe) var messages: [Message] = []
 
-    init() {
+    /// A longer wait is cut, and whoever waits looks again: a machine that was put back to an earlier state has put `until` far ahead.
+    private let longestWaitMs: Int64
+    private let now: @Sendable () -> ContinuousClock.Instant
+
+    /// - Parameter now: the clock by which waits are over.
+    init(longestWaitMs: Int64 = 1000, now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }) {
+        (self.longestWaitMs, self.now) = (longestWaitMs, now)
         lock = .allocate(capacity: 1)
         lock.initialize(to: pthread_mutex_t())
         pthread_mutex_init(lock, nil)
@@ -51,10 +57,7 @@ final class Mailbox: Sendable {
         pthread_mutex_unlock(lock)
     }
 
-    /// A longer wait is cut, and whoever waits looks again: a machine that was put back to an earlier state has put `until` far ahead.
-    private static let longestWaitMs: Int64 = 1000
-
-    /// What came, as soon as a step has ended, at the latest at `until` or after a second.
+    /// What came, as soon as a step has ended, at the latest at `until` or after the longest wait.
     func wait(until: ContinuousClock.Instant?) -> [Message] {
         pthread_mutex_lock(lock)
         defer { pthread_mutex_unlock(lock) }
@@ -63,16 +66,16 @@ final class Mailbox: Sendable {
                 pthread_cond_wait(condition, lock)
                 continue
             }
-            let left = until - .now
+            let left = until - now()
             if left <= .zero { break }
             var time = timespec()
             clock_gettime(CLOCK_MONOTONIC, &time)
-            let ms = min(left.wholeMs + 1, Self.longestWaitMs)
+            let ms = min(left.wholeMs + 1, longestWaitMs)
             let nanoseconds = time.tv_nsec + Int(ms % 1000) * 1_000_000
             time.tv_sec += Int(ms / 1000) + nanoseconds / 1_000_000_000
             time.tv_nsec = nanoseconds % 1_000_000_000
             pthread_cond_timedwait(condition, lock, &time)
-            if ms == Self.longestWaitMs { break }
+            if ms == longestWaitMs { break }
         }
         defer { messages = [] }
         return messages

@@ -121,36 +121,18 @@ struct ChildProcess {
     }
 
     private func spawn(output: Int32) throws -> pid_t {
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-        posix_spawn_file_actions_adddup2(&actions, output, 1)
-        posix_spawn_file_actions_adddup2(&actions, output, 2)
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        posix_spawnattr_setflags(
-            &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
-        posix_spawnattr_setpgroup(&attributes, 0)
-        var none = sigset_t()
-        sigemptyset(&none)
-        posix_spawnattr_setsigmask(&attributes, &none)
-        // What this process passes over (`Program.Surroundings.process`) is meant for no other.
-        var usual = sigset_t()
-        sigemptyset(&usual)
-        for signal in [SIGPIPE, SIGXFSZ] { sigaddset(&usual, signal) }
-        posix_spawnattr_setsigdefault(&attributes, &usual)
+        let nothing = open("/dev/null", O_RDONLY | O_CLOEXEC)
+        guard nothing >= 0 else { throw Self.refused("open /dev/null", errno) }
+        defer { close(nothing) }
         // POSIX's spawn changes no folder; a shell does, and then becomes the program.
         let program = folder.isEmpty ? arguments : ["/bin/sh", "-c", "cd \"$0\" && exec \"$@\"", folder] + arguments
-        var words: [UnsafeMutablePointer<CChar>?] = program.map { $0.withFileName { strdup($0) } } + [nil]
-        var variables: [UnsafeMutablePointer<CChar>?] =
-            environment.map { "\($0.key)=\($0.value)".withFileName { strdup($0) } } + [nil]
-        defer { for word in words + variables { free(word) } }
-        var pid: pid_t = 0
-        let code = posix_spawnp(&pid, program[0], &actions, &attributes, &words, &variables)
-        guard code == 0 else { throw Self.refused("run \"\(arguments[0])\"", code) }
-        return pid
+        do throws(ChildStart.Refusal) {
+            return try ChildStart.run(
+                program[0], program, environment: environment, input: nothing, output: output, errors: output,
+                leadsGroup: true)
+        } catch {
+            throw Self.refused("run \"\(arguments[0])\"", error.number)
+        }
     }
 
     private static func refused(_ action: String, _ number: Int32) -> Problem {

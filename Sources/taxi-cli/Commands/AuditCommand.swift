@@ -22,8 +22,9 @@ enum AuditCommand {
             All queries are audited that have results and are declared: the default ones, the tenant's, and those that come with taxi-cli.
 
             --from names the source: "topic", the tenant's own, or trip files. Files need the options that the stream (--input) or the replay \
-            was given: --clock, --spread, --seed, --clean, --to, --limit; and its --from TIME is called --from-time here. Of a topic \
-            --from-time is that of the stream.
+            was given: --clock, --spread, --seed, --clean, --to, --limit, --max-ahead; and its --from TIME is called --from-time here. Of a \
+            topic --from-time is that of the stream. Which trips were too far ahead (--max-ahead) is judged by the clock of that stream, or of the \
+            last replay of these files, as it stood when that began; where neither is known, by the clock now.
             """,
         examples: [
             Example("taxi-cli audit", "the results against the records of the topic"),
@@ -75,9 +76,10 @@ enum AuditCommand {
         let database = try ResultsDatabase.openReadOnly(home)
         let line = arguments.progressLine()
         defer { line.clear() }
+        let store = try globals.openTopicsIfAny()
         let auditor = Auditor(
-            plans: plans, options: try options(arguments, globals, zone), database: database,
-            store: try globals.openTopicsIfAny(), source: try source(arguments, globals, plans, zone, line))
+            plans: plans, options: try options(arguments, globals, zone), database: database, store: store,
+            source: try source(arguments, globals, plans, zone, store, line))
         auditor.onProgress = { trips, pass in
             line.update { "\(grouped(trips)) trips read again" + (pass > 1 ? ", pass \(pass)" : "") }
         }
@@ -130,7 +132,7 @@ enum AuditCommand {
 
     private static func source(
         _ arguments: ParsedArguments, _ globals: GlobalOptions, _ plans: [QueryPlan], _ zone: ZoneClock,
-        _ line: ProgressLine
+        _ store: (any TopicStore)?, _ line: ProgressLine
     ) throws -> AuditSource {
         let files = arguments.texts("from") + arguments.positionals
         let from = arguments.time("from-time")?.utcMs { zone.utcMs(localSeconds: $0) }
@@ -151,7 +153,9 @@ enum AuditCommand {
         read.optional = try TripFileOptions.optional(plans)
         let options = read
         let maxAheadMs = TripFileOptions.maxAheadMs(arguments)
-        let nowMs = SystemClock().nowMs
+        // Whoever read the files first has judged by its own clock: the stream, or the replay that filled the topic.
+        let replayedMs = try store.flatMap { try Replayer.startedMs(ofReplayOf: files, in: $0) }
+        let nowMs = replayedMs ?? SystemClock().nowMs
         return .files(identity: try TripFileOptions.identity(of: files, options)) { fields, startedMs in
             var options = options
             (options.fields, options.required) = (fields, fields)

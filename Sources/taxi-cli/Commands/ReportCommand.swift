@@ -55,7 +55,7 @@ enum ReportCommand {
         let selection = try selection(arguments)
         // Before anything is written: half a report is none.
         let converter = try arguments.text("png").map { _ in
-            try PictureConverter(path: arguments.environment["PATH"])
+            try PictureConverter(environment: arguments.environment)
         }
         let report = try read(selection, arguments)
 
