@@ -108,8 +108,9 @@ extension Auditor {
 
     func lateness(of plan: QueryPlan, _ checkpoint: QueryCheckpoint, partitions: Int) -> Recount.Lateness {
         if !plan.window.isWindowed { return .none }
-        // A trip that is late for some of its windows only is not counted as late.
-        if checkpoint.counts.late == 0, !plan.window.overlaps { return .none }
+        // Earlier versions did not count trips that are late for some of their windows only.
+        let isInAll = checkpoint.counts.lateInPart.map { $0 == 0 } ?? !plan.window.overlaps
+        if checkpoint.counts.late == 0, isInAll { return .none }
         return partitions == 1 ? .replayed(delayMs: options.delayMs) : .unknown
     }
 }

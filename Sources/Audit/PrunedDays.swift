@@ -30,7 +30,7 @@ final class PrunedDays {
         if let isPruned = known[day] { return isPruned }
         let isPruned =
             try connection.value(
-                "SELECT 1 FROM \(plan.storageTable) WHERE window_start_ms >= ? AND window_start_ms < ? AND closed = 1 LIMIT 1",
+                "SELECT 1 FROM \(plan.storageTable) WHERE window_start_ms >= ? AND window_start_ms < ? AND closed > 0 LIMIT 1",
                 .integer(zone.startMs(ofLocalDay: day)), .integer(zone.startMs(ofLocalDay: day + 1))) == nil
         known[day] = isPruned
         return isPruned

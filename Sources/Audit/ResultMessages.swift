@@ -10,6 +10,8 @@ struct ResultMessage {
     var windowEnd = EventTime.min
     /// From UTC, in which start and end are written: seconds.
     var offsets = (0, 0)
+    /// How often its window had results, with these.
+    var revision: Int64 = 1
     /// nil where a key is missing.
     var parts: [GroupNumbers.Part?] = []
     /// One for each of the plan's `messageFields`; nil for null.
@@ -36,6 +38,7 @@ struct ResultMessages {
         let end = columns.firstIndex { $0.kind == .windowEnd }
         let startOffset = columns.firstIndex { $0.kind == .startOffset }
         let endOffset = columns.firstIndex { $0.kind == .endOffset }
+        let revision = column("revision")
         let groups = plan.groups.map { column($0.name) }
         let places = fields.map { column($0.name) }
         let isWhole =
@@ -53,6 +56,7 @@ struct ResultMessages {
                 func offset(_ column: Int?) -> Int { column.map { Int(columns[$0].cells[row]) } ?? 0 }
                 message.offsets = (offset(startOffset), offset(endOffset))
             }
+            message.revision = revision.map { columns[$0].cells[row] }.flatMap { $0 == nullCell ? nil : $0 } ?? 1
             message.parts.removeAll(keepingCapacity: true)
             for case let index? in groups {
                 let cell = columns[index].cells[row]
@@ -106,6 +110,7 @@ struct ResultMessages {
             }
             message.offsets = offsets
         }
+        if case .number(let number)? = object["revision"] { message.revision = number.scaled(decimals: 0) ?? 0 }
         for group in plan.groups {
             switch object[group.name] {
             case nil: message.parts.append(nil)

@@ -72,6 +72,8 @@ extension RunHistory.Run {
         case "late": counts.late = value
         case "skipped": counts.skipped = value
         case "lost": counts.lost = value
+        // Of the aggregated ones.
+        case "late_merged", "late_in_part": break
         default: counts.filtered = value
         }
         self.counts[query, default: [:]][partition] = (self.counts[query]?[partition] ?? RecordCounts()) + counts

@@ -57,7 +57,7 @@ extension DayRollups {
                     let gone = some.filter { $0 < closedBefore }
                     guard let last = gone.last else { continue }
                     let delete = try connection.prepare(
-                        "DELETE FROM stored_\(view) WHERE window_start_ms >= ? AND window_start_ms < ? AND closed = 1")
+                        "DELETE FROM stored_\(view) WHERE window_start_ms >= ? AND window_start_ms < ? AND closed > 0")
                     for day in gone where try !isNoted(day) {
                         try delete.run(zone.startMs(ofLocalDay: day), zone.startMs(ofLocalDay: day + 1))
                         pruned.windows += connection.changedRows
@@ -76,7 +76,7 @@ extension DayRollups {
     /// The local day of the newest closed window: no window of an earlier day is open or yet to come, however far other queries are.
     private func dayOfNewestClosed(in view: String) throws -> Int {
         let newest = try connection.integer(
-            "SELECT window_start_ms FROM stored_\(view) WHERE closed = 1 ORDER BY window_start_ms DESC LIMIT 1",
+            "SELECT window_start_ms FROM stored_\(view) WHERE closed > 0 ORDER BY window_start_ms DESC LIMIT 1",
             in: .times)
         return newest.map { zone.localDay(ofMs: $0) } ?? .min
     }

@@ -35,7 +35,7 @@ struct Reach {
         -> EventTime?
     {
         try connection.integer(
-            "SELECT window_start_ms FROM \(table) WHERE closed = 1 AND window_start_ms < ? ORDER BY window_start_ms DESC LIMIT 1",
+            "SELECT window_start_ms FROM \(table) WHERE closed > 0 AND window_start_ms < ? ORDER BY window_start_ms DESC LIMIT 1",
             .integer(end), in: .times)
     }
 

@@ -58,12 +58,12 @@ struct StoredWindows {
         selection = try connection.prepare(
             """
             SELECT window_start_ms, groups FROM \(source.table)
-            WHERE window_start_ms >= ? AND window_start_ms < ? AND closed = 1\(tile)
+            WHERE window_start_ms >= ? AND window_start_ms < ? AND closed > 0\(tile)
             """)
         nextTile = try connection.prepare(
             """
             SELECT window_start_ms FROM \(source.table)
-            WHERE window_start_ms >= ? AND closed = 1\(tile) ORDER BY window_start_ms LIMIT 1
+            WHERE window_start_ms >= ? AND closed > 0\(tile) ORDER BY window_start_ms LIMIT 1
             """)
     }
 

@@ -49,6 +49,7 @@ enum ResultsSchema {
         renewFareBuckets,
         { connection in try connection.execute(scheduleStarts) },
         { connection in try connection.execute(sentMessages) },
+        { connection in try connection.execute(alertRevisions) },
     ]
 
     private static let firstTables = """
@@ -122,6 +123,19 @@ enum ResultsSchema {
         CREATE TABLE sent_messages (
             stream TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, next_offset INTEGER NOT NULL,
             seal INTEGER NOT NULL, PRIMARY KEY (stream, topic, partition)) WITHOUT ROWID;
+        """
+
+    private static let alertRevisions = """
+        ALTER TABLE stored_alerts ADD COLUMN group_id INTEGER;
+        -- Of the window, where trips that came late for it made it raise the alert; NULL where it had its first results.
+        ALTER TABLE stored_alerts ADD COLUMN revision INTEGER;
+        -- The revision of the window that does not meet the condition any more; NULL where it does.
+        ALTER TABLE stored_alerts ADD COLUMN withdrawn_by INTEGER;
+        DROP VIEW alerts;
+        CREATE VIEW alerts AS
+        SELECT \(ViewSQL.isoTime("raised_ms")) AS raised, name, query, \(ViewSQL.isoTime("window_start_ms")) AS window_start,
+            value, run_id, revision, withdrawn_by
+        FROM stored_alerts;
         """
 
     private static let scheduleStarts = """

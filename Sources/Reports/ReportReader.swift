@@ -203,7 +203,7 @@ struct ReportReader {
             SELECT day FROM rolled_days WHERE day < ?1 AND day NOT IN (
               SELECT (window_start_ms / 1000 + (SELECT offset_s FROM zone_offsets WHERE from_ms <= window_start_ms
                 ORDER BY from_ms DESC LIMIT 1)) / 86400
-              FROM stored_\(view) WHERE window_start_ms < (?1 + 1) * 86400000 AND closed = 1)
+              FROM stored_\(view) WHERE window_start_ms < (?1 + 1) * 86400000 AND closed > 0)
             """, .integer(before)
         ) { row throws(SQLiteError) in Int(try row.integer(0, in: .days)) }
     }

@@ -175,10 +175,11 @@ final class StreamBench {
         return batches
     }
 
-    /// Sum over all runs of a ledger counter, or of all counters with this beginning.
+    /// Sum over all runs of a ledger counter, or of all counters that are this and a reason.
     func counted(_ query: String, _ counter: String) throws -> Int {
         let sum = try database().connection.value(
-            "SELECT total(value) FROM ledger WHERE query = ? AND counter LIKE ?", .text(query), .text("\(counter)%"))
+            "SELECT total(value) FROM ledger WHERE query = ?1 AND (?2 IN ('', counter) OR counter LIKE ?2 || ':%')",
+            .text(query), .text(counter))
         return Int(sum?.real ?? 0)
     }
 }

@@ -32,7 +32,7 @@ public enum ShippedAnalyses {
           SELECT trips, fare_sum, taxis, taxis_sketch, window_start_ms / 1000 +
             (SELECT offset_s FROM zone_offsets WHERE from_ms <= window_start_ms ORDER BY from_ms DESC LIMIT 1) AS local_s
           FROM stored_taxisout
-          WHERE closed = 1 AND window_start_ms >= (strftime('%s', :from) - 86400) * 1000
+          WHERE closed > 0 AND window_start_ms >= (strftime('%s', :from) - 86400) * 1000
             AND window_start_ms < (strftime('%s', :until) + 86400) * 1000)
         SELECT
           local_s / 3600 % 24 AS hour,

@@ -8,6 +8,7 @@ import Trips
 struct AlertEvaluator {
     private let plan: QueryPlan
     private let zone: ZoneClock
+    private let revises: Bool
     /// For each aggregate: the place of its words and of its histogram.
     private let places: [(word: Int, histogram: Int)]
     /// For each alert, by group.
@@ -15,14 +16,30 @@ struct AlertEvaluator {
     /// What changed since `takeChanges`, by alert and group.
     private var changed: Set<Place> = []
     private(set) var raised: [RaisedAlert] = []
+    /// For windows that late trips have changed in this epoch whether a condition held before, and for those that it closes whether it
+    /// does now.
+    private var heldBefore: Set<WindowPlace> = []
+    private var holdsNow: [WindowPlace: Bool] = [:]
+    /// Windows where a condition holds now that did not before, with what they would raise, in the order of time.
+    private var candidates: [(place: WindowPlace, alert: RaisedAlert)] = []
+    private var revisions: [AlertRevision] = []
 
     private struct Place: Hashable {
         var alert: Int
         var group: Int64
     }
 
-    init(_ plan: QueryPlan, zone: ZoneClock, progress: [String: [Int64: AlertProgress]]) {
-        (self.plan, self.zone) = (plan, zone)
+    private struct WindowPlace: Hashable {
+        var alert: Int
+        var group: Int64
+        var start: EventTime
+    }
+
+    /// - Parameter revises: whether trips that come late change windows that are closed.
+    init(
+        _ plan: QueryPlan, zone: ZoneClock, progress: [String: [Int64: AlertProgress]], revises: Bool = false
+    ) {
+        (self.plan, self.zone, self.revises) = (plan, zone, revises)
         self.progress = plan.alerts.map { progress[$0.name] ?? [:] }
         var (word, histogram) = (0, 0)
         var places: [(Int, Int)] = []
@@ -41,33 +58,38 @@ struct AlertEvaluator {
         _ window: WindowPointer, _ entries: [Int32], _ histograms: WindowHistograms, keys: GroupKeys
     ) {
         let (start, end) = (window.pointee.start, window.pointee.end)
-        var next = end
-        if case .sliding(_, let everyMs) = plan.window { next = start + everyMs }
+        let next = plan.window.next(after: start, zone: zone)
         for (index, alert) in plan.alerts.enumerated() {
             for entry in entries {
                 let values = { (subject: AlertCondition.Subject) in
                     self.value(of: subject, window, Int(entry), histograms, keys)
                 }
-                guard alert.condition.holds(values) == true else { continue }
                 let group = window.pointee.groups[Int(entry)]
+                let holds = alert.condition.holds(values) == true
+                if revises { holdsNow[WindowPlace(alert: index, group: group, start: start)] = holds }
+                guard holds else { continue }
                 let isRaised = progress[index][group, default: AlertProgress()].match(
                     startMs: start, endMs: end, nextStartMs: next, alert)
                 changed.insert(Place(alert: index, group: group))
-                if isRaised { raised.append(alert.raise(start, end, plan, zone, values)) }
+                if isRaised { raised.append(alert.raise(window, group, plan, zone, values)) }
             }
         }
     }
 
     /// What the epoch has to store; the next one begins without it.
-    mutating func take() -> (raised: [RaisedAlert], progress: [StoredProgress]) {
-        defer { (raised, changed) = ([], []) }
+    mutating func take() -> (raised: [RaisedAlert], progress: [StoredProgress], revisions: [AlertRevision]) {
+        defer {
+            (raised, changed, revisions) = ([], [], [])
+            heldBefore.removeAll()
+            holdsNow.removeAll()
+        }
         return (
             raised,
             changed.map {
                 StoredProgress(
                     alert: plan.alerts[$0.alert].name, group: $0.group,
                     progress: progress[$0.alert][$0.group] ?? AlertProgress())
-            }
+            }, revisions
         )
     }
 
@@ -101,6 +123,175 @@ struct AlertEvaluator {
     }
 }
 
+// MARK: - Trips that came late
+
+extension AlertEvaluator {
+    /// Notes where the conditions hold in a window as it is stored, before late trips change it.
+    mutating func remember(_ window: WindowPointer, _ keys: GroupKeys) {
+        forEachHolding(window, WindowHistograms(window), keys) { place in heldBefore.insert(place) }
+    }
+
+    /// Takes a window that late trips have changed, or made.
+    ///
+    /// - Parameter entries: its groups that changed, in the order in which their alerts are raised.
+    mutating func revise(
+        _ window: WindowPointer, _ entries: [Int32], _ histograms: WindowHistograms, _ keys: GroupKeys
+    ) {
+        let (start, revision) = (window.pointee.start, window.pointee.revision)
+        for (index, alert) in plan.alerts.enumerated() {
+            for entry in entries {
+                let values = { (subject: AlertCondition.Subject) in
+                    self.value(of: subject, window, Int(entry), histograms, keys)
+                }
+                let group = window.pointee.groups[Int(entry)]
+                let place = WindowPlace(alert: index, group: group, start: start)
+                let holds = alert.condition.holds(values) == true
+                holdsNow[place] = holds
+                if holds, !heldBefore.contains(place) {
+                    candidates.append((place, alert.raise(window, group, plan, zone, values)))
+                } else if !holds, heldBefore.contains(place) {
+                    shorten(place)
+                    revisions.append(
+                        AlertRevision(alert: alert.name, group: group, windowStartMs: start, withdrawnBy: revision))
+                }
+            }
+        }
+    }
+
+    /// Raises what late trips have made of the windows of this epoch: where a condition holds for as many windows in a row as it has to,
+    /// by one where it did not hold before, and no window of that row has raised it.
+    ///
+    /// - Parameter closed: where the neighbours of those windows are looked up.
+    mutating func settle(_ closed: any ClosedWindows) throws {
+        defer { candidates.removeAll() }
+        // One after the other, as if they had come in the order of time: the later ones do not hold yet.
+        for (place, _) in candidates { holdsNow[place] = false }
+        for (place, found) in candidates {
+            holdsNow[place] = true
+            let alert = plan.alerts[place.alert]
+            let (before, first) = try run(from: place, limit: alert.windows, closed) {
+                plan.window.previous(before: $0, zone: zone)
+            }
+            let (after, last) = try run(from: place, limit: alert.windows, closed) {
+                plan.window.next(after: $0, zone: zone)
+            }
+            let end = found.raisedMs
+            let lastEnd = plan.window.end(ofWindowFrom: last, zone: zone)
+            lengthen(place, to: before + 1 + after, last: last, isWhole: after < alert.windows)
+            revisions.append(
+                AlertRevision(alert: alert.name, group: place.group, windowStartMs: place.start, withdrawnBy: nil))
+            guard before + 1 + after >= alert.windows else { continue }
+            let ends: ClosedRange<EventTime>
+            if let cooldownMs = alert.cooldownMs {
+                ends = end - cooldownMs + 1...end + cooldownMs - 1
+            } else {
+                // A row that was long enough without this window has raised it.
+                guard before < alert.windows, after < alert.windows else { continue }
+                ends = plan.window.end(ofWindowFrom: first, zone: zone)...lastEnd
+            }
+            let isInEpoch = raised.contains {
+                $0.plan.name == alert.name && $0.group == place.group && ends.contains($0.raisedMs)
+            }
+            if isInEpoch { continue }
+            if try closed.wasRaised(alert.name, group: place.group, ends: ends) { continue }
+            raised.append(found)
+            if let cooldownMs = alert.cooldownMs {
+                let quiet = progress[place.alert][place.group, default: AlertProgress()].quietUntilMs
+                progress[place.alert][place.group, default: AlertProgress()].quietUntilMs = max(quiet, end + cooldownMs)
+                changed.insert(Place(alert: place.alert, group: place.group))
+            }
+        }
+    }
+
+    /// How many windows in a row hold beside `place`, and the last of them.
+    private func run(
+        from place: WindowPlace, limit: Int, _ closed: any ClosedWindows, step: (EventTime) -> EventTime
+    ) throws -> (count: Int, last: EventTime) {
+        var (count, last) = (0, place.start)
+        while count < limit {
+            var next = place
+            next.start = step(last)
+            guard try holds(next, closed) else { break }
+            (count, last) = (count + 1, next.start)
+        }
+        return (count, last)
+    }
+
+    /// Whether a condition holds in a window that is closed.
+    private func holds(_ place: WindowPlace, _ closed: any ClosedWindows) throws -> Bool {
+        if let known = holdsNow[place] { return known }
+        guard let window = try closed.window(from: place.start) else { return false }
+        defer { closed.release(window) }
+        let entry = (0..<window.pointee.count).first { window.pointee.groups[$0] == place.group }
+        guard let entry else { return false }
+        let (histograms, keys) = (WindowHistograms(window), closed.keys)
+        return plan.alerts[place.alert].condition.holds { self.value(of: $0, window, entry, histograms, keys) } == true
+    }
+
+    private func forEachHolding(
+        _ window: WindowPointer, _ histograms: WindowHistograms, _ keys: GroupKeys, _ body: (WindowPlace) -> Void
+    ) {
+        for (index, alert) in plan.alerts.enumerated() {
+            for entry in 0..<window.pointee.count
+            where alert.condition.holds({ self.value(of: $0, window, entry, histograms, keys) }) == true {
+                body(WindowPlace(alert: index, group: window.pointee.groups[entry], start: window.pointee.start))
+            }
+        }
+    }
+
+    /// The row that the next window in order goes on with holds `length` windows at least, where it ends with `last`.
+    private mutating func lengthen(_ place: WindowPlace, to length: Int, last: EventTime, isWhole: Bool) {
+        guard isWhole else { return }
+        var known = progress[place.alert][place.group] ?? AlertProgress()
+        let next = plan.window.next(after: last, zone: zone)
+        guard next > known.nextStartMs || (next == known.nextStartMs && Int64(length) > known.matching) else { return }
+        (known.matching, known.nextStartMs) = (Int64(length), next)
+        progress[place.alert][place.group] = known
+        changed.insert(Place(alert: place.alert, group: place.group))
+    }
+
+    /// A window of the row that the next one in order goes on with does not hold any more: what is left are those behind it.
+    private mutating func shorten(_ place: WindowPlace) {
+        guard var known = progress[place.alert][place.group] else { return }
+        var count: Int64 = 0
+        var next = plan.window.next(after: place.start, zone: zone)
+        while next < known.nextStartMs, count < known.matching {
+            next = plan.window.next(after: next, zone: zone)
+            count += 1
+        }
+        guard next == known.nextStartMs, count < known.matching else { return }
+        known.matching = count
+        progress[place.alert][place.group] = known
+        changed.insert(Place(alert: place.alert, group: place.group))
+    }
+}
+
+extension WindowSpec {
+    /// The start of the window after the one that starts at `start`.
+    func next(after start: EventTime, zone: ZoneClock) -> EventTime {
+        if case .sliding(_, let everyMs) = self { return start + everyMs }
+        return end(ofWindowFrom: start, zone: zone)
+    }
+
+    func previous(before start: EventTime, zone: ZoneClock) -> EventTime {
+        switch self {
+        case .tumbling(let sizeMs): start - sizeMs
+        case .sliding(_, let everyMs): start - everyMs
+        case .localDay: zone.startMs(ofLocalDay: zone.localDay(ofMs: start) - 1)
+        case .none: .min
+        }
+    }
+}
+
+/// What late trips have changed of an alert in one window and group.
+struct AlertRevision: Sendable {
+    var alert: String
+    var group: Int64
+    var windowStartMs: EventTime
+    /// The revision of the window in which the condition does not hold any more; nil where it holds again, or now.
+    var withdrawnBy: Int64?
+}
+
 /// The progress of an alert in one group, as `alert_states` keeps it.
 struct StoredProgress: Sendable {
     var alert: String
@@ -110,9 +301,10 @@ struct StoredProgress: Sendable {
 
 extension AlertPlan {
     fileprivate func raise(
-        _ start: Int64, _ end: Int64, _ query: QueryPlan, _ zone: ZoneClock,
+        _ window: WindowPointer, _ group: Int64, _ query: QueryPlan, _ zone: ZoneClock,
         _ value: (AlertCondition.Subject) -> AlertCondition.Value
     ) -> RaisedAlert {
+        let (start, end, revision) = (window.pointee.start, window.pointee.end, window.pointee.revision)
         let (from, until) = (zone.iso(ms: start), zone.iso(ms: end))
         let threshold = condition.leading.map { AlertCondition.text(of: $0.threshold) } ?? ""
         var number = 0.0
@@ -137,10 +329,14 @@ extension AlertPlan {
         record += ",\"value\":\(AlertCondition.text(of: number)),\"threshold\":\(threshold)"
         record += ",\"condition\":\(Self.json("\(condition)"))"
         if let workflow { record += ",\"workflow\":\(Self.json(workflow))" }
+        if revision > 1 {
+            params["revision"] = "\(revision)"
+            record += ",\"revision\":\(revision)"
+        }
         record += "}"
         return RaisedAlert(
-            plan: self, raisedMs: end, windowStartMs: start, value: number, params: params,
-            record: Array(record.utf8))
+            plan: self, raisedMs: end, windowStartMs: start, group: group, revision: revision > 1 ? revision : nil,
+            value: number, params: params, record: Array(record.utf8))
     }
 
     static func json(_ text: String) -> String {

@@ -50,6 +50,10 @@ struct RaisedAlert: Sendable {
     /// The end of the window, in event time: what a stream decides does not depend on when it runs.
     var raisedMs: Int64
     var windowStartMs: Int64
+    /// The id of its group, 0 where there are no groups.
+    var group: Int64
+    /// Of the window, where trips that came late for it made it raise the alert; nil where it had its first results.
+    var revision: Int64?
     var value: Double
     /// What a workflow is given.
     var params: [String: String]

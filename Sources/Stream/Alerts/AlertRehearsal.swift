@@ -53,7 +53,7 @@ public struct AlertRehearsal {
         try loader.loadKeys(into: state)
         var evaluator = AlertEvaluator(plan, zone: zone, progress: [:])
         let statement = try connection.prepare(
-            "SELECT * FROM \(plan.storageTable) WHERE closed = 1 ORDER BY window_start_ms")
+            "SELECT * FROM \(plan.storageTable) WHERE closed > 0 ORDER BY window_start_ms")
         while try statement.step() {
             try loader.restore(from: statement, into: state)
             let start = try statement.integer(0, in: .times)

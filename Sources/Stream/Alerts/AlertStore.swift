@@ -27,15 +27,23 @@ struct AlertStore {
     }
 
     /// Inside the transaction of the epoch that they belong to.
-    func save(_ raised: [RaisedAlert], _ progress: [StoredProgress]) throws {
+    func save(_ raised: [RaisedAlert], _ progress: [StoredProgress], _ revisions: [AlertRevision] = []) throws {
+        for revision in revisions {
+            try connection.execute(
+                "UPDATE stored_alerts SET withdrawn_by = ? WHERE name = ? AND window_start_ms = ? AND group_id = ?",
+                revision.withdrawnBy.map(SQLValue.integer) ?? .null, .text(revision.alert),
+                .integer(revision.windowStartMs), .integer(revision.group))
+        }
         for alert in raised {
             try connection.execute(
                 """
-                INSERT INTO stored_alerts (raised_ms, name, query, window_start_ms, value, params, workflow)
-                VALUES (?, ?, ?, ?, ?, ?, ?)
+                INSERT INTO stored_alerts
+                    (raised_ms, name, query, window_start_ms, value, params, workflow, group_id, revision)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """, .integer(alert.raisedMs), .text(alert.plan.name), .text(alert.plan.query),
                 .integer(alert.windowStartMs), .real(alert.value), .text(try Self.json(alert.params)),
-                alert.plan.workflow.map(SQLValue.text) ?? .null)
+                alert.plan.workflow.map(SQLValue.text) ?? .null, .integer(alert.group),
+                alert.revision.map(SQLValue.integer) ?? .null)
         }
         guard !progress.isEmpty else { return }
         let update = try connection.prepare("INSERT OR REPLACE INTO alert_states VALUES (?, ?, ?, ?, ?)")
@@ -47,6 +55,13 @@ struct AlertStore {
             update.bind(4, item.progress.quietUntilMs)
             try update.run()
         }
+    }
+
+    /// Whether an alert was raised for a group by a window that ends in `ends`.
+    func wasRaised(_ name: String, group: Int64, ends: ClosedRange<EventTime>) throws -> Bool {
+        try connection.value(
+            "SELECT 1 FROM stored_alerts WHERE name = ? AND group_id = ? AND raised_ms BETWEEN ? AND ? LIMIT 1",
+            .text(name), .integer(group), .integer(ends.lowerBound), .integer(ends.upperBound)) != nil
     }
 
     /// Forgets all alerts of a query whose results are removed, and of the alerts that are on it now.

@@ -121,7 +121,7 @@ extension QueryPlan {
             columns.append((StorageSQL.result(of: aggregate, states), aggregate.name))
         }
         let list = columns.map { "\($0.sql) AS \(StorageSQL.identifier($0.name))" }.joined(separator: ",\n  ")
-        if emit == .append { conditions.append("w.closed = 1") }
+        if emit == .append { conditions.append("w.closed > 0") }
         let filter = conditions.isEmpty ? "" : " WHERE " + conditions.joined(separator: " AND ")
         return "CREATE VIEW \(StorageSQL.identifier(table)) AS SELECT\n  \(list)\nFROM \(from)\(filter)"
     }

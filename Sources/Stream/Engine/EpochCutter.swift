@@ -1,6 +1,21 @@
-import Problems
 import Topics
 import Trips
+
+/// What is stored of the windows of one query that are closed.
+protocol ClosedWindows: AnyObject {
+    /// What the groups' ids stand for.
+    var keys: GroupKeys { get }
+    /// The window that starts at `start` with its revision, as the last epoch that was cut left it; nil where none is stored. It is
+    /// the caller's until `release`.
+    ///
+    /// - Throws: `Problem` where the results cannot be read, or an epoch before failed.
+    func window(from start: EventTime) throws -> WindowPointer?
+    func release(_ window: WindowPointer)
+    /// Takes the starts of windows that the epoch which is cut now stores, in their order.
+    func noteStored(_ starts: [EventTime])
+    /// Whether an alert was raised for a group by a window that ends in `ends`, whatever has become of it since.
+    func wasRaised(_ alert: String, group: Int64, ends: ClosedRange<EventTime>) throws -> Bool
+}
 
 /// Takes from a query's state what an epoch must write: changed windows, closed windows, messages.
 ///
@@ -21,15 +36,23 @@ final class EpochCutter {
     private let textCount: Int
     /// nil where the query has no alerts.
     private var alerts: AlertEvaluator?
+    /// What is stored of closed windows; nil where no trip is merged into one.
+    private let closed: (any ClosedWindows)?
+    /// No window that ends behind it has ever been stored as a closed one.
+    private var closedBound: EventTime
     /// How many keys are in the database already.
     private var storedKeys: Int
     /// Bytes and messages of the epoch before: the next one takes as much room, and growing into it would copy all of it again and again.
     private var lastSize = (text: 0, messages: 0)
     private var small = SmallKeys()
 
-    init(_ state: QueryState, query: Int) {
+    /// - Parameters:
+    ///   - closed: where to look for what trips that are late are to be merged into; nil where they are not.
+    ///   - closedBound: up to where windows may be stored as closed ones.
+    init(_ state: QueryState, query: Int, closed: (any ClosedWindows)? = nil, closedBound: EventTime = .min) {
         self.state = state
         self.query = query
+        (self.closed, self.closedBound) = (closed, closedBound)
         plan = state.plan
         zone = state.zone
         isWindowed = plan.window.isWindowed
@@ -41,14 +64,17 @@ final class EpochCutter {
         textCount = stateKinds.count(where: \.isText)
         storedKeys = state.keys.keys.count
         if !plan.alerts.isEmpty {
-            alerts = AlertEvaluator(plan, zone: state.zone, progress: state.alertProgress)
+            alerts = AlertEvaluator(
+                plan, zone: state.zone, progress: state.alertProgress, revises: closed != nil)
         }
     }
 
     /// Closes the windows that end at or before `watermark`; marks the others as unchanged.
     ///
-    /// - Throws: `Problem(.badData)` where a sum left its words.
-    func cut(watermark: Int64) throws(Problem) -> QueryOutput {
+    /// - Throws: `Problem(.badData)` where a sum left its words, and what looking for closed windows throws.
+    func cut(watermark: Int64) throws -> QueryOutput {
+        let touched = touchedWindows(watermark)
+        try fetchClosed(among: touched)
         try state.requireNoOverflow()
         var builder = MessageBuilder(plan: plan, zone: zone, expectedMessages: lastSize.messages)
         var output = QueryOutput(query: query, messages: ResultColumns(columns: []))
@@ -59,9 +85,9 @@ final class EpochCutter {
         var text = OutputBuffer(capacity: max(1 << 16, lastSize.text))
         var order: [Int32] = []
         let ranks = hasKeys ? state.keys.order() : []
-        let touched = touchedWindows(watermark)
         output.rows.reserve(touched.count, isWindowed: isWindowed)
         var lastDay = Int64.min
+        var lastEnd = EventTime.min
         for (_, window) in touched {
             state.derive(window, onlyChanged: !isWindowed)
             sortEntries(of: window, ranks, into: &order)
@@ -70,27 +96,47 @@ final class EpochCutter {
                 cutGroups(window, &order, histograms, &output, &text, &builder)
                 continue
             }
-            let isClosing = window.pointee.end <= watermark
+            let isRevised = window.pointee.revision > 0
+            let isClosed = isRevised || window.pointee.end <= watermark
+            if isClosed { window.pointee.revision += 1 }
             if packsGroups {
-                pack(window, order, isClosing, histograms, &output.rows, &text)
+                pack(window, order, histograms, &output.rows, &text)
             } else {
-                store(window, 0, isClosing, histograms, &output.rows, &text)
+                store(window, 0, histograms, &output.rows, &text)
             }
             let day = builder.day(of: window.pointee.start)
             if day != lastDay {
                 output.days.insert(day)
                 lastDay = day
             }
-            if plan.emit == .append ? isClosing : window.pointee.isChanged {
+            // Who has read the other groups of a window already reads nothing new of them.
+            if isRevised { order.removeAll { !window.pointee.groupChanged[Int($0)] } }
+            if plan.emit == .append ? isClosed : window.pointee.isChanged {
                 builder.add(window, order, histograms, keys: state.keys)
             }
-            if isClosing { alerts?.close(window, order, histograms, keys: state.keys) }
-            if isClosing { state.windows.close(window) } else { window.pointee.isChanged = false }
+            guard isClosed else {
+                window.pointee.isChanged = false
+                continue
+            }
+            if isRevised || window.pointee.end <= closedBound {
+                revised(window, order, histograms)
+            } else {
+                alerts?.close(window, order, histograms, keys: state.keys)
+                lastEnd = max(lastEnd, window.pointee.end)
+                state.windows.close(window)
+            }
         }
+        closedBound = max(closedBound, lastEnd)
         output.rows.text = Array(text.bytes)
         lastSize = (text.count, builder.count)
         output.messages.columns = builder.finish()
-        if let taken = alerts?.take() { (output.alerts, output.alertProgress) = taken }
+        if let closed {
+            try alerts?.settle(closed)
+            closed.noteStored(output.rows.ids)
+        }
+        if let taken = alerts?.take() {
+            (output.alerts, output.alertProgress, output.alertRevisions) = taken
+        }
         output.results = Int64(output.messages.count)
         return output
     }
@@ -103,7 +149,7 @@ final class EpochCutter {
     ) {
         order.removeAll { !window.pointee.groupChanged[Int($0)] }
         for entry in order {
-            store(window, Int(entry), false, histograms, &output.rows, &text)
+            store(window, Int(entry), histograms, &output.rows, &text)
             if plan.groups == [.day] { output.days.insert(window.pointee.groups[Int(entry)]) }
             window.pointee.groupChanged[Int(entry)] = false
         }
@@ -124,12 +170,46 @@ final class EpochCutter {
     private func touchedWindows(_ watermark: Int64) -> [(start: Int64, window: WindowPointer)] {
         var touched: [(start: Int64, window: WindowPointer)] = []
         touched.reserveCapacity(state.windows.open.count)
-        for (start, window) in state.windows.open
-        where window.pointee.isChanged || window.pointee.end <= watermark {
-            touched.append((start, window))
+        var idle: [WindowPointer] = []
+        for (start, window) in state.windows.open {
+            if window.pointee.isChanged || (window.pointee.end <= watermark && window.pointee.revision == 0) {
+                touched.append((start, window))
+            } else if window.pointee.revision > 0 {
+                window.pointee.idleEpochs += 1
+                if window.pointee.idleEpochs > Self.longestIdle { idle.append(window) }
+            }
         }
+        for window in idle { state.windows.close(window) }
         touched.sort { $0.start < $1.start }
         return touched
+    }
+
+    /// Epochs for which a closed window is kept after the last trip that came late for it. Older trips come mostly in order too, so that
+    /// the next ones are for the same window.
+    private static let longestIdle = 4
+
+    /// Adds what is stored of a closed window to the trips that came late for it.
+    private func fetchClosed(among touched: [(start: Int64, window: WindowPointer)]) throws {
+        guard let closed else { return }
+        for (start, window) in touched where !window.pointee.isWhole {
+            window.pointee.isWhole = true
+            guard window.pointee.end <= closedBound, let found = try closed.window(from: start) else { continue }
+            alerts?.remember(found, state.keys)
+            state.merge(found, into: window, ids: nil)
+            window.pointee.revision = found.pointee.revision
+            closed.release(found)
+        }
+    }
+
+    /// A window with trips that came late for it is stored as a closed one, for the first time or again.
+    private func revised(_ window: WindowPointer, _ order: [Int32], _ histograms: WindowHistograms) {
+        for entry in 0..<window.pointee.count { window.pointee.groupChanged[entry] = false }
+        window.pointee.isChanged = false
+        window.pointee.idleEpochs = 0
+        guard alerts != nil else { return }
+        alerts?.revise(window, order, histograms, state.keys)
+        // Whoever looks at alerts has to know each time what was stored before.
+        state.windows.close(window)
     }
 
     /// Entries in the order of their keys, so that output does not depend on who came first.
@@ -212,11 +292,11 @@ final class EpochCutter {
 
     /// One row of a table that has a column for each word.
     private func store(
-        _ window: WindowPointer, _ entry: Int, _ isClosing: Bool, _ histograms: WindowHistograms,
-        _ rows: inout StoredRows, _ text: inout OutputBuffer
+        _ window: WindowPointer, _ entry: Int, _ histograms: WindowHistograms, _ rows: inout StoredRows,
+        _ text: inout OutputBuffer
     ) {
         rows.ids.append(isWindowed ? window.pointee.start : window.pointee.groups[entry])
-        rows.closed.append(isClosing)
+        rows.revisions.append(window.pointee.revision)
         let stride = state.windows.stride
         rows.words.append(contentsOf: UnsafeBufferPointer(start: window.pointee.words + entry * stride, count: stride))
         guard textCount > 0 else { return }
@@ -235,12 +315,11 @@ final class EpochCutter {
 
     /// One row that holds all groups of a window as a JSON object.
     private func pack(
-        _ window: WindowPointer, _ order: [Int32], _ isClosing: Bool, _ histograms: WindowHistograms,
-        _ rows: inout StoredRows,
+        _ window: WindowPointer, _ order: [Int32], _ histograms: WindowHistograms, _ rows: inout StoredRows,
         _ text: inout OutputBuffer
     ) {
         rows.ids.append(window.pointee.start)
-        rows.closed.append(isClosing)
+        rows.revisions.append(window.pointee.revision)
         let stride = state.windows.stride
         let (groups, words) = (window.pointee.groups, window.pointee.words)
         text.append(UInt8(ascii: "{"))

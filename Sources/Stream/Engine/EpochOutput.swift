@@ -5,7 +5,8 @@ import Trips
 struct StoredRows: Sendable {
     /// Window start, or group id where the query has no windows.
     var ids: [Int64] = []
-    var closed: [Bool] = []
+    /// How often a window's results were stored as those of a closed one, these included; 0 for an open window.
+    var revisions: [Int64] = []
     /// The state's words, `stride` a row; not used where groups are packed.
     var words: [Int64] = []
     var stride = 0
@@ -17,7 +18,7 @@ struct StoredRows: Sendable {
     mutating func reserve(_ rows: Int, isWindowed: Bool) {
         guard isWindowed else { return }
         ids.reserveCapacity(rows)
-        closed.reserveCapacity(rows)
+        revisions.reserveCapacity(rows)
         words.reserveCapacity(rows * stride)
         textEnds.reserveCapacity(rows * textsPerRow)
     }
@@ -34,6 +35,8 @@ struct QueryOutput: Sendable {
     /// Alerts that its windows raised, and how far the conditions that held are now.
     var alerts: [RaisedAlert] = []
     var alertProgress: [StoredProgress] = []
+    /// Windows that raised an alert, or would have, and that their trips that came late have changed since.
+    var alertRevisions: [AlertRevision] = []
     /// Local days whose windows changed.
     var days: Set<Int64> = []
     /// Event time of messages that have no window: the newest that the stream had seen.

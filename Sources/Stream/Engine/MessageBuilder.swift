@@ -18,6 +18,8 @@ struct MessageBuilder: ~Copyable {
     /// For each column of a key, by id: the part's number, or the place of its text in the column; `nullCell` for not looked up yet.
     private var partsOfKey: [[Int64]]
     private var offsets: LocalDayCursor
+    /// Messages of windows whose results were sent before, with the number of the present ones.
+    private var revisions: [(rows: Range<Int>, revision: Int64)] = []
     private var lastDay: (from: Int64, until: Int64, day: Int64) = (0, 0, 0)
 
     /// - Parameter expectedMessages: how many there may be; there may be more.
@@ -67,8 +69,17 @@ struct MessageBuilder: ~Copyable {
     /// The messages' columns; the builder has none of them afterwards.
     mutating func finish() -> [ResultColumns.Column] {
         for column in columns.indices { columns[column].cells = table.cells(of: column) }
-        return columns
+        guard !revisions.isEmpty else { return columns }
+        var revision = ResultColumns.Column(name: Self.revision, kind: .number)
+        revision.cells = Array(repeating: nullCell, count: table.count)
+        for (rows, number) in revisions {
+            for row in rows { revision.cells[row] = number }
+        }
+        return columns + [revision]
     }
+
+    /// The field of a message that says how often its window had results, from the second time on.
+    static let revision = "revision"
 
     mutating func day(of time: EventTime) -> Int64 {
         if time >= lastDay.from, time < lastDay.until { return lastDay.day }
@@ -108,6 +119,9 @@ struct MessageBuilder: ~Copyable {
                     item.aggregate.result(words: words + $0 * stride + item.word) ?? nullCell
                 }
             }
+        }
+        if window.pointee.revision > 1 {
+            revisions.append((table.count..<table.count + entries.count, window.pointee.revision))
         }
         table.advance(by: entries.count)
     }

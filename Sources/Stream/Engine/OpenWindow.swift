@@ -10,11 +10,18 @@ struct OpenWindow {
     var end: Int64
     /// Whether something was added since the last epoch was cut.
     var isChanged = false
+    /// How often its results have been stored as those of a closed window; 0 while it is open.
+    var revision: Int64 = 0
+    /// Whether all of its trips are here, or those only that came since it was begun, late for a window that is stored.
+    var isWhole = false
+    /// Epochs since a trip was added last, where it is closed.
+    var idleEpochs = 0
     private(set) var count = 0
     /// Group ids in the order in which they came.
     private(set) var groups: UnsafeMutablePointer<Int64>
     private(set) var words: UnsafeMutablePointer<Int64>
-    /// Whether a group changed since the last epoch was cut; kept for queries without windows only, whose groups are stored one by one.
+    /// Whether a group changed since the last epoch was cut; kept where groups are stored or sent one by one: in queries without windows,
+    /// and by trips that are late.
     private(set) var groupChanged: UnsafeMutablePointer<Bool>
     private var capacity: Int
     /// Entry + 1 by hash, 0 for free; twice the capacity.
@@ -56,6 +63,7 @@ struct OpenWindow {
     mutating func begin(start: Int64, end: Int64) {
         (self.start, self.end) = (start, end)
         isChanged = false
+        (revision, isWhole, idleEpochs) = (0, false, 0)
         if count > 0 { table.update(repeating: 0, count: capacity * 2) }
         for sketch in 0..<count * sketchStride { sketches[sketch].removeAll() }
         count = 0
@@ -112,6 +120,7 @@ struct OpenWindow {
             larger.table[slot] = Int32(entry + 1)
         }
         (larger.start, larger.end, larger.isChanged, larger.count) = (start, end, isChanged, count)
+        (larger.revision, larger.isWhole, larger.idleEpochs) = (revision, isWhole, idleEpochs)
         larger.histograms = histograms
         for sketch in 0..<count * sketchStride { swap(&larger.sketches[sketch], &sketches[sketch]) }
         deallocate()

@@ -7,6 +7,10 @@ import Trips
 public struct QueryCounts: Sendable, Equatable {
     public var aggregated: Int64 = 0
     public var late: Int64 = 0
+    /// Aggregated, and late for a window that they were merged into.
+    public var lateMerged: Int64 = 0
+    /// Aggregated, and late for some window that they were not merged into.
+    public var lateInPart: Int64 = 0
     /// Without a group: the key is null.
     public var skipped: Int64 = 0
     /// Not what `where` asks for.
@@ -17,6 +21,8 @@ public struct QueryCounts: Sendable, Equatable {
     static func += (sum: inout QueryCounts, other: QueryCounts) {
         sum.aggregated += other.aggregated
         sum.late += other.late
+        sum.lateMerged += other.lateMerged
+        sum.lateInPart += other.lateInPart
         sum.skipped += other.skipped
         sum.filtered += other.filtered
     }
@@ -29,10 +35,14 @@ final class QueryState {
     let plan: QueryPlan
     let zone: ZoneClock
     let windows: WindowPool
-    let keys = GroupKeys()
+    let keys: GroupKeys
     var counts = QueryCounts()
     /// Windows that end at or before it are closed, whatever the watermark: the end of a bounded run closed them.
     var closedUntil = EventTime.min
+    /// Whether trips that are late for a window are merged into it, but for those of `pruned`.
+    var mergesLate = false
+    /// Where windows start that were stored, and are not any more; in the order of time.
+    var pruned: [Range<EventTime>] = []
     /// A sum that left its words, and the window that it is of; nothing of the state counts then.
     private(set) var overflow: (word: Int, window: EventTime)?
     /// How far the conditions of its alerts are, by alert and group, where the state was loaded; from then on the cutter knows.
@@ -63,9 +73,11 @@ final class QueryState {
         var scratch: Int?
     }
 
-    init(plan: QueryPlan, zone: ZoneClock) {
+    /// - Parameter keys: of another state of the same query, where their groups are to have the same ids.
+    init(plan: QueryPlan, zone: ZoneClock, keys: GroupKeys = GroupKeys()) {
         self.plan = plan
         self.zone = zone
+        self.keys = keys
         windows = WindowPool(stride: plan.words, sketches: plan.sketches)
         evaluator = plan.filter.map { PredicateEvaluator($0, zone: zone) }
         var word = 0
@@ -259,7 +271,7 @@ extension QueryState {
         var counts = QueryCounts()
         // Locals, since each look at a class's property costs more than what is done here with most of them.
         let keepsGroupChanges = !plan.window.isWindowed
-        let closedUntil = closedUntil
+        let (closedUntil, mergesLate) = (closedUntil, mergesLate)
         let (stride, initial) = (windows.stride, UnsafePointer(initialWords))
         for row in first..<batch.count {
             if let selected, selected[row] != 1 {
@@ -272,20 +284,29 @@ extension QueryState {
                 continue
             }
             cursor.move(to: batch.eventTimes[row])
-            var added = false
+            var (added, merged, dropped) = (false, false, false)
             for slot in 0..<cursor.count {
                 let end = cursor.ends[slot]
-                if end <= closedUntil { continue }
-                if let watermarks, end <= watermarks[row] { continue }
+                var isLate = end <= closedUntil
+                if let watermarks, end <= watermarks[row] { isLate = true }
+                if isLate {
+                    guard mergesLate, !isPruned(cursor.starts[slot]) else {
+                        dropped = true
+                        continue
+                    }
+                    merged = true
+                }
                 added = true
                 let window = cursor.window(slot)
                 window.pointee.isChanged = true
                 let entry = window.pointee.entry(of: group, stride: stride, initial: initial)
-                if keepsGroupChanges { window.pointee.groupChanged[entry] = true }
+                if keepsGroupChanges || isLate { window.pointee.groupChanged[entry] = true }
                 apply(updates, columns, row, window, entry, stride)
             }
             if added {
                 counts.aggregated &+= 1
+                if merged { counts.lateMerged &+= 1 }
+                if dropped { counts.lateInPart &+= 1 }
             } else {
                 counts.late &+= 1
                 lateRows?.append(Int32(row))
@@ -342,6 +363,12 @@ extension QueryState {
         }
     }
 
+    /// Whether a window was stored, and is not any more.
+    private func isPruned(_ start: EventTime) -> Bool {
+        // Days that follow each other are one range, so that there are few.
+        pruned.contains { $0.contains(start) }
+    }
+
     /// Adds to a sum; one that leaves 64 bits is noted, and `EpochCutter` tells of it before anything of the epoch is stored.
     @inline(__always)
     private func add(_ value: Int64, to words: UnsafeMutablePointer<Int64>, _ word: Int, _ window: WindowPointer) {
@@ -373,29 +400,38 @@ extension QueryState {
         for source in other.windows.open.values {
             let target = windows.window(start: source.pointee.start, end: source.pointee.end)
             target.pointee.isChanged = true
-            var entries: [Int] = []
-            for index in 0..<source.pointee.count {
-                let group = source.pointee.groups[index]
-                let id = translated.map { $0[Int(group)] } ?? group
-                let entry = target.pointee.entry(of: id, stride: windows.stride, initial: initialWords)
-                if !plan.window.isWindowed { target.pointee.groupChanged[entry] = true }
-                entries.append(entry)
-                add(
-                    source.pointee.words + index * windows.stride, to: target.pointee.words + entry * windows.stride,
-                    target)
-                let sketches = windows.sketches
-                for sketch in 0..<sketches {
-                    target.pointee.sketches[entry * sketches + sketch].formUnion(
-                        source.pointee.sketches[index * sketches + sketch])
-                }
-            }
-            for (key, count) in source.pointee.histograms {
-                let entry = Int32(entries[Int(key.entry)])
-                target.pointee.histograms[
-                    .init(entry: entry, histogram: key.histogram, bucket: key.bucket), default: 0] += count
-            }
+            merge(source, into: target, ids: translated)
         }
         other.windows.removeAll()
+    }
+
+    /// Adds a window of another state of the same query to one of this.
+    ///
+    /// - Parameter ids: what the other's ids of groups are here; nil where they are the same.
+    func merge(_ source: WindowPointer, into target: WindowPointer, ids: [Int64]?) {
+        var entries: [Int] = []
+        for index in 0..<source.pointee.count {
+            let group = source.pointee.groups[index]
+            let id = ids.map { $0[Int(group)] } ?? group
+            let entry = target.pointee.entry(of: id, stride: windows.stride, initial: initialWords)
+            if !plan.window.isWindowed || source.pointee.groupChanged[index] {
+                target.pointee.groupChanged[entry] = true
+            }
+            entries.append(entry)
+            add(
+                source.pointee.words + index * windows.stride, to: target.pointee.words + entry * windows.stride,
+                target)
+            let sketches = windows.sketches
+            for sketch in 0..<sketches {
+                target.pointee.sketches[entry * sketches + sketch].formUnion(
+                    source.pointee.sketches[index * sketches + sketch])
+            }
+        }
+        for (key, count) in source.pointee.histograms {
+            let entry = Int32(entries[Int(key.entry)])
+            target.pointee.histograms[
+                .init(entry: entry, histogram: key.histogram, bucket: key.bucket), default: 0] += count
+        }
     }
 
     private func add(

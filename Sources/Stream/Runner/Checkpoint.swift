@@ -70,6 +70,10 @@ package struct QueryCheckpoint: Codable, Sendable, Equatable {
         package var results: Int64 = 0
         /// Records that were gone before they could be read; nil for none.
         package var lost: Int64?
+        /// Records that were merged into a window which they were late for; nil for none.
+        package var lateMerged: Int64?
+        /// Records that are missing from some of their windows, which they were late for; nil from versions that did not count them.
+        package var lateInPart: Int64?
     }
 }
 
@@ -100,7 +104,8 @@ extension QueryCheckpoint {
         if isWrong(.instants, watermark) { return "watermark" }
         if isWrong(.instants, closedUntil) { return "closedUntil" }
         if isWrong(
-            .counts, counts.aggregated, counts.late, counts.skipped, counts.filtered, counts.results, counts.lost)
+            .counts, counts.aggregated, counts.late, counts.skipped, counts.filtered, counts.results, counts.lost,
+            counts.lateMerged, counts.lateInPart)
         {
             return "counts"
         }

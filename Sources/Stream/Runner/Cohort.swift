@@ -1,6 +1,7 @@
 import Database
 import Foundation
 import Problems
+import SQLite
 import Topics
 import Trips
 
@@ -14,6 +15,9 @@ final class Cohort {
     private let options: StreamOptions
     private let committer: EpochCommitter
     private let cutters: [EpochCutter]
+    /// The results, for a look at windows that are closed; nil where nothing is merged into them.
+    private let closedResults: Connection?
+    private var pruned: PrunedWindows?
     private var workers: [Worker]
     private let fields: TripFieldSet
     private var sideRecords: [SideRecord] = []
@@ -82,8 +86,8 @@ final class Cohort {
 
     init(
         plans: [QueryPlan], checkpoints: [QueryCheckpoint], states: [QueryState], input: any StreamInput,
-        committer: EpochCommitter, options: StreamOptions, nowMs: Int64
-    ) {
+        committer: EpochCommitter, database: ResultsDatabase, options: StreamOptions, nowMs: Int64
+    ) throws {
         (self.plans, self.checkpoints, self.states, self.input) = (plans, checkpoints, states, input)
         (self.committer, self.options) = (committer, options)
         let position = checkpoints[0].positions[input.name]
@@ -95,7 +99,14 @@ final class Cohort {
             newest: newest, watermark: checkpoints[0].watermark ?? .min, delayMs: options.delayMs,
             idleTimeoutMs: options.idleTimeoutMs, nowMs: nowMs)
         for (state, checkpoint) in zip(states, checkpoints) { state.closedUntil = checkpoint.closedUntil ?? .min }
-        cutters = states.enumerated().map { EpochCutter($1, query: $0) }
+        closedResults = try options.late == .update ? Connection(path: database.connection.path, access: .readOnly) : nil
+        cutters = try states.enumerated().map { [closedResults, watermark = tracker.watermark] query, state in
+            guard let closedResults, state.plan.window.isWindowed else { return EpochCutter(state, query: query) }
+            state.mergesLate = true
+            let closed = try StoredClosedWindows(of: state, connection: closedResults, committer: committer)
+            return EpochCutter(
+                state, query: query, closed: closed, closedBound: max(watermark, state.closedUntil))
+        }
         guards = RejectGuard(source: input.name)
         results = Array(repeating: 0, count: plans.count)
         countsAtStart = checkpoints.map(\.counts)
@@ -112,6 +123,7 @@ final class Cohort {
             let partials = states.map { state in
                 let partial = QueryState(plan: state.plan, zone: state.zone)
                 partial.closedUntil = state.closedUntil
+                partial.mergesLate = state.mergesLate
                 return partial
             }
             workers.append(Worker(decoder: PieceDecoder(fields: fields), states: partials))
@@ -128,11 +140,16 @@ final class Cohort {
     }
 
     /// Open windows of all queries.
-    var openWindows: Int { states.reduce(0) { $0 + $1.windows.open.count } }
+    var openWindows: Int {
+        states.reduce(0) { $0 + $1.windows.open.values.count { $0.pointee.revision == 0 } }
+    }
     /// Windows that end at or before it take no more records, of any query.
     var closedUntil: EventTime { max(tracker.watermark, states.map(\.closedUntil).min() ?? .min) }
     var newest: EventTime? { tracker.partitions.compactMap(\.newest).max() }
     var late: [Int64] { zip(checkpoints, countsAtStart).map { $0.counts.late - $1.late } }
+    var lateMerged: [Int64] {
+        zip(checkpoints, countsAtStart).map { ($0.counts.lateMerged ?? 0) - ($1.lateMerged ?? 0) }
+    }
 }
 
 // MARK: - Reading
@@ -149,6 +166,7 @@ extension Cohort {
         let floor = tracker.watermark
         aheadLimit = MaxAhead(nowMs: wallClock.nowMs, aheadMs: options.maxAheadMs)
         input.latestEvent = aheadLimit.latest
+        try lookForPruned()
         let size = nextSize(isBounded: isBounded)
         noteProgress(nowMs: start)
         let limits = (0..<input.partitionCount).map { tracker.limit(besides: $0, nowMs: start) }
@@ -170,6 +188,22 @@ extension Cohort {
         return try readInParallel(
             isBounded: isBounded, size: size, floor: floor, limits: limits, nowMs: start, clock: clock,
             shouldStop: shouldStop)
+    }
+
+    /// Looks which windows are gone, so that nothing is merged into them.
+    private func lookForPruned() throws {
+        guard let closedResults else { return }
+        let found: PrunedWindows
+        do {
+            found = try PrunedWindows(
+                plans, zone: options.zone, on: closedResults, known: pruned ?? PrunedWindows())
+        } catch {
+            throw Problem(error, doing: "looking for windows that were removed")
+        }
+        pruned = found
+        for worker in workers {
+            for state in worker.states { state.pruned = found.ranges[state.plan.table] ?? [] }
+        }
     }
 
     /// How late a failed commit, or a wish to stop, is seen while nothing comes.
@@ -332,6 +366,10 @@ extension Cohort {
                 after.aggregated - before.aggregated
             worker.counts[.init(partition: partition, query: index, counter: "late"), default: 0] +=
                 after.late - before.late
+            worker.counts[.init(partition: partition, query: index, counter: "late_merged"), default: 0] +=
+                after.lateMerged - before.lateMerged
+            worker.counts[.init(partition: partition, query: index, counter: "late_in_part"), default: 0] +=
+                after.lateInPart - before.lateInPart
             worker.counts[.init(partition: partition, query: index, counter: "skipped"), default: 0] +=
                 after.skipped - before.skipped
             worker.counts[.init(partition: partition, query: index, counter: "filtered"), default: 0] +=
@@ -458,7 +496,8 @@ extension Cohort {
             // each query's own bound keeps what was closed: the end of an hour must not make the next 5 seconds late.
             closing = .max - 1
             for (query, state) in states.enumerated() {
-                let ends = state.windows.open.values.map(\.pointee.end).filter { $0 < .max }
+                let ends = state.windows.open.values.filter { $0.pointee.revision == 0 }.map(\.pointee.end)
+                    .filter { $0 < .max }
                 guard let lastEnd = ends.max() else { continue }
                 closesMore = true
                 state.closedUntil = max(state.closedUntil, lastEnd)
@@ -509,6 +548,10 @@ extension Cohort {
             switch key.counter {
             case "aggregated": checkpoints[key.query].counts.aggregated += value
             case "late": checkpoints[key.query].counts.late += value
+            case "late_merged":
+                checkpoints[key.query].counts.lateMerged = (checkpoints[key.query].counts.lateMerged ?? 0) + value
+            case "late_in_part":
+                checkpoints[key.query].counts.lateInPart = (checkpoints[key.query].counts.lateInPart ?? 0) + value
             case "skipped": checkpoints[key.query].counts.skipped += value
             case "lost": checkpoints[key.query].counts.lost = (checkpoints[key.query].counts.lost ?? 0) + value
             default: checkpoints[key.query].counts.filtered += value
@@ -534,6 +577,6 @@ extension Cohort {
             outputs: outputs, checkpoints: zip(plans, checkpoints).map { ($0.name, $1) }, sideBatches: sideBatches,
             deadLetters: deadLetters, judged: zip(begun, reached).map { $0..<max($0, $1) },
             ledger: entries, sequence: checkpoints.map(\.epoch).max() ?? 0, records: recordsInEpoch, ahead: ahead,
-            progress: .init(topic: input.name, offsets: input.offsets))
+            pruned: pruned, progress: .init(topic: input.name, offsets: input.offsets))
     }
 }

@@ -19,6 +19,7 @@ final class EpochCommitter: @unchecked Sendable {
     private let checkpoints: CheckpointStore
     private let writer: any TopicWriter
     private let plans: [QueryPlan]
+    private let zone: ZoneClock
     private let topics: [String]
     private let producer: String
     private let producerEpoch: Int64
@@ -50,9 +51,10 @@ final class EpochCommitter: @unchecked Sendable {
     private let failure = Mutex<(any Error)?>(nil)
 
     init(
-        database: ResultsDatabase, writer: any TopicWriter, plans: [QueryPlan], tenant: String, runID: String,
-        source: String, readsTopic: Bool, store: any TopicStore, queue: DispatchQueue
+        database: ResultsDatabase, writer: any TopicWriter, plans: [QueryPlan], zone: ZoneClock, tenant: String,
+        runID: String, source: String, readsTopic: Bool, store: any TopicStore, queue: DispatchQueue
     ) throws {
+        self.zone = zone
         connection = database.connection
         self.queue = queue
         checkpoints = CheckpointStore(connection: connection)
@@ -128,6 +130,14 @@ final class EpochCommitter: @unchecked Sendable {
         if let error = failure.withLock({ $0 }) { throw error }
     }
 
+    /// Waits until all epochs that were submitted are committed.
+    ///
+    /// - Throws: what one of them failed with.
+    func waitForCommits() throws {
+        queue.sync {}
+        try check()
+    }
+
     private func batches(of epoch: Epoch) -> [PendingBatch] {
         epoch.sideBatches + epoch.outputs.filter { $0.messages.count > 0 }.map(batch)
     }
@@ -146,9 +156,11 @@ final class EpochCommitter: @unchecked Sendable {
                     try checkpoints.save(
                         marked(checkpoint, of: query, epoch.sequence, sends: !batches.isEmpty), of: query)
                 }
+                try epoch.pruned?.requireKept(epoch.outputs, of: plans, zone: zone, on: connection)
                 for output in epoch.outputs { try store(output) }
-                for output in epoch.outputs where !output.alertProgress.isEmpty {
-                    try AlertStore(connection: connection).save(output.alerts, output.alertProgress)
+                for output in epoch.outputs {
+                    try AlertStore(connection: connection).save(
+                        output.alerts, output.alertProgress, output.alertRevisions)
                 }
                 for entry in epoch.ledger {
                     try ledger.add(
@@ -304,7 +316,7 @@ final class EpochCommitter: @unchecked Sendable {
             upsert.bind(0, rows.ids[row])
             var column = 1
             if plan.window.isWindowed {
-                upsert.bind(1, rows.closed[row] ? Int64(1) : 0)
+                upsert.bind(1, rows.revisions[row])
                 column = 2
             }
             if plan.packsGroups {

@@ -141,6 +141,7 @@ extension QueryState {
         let columns = plan.stateColumns
         guard values.count == columns.count else { throw damage(0, "\(columns.count) values") }
         let window = windows.window(start: windowStart, end: end(ofWindowFrom: windowStart))
+        window.pointee.isWhole = true
         let entry = window.pointee.entry(of: group, stride: windows.stride, initial: initialState)
         let words = window.pointee.words + entry * windows.stride
         var word = 0

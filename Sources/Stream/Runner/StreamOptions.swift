@@ -4,6 +4,8 @@ public import Trips
 public struct StreamOptions: Sendable {
     /// What becomes of records that are too late for a window, beside being counted.
     public enum LatePolicy: String, Sendable, CaseIterable {
+        /// Merged into the window as it is stored, whose new results go out as its next revision.
+        case update
         case drop
         /// Kept in `{tenant}_late`, once a record, with the queries it was late for.
         case deadLetter = "dead-letter"

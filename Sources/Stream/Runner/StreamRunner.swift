@@ -136,15 +136,15 @@ extension StreamRunner {
             let plans = group.members.map { self.plans[$0] }
             let states = try plans.map { try loader.load($0, zone: options.zone) }
             let committer = try EpochCommitter(
-                database: database, writer: store.makeWriter(), plans: plans, tenant: options.tenant, runID: runID,
-                source: sourceName, readsTopic: readsTopic, store: store, queue: queue)
+                database: database, writer: store.makeWriter(), plans: plans, zone: options.zone,
+                tenant: options.tenant, runID: runID, source: sourceName, readsTopic: readsTopic, store: store, queue: queue)
             let input = isAsExpected ? prepared[index] : try makeInput(for: index, at: group.position)
             committer.writtenDeadLetters = input.written
             committers.append(committer)
             cohorts.append(
-                Cohort(
+                try Cohort(
                     plans: plans, checkpoints: group.members.map { checkpoints[$0] }, states: states, input: input,
-                    committer: committer, options: options, nowMs: clock.monotonicMs))
+                    committer: committer, database: database, options: options, nowMs: clock.monotonicMs))
         }
     }
 
@@ -422,6 +422,7 @@ extension StreamRunner {
             }
             for (index, plan) in cohort.plans.enumerated() {
                 summary.late[plan.name] = cohort.late[index]
+                summary.lateMerged[plan.name] = cohort.lateMerged[index]
                 summary.results[plan.name] = cohort.results[index]
             }
             summary.epochs += cohort.epochs

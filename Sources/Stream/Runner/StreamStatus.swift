@@ -199,7 +199,7 @@ extension StreamStatus {
             "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?", .text(plan.storageTable))
         guard isThere?.integer == 1 else { return nil }
         if plan.window.isWindowed {
-            let condition = plan.emit == .append ? "WHERE closed = 1 " : ""
+            let condition = plan.emit == .append ? "WHERE closed > 0 " : ""
             return try connection.integer(
                 "SELECT window_start_ms FROM \(plan.storageTable) \(condition)ORDER BY window_start_ms DESC LIMIT 1",
                 in: .times)

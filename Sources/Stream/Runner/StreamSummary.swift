@@ -7,6 +7,8 @@ public struct StreamSummary: Sendable, Equatable {
     public var rejected: [RejectReason: Int64] = [:]
     /// By query.
     public var late: [String: Int64] = [:]
+    /// By query: records that were merged into windows which they were late for.
+    public var lateMerged: [String: Int64] = [:]
     public var results: [String: Int64] = [:]
     /// Records, or offsets of a topic at least, that were removed before they were read.
     public var lost: Int64 = 0
@@ -39,10 +41,11 @@ extension StreamSummary {
         }
         func number(_ value: Double) -> String { "\((value * 1000).rounded() / 1000)" }
         let reasons = Dictionary(uniqueKeysWithValues: rejected.map { ($0.key.rawValue, $0.value) })
+        let merged = lateMerged.values.contains { $0 > 0 } ? ",\"late_merged\":\(object(lateMerged))" : ""
         return """
             {"records":\(records),"rejected":\(object(reasons)),"late":\(object(late)),"results":\(object(results)),\
             "epochs":\(epochs),"watermark":\(watermark.map { "\"\(zone.iso(ms: $0))\"" } ?? "null"),\
-            "seconds":\(number(seconds)),"rate":\(number(rate))\(lost > 0 ? ",\"lost\":\(lost)" : "")}
+            "seconds":\(number(seconds)),"rate":\(number(rate))\(merged)\(lost > 0 ? ",\"lost\":\(lost)" : "")}
             """
     }
 }

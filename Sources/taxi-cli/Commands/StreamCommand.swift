@@ -51,8 +51,10 @@ enum StreamCommand {
         ] + TripFileOptions.options(defaultClock: "start unless said", configPrefix: "stream") + [
             Option(
                 "late", value: .value("POLICY"), kind: .choice(StreamOptions.LatePolicy.allCases.map(\.rawValue)),
-                default: "drop", configKey: "stream.late",
-                help: "late records are counted; dead-letter keeps them in {tenant}_late as well", group: "Time"),
+                configKey: "stream.late",
+                help:
+                    "what becomes of late trips: update merges them into their stored windows (with --until-end and --input unless said), drop counts them (unless said), dead-letter keeps them in {tenant}_late as well",
+                group: "Time"),
             Option(
                 "delay", value: .value("TIME"), kind: .duration, default: "10s", configKey: "stream.delay",
                 help: "how far the watermark trails the newest event time", group: "Time"),
@@ -198,10 +200,16 @@ enum StreamCommand {
         options.fromTime = arguments.time("from-time")?.utcMs { zone.utcMs(localSeconds: $0) }
         options.skipsLost = arguments.isOn("skip-lost")
         options.createsTopics = !arguments.isOn("no-create")
-        options.late = arguments.text("late").flatMap(StreamOptions.LatePolicy.init) ?? .drop
+        options.late = latePolicy(arguments)
         options.maxAheadMs = TripFileOptions.maxAheadMs(arguments)
         options.workers = arguments.integer("workers").map(Int.init) ?? ProcessInfo.processInfo.activeProcessorCount
         return options
+    }
+
+    /// A run that ends reads what is there, in whatever order people have brought it; one that goes on cannot wait for what may come.
+    private static func latePolicy(_ arguments: ParsedArguments) -> StreamOptions.LatePolicy {
+        let isBounded = arguments.isOn("until-end") || !arguments.texts("input").isEmpty
+        return arguments.text("late").flatMap(StreamOptions.LatePolicy.init) ?? (isBounded ? .update : .drop)
     }
 
     private static func source(
@@ -218,7 +226,7 @@ enum StreamCommand {
                 "clock", "trips of a file have no time \"now\"", hint: "Use --clock start or end with --input.")
         }
         let needed = plans.reduce(into: TripFieldSet()) { $0.formUnion($1.fields) }
-        read.fields = arguments.text("late") == StreamOptions.LatePolicy.deadLetter.rawValue ? .all : needed
+        read.fields = latePolicy(arguments) == .deadLetter ? .all : needed
         read.required = needed
         read.optional = try TripFileOptions.optional(plans)
         read.purpose =
@@ -283,9 +291,11 @@ enum StreamCommand {
         ]
         for plan in plans {
             let late = summary.late[plan.name] ?? 0
+            let merged = summary.lateMerged[plan.name] ?? 0
             let results = summary.results[plan.name] ?? 0
             lines.append(
                 "  \(plan.name): \(grouped(results)) results" + (late > 0 ? ", \(grouped(late)) trips late" : "")
+                    + (merged > 0 ? ", \(grouped(merged)) late trips merged into closed windows" : "")
                     + (results == 0 && summary.used > 0 ? idleReason(plan, isComplete: isComplete) : ""))
         }
         for (reason, count) in summary.rejected.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
