@@ -51,7 +51,7 @@ let package = Package(
         module("Replay", ["Problems", "Trips", "Topics", "Telemetry"]),
         module("Stream", ["Problems", "Trips", "Topics", "Database", "Telemetry", "SQLite", "YAML"]),
         module("Batch", ["Problems", "Trips", "Database", "Telemetry", "SQLite"]),
-        module("Reports", ["Problems", "SQLite"]),
+        module("Reports", ["Problems", "Database", "SQLite"]),
         module("Audit", ["Problems", "Trips", "Topics", "Database", "Stream", "Batch", "SQLite"]),
         module("Datasets", ["Problems", "Trips"]),
         module("Workflow", ["Problems", "Trips", "Database", "SQLite", "YAML", "HTTP"]),

@@ -20,6 +20,8 @@ struct AlertComparison {
         var start: SQLValue
         var value: SQLValue
         var run: SQLValue
+        /// What only late trips leave behind.
+        var isRevised: Bool
         var condition: String?
         var windows: String?
     }
@@ -27,7 +29,7 @@ struct AlertComparison {
     func run() throws -> [Finding] {
         let columns = try connection.prepare("SELECT * FROM alerts LIMIT 0")
         let names = (0..<columns.columnCount).map(columns.columnName)
-        let right = ["raised", "name", "query", "window_start", "value", "run_id", "revision", "withdrawn_by"]
+        let right = ["raised", "name", "query", "window_start", "value", "run_id"]
         guard names == right else {
             let finding = Finding("alert", "alerts")
             finding.differ(
@@ -42,6 +44,12 @@ struct AlertComparison {
                 let finding = Finding("alert", alert.name)
                 findings.append(finding)
                 let rows = stored.removeValue(forKey: .text(alert.name)) ?? []
+                if (audit.checkpoint.counts.lateMerged ?? 0) == 0 {
+                    for row in rows where row.isRevised {
+                        finding.differ(
+                            "alert of \(SQLText.of(row.start)) is marked as changed by late trips, and there were none")
+                    }
+                }
                 for row in rows where row.run != .null && !runs.contains(row.run) {
                     finding.differ("run_id is \(SQLText.of(row.run)), which is no run of a workflow")
                 }
@@ -50,7 +58,8 @@ struct AlertComparison {
                         Int64(rows.count), "late trips may be missing from the windows of \(audit.plan.name)")
                 } else if (audit.checkpoint.counts.lateMerged ?? 0) > 0 {
                     finding.leaveOut(
-                        Int64(rows.count), "late trips have changed windows of \(audit.plan.name) after they were judged")
+                        Int64(rows.count),
+                        "late trips have changed windows of \(audit.plan.name) after they were judged")
                 } else if let recount = recounts[audit.plan.name] {
                     compare(rows, alert, recount, index, finding)
                 }
@@ -68,20 +77,25 @@ struct AlertComparison {
 
     /// The rows of the view, which are in the order in which they were raised, with what the alert was then.
     private func read() throws -> [SQLValue: [Row]] {
-        let notes = try connection.rows("SELECT params FROM stored_alerts ORDER BY alert_id") { row in
-            (try? JSONSerialization.jsonObject(with: Data(row.text(0).utf8))) as? [String: String] ?? [:]
+        let notes = try connection.rows(
+            "SELECT params, revision, withdrawn_by FROM stored_alerts ORDER BY alert_id"
+        ) { row in
+            (
+                params: (try? JSONSerialization.jsonObject(with: Data(row.text(0).utf8))) as? [String: String] ?? [:],
+                isRevised: !row.isNull(1) || !row.isNull(2)
+            )
         }
         let statement = try connection.prepare("SELECT * FROM alerts")
         var rows: [SQLValue: [Row]] = [:]
         var index = 0
         while try statement.step() {
-            let params = index < notes.count ? notes[index] : [:]
+            let note = index < notes.count ? notes[index] : (params: [:], isRevised: false)
             index += 1
             rows[statement.value(1), default: []].append(
                 Row(
                     raised: statement.value(0), query: statement.value(2), start: statement.value(3),
-                    value: statement.value(4), run: statement.value(5), condition: params["condition"],
-                    windows: params["windows"]))
+                    value: statement.value(4), run: statement.value(5),
+                    isRevised: note.isRevised, condition: note.params["condition"], windows: note.params["windows"]))
         }
         return rows
     }

@@ -125,6 +125,7 @@ public struct BatchRunner: Sendable {
         summary.partial = due.filter { period in
             runnable.contains { reach.isPartial(period, of: $0, zone: zone) }
         }.map(\.description)
+        summary.late = try LateTrips(on: connection).of(periods: due.map(\.description)).warnings
         if let retainMs = options.retainMs, let latest = reach.latestMs {
             let pruned = try rollups.prune(before: zone.localDay(ofMs: latest - retainMs))
             (summary.windowsPruned, summary.daysNotPruned) = (pruned.windows, pruned.daysKept)

@@ -12,6 +12,8 @@ public struct BatchSummary: Sendable, Codable, Equatable {
     public var daysRolledUp = 0
     /// Analyses that were asked for but have no stored results to read, with the reason.
     public var skipped: [String: String] = [:]
+    /// Which trips of the periods are in no window, since they were late for it: a warning for each query.
+    public var late: [String] = []
     /// Windows that `retain` let go.
     public var windowsPruned = 0
     /// Days that are old enough to be pruned but stay, since their rollup is not up to date.
@@ -25,7 +27,7 @@ public struct BatchSummary: Sendable, Codable, Equatable {
     enum CodingKeys: String, CodingKey {
         case rows, periods, partial
         case daysRolledUp = "days_rolled_up"
-        case skipped, seconds, vintage
+        case skipped, late, seconds, vintage
         case vintageMadeMs = "vintage_made_ms"
         case windowsPruned = "windows_pruned"
         case daysNotPruned = "days_not_pruned"

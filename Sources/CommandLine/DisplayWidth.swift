@@ -7,10 +7,11 @@ public func displayWidth(of text: some StringProtocol) -> Int {
     return text.reduce(0) { $0 + columns(of: $1) }
 }
 
-/// `text` cut to at most `width` columns, the last of them `…` where something was cut.
-public func truncated(_ text: String, toWidth width: Int) -> String {
+/// `text` cut to at most `width` columns, the last of them `…` where something was cut, or the first.
+public func truncated(_ text: String, toWidth width: Int, keepingEnd: Bool = false) -> String {
     guard displayWidth(of: text) > width else { return text }
     guard width > 0 else { return "" }
+    if keepingEnd { return String(truncated(String(text.reversed()), toWidth: width).reversed()) }
     var kept = ""
     var used = 0
     for character in text {

@@ -130,7 +130,15 @@ extension ParsedArguments {
     }
 
     public func progressLine() -> ProgressLine {
-        ProgressLine(terminal: terminal, isQuiet: isOn("quiet"), to: errors)
+        ProgressLine(
+            terminal: terminal, isQuiet: isOn("quiet") || environment["TAXI_PROGRESS"] == "off", to: errors)
+    }
+
+    /// How many lines to print: as many as `--lines` says; else all, but on a terminal no more than people look at.
+    ///
+    /// - Parameter few: how many that is.
+    public func lineLimit(onTerminal few: Int) -> Int {
+        integer("lines").map { Int(clamping: $0) } ?? (terminal.outputIsTerminal ? few : .max)
     }
 
     /// Asks a yes-or-no question on the terminal; anything but `y` or `yes` is a no.

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Synchronization
 
 /// One line at the bottom of a terminal that is written over and over; nothing at all where stderr is no terminal.
@@ -13,16 +14,21 @@ public final class ProgressLine: Sendable {
     private let width: Int?
     private let nowMs: @Sendable () -> Int64
     private let state = Mutex(State())
+    /// A job in the background must not write over what somebody types: `stream &`.
+    private let isForeground: @Sendable () -> Bool
     /// At most ten lines a second: more nobody can read.
     private static let intervalMs: Int64 = 100
 
     /// - Parameters:
     ///   - isQuiet: `--quiet`: show nothing.
     ///   - nowMs: a clock that never goes back.
+    ///   - isForeground: whether the terminal belongs to this job, as it is at each look.
     public init(
         terminal: Terminal, isQuiet: Bool, to writer: TextWriter = .standardError,
-        nowMs: @escaping @Sendable () -> Int64 = monotonicMs
+        nowMs: @escaping @Sendable () -> Int64 = monotonicMs,
+        isForeground: @escaping @Sendable () -> Bool = ownsTerminal
     ) {
+        self.isForeground = isForeground
         self.writer = writer
         self.nowMs = nowMs
         width = terminal.errorIsTerminal && !isQuiet ? terminal.width : nil
@@ -35,6 +41,7 @@ public final class ProgressLine: Sendable {
         state.withLock { state in
             if let last = state.lastMs, now - last < Self.intervalMs { return }
             state.lastMs = now
+            guard isForeground() else { return }
             state.isShown = true
             // A progress line that cannot be written must not end the work it is about.
             try? writer.control("\r" + truncated(printable(text()), toWidth: width - 1) + Self.clearToEnd)
@@ -47,11 +54,18 @@ public final class ProgressLine: Sendable {
             guard state.isShown else { return }
             state.isShown = false
             state.lastMs = nil
+            guard isForeground() else { return }
             try? writer.control("\r" + Self.clearToEnd)
         }
     }
 
     private static let clearToEnd = "\u{1B}[K"
+}
+
+/// Whether this process is of the job that the terminal on stderr belongs to; true where that is no terminal of its session.
+@Sendable public func ownsTerminal() -> Bool {
+    let group = tcgetpgrp(STDERR_FILENO)
+    return group < 0 || group == getpgrp()
 }
 
 /// Milliseconds of a clock that never goes back.

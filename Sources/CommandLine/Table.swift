@@ -5,7 +5,13 @@ public enum Alignment: Sendable { case left, right }
 public struct Column: Sendable {
     public var name: String
     public var alignment: Alignment
-    public init(_ name: String, _ alignment: Alignment = .left) { (self.name, self.alignment) = (name, alignment) }
+    /// Whether what tells its cells apart stands at their ends, so that they are cut at their beginnings: ids that begin with the year.
+    public var keepsEnd: Bool
+    /// Whether the column is left out where the terminal is too narrow for all: others say nearly as much.
+    public var mayBeLeftOut: Bool
+    public init(_ name: String, _ alignment: Alignment = .left, keepsEnd: Bool = false, mayBeLeftOut: Bool = false) {
+        (self.name, self.alignment, self.keepsEnd, self.mayBeLeftOut) = (name, alignment, keepsEnd, mayBeLeftOut)
+    }
 }
 
 /// Rows of values that a command shows; one renderer writes them as a table, JSON, JSON lines or CSV.

@@ -131,11 +131,6 @@ enum ResultsSchema {
         ALTER TABLE stored_alerts ADD COLUMN revision INTEGER;
         -- The revision of the window that does not meet the condition any more; NULL where it does.
         ALTER TABLE stored_alerts ADD COLUMN withdrawn_by INTEGER;
-        DROP VIEW alerts;
-        CREATE VIEW alerts AS
-        SELECT \(ViewSQL.isoTime("raised_ms")) AS raised, name, query, \(ViewSQL.isoTime("window_start_ms")) AS window_start,
-            value, run_id, revision, withdrawn_by
-        FROM stored_alerts;
         """
 
     private static let scheduleStarts = """

@@ -1,6 +1,6 @@
 /// The name that `text` was probably meant to be, or nil where none is near.
 ///
-/// Near: at most a third of the name's letters to insert, delete, replace or swap, case aside.
+/// Near: at most a third of the name's letters to insert, delete, replace or swap, case aside; else a name that has the text in it.
 /// Source: Damerau, "A technique for computer detection and correction of spelling errors", CACM 7(3), 1964 (adjacent swaps only).
 public func nearestName(to text: String, among names: some Sequence<String>) -> String? {
     let typed = Array(text.lowercased().utf8)
@@ -13,7 +13,12 @@ public func nearestName(to text: String, among names: some Sequence<String>) -> 
         let distance = editDistance(typed, letters)
         if distance <= most, distance < best?.distance ?? .max { best = (name, distance) }
     }
-    return best?.name
+    if let best { return best.name }
+    // A word of four letters is rarely in a name by chance.
+    guard typed.count >= 4 else { return nil }
+    return names.filter { $0.lowercased().contains(text.lowercased()) }.min {
+        ($0.utf8.count, $0) < ($1.utf8.count, $1)
+    }
 }
 
 private func editDistance(_ a: [UInt8], _ b: [UInt8]) -> Int {

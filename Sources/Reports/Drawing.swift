@@ -75,9 +75,11 @@ extension Drawing {
         "<svg class=\"\(style)\" viewBox=\"0 0 \(coordinate(width)) \(coordinate(height))\" role=\"img\" aria-label=\"\(escaped(label))\">\n\(body)</svg>\n"
     }
 
-    /// A file of its own, with its title above the picture.
-    func standalone(title: String) -> String {
-        let top = 34.0
+    /// A file of its own, with its title above the picture, and a warning below that.
+    func standalone(title: String, warning: String? = nil) -> String {
+        let top = warning == nil ? 34.0 : 54.0
+        let note =
+            warning.map { "<text x=\"8\" y=\"42\" class=\"m\" font-size=\"12\">\(escaped($0))</text>\n" } ?? ""
         return """
             <?xml version="1.0" encoding="UTF-8"?>
             <svg xmlns="http://www.w3.org/2000/svg" width="\(coordinate(width))" height="\(coordinate(height + top))" \
@@ -85,7 +87,7 @@ extension Drawing {
             <style>\(Palette.light.rules)svg{font-family:\(Palette.fonts)}</style>
             <rect width="100%" height="100%" class="paper"/>
             <text x="8" y="22" class="t" font-size="16" font-weight="bold">\(escaped(title))</text>
-            <g transform="translate(0 \(coordinate(top)))">
+            \(note)<g transform="translate(0 \(coordinate(top)))">
             \(body)</g>
             </svg>
 

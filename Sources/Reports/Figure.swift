@@ -5,6 +5,8 @@ public struct Figure: Sendable {
     public let title: String
     /// One sentence or two: what is shown, and how it was computed.
     public let note: String
+    /// What its numbers lack; nil where nothing is known to be missing.
+    public var warning: String?
     /// The chart's numbers.
     public let table: ReportTable
     /// Numbers of a second thing in the same chart, with the name of their file; nil where there is none.
@@ -27,7 +29,21 @@ public struct Figure: Sendable {
     }
 
     /// The picture as an SVG file in the light theme.
-    public var svg: String { wide.standalone(title: title) }
+    public var svg: String { wide.standalone(title: title, warning: warning) }
+}
+
+extension Figure {
+    /// The views of queries that a chart is made of, where their windows may lack trips that were late.
+    var sources: Set<String> {
+        switch id {
+        case "fare-trend", "fare-distribution": ["faredistribution"]
+        case "hour-of-week": ["sumfarewindow"]
+        case Self.taxisOutID: ["taxisout"]
+        case "area-hotspots": ["hotspotcommunitywindow", "hotspotwindow"]
+        case "area-ranks": ["hotspotcommunitywindow"]
+        default: []
+        }
+    }
 }
 
 /// How much room a picture has. A picture for a page, made smaller for a phone, could not be read; so there are two.

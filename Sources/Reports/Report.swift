@@ -1,3 +1,4 @@
+import Database
 import Problems
 public import SQLite
 
@@ -30,8 +31,13 @@ public struct Report: Sendable {
             try connection.snapshot {
                 let reader = try ReportReader(connection, selection)
                 let periods = try reader.periods()
+                let late = try LateTrips(on: connection).of(periods: periods)
                 let trend = try reader.fareTrend(periods)
-                let figures = try Self.figures(reader, periods, trend)
+                var figures = try Self.figures(reader, periods, trend)
+                for index in figures.indices {
+                    let sentences = late.of(views: figures[index].sources).sentences
+                    if !sentences.isEmpty { figures[index].warning = sentences.joined(separator: "; ") + "." }
+                }
                 let span = (first: periods[0], last: periods[periods.count - 1])
                 return (span, figures, try Self.omissions(reader, figures), Self.facts(trend))
             }

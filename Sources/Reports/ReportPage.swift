@@ -50,7 +50,7 @@ extension Report {
         """
         <section id="\(figure.id)">
         <h2>\(escaped(figure.title))</h2>
-        <p>\(escaped(figure.note))</p>
+        <p>\(escaped(figure.note))</p>\(figure.warning.map { "\n<p><strong>\(escaped($0))</strong></p>" } ?? "")
         \(figure.wide.inline(style: "wide", label: figure.title))\(figure.narrow.inline(style: "narrow", label: figure.title))\
         \(figure.tables.map { details($0.id, $0.id == figure.id ? "The numbers" : $0.title, $0.table) }.joined())\
         </section>

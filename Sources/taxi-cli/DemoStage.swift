@@ -37,6 +37,8 @@ struct DemoStage {
         try output.writeLine(style.dim("$ taxi-cli \(shown)"))
         try output.flush()
         var environment = arguments.environment.filter { !$0.key.hasPrefix("TAXI_") }
+        // Two of them at once would draw over each other's lines, and over the story.
+        environment["TAXI_PROGRESS"] = "off"
         environment["COLUMNS"] = environment["COLUMNS"] ?? String(arguments.terminal.width)
         // What the commands say on stderr belongs to the story.
         return try ChildCommand(

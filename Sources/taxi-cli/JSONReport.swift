@@ -4,7 +4,8 @@ import Foundation
 /// Writes reports that are no tables as JSON: an array (`json`) or an object a line (`jsonl`), with snake_case keys.
 func writeJSON(_ reports: [some Encodable], _ arguments: ParsedArguments) throws {
     let encoder = JSONEncoder()
-    encoder.keyEncodingStrategy = .convertToSnakeCase
+    // `convertToSnakeCase` makes `_i_ds` of an "IDs" at the end.
+    encoder.keyEncodingStrategy = .custom { path in SnakeKey(path[path.count - 1].stringValue) }
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     if arguments.format == .json {
         try arguments.output.writeLine(String(decoding: try encoder.encode(reports), as: UTF8.self))
@@ -12,6 +13,23 @@ func writeJSON(_ reports: [some Encodable], _ arguments: ParsedArguments) throws
         for report in reports {
             try arguments.output.writeLine(String(decoding: try encoder.encode(report), as: UTF8.self))
         }
+    }
+}
+
+/// A property's name as JSON has it: `repeatedTripIDs` is `repeated_trip_ids`.
+private struct SnakeKey: CodingKey {
+    let stringValue: String
+    var intValue: Int? { nil }
+    init?(intValue: Int) { nil }
+    init(stringValue: String) { self.stringValue = stringValue }
+
+    init(_ name: String) {
+        var words = ""
+        for letter in name {
+            if letter.isUppercase, words.last.map({ !$0.isUppercase }) ?? false { words += "_" }
+            words.append(letter)
+        }
+        stringValue = words.lowercased()
     }
 }
 

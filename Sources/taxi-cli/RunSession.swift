@@ -71,7 +71,9 @@ struct RunSession {
         } catch {
             // The run's own failure is what the user must see, not that of its record.
             let message = (error as? Problem)?.message ?? "\(error)"
-            try? log.end(runID, .failed, summary: jsonObject(["error": message]), at: systemTime())
+            let code = (error as? Problem)?.code ?? .software
+            let summary = jsonObject(["error": message, "exit": "\(code.rawValue)"])
+            try? log.end(runID, .failed, summary: summary, at: systemTime())
             throw error
         }
     }

@@ -76,7 +76,10 @@ struct WorkflowRunTalk {
             latest[attempt.step] = attempt
         }
         var lines: [String] = []
-        let failed = spec.steps.compactMap { latest[$0.name] }.filter { $0.state == .failed }
+        // A step that may fail is no reason, where another has failed as well.
+        let failed = spec.steps.filter { !$0.allowFailure }.compactMap { latest[$0.name] }.filter {
+            $0.state == .failed
+        }
         for attempt in failed {
             let tries = attempt.attempt > 1 ? ", attempt \(attempt.attempt)" : ""
             lines.append(

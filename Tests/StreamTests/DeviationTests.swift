@@ -97,7 +97,7 @@ import Trips
     @Test func sumsThatLeaveTheirWordsAreNamed() throws {
         let zone = try ZoneClock(identifier: "UTC")
         let state = QueryState(plan: try plan(), zone: zone)
-        var lateRows: [Int32]?
+        var lateRows: [Int32] = []
         let trips = (0..<3).map { SimpleTrip(id: $0, time: 1_705_924_800_000, fare: .max - 1) }
         state.add(trips.batch(), from: 0, watermarks: nil, lateRows: &lateRows)
         let problem = #expect(throws: Problem.self) { try EpochCutter(state, query: 0).cut(watermark: .min) }

@@ -132,7 +132,7 @@ import Trips
 
         let state = QueryState(plan: plan, zone: zone)
         let batch = Array(trips[..<(read + skipped)]).batch()
-        var lateRows: [Int32]?
+        var lateRows: [Int32] = []
         state.add(batch, from: 0, watermarks: nil, lateRows: &lateRows)
         let watermark = trips[..<(read + skipped)].map(\.time).max()! - 10_000
         for window in state.windows.open.values where window.pointee.end <= watermark { state.windows.close(window) }
@@ -148,7 +148,7 @@ import Trips
         let (whole, first, second) = (
             QueryState(plan: plan, zone: zone), QueryState(plan: plan, zone: zone), QueryState(plan: plan, zone: zone)
         )
-        var lateRows: [Int32]?
+        var lateRows: [Int32] = []
         whole.add(trips.batch(), from: 0, watermarks: nil, lateRows: &lateRows)
         for part in stride(from: 0, to: 400, by: 50) {
             let batch = Array(trips[part..<part + 50]).batch()

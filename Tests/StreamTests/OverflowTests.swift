@@ -32,7 +32,7 @@ import Trips
     func oneWorkersSumIsNamed(aggregates: String) throws {
         for sign: Int64 in [1, -1] {
             let state = QueryState(plan: try plan(aggregates), zone: zone)
-            var lateRows: [Int32]?
+            var lateRows: [Int32] = []
             state.add(
                 trips([.max - 5, 4]).map { $0.times(sign) }.batch(), from: 0, watermarks: nil, lateRows: &lateRows)
             #expect(try cut(state) == nil)
@@ -50,7 +50,7 @@ import Trips
     @Test func sumsOfWorkersThatMergeAreNamed() throws {
         let plan = try plan("s: sum(fare)", window: "none")
         let (first, second) = (QueryState(plan: plan, zone: zone), QueryState(plan: plan, zone: zone))
-        var lateRows: [Int32]?
+        var lateRows: [Int32] = []
         first.add(trips([.max - 1]).batch(), from: 0, watermarks: nil, lateRows: &lateRows)
         second.add(trips([.max - 1]).batch(), from: 0, watermarks: nil, lateRows: &lateRows)
         #expect(try cut(first) == nil && cut(second) == nil)

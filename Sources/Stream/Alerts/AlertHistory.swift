@@ -16,6 +16,10 @@ public struct AlertHistory {
         public var workflow: String?
         /// Of the workflow's run; nil where none was started, or none is to be.
         public var runID: String?
+        /// Of the window, where trips that came late for it made it raise the alert; nil where it had its first results.
+        public var revision: Int64?
+        /// The revision of the window that does not meet the condition any more; nil where it does.
+        public var withdrawnBy: Int64?
     }
 
     private let connection: Connection
@@ -27,14 +31,16 @@ public struct AlertHistory {
     public func entries(of name: String? = nil, limit: Int = .max) throws -> [Entry] {
         try connection.rows(
             """
-            SELECT raised_ms, name, query, window_start_ms, value, params, workflow, run_id, alert_id FROM stored_alerts
+            SELECT raised_ms, name, query, window_start_ms, value, params, workflow, run_id, revision, withdrawn_by, alert_id
+            FROM stored_alerts
             WHERE ?1 IS NULL OR name = ?1 ORDER BY raised_ms DESC, alert_id DESC LIMIT ?2
             """, name.map(SQLValue.text) ?? .null, .integer(Int64(limit))
         ) { row throws(SQLiteError) in
             Entry(
                 raised: try row.integer(0, in: .times), name: try row.storedText(1), query: try row.storedText(2),
                 windowStart: try row.integer(3, in: .times), value: try row.finiteReal(4),
-                params: try Self.params(row, 5), workflow: try row.optionalText(6), runID: try row.optionalText(7))
+                params: try Self.params(row, 5), workflow: try row.optionalText(6), runID: try row.optionalText(7),
+                revision: try row.optionalInteger(8, in: .counts), withdrawnBy: try row.optionalInteger(9, in: .counts))
         }
     }
 

@@ -44,13 +44,19 @@ public enum QueryCatalog {
     }
 
     private static func joined(
-        _ own: QueryDeclaration.File, defaults: Bool, analytics: Bool = false, analyses: [String: String],
+        _ file: QueryDeclaration.File, defaults: Bool, analytics: Bool = false, analyses: [String: String],
         knowsShipped: Bool
     ) throws(Problem) -> [QueryPlan] {
+        var own = file
         let shipped = (
             try QueryDeclaration.parse(DefaultQueries.yaml.utf8, file: DefaultQueries.fileName).queries,
             try QueryDeclaration.parse(AnalyticsQueries.yaml.utf8, file: AnalyticsQueries.fileName).queries
         )
+        // Whoever starts with what `stream queries` prints may leave shipped queries in it as they are.
+        if knowsShipped {
+            let plans = Set((shipped.0 + shipped.1).map(\.plan))
+            own.queries.removeAll { plans.contains($0.plan) }
+        }
         let all = (defaults ? shipped.0 : []) + (analytics ? shipped.1 : []) + own.queries
         var problems = ProblemList()
         // Names of shipped queries are taken whether these run or not: they may tomorrow.

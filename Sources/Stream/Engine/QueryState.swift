@@ -146,8 +146,8 @@ extension QueryState {
     ///
     /// - Parameters:
     ///   - watermarks: for each row the watermark when it came; nil where no row can be late.
-    ///   - lateRows: where it is not nil, receives the rows that are late.
-    func add(_ batch: TripBatch, from first: Int, watermarks: UnsafePointer<Int64>?, lateRows: inout [Int32]?) {
+    ///   - lateRows: receives the rows that are late for all of their windows.
+    func add(_ batch: TripBatch, from first: Int, watermarks: UnsafePointer<Int64>?, lateRows: inout [Int32]) {
         makeRoom(batch.capacity)
         let selected = select(batch, from: first)
         let ids = groupIDs(batch, from: first)
@@ -264,7 +264,7 @@ extension QueryState {
 
     private func run(
         _ batch: TripBatch, _ first: Int, _ selected: UnsafePointer<UInt8>?, _ ids: UnsafePointer<Int64>?,
-        _ watermarks: UnsafePointer<Int64>?, _ lateRows: inout [Int32]?, _ updates: UnsafeBufferPointer<Update>,
+        _ watermarks: UnsafePointer<Int64>?, _ lateRows: inout [Int32], _ updates: UnsafeBufferPointer<Update>,
         _ columns: UnsafeBufferPointer<UnsafePointer<Int64>>
     ) {
         var cursor = WindowCursor(self)
@@ -309,7 +309,7 @@ extension QueryState {
                 if dropped { counts.lateInPart &+= 1 }
             } else {
                 counts.late &+= 1
-                lateRows?.append(Int32(row))
+                lateRows.append(Int32(row))
             }
         }
         self.counts += counts

@@ -73,7 +73,7 @@ package struct QueryCheckpoint: Codable, Sendable, Equatable {
         /// Records that were merged into a window which they were late for; nil for none.
         package var lateMerged: Int64?
         /// Records that are missing from some of their windows, which they were late for; nil from versions that did not count them.
-        package var lateInPart: Int64?
+        package var lateInPart: Int64? = 0
     }
 }
 

@@ -27,6 +27,7 @@ final class Cohort {
     /// The bytes of both; as many as `bytesAtOnce` end the epoch.
     private var sideBytes = 0
     private var ledger: [LedgerKey: Int64] = [:]
+    private var lateDays: [LateDay: Int64] = [:]
     /// Records of this epoch that were too far ahead.
     private var ahead: [AheadRecords] = []
     /// The clock's now of this epoch, and how far ahead of it an event time may be.
@@ -50,6 +51,11 @@ final class Cohort {
         var counter: String
     }
 
+    private struct LateDay: Hashable {
+        var query: Int
+        var day: Int64
+    }
+
     /// A record on its way to a topic of its own: late, or an alert.
     struct SideRecord: Sendable {
         var topic: String
@@ -66,6 +72,8 @@ final class Cohort {
         /// How its accepted and rejected records follow each other.
         var steps: [(accepted: Int, reject: Reject?)] = []
         var lateRecords: [SideRecord] = []
+        /// Trips that were dropped as late, by query and local day.
+        var lateDays: [LateDay: Int64] = [:]
         var counts: [LedgerKey: Int64] = [:]
         var records = 0
         var failure: (any Error)?
@@ -99,7 +107,8 @@ final class Cohort {
             newest: newest, watermark: checkpoints[0].watermark ?? .min, delayMs: options.delayMs,
             idleTimeoutMs: options.idleTimeoutMs, nowMs: nowMs)
         for (state, checkpoint) in zip(states, checkpoints) { state.closedUntil = checkpoint.closedUntil ?? .min }
-        closedResults = try options.late == .update ? Connection(path: database.connection.path, access: .readOnly) : nil
+        closedResults =
+            try options.late == .update ? Connection(path: database.connection.path, access: .readOnly) : nil
         cutters = try states.enumerated().map { [closedResults, watermark = tracker.watermark] query, state in
             guard let closedResults, state.plan.window.isWindowed else { return EpochCutter(state, query: query) }
             state.mergesLate = true
@@ -357,10 +366,15 @@ extension Cohort {
         var lateQueries: [Int32: [String]] = [:]
         for (index, state) in worker.states.enumerated() {
             let before = state.counts
-            var lateRows: [Int32]? = options.late == .deadLetter ? [] : nil
+            var lateRows: [Int32] = []
             state.add(
                 batch, from: first, watermarks: mayBeLate ? UnsafePointer(worker.watermarks) : nil, lateRows: &lateRows)
-            for row in lateRows ?? [] { lateQueries[row, default: []].append(state.plan.name) }
+            var days = LocalDayCursor(options.zone)
+            for row in lateRows {
+                let day = days.day(of: batch.eventTimes[Int(row)])
+                worker.lateDays[LateDay(query: index, day: day), default: 0] += 1
+                if options.late == .deadLetter { lateQueries[row, default: []].append(state.plan.name) }
+            }
             let after = state.counts
             worker.counts[.init(partition: partition, query: index, counter: "aggregated"), default: 0] +=
                 after.aggregated - before.aggregated
@@ -429,6 +443,8 @@ extension Cohort {
                     record: DeadLetter.record(of: reject, from: origin, original: original)))
         }
         for (key, value) in worker.counts where value != 0 { ledger[key, default: 0] += value }
+        lateDays.merge(worker.lateDays, uniquingKeysWith: +)
+        worker.lateDays.removeAll(keepingCapacity: true)
         sideRecords += worker.lateRecords
         sideBytes += worker.lateRecords.reduce(0) { $0 + ($1.record.value?.count ?? 0) }
         let steps = worker.steps
@@ -517,6 +533,7 @@ extension Cohort {
         deadLetters.removeAll(keepingCapacity: true)
         sideBytes = 0
         ledger.removeAll(keepingCapacity: true)
+        lateDays.removeAll(keepingCapacity: true)
         ahead.removeAll()
     }
 
@@ -577,6 +594,8 @@ extension Cohort {
             outputs: outputs, checkpoints: zip(plans, checkpoints).map { ($0.name, $1) }, sideBatches: sideBatches,
             deadLetters: deadLetters, judged: zip(begun, reached).map { $0..<max($0, $1) },
             ledger: entries, sequence: checkpoints.map(\.epoch).max() ?? 0, records: recordsInEpoch, ahead: ahead,
-            pruned: pruned, progress: .init(topic: input.name, offsets: input.offsets))
+            lateDays: Dictionary(grouping: lateDays, by: \.key.query).mapValues { days in
+                Dictionary(uniqueKeysWithValues: days.map { ($0.key.day, $0.value) })
+            }, pruned: pruned, progress: .init(topic: input.name, offsets: input.offsets))
     }
 }

@@ -18,6 +18,8 @@ struct Epoch: Sendable {
     var records: Int
     /// Records of a topic that were rejected since their event time is too far ahead of a clock that has moved on by the next look.
     var ahead: [AheadRecords]
+    /// By query: trips that were dropped as late, by local day.
+    var lateDays: [Int: [Int64: Int64]]
     /// The windows that had been removed when the epoch began; nil where nothing is merged into closed ones.
     var pruned: PrunedWindows?
     /// The next offset of each partition of the source.

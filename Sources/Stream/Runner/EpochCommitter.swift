@@ -174,6 +174,9 @@ final class EpochCommitter: @unchecked Sendable {
                         try AheadRecords.save(epoch.ahead, query: plan.name, source: run.source, on: connection)
                     }
                 }
+                for (query, days) in epoch.lateDays {
+                    try LateTrips.add(days, query: plans[query].name, view: plans[query].table, on: connection)
+                }
                 try outbox.note(acknowledged?.ends ?? [], of: producer)
                 try outbox.remove(producer)
                 for batch in batches { try store(batch, epoch.sequence) }

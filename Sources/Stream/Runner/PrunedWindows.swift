@@ -27,7 +27,9 @@ struct PrunedWindows: Sendable {
     }
 
     private static func before(_ plans: [QueryPlan], on connection: Connection) throws(SQLiteError) -> [String: Int64] {
-        guard try exists("pruned_windows", on: connection), try exists("rolled_days", on: connection) else { return [:] }
+        guard try exists("pruned_windows", on: connection), try exists("rolled_days", on: connection) else {
+            return [:]
+        }
         let rows = try connection.rows("SELECT view, before_day FROM pruned_windows") { row throws(SQLiteError) in
             (try row.storedText(0), try row.integer(1, in: .days))
         }

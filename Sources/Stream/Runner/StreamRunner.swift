@@ -137,7 +137,8 @@ extension StreamRunner {
             let states = try plans.map { try loader.load($0, zone: options.zone) }
             let committer = try EpochCommitter(
                 database: database, writer: store.makeWriter(), plans: plans, zone: options.zone,
-                tenant: options.tenant, runID: runID, source: sourceName, readsTopic: readsTopic, store: store, queue: queue)
+                tenant: options.tenant, runID: runID, source: sourceName, readsTopic: readsTopic, store: store,
+                queue: queue)
             let input = isAsExpected ? prepared[index] : try makeInput(for: index, at: group.position)
             committer.writtenDeadLetters = input.written
             committers.append(committer)
@@ -257,6 +258,7 @@ extension StreamRunner {
             try ZoneChange.forget(view: plan.table, in: connection)
             try AlertStore(connection: connection).remove(plan)
             try AheadRecords.remove(plan.name, from: connection)
+            try LateTrips.remove(plan.name, from: connection)
             let sent = marks.filter { CopyCheck.queries(of: $0.producer).contains(plan.name) }
             taken.epoch = max(taken.epoch, sent.map(\.sequence).max() ?? 0)
             taken.followsOlder = sent.isEmpty ? nil : true
@@ -274,6 +276,7 @@ extension StreamRunner {
             "CREATE TABLE IF NOT EXISTS query_windows (view TEXT PRIMARY KEY, size_ms INTEGER NOT NULL, every_ms INTEGER NOT NULL)"
         )
         try AheadRecords.install(on: connection)
+        try LateTrips.install(on: connection)
         switch plan.window {
         case .tumbling(let sizeMs): try saveWindow(plan.table, sizeMs, sizeMs)
         case .sliding(let sizeMs, let everyMs): try saveWindow(plan.table, sizeMs, everyMs)

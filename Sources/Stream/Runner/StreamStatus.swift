@@ -49,6 +49,8 @@ public struct StreamStatus: Sendable {
     public var state = State.empty
     /// Why it is failing, a sentence each without a period.
     public var reasons: [String] = []
+    /// What is not as it should be and may be meant so: trips that were dropped as late.
+    public var warnings: [String] = []
     /// The newest run of each command.
     public var runs: [RunRecord] = []
     public var ingest: Ingest?
@@ -97,6 +99,11 @@ extension StreamStatus {
     private mutating func read(_ database: ResultsDatabase, _ topics: [TopicDescription], _ plans: [QueryPlan]) throws {
         let zone = try ZoneClock(identifier: database.zone)
         runs = try RunLog(database).newestOfEachCommand()
+        warnings = try LateTrips(on: database.connection).warnings
+        // Those that a stream runs are on their way.
+        if !isStreamRunning, let behind = try StoredQueries.leftBehind(on: database.connection) {
+            warnings.append(behind)
+        }
         for run in runs where run.command == "produce" || run.command == "stream" {
             let (records, rejected) = try Self.counts(of: run, in: database.connection)
             self.rejected.merge(rejected, uniquingKeysWith: +)
@@ -106,6 +113,7 @@ extension StreamStatus {
             reasons.append(
                 "the last \(run.command) rejected \(rejects) of \(records) records, most with \(worst?.key ?? "")")
         }
+        reasons += try Self.failedWorkflows(in: database.connection)
         for (name, plan, checkpoint) in try CheckpointStore(connection: database.connection).all(plans) {
             let counts = checkpoint.counts
             var query = Query(
@@ -192,6 +200,23 @@ extension StreamStatus {
         }
     }
 
+    /// Workflows whose last run has failed, each with the step and its reason.
+    private static func failedWorkflows(in connection: Connection) throws -> [String] {
+        try connection.rows(
+            """
+            SELECT r.workflow, r.run_id, r.state, s.step, s.error, max(coalesce(r.started_ms, r.queued_ms, 0)) AS began
+            FROM stored_workflow_runs AS r
+            LEFT JOIN stored_workflow_steps AS s ON s.run_id = r.run_id AND s.state = 'failed'
+            WHERE r.state IN ('success', 'failed') GROUP BY r.workflow ORDER BY r.workflow
+            """
+        ) { row throws(SQLiteError) -> String? in
+            guard try row.storedText(2) == "failed" else { return nil }
+            let step = try row.optionalText(3).map { " in step \($0)" } ?? ""
+            let error = try row.optionalText(4).map { ": \($0)" } ?? ""
+            return "the last run of workflow \(try row.storedText(0)), \(try row.storedText(1)), failed\(step)\(error)"
+        }.compactMap { $0 }
+    }
+
     private static func newestWindow(
         of plan: QueryPlan, _ zone: ZoneClock, in connection: Connection
     ) throws -> EventTime? {
@@ -213,9 +238,16 @@ extension StreamStatus {
 // MARK: - Judging
 
 extension StreamStatus {
+    /// Whether a run failed by what was asked of it, such as a mistyped name, which changes nothing.
+    private func isMistake(_ run: RunRecord) -> Bool {
+        let summary = run.summary.flatMap { try? JSONSerialization.jsonObject(with: Data($0.utf8)) } as? [String: Any]
+        let codes = [Problem.Code.usage, .noInput].map { "\($0.rawValue)" }
+        return (summary?["exit"] as? String).map(codes.contains) ?? false
+    }
+
     private mutating func judge() {
         let hasRead = queries.contains { $0.consumed > 0 }
-        for run in runs where run.outcome == .failed {
+        for run in runs where run.outcome == .failed && !isMistake(run) {
             let summary =
                 run.summary.flatMap { try? JSONSerialization.jsonObject(with: Data($0.utf8)) } as? [String: Any]
             let error = (summary?["error"] as? String).map { ": \($0)" } ?? ""
@@ -225,7 +257,8 @@ extension StreamStatus {
             if isRunning("produce") {
                 reasons.append("records come in and no stream runs")
             } else if !hasRead {
-                reasons.append("\(ingest.records) records came in and no result goes out: no stream has read them")
+                // A tenant may be there for others to read.
+                warnings.append("\(ingest.records) records came in, and no stream has read them")
             }
         }
         if !reasons.isEmpty {

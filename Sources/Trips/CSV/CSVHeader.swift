@@ -101,7 +101,8 @@ public struct CSVHeader: Sendable {
     /// The unknown header that looks most like a field's name: by spelling, else by the words they share.
     public func nearestHeader(to field: TripField, among candidates: [String]) -> String? {
         if let near = nearestName(to: field.header, among: candidates) { return near }
-        let words = Set(Self.words(field.header))
+        // Nearly all columns are of a trip: that word says nothing.
+        let words = Set(Self.words(field.header)).subtracting(["trip"])
         let scored = candidates.map { (name: $0, shared: words.intersection(Self.words($0)).count) }
         guard let best = scored.max(by: { $0.shared < $1.shared }), best.shared > 0 else { return nil }
         return best.name

@@ -44,6 +44,8 @@ public struct TripSourceOptions: Sendable {
     /// Columns without which a file is refused, besides the clock's; `purpose` says in the message what for.
     public var required: TripFieldSet
     public var purpose: String
+    /// Who needs a column of `required`, to be named where it is missing: of several queries those alone that read it.
+    public var users: [TripField: [String]] = [:]
     /// Those of `required` that a file may lack whose kind never has them, such as a payment type in ride-hailing files.
     public var optional: TripFieldSet = []
     public var zone: ZoneClock
@@ -79,7 +81,19 @@ public struct TripSourceOptions: Sendable {
 
     /// - Throws: as `CSVHeader.require`, where a file with this header lacks what is needed.
     func check(_ header: CSVHeader) throws(Problem) {
-        try header.require(requiredFields.subtracting(optional.intersection(header.kind.lacks)), for: purpose)
+        let needed = requiredFields.subtracting(optional.intersection(header.kind.lacks))
+        var names: [String] = []
+        for field in needed.subtracting(header.present).fields {
+            for name in users[field] ?? [] where !names.contains(name) { names.append(name) }
+        }
+        let users = names.count == 1 ? "query \(names[0])" : "the queries \(names.joined(separator: ", "))"
+        do {
+            try header.require(needed, for: names.isEmpty ? purpose : users)
+        } catch {
+            var problem = error
+            if !names.isEmpty { problem.hint = "\(problem.hint ?? "") --missing empty takes it as empty in each trip." }
+            throw problem
+        }
     }
 
     var requiredFields: TripFieldSet {

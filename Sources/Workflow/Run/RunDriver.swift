@@ -399,13 +399,17 @@ final class RunDriver {
         tell(execution, .ended(step: name, attempt: attempt, state: state, error: end.error, ms: took))
         if name == FailureAction.stepName { return }
         let made = execution.attemptsHere[name] ?? 1
-        if let step = execution.spec.step(name), state == .failed, made <= step.retries, execution.stop == nil {
+        if let step = execution.spec.step(name), state == .failed, !end.isPermanent, made <= step.retries,
+            execution.stop == nil
+        {
             let wait = step.backoff.waitMs(afterAttempt: made)
             execution.retryAt[name] = .now + .milliseconds(wait)
             return tell(execution, .retrying(step: name, afterMs: wait))
         }
         execution.outputs[name] = outputs
-        if state == .failed { execution.failures.append((name, end.error ?? "")) }
+        if state == .failed, execution.spec.step(name)?.allowFailure != true {
+            execution.failures.append((name, end.error ?? ""))
+        }
         execution.plan.end(name, state == .interrupted ? .cancelled : state)
     }
 

@@ -31,9 +31,13 @@ public struct SystemTimers {
         let time =
             isSame
             ? schedule.cron.fields.joined(separator: " ") : "\(hourlyMinutes(with: systemZone)) * * * *"
+        return "\(time) \(crontabCommand)"
+    }
+
+    /// What the line runs, as it stands in the line.
+    public var crontabCommand: String {
         // "%" means a new line there.
-        let line = command.map(Self.shellWord).joined(separator: " ").replacingOccurrences(of: "%", with: "\\%")
-        return "\(time) \(line)"
+        command.map(Self.shellWord).joined(separator: " ").replacingOccurrences(of: "%", with: "\\%")
     }
 
     /// A service and a timer, each below a comment with the name of its file.

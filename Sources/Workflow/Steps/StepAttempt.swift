@@ -8,6 +8,8 @@ struct AttemptEnd: Sendable {
     var state: RunPlan.StepState
     /// One line.
     var error: String?
+    /// Whether another attempt would fail alike: something is declared or set up wrong, which no wait mends.
+    var isPermanent = false
     var outputs: [String: String] = [:]
 }
 
@@ -42,7 +44,9 @@ struct StepAttempt {
                 end = forced
             } else {
                 log.add(line: message)
-                end = AttemptEnd(state: .failed, error: message)
+                let code = (error as? Problem)?.code
+                end = AttemptEnd(
+                    state: .failed, error: message, isPermanent: code == .configuration || code == .usage)
             }
         }
         // All of it goes to the database as well, where a secret has no more business than in the log.

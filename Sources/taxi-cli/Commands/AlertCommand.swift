@@ -23,7 +23,8 @@ enum AlertCommand {
         "queries", value: .value("FILE"), kind: .file,
         help: "the file of declarations, instead of the tenant's own", group: "Which")
     private static let limit = Option(
-        "lines", short: "n", value: .value("N"), kind: .count, default: "20", help: "how many, the newest",
+        "lines", short: "n", value: .value("N"), kind: .count,
+        help: "how many, the newest; 20 on a terminal and all elsewhere unless said",
         group: "Which")
 
     private static let list = Command(
@@ -92,7 +93,7 @@ enum AlertCommand {
         return .success
     }
 
-    private static func lines(_ arguments: ParsedArguments) -> Int { Int(arguments.integer("lines") ?? 20) }
+    private static func lines(_ arguments: ParsedArguments) -> Int { arguments.lineLimit(onTerminal: 20) }
 
     /// nil where there are no results yet.
     private static func history(_ globals: GlobalOptions) throws -> AlertHistory? {
@@ -102,11 +103,13 @@ enum AlertCommand {
     private static func write(_ entries: [AlertHistory.Entry], _ arguments: ParsedArguments, _ zone: ZoneClock) throws {
         var table = Table(columns: [
             Column("raised"), Column("name"), Column("query"), Column("window_start"), Column("group"),
-            Column("value", .right), Column("threshold", .right), Column("workflow"), Column("run_id"),
+            Column("value", .right), Column("threshold", .right), Column("workflow"), Column("run_id", keepsEnd: true),
+            Column("revision", .right, mayBeLeftOut: true), Column("withdrawn_by", .right, mayBeLeftOut: true),
         ])
         // What every alert has; the rest names its group.
         let common: Set = [
             "name", "query", "window_start", "window_end", "threshold", "value", "condition", "windows",
+            "revision",
         ]
         for entry in entries {
             let group = entry.params.filter { !common.contains($0.key) }.sorted { $0.key < $1.key }.map(\.value)
@@ -115,7 +118,8 @@ enum AlertCommand {
                 .text(zone.iso(ms: entry.windowStart)), .optional(group.isEmpty ? nil : group.joined(separator: ", ")),
                 .real(entry.value, decimals: 2),
                 entry.params["threshold"].flatMap(Double.init).map { .real($0, decimals: 2) } ?? .null,
-                .optional(entry.workflow), .optional(entry.runID),
+                .optional(entry.workflow), .optional(entry.runID), entry.revision.map { .integer($0) } ?? .null,
+                entry.withdrawnBy.map { .integer($0) } ?? .null,
             ])
         }
         try arguments.write(table)

@@ -3,6 +3,7 @@ import CommandLine
 import Database
 import Foundation
 import Problems
+import SQLite
 import Stream
 import Topics
 import Trips
@@ -93,7 +94,10 @@ enum BatchCommand {
         }
         progress.clear()
         try writeSummary(summary.json, arguments)
-        if arguments.text("summary-json") != "-" { try report(summary, of: analyses, options.declared, arguments) }
+        let behind = try explaining("looking at the queries") { try StoredQueries.leftBehind(on: database.connection) }
+        if arguments.text("summary-json") != "-" {
+            try report(summary, of: analyses, options.declared, behind: behind, arguments)
+        }
         return .success
     }
 
@@ -186,7 +190,8 @@ enum BatchCommand {
     }
 
     private static func report(
-        _ summary: BatchSummary, of analyses: [Analysis], _ declared: [DeclaredAnalysis], _ arguments: ParsedArguments
+        _ summary: BatchSummary, of analyses: [Analysis], _ declared: [DeclaredAnalysis], behind: String?,
+        _ arguments: ParsedArguments
     ) throws {
         var table = Table(columns: [Column("analysis"), Column("table"), Column("rows", .right), Column("remark")])
         for (name, view) in analyses.map({ ($0.rawValue, $0.view) }) + declared.map({ ($0.name, $0.name) }) {
@@ -195,7 +200,8 @@ enum BatchCommand {
                 .optional(summary.skipped[name].map { "skipped: \($0)" } ?? idle(name, summary, declared)),
             ])
         }
-        try arguments.write(table)
+        // Who asks for a format wants the rows; who asks for quiet alone has cron, which mails each line.
+        if !arguments.isOn("quiet") || !arguments.texts("format").isEmpty { try arguments.write(table) }
         let periods = summary.periods.values.reduce(0) { $0 + $1.count }
         guard periods > 0 else {
             let selection = try PeriodSelection(arguments.text("period") ?? "all")
@@ -211,11 +217,14 @@ enum BatchCommand {
         if let vintage = summary.vintage {
             try arguments.say("the answers are kept as \(vintage): taxi-cli show --diff \(vintage)")
         }
+        if let behind { try arguments.say("warning: \(behind)") }
+        for warning in summary.late { try arguments.say("warning: \(warning)") }
+        let first = analyses.map(\.view).first { summary.rows[$0] != nil } ?? declared.map(\.name).first
         let partial = summary.partial.isEmpty ? "" : ", not complete yet: \(listed(summary.partial))"
         try arguments.say(
             "\(periods) period\(periods == 1 ? "" : "s")\(partial); "
                 + "\(summary.daysRolledUp) day\(summary.daysRolledUp == 1 ? "" : "s") read; "
-                + "\(fixed(summary.seconds, decimals: 2)) s. Look at them with taxi-cli show fare_trend.")
+                + "\(fixed(summary.seconds, decimals: 2)) s. Look at them with taxi-cli show \(first ?? "").")
     }
 
     /// Why an analysis that ran over periods with trips has no rows.

@@ -19,14 +19,15 @@ enum DeadLetterCommand {
     private static let reason = Option(
         "reason", value: .value("REASON"), help: "only those of this reason", group: "Which")
     private static let lines = Option(
-        "lines", short: "n", value: .value("N"), kind: .count, default: "20", help: "how many, the last ones",
+        "lines", short: "n", value: .value("N"), kind: .count,
+        help: "how many, the last ones; 20 on a terminal and all elsewhere unless said",
         group: "Which")
     private static let fromBeginning = Option("from-beginning", help: "all of them", group: "Which")
 
     private static let list = Command(
         name: "list", summary: "list the records with reason, source and detail, and count the reasons",
         examples: [
-            Example("taxi-cli dead-letter list", "the last twenty; the counts are on stderr"),
+            Example("taxi-cli dead-letter list", "the last twenty on a terminal; the counts are on stderr"),
             Example("taxi-cli dead-letter list --reasons --format json", "how many each reason has, for a script"),
         ],
         options: [
@@ -102,7 +103,7 @@ enum DeadLetterCommand {
         }
         let wanted = arguments.text("reason")
         let limit =
-            all || arguments.isOn("from-beginning") ? Int.max : Int(clamping: arguments.integer("lines") ?? .max)
+            all || arguments.isOn("from-beginning") ? Int.max : arguments.lineLimit(onTerminal: 20)
         let log = try DeadLetterLog(store.makeReader(topic: topic), reason: wanted, limit: limit)
         if let wanted, !log.reasons.contains(where: { $0.reason == wanted }) {
             let found = log.reasons.map(\.reason)

@@ -55,6 +55,8 @@ enum ProduceCommand {
     private static let topicOptions = [
         Option("resume", help: "go on where the last run stopped, without loss or repeat", group: "Topic"),
         Option(
+            "again", help: "send files once more that were sent already; their trips then count twice", group: "Topic"),
+        Option(
             "partitions", value: .value("N"), kind: .integer(1...1024), configKey: "produce.partitions",
             help: "of a new topic; 1 unless said, and an existing topic keeps its own", group: "Topic"),
         Option(
@@ -111,6 +113,10 @@ enum ProduceCommand {
             topics: ["ingestData", "deadLetter"])
         let replayer = Replayer(options: options, store: session.store)
         return try session.recording {
+            let sent = try sentFiles(options, session)
+            if !options.isResuming, !options.isLooping, !arguments.isOn("again") { try sent?.requireNew(session.zone) }
+            try sent?.begin(session.runID)
+            defer { sent?.end(session.runID, session.store, trips: Int64(replayer.summary?.sent ?? 0)) }
             let control = RateFile(session.control)
             let line = arguments.progressLine()
             defer {
@@ -126,6 +132,19 @@ enum ProduceCommand {
                 outcome: summary.outcome == .interrupted ? .interrupted : .success,
                 json: summary.json(zone: session.zone), text: text(summary, session.zone))
         }.report(arguments)
+    }
+
+    /// The account of what was sent; nil where no file can be known again.
+    private static func sentFiles(_ options: ReplayOptions, _ session: RunSession) throws -> SentInput? {
+        let inputs = try options.paths.map { path throws(Problem) in (path, try InputIdentity(path: path).contentKey) }
+        // A live source may be played as often as one likes beside what keeps its own times; the same in the same way counts twice.
+        let times = options.source.clock == .now ? "now" : "own times"
+        let files = inputs.compactMap { path, key in
+            key.map { SentFiles.File(name: path, content: "\($0) \(times)") }
+        }
+        guard !files.isEmpty else { return nil }
+        let range = (options.source.from ?? .min)..<max(options.source.to ?? .max, (options.source.from ?? .min) + 1)
+        return try SentInput(files, range: range, topic: "\(options.tenant)_ingestData", session)
     }
 
     private static func dryRun(

@@ -32,7 +32,7 @@ enum ShowCommand {
                 "period", value: .value("PERIOD"),
                 kind: .custom { text throws(Problem) in _ = try PeriodFilter(text) },
                 help: "only rows of 2024-01, 2024-Q1, 2024 or last"),
-            Option("watch", short: "w", help: "show it again each second in which it changed, until Ctrl-C"),
+            watchOption,
             Option(
                 "diff", value: .value("VINTAGE"),
                 help: "what changed since batch --vintage kept the answers: periods, or with TABLE each cell"),
@@ -49,12 +49,12 @@ enum ShowCommand {
                 throw Problem(.usage, "--sql says all by itself", hint: "Leave out the table, --by and --period.")
             }
             let connection = try ResultsDatabase.openReadOnly(home).connection
-            return try repeating(arguments, connection) { try show(sql: sql, connection, arguments) }
+            return try arguments.repeating(on: connection) { try show(sql: sql, connection, arguments) }
         }
         let connection = try ResultsDatabase.openReadOnly(home).connection
         let catalog = ResultCatalog(connection: connection, queriesPath: options.queriesPath)
         if let vintage = arguments.text("diff") {
-            return try repeating(arguments, connection) {
+            return try arguments.repeating(on: connection) {
                 try explaining("comparing with \(vintage)") { try showDiff(since: vintage, name, catalog, arguments) }
             }
         }
@@ -67,30 +67,7 @@ enum ShowCommand {
             view: view, limit: arguments.integer("limit").map(Int.init),
             kind: arguments.text("by"), period: try arguments.text("period").map { text in try PeriodFilter(text) },
             isForPeople: arguments.format == .table, zone: try ZoneClock(identifier: options.zoneIdentifier))
-        return try repeating(arguments, connection) { try show(selection, connection, arguments) }
-    }
-
-    /// Calls `body` once, or with `--watch` whenever something was committed, until Ctrl-C.
-    private static func repeating(
-        _ arguments: ParsedArguments, _ connection: Connection, _ body: () throws -> Void
-    ) throws -> ExitStatus {
-        guard arguments.isOn("watch") else {
-            try body()
-            return .success
-        }
-        Interruption.install()
-        var shown: Int64?
-        while !Interruption.isRequested {
-            let version = try connection.dataVersion()
-            if version != shown {
-                shown = version
-                if arguments.terminal.outputIsTerminal { try arguments.output.control("\u{1B}[H\u{1B}[2J") }
-                try body()
-                try arguments.output.flush()
-            }
-            for _ in 0..<20 where !Interruption.isRequested { Thread.sleep(forTimeInterval: 0.05) }
-        }
-        return .interrupted
+        return try arguments.repeating(on: connection) { try show(selection, connection, arguments) }
     }
 
     /// Which periods of which tables are others now; of one table, cell by cell.
@@ -154,6 +131,9 @@ enum ShowCommand {
         _ selection: ResultSelection, _ connection: Connection, _ arguments: ParsedArguments
     ) throws {
         try explaining("reading \(selection.view.name)") {
+            let isPeriodic = selection.view.isPeriodic
+            let late = try LateTrips(on: connection).of(views: isPeriodic ? nil : [selection.view.name])
+            for warning in late.warnings { try arguments.say("warning: \(warning)") }
             guard arguments.format == .table else {
                 var writer = try arguments.tableWriter(columns: selection.view.columns.map { Column($0) })
                 try selection.forEachRow(on: connection) { row in

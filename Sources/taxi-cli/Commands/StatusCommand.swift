@@ -66,7 +66,9 @@ enum StatusCommand {
         let status = try StreamStatus(
             tenant: globals.tenant, database: database, store: store, plans: globals.declaredQueries(),
             unreachable: unreachable)
-        return StatusPage(status, zone)
+        let hasWorkflows = !(Files.names(in: globals.workflowsFolder) ?? []).isEmpty
+        let scheduler = ServeLock.isHeld(home: globals.home) ? "running" : "none"
+        return StatusPage(status, zone, scheduler: hasWorkflows ? scheduler : nil)
     }
 }
 
@@ -91,15 +93,19 @@ private struct StatusPage: Encodable {
         var newestWindow: String?
     }
     var tenant, state: String
-    var reasons: [String]
+    var reasons, warnings: [String]
+    /// Whether a scheduler serves the home, where the tenant has workflows: running, none.
+    var scheduler: String?
     var runs: [Run]
     var ingest: Ingest?
     var queries: [Query]
     var rejected: [String: Int64]
 
-    init(_ status: StreamStatus, _ zone: ZoneClock) {
+    init(_ status: StreamStatus, _ zone: ZoneClock, scheduler: String?) {
+        self.scheduler = scheduler
         func time(_ ms: EventTime?) -> String? { ms.map { zone.iso(ms: $0) } }
         (tenant, state, reasons) = (status.tenant, status.state.rawValue, status.reasons)
+        warnings = status.warnings
         rejected = status.rejected
         runs = status.runs.map {
             Run(
@@ -124,6 +130,14 @@ private struct StatusPage: Encodable {
         let word = state == "failing" ? style.red(state) : state == "ok" ? style.green(state) : state
         var text = "\(style.bold(tenant))  \(word)\n"
         for reason in reasons { text += "  \(style.red("failing:")) \(printable(reason))\n" }
+        for warning in warnings { text += "  \(style.yellow("warning:")) \(printable(warning))\n" }
+        if let scheduler {
+            text +=
+                "  workflows: "
+                + (scheduler == "running"
+                    ? "a scheduler is at work\n"
+                    : "no scheduler runs (taxi-cli workflow serve, or workflow run --due)\n")
+        }
         if let ingest {
             text += "  \(ingest.topic): \(ingest.recordsAbout == nil ? "" : "about ")\(grouped(ingest.records)) records"
             text += ingest.lastEvent.map { ", last event \($0)" } ?? ""

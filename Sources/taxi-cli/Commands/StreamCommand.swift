@@ -25,6 +25,7 @@ enum StreamCommand {
             Example("taxi-cli stream", "all queries, until Ctrl-C"),
             Example("taxi-cli stream --input trips.csv", "a file at full speed, without any topic"),
         ],
+        arguments: [Argument("FILE", .any, kind: .file, help: "further files of --input")],
         options: [
             Option(
                 "query", value: .repeated("NAME"), configKey: "stream.query", help: "only these queries",
@@ -46,7 +47,12 @@ enum StreamCommand {
                 help: "go on where records of the topic were removed before they were read, and count them as lost",
                 group: "Source"),
             Option(
-                "input", value: .repeated("FILE"), kind: .file, help: "read trip files instead of the topic",
+                "input", value: .repeated("FILE"), kind: .file,
+                help: "read trip files instead of the topic; more may follow it", group: "Source"),
+            Option(
+                "missing", value: .value("WHAT"), kind: .choice(["error", "empty"]), default: "error",
+                configKey: "stream.missing",
+                help: "a column that a file of --input lacks and a query reads: an error, or empty in each trip",
                 group: "Source"),
         ] + TripFileOptions.options(defaultClock: "start unless said", configPrefix: "stream") + [
             Option(
@@ -90,10 +96,12 @@ enum StreamCommand {
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
         let globals = try GlobalOptions(arguments)
-        guard arguments.positionals.isEmpty else {
+        if let word = arguments.positionals.first, arguments.texts("input").isEmpty {
+            let near = nearestName(to: word, among: command.subcommands.map(\.name)).map { "Did you mean \"\($0)\"? " }
             throw Problem(
-                .usage, "stream takes no file name",
-                hint: "Use --input \(arguments.positionals[0]) to read a trip file.")
+                .usage, "there is no command \"taxi-cli stream \(word)\"",
+                hint: (near ?? "")
+                    + "\"taxi-cli stream --help\" lists what there is; --input \(word) reads a trip file.")
         }
         let plans = try QueryCatalog.select(
             arguments.texts("query"), from: globals.declaredQueries(arguments.texts("queries")))
@@ -101,9 +109,10 @@ enum StreamCommand {
         let session = try RunSession(
             arguments, command: "stream", about: plans.count == 1 ? "query \(queries)" : "the queries \(queries)",
             topics: plans.map(\.topicSuffix) + ["deadLetter", "late", "alerts"]
-                + (arguments.texts("input").isEmpty ? ["ingestData"] : []))
+                + (inputs(arguments).isEmpty ? ["ingestData"] : []))
         Interruption.install()
         if !arguments.isOn("from-beginning") { try sayZoneChanges(session.database, arguments) }
+        if arguments.texts("query").isEmpty { try sayLeftBehind(plans, session.database, arguments) }
         return try session.recording {
             guard let locks = try locks(arguments, plans, session) else {
                 return RunEnd(
@@ -129,18 +138,43 @@ enum StreamCommand {
             runner.shouldStop = { Interruption.isRequested }
             let summary = try runner.run()
             var isBounded = arguments.isOn("until-end")
-            if case .files = source { isBounded = true }
+            if case .files = source {
+                isBounded = true
+                if summary.records == 0, summary.epochs == 0 {
+                    line.clear()
+                    try arguments.say(
+                        "note: \(inputs(arguments).joined(separator: ", ")): all of it was read by an earlier run, so nothing is counted again; --from-beginning computes the results anew from these files alone"
+                    )
+                }
+            }
             return RunEnd(
                 outcome: Interruption.isRequested ? .interrupted : .success, json: summary.json(zone: session.zone),
                 text: text(summary, plans, session.zone, isComplete: isBounded && !Interruption.isRequested))
         }.report(arguments)
     }
 
+    /// Names queries that have results and are not run: those fall behind without anybody meaning it.
+    private static func sayLeftBehind(
+        _ plans: [QueryPlan], _ database: ResultsDatabase, _ arguments: ParsedArguments
+    ) throws {
+        let others = try explaining("looking for other queries") {
+            try StoredQueries.names(on: database.connection)
+        }.filter { name in !plans.contains { $0.name == name } }
+        guard !others.isEmpty else { return }
+        let shipped = try QueryCatalog.load(analytics: true).map(\.name)
+        let hint =
+            others.contains(where: shipped.contains)
+            ? "; --queries analytics runs them, and \"queries: [analytics]\" below \"stream:\" in taxi.yaml always" : ""
+        try arguments.say(
+            "note: \(others.joined(separator: ", ")) \(others.count == 1 ? "has" : "have") results and \(others.count == 1 ? "is" : "are") not run\(hint)"
+        )
+    }
+
     /// Takes the queries' locks, after the policy of `--if-running`; nil after Ctrl-C.
     private static func locks(
         _ arguments: ParsedArguments, _ plans: [QueryPlan], _ session: RunSession
     ) throws -> QueryLocks? {
-        let isContinuous = !arguments.isOn("until-end") && arguments.texts("input").isEmpty
+        let isContinuous = !arguments.isOn("until-end") && inputs(arguments).isEmpty
         let policy =
             arguments.text("if-running").flatMap(QueryLocks.Policy.init)
             ?? (isContinuous && session.globals.broker != .embedded ? .standby : .takeover)
@@ -208,14 +242,19 @@ enum StreamCommand {
 
     /// A run that ends reads what is there, in whatever order people have brought it; one that goes on cannot wait for what may come.
     private static func latePolicy(_ arguments: ParsedArguments) -> StreamOptions.LatePolicy {
-        let isBounded = arguments.isOn("until-end") || !arguments.texts("input").isEmpty
+        let isBounded = arguments.isOn("until-end") || !inputs(arguments).isEmpty
         return arguments.text("late").flatMap(StreamOptions.LatePolicy.init) ?? (isBounded ? .update : .drop)
+    }
+
+    /// The files of --input, of which the shell may have made several: `--input *.csv`.
+    private static func inputs(_ arguments: ParsedArguments) -> [String] {
+        arguments.texts("input") + arguments.positionals
     }
 
     private static func source(
         _ arguments: ParsedArguments, _ plans: [QueryPlan], _ globals: GlobalOptions, _ session: RunSession
     ) throws -> StreamRunner.Source {
-        let files = arguments.texts("input")
+        let files = inputs(arguments)
         guard !files.isEmpty else {
             let topic = "\(globals.tenant)_ingestData"
             return .topic(topic)
@@ -227,7 +266,10 @@ enum StreamCommand {
         }
         let needed = plans.reduce(into: TripFieldSet()) { $0.formUnion($1.fields) }
         read.fields = latePolicy(arguments) == .deadLetter ? .all : needed
-        read.required = needed
+        read.required = arguments.text("missing") == "empty" ? [] : needed
+        for plan in plans {
+            for field in plan.fields.fields { read.users[field, default: []].append(plan.name) }
+        }
         read.optional = try TripFileOptions.optional(plans)
         read.purpose =
             plans.count == 1 ? "query \(plans[0].name)" : "the queries \(plans.map(\.name).joined(separator: ", "))"
@@ -263,6 +305,8 @@ enum StreamCommand {
         }
         parts.append("\(grouped(Int64(progress.openWindows))) windows open")
         parts.append("\(grouped(summary.results.values.reduce(0, +))) results")
+        let late = summary.late.values.max() ?? 0
+        if late > 0 { parts.append("\(grouped(late)) late") }
         for (reason, count) in summary.rejected.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             parts.append("rejected \(grouped(count)) \(reason.rawValue)")
         }

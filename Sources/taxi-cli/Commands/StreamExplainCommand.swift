@@ -17,6 +17,7 @@ enum StreamExplainCommand {
             """,
         examples: [
             Example("taxi-cli stream explain", "all queries"),
+            Example("taxi-cli stream explain sumFareWindow --watch", "one of them, while a stream runs"),
             Example(
                 "taxi-cli stream explain hotspotWindow --windows 20 --format csv",
                 "the open windows of one, for a spreadsheet"),
@@ -35,6 +36,7 @@ enum StreamExplainCommand {
             Option(
                 "idle-timeout", value: .value("TIME"), kind: .duration, default: "5s", configKey: "stream.idle-timeout",
                 help: "a partition that is silent for so long holds nothing back"),
+            watchOption,
         ], run: run)
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
@@ -47,11 +49,21 @@ enum StreamExplainCommand {
         options.delayMs = arguments.durationMs("delay") ?? options.delayMs
         options.idleTimeoutMs = arguments.durationMs("idle-timeout") ?? options.idleTimeoutMs
         options.windows = Int(clamping: arguments.integer("windows") ?? 5)
-        let explanation = try StreamExplanation(database: database, store: store, plans: plans, options: options)
-        let zone = try ZoneClock(identifier: database.zone)
+        let wanted = options
+        return try arguments.repeating(on: database.connection) {
+            try show(
+                StreamExplanation(database: database, store: store, plans: plans, options: wanted),
+                delayMs: wanted.delayMs,
+                ZoneClock(identifier: database.zone), arguments)
+        }
+    }
+
+    private static func show(
+        _ explanation: StreamExplanation, delayMs: Int64, _ zone: ZoneClock, _ arguments: ParsedArguments
+    ) throws {
         let named = arguments.positionals
         let pages = explanation.queries.filter { named.isEmpty || named.contains($0.name) }
-            .map { ExplanationPage($0, zone) }
+            .map { ExplanationPage($0, delayMs: delayMs, zone) }
         switch arguments.format {
         case .table:
             for page in pages { try arguments.output.write(page.text(arguments)) }
@@ -70,7 +82,6 @@ enum StreamExplainCommand {
             }
             try arguments.write(table)
         }
-        return .success
     }
 }
 
@@ -92,8 +103,18 @@ private struct ExplanationPage: Encodable {
     var openCount, results, late: Int64
     var openWindows: [Window]
     var remarks: [String]
+    /// How the watermark comes about; nil before the first record.
+    var arithmetic: String?
 
-    init(_ query: StreamExplanation.Query, _ zone: ZoneClock) {
+    init(_ query: StreamExplanation.Query, delayMs: Int64, _ zone: ZoneClock) {
+        let holder = query.partitions.first { $0.id == query.holder } ?? query.partitions.first
+        if let watermark = query.watermark, let holder, let newest = holder.newest {
+            let place = "\(zone.iso(ms: newest)), the newest event time of partition \(holder.id)"
+            arithmetic =
+                watermark == newest - delayMs
+                ? "= \(place), less the delay of \(durationText(ms: delayMs))"
+                : "and stays there until \(place), less the delay of \(durationText(ms: delayMs)) is later"
+        }
         self.query = query.name
         declaration = query.plan?.schemaFingerprint
         emit = query.plan?.emit.rawValue
@@ -116,6 +137,7 @@ private struct ExplanationPage: Encodable {
         var text =
             style.bold(query) + (declaration.map { "  \(printable($0))" } ?? "") + (emit.map { "; emit \($0)" } ?? "")
         text += "\n  watermark \(watermark ?? "none yet"); \(grouped(results)) results, \(grouped(late)) trips late\n"
+        if let arithmetic { text += "    \(arithmetic)\n" }
         for remark in remarks { text += "  \(printable(remark))\n" }
         if !partitions.isEmpty {
             var table = Table(columns: [

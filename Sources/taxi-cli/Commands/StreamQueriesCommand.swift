@@ -2,6 +2,7 @@ import Batch
 import CommandLine
 import Problems
 import Stream
+import Workflow
 
 /// `stream queries`: the declarations to start from, and whether one's own are right.
 enum StreamQueriesCommand {
@@ -33,6 +34,15 @@ enum StreamQueriesCommand {
         let shipped = Set(try QueryCatalog.load().map(\.name))
         let plans = all.filter { !shipped.contains($0.name) }
         let alerts = all.flatMap(\.alerts).count
+        let workflows = try GlobalOptions(arguments).workflowFolder
+        for alert in all.flatMap(\.alerts) {
+            guard let name = alert.workflow else { continue }
+            do throws(Problem) { _ = try workflows.load(name) } catch {
+                var problem = error
+                problem.message = "\(path): alert \"\(alert.name)\" starts workflow \"\(name)\": \(error.message)"
+                throw problem
+            }
+        }
         var table = Table(columns: ["query", "table", "topic", "declaration", "emit"].map { Column($0) })
         for plan in plans {
             table.rows.append([

@@ -6,14 +6,14 @@ import Topics
 
 enum TenantCommand {
     static let command = Command(
-        name: "tenant", summary: "create, list, show and remove tenants",
+        name: "tenant", summary: "create, list, show, back up, restore and remove tenants",
         discussion:
             "A tenant has its own topics, results, settings and workflows, in a folder of the home that only its owner can read.",
         examples: [
             Example("taxi-cli tenant create springfield", "a new tenant with its folder and a taxi.yaml to edit"),
             Example("taxi-cli tenant list --format json", "all tenants, for a script"),
         ],
-        subcommands: [create, list, show, remove], group: "Setting up", readsConfiguration: false)
+        subcommands: [create, list, show, backup, restore, remove], group: "Setting up", readsConfiguration: false)
 
     private static let name = Argument("NAME", kind: .custom(TenantHome.checkName), help: "the tenant")
 
@@ -47,6 +47,44 @@ enum TenantCommand {
             table.rows.append([.text(tenant), .bytes(bytes), .text(try tenants.folder(of: tenant))])
         }
         try arguments.write(table)
+        return .success
+    }
+
+    private static let backup = Command(
+        name: "backup", summary: "write everything that matters of a tenant into one file, while it runs",
+        discussion: """
+            Results with state and offsets, embedded topics, taxi.yaml, queries, analyses and workflows with their secrets, as they were at \
+            one moment; readable by its owner alone. Of a tenant on Kafka the topics stay where they are: a restored results.db that is \
+            behind them is refused by the next stream, with the ways on. The file's name says how it is packed: .tar, .tar.gz, .tar.zst.
+            """,
+        examples: [
+            Example("taxi-cli tenant backup chicago.tar.gz", "of the default tenant"),
+            Example("taxi-cli tenant backup /srv/backup/$(date +%F).tar.zst -q", "each night, from cron"),
+        ],
+        arguments: [Argument("FILE", kind: .file, help: "the archive to write")]
+    ) { arguments in
+        let file = arguments.positionals[0]
+        let home = try GlobalOptions(arguments).tenantHome
+        let bytes = try TenantBackup(home: home).write(to: file)
+        try arguments.say("\(file): tenant \"\(home.tenant)\", \(byteText(bytes))")
+        return .success
+    }
+
+    private static let restore = Command(
+        name: "restore", summary: "put a tenant back from what tenant backup has written",
+        discussion: "The tenant must not be there: remove it first, or name another home with --home.",
+        examples: [
+            Example("taxi-cli tenant restore chicago.tar.gz", "into the default home"),
+            Example("taxi-cli tenant restore chicago.tar.gz --home /tmp/look", "to look at it beside the present one"),
+        ],
+        arguments: [Argument("FILE", kind: .file, help: "the archive to read")], readsConfiguration: false
+    ) { arguments in
+        let home = try GlobalOptions(arguments).tenantHome
+        let isAny: Bool
+        if case .defaultValue = arguments.origin("tenant") { isAny = true } else { isAny = false }
+        let file = arguments.positionals[0]
+        let tenant = try TenantBackup.restore(file, of: isAny ? nil : home.tenant, in: home)
+        try arguments.say("restored tenant \"\(tenant)\" in \(try home.of(tenant: tenant).path)")
         return .success
     }
 

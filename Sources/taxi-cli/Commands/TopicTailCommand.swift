@@ -20,8 +20,9 @@ enum TopicTailCommand {
         arguments: [TopicCommand.name],
         options: [
             Option(
-                "lines", short: "n", value: .value("N"), kind: .count, default: "10",
-                help: "how many records before the end", group: "Where to begin"),
+                "lines", short: "n", value: .value("N"), kind: .count,
+                help: "how many records before the end; 10 on a terminal and with --follow, else all unless said",
+                group: "Where to begin"),
             Option("from-beginning", help: "at the oldest record kept", group: "Where to begin"),
             Option(
                 "from-time", value: .value("TIME"), kind: .time,
@@ -65,7 +66,9 @@ enum TopicTailCommand {
     private static func start(_ arguments: ParsedArguments, _ zone: ZoneClock) -> TopicTail.Start {
         if arguments.isOn("from-beginning") { return .beginning }
         if let time = arguments.time("from-time") { return .time(time.utcMs { zone.utcMs(localSeconds: $0) }) }
-        return .last(Int(clamping: arguments.integer("lines") ?? 0))
+        if arguments.isOn("follow"), arguments.integer("lines") == nil { return .last(10) }
+        let limit = arguments.lineLimit(onTerminal: 10)
+        return limit == .max ? .beginning : .last(limit)
     }
 
     /// Whether the reader of the pipe has gone, which a write would only tell with the next record.

@@ -17,7 +17,9 @@ enum WorkflowRunsCommand {
         ],
         arguments: [Argument("NAME", .optional, help: "only runs of this workflow")],
         options: [
-            Option("lines", short: "n", value: .value("N"), kind: .count, default: "20", help: "how many, the newest"),
+            Option(
+                "lines", short: "n", value: .value("N"), kind: .count,
+                help: "how many, the newest; 20 on a terminal and all elsewhere unless said"),
             Option("all", short: "a", help: "all of them"),
             Option(
                 "state", value: .repeated("STATE"),
@@ -32,7 +34,7 @@ enum WorkflowRunsCommand {
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
         let session = try WorkflowSession(arguments)
         let states = arguments.texts("state")
-        let limit = arguments.isOn("all") ? Int.max : Int(clamping: arguments.integer("lines") ?? 20)
+        let limit = arguments.isOn("all") ? Int.max : arguments.lineLimit(onTerminal: 20)
         let intervals = try intervals(arguments, session)
         // Whether a run was interrupted only its process tells, so states are looked at here.
         let runs = try session.openHistoryIfAny()?.runs(
@@ -60,8 +62,10 @@ enum WorkflowRunsCommand {
     static func table(_ runs: [StoredRun], _ session: WorkflowSession) -> Table {
         let (zone, names) = (session.zone, session.intervalNames())
         var table = Table(columns: [
-            Column("run_id"), Column("workflow"), Column("interval"), Column("interval_start"), Column("interval_end"),
-            Column("trigger"), Column("state"), Column("started"), Column("ended"),
+            Column("run_id", keepsEnd: true), Column("workflow"), Column("interval"),
+            Column("interval_start", mayBeLeftOut: true), Column("interval_end", mayBeLeftOut: true),
+            Column("trigger", mayBeLeftOut: true), Column("state"), Column("started"),
+            Column("ended", mayBeLeftOut: true),
         ])
         func time(_ ms: EventTime?) -> Table.Value { .optional(ms.map { zone.iso(ms: $0) }) }
         for run in runs {

@@ -53,16 +53,26 @@ enum WorkflowServeCommand {
         return .success
     }
 
+    /// In which step a run failed, and why.
+    private static func reason(_ run: StoredRun, _ session: WorkflowSession) -> String {
+        let attempts = (try? session.openHistoryIfAny()?.attempts(of: run.id)) ?? []
+        guard let failed = attempts.last(where: { $0.state == .failed }) else { return "" }
+        return " in step \(failed.step): \(printable(failed.error ?? "no reason is known"))"
+    }
+
     /// What happened, on a line.
     static func line(_ event: Scheduler.Event, _ session: WorkflowSession) -> String {
         let (tenant, names) = (session.globals.tenant, session.intervalNames())
-        let time = session.zone.iso(ms: systemTime()).prefix(19)
+        // Whoever reads a log of last week needs the offset, but no milliseconds.
+        let iso = session.zone.iso(ms: systemTime())
+        let time = iso.prefix(19) + iso.dropFirst(23)
         func name(_ run: StoredRun) -> String {
             run.workflow + (names(run).map { " \($0)" } ?? "") + " (\(run.id))"
         }
         switch event {
         case .began(let run): return "\(time) \(tenant): \(name(run)) begins, \(run.trigger)"
-        case .ended(let run, let state): return "\(time) \(tenant): \(name(run)) \(state)"
+        case .ended(let run, let state):
+            return "\(time) \(tenant): \(name(run)) \(state)\(state == "failed" ? reason(run, session) : "")"
         case .problem(let problem): return "\(problem)"
         case .notice(let text): return "\(time) \(tenant): \(text)"
         }

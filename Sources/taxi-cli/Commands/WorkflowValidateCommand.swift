@@ -36,6 +36,7 @@ enum WorkflowValidateCommand {
                     .text(spec.name), .text(spec.file), .optional(spec.schedule?.cron.text),
                     .count(Int64(spec.steps.count)),
                 ])
+                problems += spec.secretProblems
             case .failure(let problem): problems.append(problem)
             }
         }

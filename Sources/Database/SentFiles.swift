@@ -1,0 +1,91 @@
+public import SQLite
+public import Trips
+
+/// Which files a tenant's replays have sent into its topic, so that nobody sends one twice without knowing.
+///
+///     sent_files(topic, content, from_ms, to_ms, name, sent_ms, run_id, trips, first_end, last_end)
+///
+/// A row is written before the first trip of a run goes out, and has its trips when the run has ended. `first_end` and `last_end` say how far
+/// the topic reached before and after: one that is shorter now was made anew or is an older copy, and does not hold what was sent.
+public struct SentFiles {
+    /// A file, or what is sent of it.
+    public struct File: Sendable, Equatable {
+        public var name: String
+        /// Tells its bytes from those of other files.
+        public var content: String
+        public init(name: String, content: String) { (self.name, self.content) = (name, content) }
+    }
+
+    /// One that was sent before.
+    public struct Sent: Sendable, Equatable {
+        public var name: String
+        public var sentMs: EventTime
+        public var runID: String
+        /// How many trips the run sent of all its files; nil where it was killed.
+        public var trips: Int64?
+    }
+
+    private let connection: Connection
+    /// Names the topic and its broker.
+    private let topic: String
+    private let range: Range<EventTime>
+    /// Offsets of all partitions, added up, at which the topic ends now.
+    private let topicEnd: Int64
+
+    /// - Parameters:
+    ///   - topicEnd: offsets of all partitions, added up, at which the topic ends; 0 where there is none.
+    ///   - range: of the event times that are sent.
+    ///   - connection: to the tenant's results, for writing.
+    public init(
+        topic: String, topicEnd: Int64, range: Range<EventTime>, on connection: Connection
+    ) throws(SQLiteError) {
+        (self.topic, self.topicEnd, self.range, self.connection) = (topic, topicEnd, range, connection)
+        try connection.execute(
+            """
+            CREATE TABLE IF NOT EXISTS sent_files (topic TEXT NOT NULL, content TEXT NOT NULL, from_ms INTEGER NOT NULL,
+            to_ms INTEGER NOT NULL, name TEXT NOT NULL, sent_ms INTEGER NOT NULL, run_id TEXT NOT NULL, trips INTEGER,
+            first_end INTEGER NOT NULL, last_end INTEGER,
+            PRIMARY KEY (topic, content, from_ms, to_ms)) WITHOUT ROWID
+            """)
+    }
+
+    /// What was sent of a file before, of event times that are to be sent; the newest.
+    public func earlier(_ file: File) throws(SQLiteError) -> Sent? {
+        try connection.rows(
+            """
+            SELECT name, sent_ms, run_id, trips FROM sent_files
+            WHERE topic = ?1 AND content = ?2 AND from_ms < ?3 AND to_ms > ?4 AND first_end < ?5 AND coalesce(last_end, 0) <= ?5
+            ORDER BY sent_ms DESC LIMIT 1
+            """, .text(topic), .text(file.content), .integer(range.upperBound), .integer(range.lowerBound),
+            .integer(topicEnd)
+        ) { row throws(SQLiteError) in
+            Sent(
+                name: try row.storedText(0), sentMs: try row.integer(1, in: .times), runID: try row.storedText(2),
+                trips: try row.optionalInteger(3, in: .counts))
+        }.first
+    }
+
+    public func begin(_ files: [File], runID: String, atMs: EventTime) throws {
+        try connection.transaction {
+            for file in files {
+                try connection.execute(
+                    "INSERT OR REPLACE INTO sent_files VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?, NULL)", .text(topic),
+                    .text(file.content), .integer(range.lowerBound), .integer(range.upperBound), .text(file.name),
+                    .integer(atMs), .text(runID), .integer(topicEnd))
+            }
+        }
+    }
+
+    /// Notes how a run ended that has begun; one that sent nothing is forgotten.
+    ///
+    /// - Parameter topicEnd: where the topic ends now.
+    public func end(runID: String, trips: Int64, topicEnd: Int64) throws(SQLiteError) {
+        if trips == 0 {
+            try connection.execute("DELETE FROM sent_files WHERE run_id = ?", .text(runID))
+        } else {
+            try connection.execute(
+                "UPDATE sent_files SET trips = ?, last_end = ? WHERE run_id = ?", .integer(trips), .integer(topicEnd),
+                .text(runID))
+        }
+    }
+}

@@ -1,0 +1,163 @@
+import Database
+import Foundation
+import Glibc
+import Problems
+import SQLite
+import Topics
+
+/// One file that holds everything that matters of a tenant, as it was at one moment: results with state and offsets, embedded topics,
+/// settings, queries, analyses and workflows with their secrets.
+///
+/// It is an archive of `tar`, packed where its name says so (`.tar.gz`, `.tgz`, `.tar.zst`). `tar`, which every system has, reads and writes it.
+struct TenantBackup {
+    let home: TenantHome
+
+    private static let manifest = "taxi-cli-backup.json"
+    private static let databases = ["results.db", "topics.db"]
+
+    private struct Manifest: Codable {
+        var tenant: String
+        var made: String
+        var version: Int
+    }
+
+    /// - Parameter file: is put in place when it is whole.
+    /// - Returns: the archive's size in bytes.
+    func write(to file: String) throws -> Int64 {
+        try home.requireExisting()
+        let folder = try Self.temporaryFolder(beside: file)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try copyDatabases(to: folder)
+        let made = ISO8601DateFormatter().string(from: Date())
+        let text = try JSONEncoder().encode(Manifest(tenant: home.tenant, made: made, version: 1))
+        try writeFile(String(decoding: text, as: UTF8.self) + "\n", to: "\(folder)/\(Self.manifest)")
+        let own = (Files.names(in: folder) ?? []).sorted()
+        let others = (Files.names(in: home.path) ?? []).filter(Self.matters).sorted()
+        let archive = "\(folder)/.archive" + Self.ending(of: file)
+        try Self.run(
+            [
+                "tar", "--create", "--force-local", "--auto-compress", "--file", archive, "--exclude=.logs",
+                "--directory", folder,
+            ] + own
+                + ["--directory", home.path] + others)
+        guard chmod(archive, 0o600) == 0, rename(archive, file) == 0 else { throw Problem(.create, file, errno) }
+        var status = stat()
+        guard stat(file, &status) == 0 else { throw Problem(.read, file, errno) }
+        return Int64(status.st_size)
+    }
+
+    /// What is neither a database, which is copied as of one moment, nor of a process that runs.
+    private static func matters(_ name: String) -> Bool {
+        !name.hasPrefix(".") && name != "live" && !databases.contains { name.hasPrefix($0) }
+            && !["lock", "pid", "pace"].contains((name as NSString).pathExtension)
+    }
+
+    /// Copies both databases as they are at one moment.
+    ///
+    /// An epoch is committed to the results before its messages go to the topics, and trips come into the topics before they are counted.
+    /// So the results are held still while both are looked at, the topics last: what the copy of the results says is in the copy of
+    /// the topics, or waits in its outbox.
+    private func copyDatabases(to folder: String) throws {
+        let paths = [home.resultsDB, home.topicsDB].filter { Files.exists($0) }
+        try explaining("copying the databases") {
+            var views: [(connection: Connection, name: String)] = []
+            let lock = Files.exists(home.resultsDB) ? try Connection(path: home.resultsDB) : nil
+            try lock?.execute("BEGIN IMMEDIATE")
+            do {
+                for path in paths {
+                    let view = try Connection(path: path, access: .readOnly)
+                    try view.execute("BEGIN")
+                    // A transaction begins with its first look.
+                    _ = try view.value("SELECT count(*) FROM sqlite_schema")
+                    views.append((view, (path as NSString).lastPathComponent))
+                }
+            } catch {
+                try? lock?.execute("ROLLBACK")
+                throw error
+            }
+            try lock?.execute("ROLLBACK")
+            for (view, name) in views { try view.copy(to: "\(folder)/\(name)") }
+        }
+    }
+
+    /// Puts a tenant back that is not there.
+    ///
+    /// - Parameter name: the tenant that is wanted; nil for the archive's own.
+    /// - Returns: the tenant's name.
+    /// - Throws: `.usage` where the tenant exists or the archive is another's, `.badData` for a damaged archive.
+    static func restore(_ file: String, of name: String?, in any: TenantHome) throws -> String {
+        guard access(file, R_OK) == 0 else { throw Problem(.read, file, errno) }
+        try Files.makeFolders(any.home)
+        let folder = try temporaryFolder(beside: "\(any.home)/.restore")
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try run(
+            [
+                "tar", "--extract", "--force-local", "--file", file, "--directory", folder, "--no-same-owner",
+                "--preserve-permissions",
+            ],
+            failingWith: .badData)
+        guard let data = FileManager.default.contents(atPath: "\(folder)/\(manifest)"),
+            let found = try? JSONDecoder().decode(Manifest.self, from: data), found.version == 1
+        else {
+            throw Problem(
+                .badData, "\"\(file)\" is no backup of a tenant", hint: "taxi-cli tenant backup FILE makes one.")
+        }
+        try TenantHome.checkName(found.tenant)
+        if let name, name != found.tenant {
+            throw Problem(
+                .usage, "\"\(file)\" is a backup of tenant \"\(found.tenant)\", not of \"\(name)\"",
+                hint: "Topics have the tenant's name in theirs, so that it can only come back as what it was.")
+        }
+        let tenant = try any.of(tenant: found.tenant)
+        guard !tenant.exists else {
+            throw Problem(
+                .usage, "tenant \"\(found.tenant)\" exists",
+                hint:
+                    "Restore into another home with --home, or remove it first: taxi-cli tenant remove \(found.tenant)."
+            )
+        }
+        for name in databases where Files.exists("\(folder)/\(name)") {
+            try explaining("looking at the \(name) of the backup") {
+                let answer = try Connection(path: "\(folder)/\(name)", access: .readOnly).value("PRAGMA quick_check(1)")
+                guard answer?.text == "ok" else {
+                    throw Problem(.badData, "\(name) in \"\(file)\" is damaged: \(answer?.text ?? "")")
+                }
+            }
+        }
+        unlink("\(folder)/\(manifest)")
+        guard chmod(folder, 0o700) == 0, rename(folder, tenant.path) == 0 else {
+            throw Problem(.create, tenant.path, errno)
+        }
+        try Files.sync(folder: any.home)
+        return found.tenant
+    }
+
+    private static func temporaryFolder(beside file: String) throws(Problem) -> String {
+        var name = "\(file).XXXXXX".utf8CString.map { $0 }
+        guard mkdtemp(&name) != nil else {
+            throw Problem(.create, file, errno, hint: "Name a file in a folder that exists and may be written.")
+        }
+        return String(decoding: name.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// By which `tar` knows how to pack.
+    private static func ending(of file: String) -> String {
+        [".tar.gz", ".tgz", ".tar.zst", ".tar.xz"].first { file.hasSuffix($0) } ?? ".tar"
+    }
+
+    private static func run(_ words: [String], failingWith code: Problem.Code = .inputOutput) throws(Problem) {
+        do throws(ChildStart.Refusal) {
+            let environment = ProcessInfo.processInfo.environment
+            let pid = try ChildStart.run(words[0], words, environment: environment)
+            var status: Int32 = 0
+            while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+            guard status != 0 else { return }
+        } catch {
+            throw Problem(
+                .unavailable, "cannot start \(words[0]): \(Problem.text(error.number))",
+                hint: "A backup needs \(words[0]), which every system has a package of.")
+        }
+        throw Problem(
+            code, "\(words[0]) could not \(words[1].dropFirst(2)) the archive", hint: "What it said stands above.")
+    }
+}
