@@ -50,7 +50,8 @@ extension Auditor {
         let closings = history.closings(partitionCount: ends.count)
         let recount = Recount(
             plan: plan, zone: options.zone, lateness: lateness(of: plan, checkpoint, partitions: ends.count),
-            ends: ends, closings: closings, ahead: try ahead(of: plan))
+            ends: ends, closings: closings, ahead: try ahead(of: plan),
+            merged: history.mergedStretches(partitionCount: ends.count))
         audits.append(
             try QueryAudit(
                 plan: plan, checkpoint: checkpoint, zone: options.zone, recount: recount,

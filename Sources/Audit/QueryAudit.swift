@@ -51,7 +51,7 @@ final class QueryAudit {
     func restart(_ lateness: Recount.Lateness) {
         recount = Recount(
             plan: plan, zone: zone, lateness: lateness, ends: recount.ends, closings: recount.closings,
-            ahead: recount.ahead)
+            ahead: recount.ahead, merged: recount.merged)
     }
 
     func isClosed(_ window: EventTime) -> Bool {

@@ -40,14 +40,16 @@ extension Recount {
         readGroups(stretch.batch, stretch.rows)
         var rows = stretch.rows
         while !rows.isEmpty {
-            // Up to the next closing, all rows find the same windows closed.
+            // Up to the next closing all rows find the same windows closed, and up to the end of a stretch of runs all are judged alike.
             let partition = stretch.partition
-            let segment = closings.firstIndex { consumed[partition] < $0[partition] } ?? closings.count
-            var part = rows
-            if segment < closings.count {
-                part = rows.prefix(Int(closings[segment][partition] - consumed[partition]))
-            }
-            find(part, segment, stretch)
+            let place = consumed[partition]
+            let segment = closings.firstIndex { place < $0[partition] } ?? closings.count
+            let stretches = merged[partition] ?? []
+            let current = stretches.first { $0.contains(place) }
+            var end = current?.upperBound ?? stretches.map(\.lowerBound).filter { $0 > place }.min() ?? .max
+            if segment < closings.count { end = min(end, closings[segment][partition]) }
+            let part = rows.prefix(Int(clamping: end - place))
+            find(part, segment, current == nil ? lateness : .none, stretch)
             for step in steps { apply(step, stretch.batch, part) }
             consumed[partition] += Int64(part.count)
             rows = part.upperBound..<rows.upperBound
@@ -134,7 +136,7 @@ extension Recount {
     }
 
     /// Finds the entries of each row's windows, -1 for a window that does not count, and says what became of the row.
-    private func find(_ rows: Range<Int>, _ segment: Int, _ stretch: Stretch) {
+    private func find(_ rows: Range<Int>, _ segment: Int, _ lateness: Lateness, _ stretch: Stretch) {
         var counts = RecordCounts()
         let closedUntil = reached[..<segment].max() ?? .min
         var reachedHere = reached[segment]

@@ -26,6 +26,8 @@ final class Recount {
     let ahead: [Int: [Range<Int64>]]
     /// For each run that closed all windows at its end: how many trips of each partition the query had consumed by then.
     let closings: [[Int64]]
+    /// By partition: trips, as numbers of consumed ones, of which none was late, since what would have been was merged.
+    let merged: [Int: [Range<Int64>]]
 
     var table: FlatTable
     /// Counts by (entry and number of the histogram, bucket).
@@ -82,9 +84,9 @@ final class Recount {
 
     init(
         plan: QueryPlan, zone: ZoneClock, lateness: Lateness, ends: [Int64], closings: [[Int64]],
-        ahead: [Int: [Range<Int64>]] = [:]
+        ahead: [Int: [Range<Int64>]] = [:], merged: [Int: [Range<Int64>]] = [:]
     ) {
-        self.ahead = ahead
+        (self.ahead, self.merged) = (ahead, merged)
         (self.plan, self.zone, self.lateness, self.ends, self.closings) = (plan, zone, lateness, ends, closings)
         var initial: [Int64] = []
         var (histograms, sketches) = (0, 0)

@@ -17,6 +17,8 @@ struct RunHistory {
         var summary: [String: Any]
         /// Of a stream: by query, then by partition.
         var counts: [String: [Int: RecordCounts]] = [:]
+        /// By query: records that were merged into windows which they were late for.
+        var merged: [String: Int64] = [:]
         var rejected: [String: Int64] = [:]
         var sources: Set<String> = []
 
@@ -73,7 +75,10 @@ extension RunHistory.Run {
         case "skipped": counts.skipped = value
         case "lost": counts.lost = value
         // Of the aggregated ones.
-        case "late_merged", "late_in_part": break
+        case "late_merged":
+            merged[query] = merged[query, default: 0].addingSaturated(value)
+            return
+        case "late_in_part": return
         default: counts.filtered = value
         }
         self.counts[query, default: [:]][partition] = (self.counts[query]?[partition] ?? RecordCounts()) + counts
@@ -127,6 +132,22 @@ struct QueryHistory {
         zip(a.named, b.named).reduce(0) { sum, pair in
             sum.addingSaturated(Int64(clamping: pair.0.value.subtractingSaturated(pair.1.value).magnitude))
         }
+    }
+
+    /// Records that no run dropped as late, since it merged them (`--late update`): by partition, as numbers of consumed ones.
+    func mergedStretches(partitionCount: Int) -> [Int: [Range<Int64>]] {
+        var consumed = Array(repeating: Int64(0), count: partitionCount)
+        var stretches: [Int: [Range<Int64>]] = [:]
+        for run in runs {
+            let merges = run.merged[query] ?? 0 > 0 && run.total(query).late == 0
+            for (partition, counts) in run.counts[query] ?? [:] {
+                let place = consumed.indices.contains(partition) ? partition : 0
+                let end = consumed[place].addingSaturated(max(0, counts.consumed))
+                if merges { stretches[place, default: []].append(consumed[place]..<end) }
+                consumed[place] = end
+            }
+        }
+        return stretches
     }
 
     /// For each run that closed all windows at its end, how many trips of each partition had been consumed by then.

@@ -125,7 +125,8 @@ public struct BatchRunner: Sendable {
         summary.partial = due.filter { period in
             runnable.contains { reach.isPartial(period, of: $0, zone: zone) }
         }.map(\.description)
-        summary.late = try LateTrips(on: connection).of(periods: due.map(\.description)).warnings
+        let late = try LateTrips(on: connection).of(periods: due.map(\.description)).warnings
+        summary.late = late.isEmpty ? nil : late
         if let retainMs = options.retainMs, let latest = reach.latestMs {
             let pruned = try rollups.prune(before: zone.localDay(ofMs: latest - retainMs))
             (summary.windowsPruned, summary.daysNotPruned) = (pruned.windows, pruned.daysKept)

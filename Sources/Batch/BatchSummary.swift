@@ -12,8 +12,8 @@ public struct BatchSummary: Sendable, Codable, Equatable {
     public var daysRolledUp = 0
     /// Analyses that were asked for but have no stored results to read, with the reason.
     public var skipped: [String: String] = [:]
-    /// Which trips of the periods are in no window, since they were late for it: a warning for each query.
-    public var late: [String] = []
+    /// Which trips of the periods are in no window, since they were late for it: a warning for each query; nil for none.
+    public var late: [String]?
     /// Windows that `retain` let go.
     public var windowsPruned = 0
     /// Days that are old enough to be pruned but stay, since their rollup is not up to date.

@@ -3,8 +3,8 @@ import Trips
 
 /// Raw windows whose days are rolled up may go: `pruned_windows` says before which local day they have.
 ///
-/// A pruned day keeps its rollup. Windows there again can only come of reading the source anew (a closed window does not
-/// change); then the rollup is made of them, else it stands, whatever else is noted about the day.
+/// A pruned day keeps its rollup. Windows there again can only come of reading the source anew (trips that come late are not merged
+/// into a window that is gone); then the rollup is made of them, else it stands, whatever else is noted about the day.
 extension DayRollups {
     /// What pruning did.
     struct Pruned: Equatable {

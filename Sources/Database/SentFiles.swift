@@ -3,17 +3,17 @@ public import Trips
 
 /// Which files a tenant's replays have sent into its topic, so that nobody sends one twice without knowing.
 ///
-///     sent_files(topic, content, from_ms, to_ms, name, sent_ms, run_id, trips, first_end, last_end)
+///     sent_files(topic, identity, from_ms, to_ms, name, sent_ms, run_id, trips, first_end, last_end)
 ///
 /// A row is written before the first trip of a run goes out, and has its trips when the run has ended. `first_end` and `last_end` say how far
 /// the topic reached before and after: one that is shorter now was made anew or is an older copy, and does not hold what was sent.
 public struct SentFiles {
-    /// A file, or what is sent of it.
+    /// A file that a replay reads.
     public struct File: Sendable, Equatable {
         public var name: String
-        /// Tells its bytes from those of other files.
-        public var content: String
-        public init(name: String, content: String) { (self.name, self.content) = (name, content) }
+        /// The same for the same file, wherever it lies.
+        public var identity: String
+        public init(name: String, identity: String) { (self.name, self.identity) = (name, identity) }
     }
 
     /// One that was sent before.
@@ -42,10 +42,10 @@ public struct SentFiles {
         (self.topic, self.topicEnd, self.range, self.connection) = (topic, topicEnd, range, connection)
         try connection.execute(
             """
-            CREATE TABLE IF NOT EXISTS sent_files (topic TEXT NOT NULL, content TEXT NOT NULL, from_ms INTEGER NOT NULL,
+            CREATE TABLE IF NOT EXISTS sent_files (topic TEXT NOT NULL, identity TEXT NOT NULL, from_ms INTEGER NOT NULL,
             to_ms INTEGER NOT NULL, name TEXT NOT NULL, sent_ms INTEGER NOT NULL, run_id TEXT NOT NULL, trips INTEGER,
             first_end INTEGER NOT NULL, last_end INTEGER,
-            PRIMARY KEY (topic, content, from_ms, to_ms)) WITHOUT ROWID
+            PRIMARY KEY (topic, identity, from_ms, to_ms)) WITHOUT ROWID
             """)
     }
 
@@ -54,9 +54,9 @@ public struct SentFiles {
         try connection.rows(
             """
             SELECT name, sent_ms, run_id, trips FROM sent_files
-            WHERE topic = ?1 AND content = ?2 AND from_ms < ?3 AND to_ms > ?4 AND first_end < ?5 AND coalesce(last_end, 0) <= ?5
+            WHERE topic = ?1 AND identity = ?2 AND from_ms < ?3 AND to_ms > ?4 AND first_end < ?5 AND coalesce(last_end, 0) <= ?5
             ORDER BY sent_ms DESC LIMIT 1
-            """, .text(topic), .text(file.content), .integer(range.upperBound), .integer(range.lowerBound),
+            """, .text(topic), .text(file.identity), .integer(range.upperBound), .integer(range.lowerBound),
             .integer(topicEnd)
         ) { row throws(SQLiteError) in
             Sent(
@@ -70,7 +70,7 @@ public struct SentFiles {
             for file in files {
                 try connection.execute(
                     "INSERT OR REPLACE INTO sent_files VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?, NULL)", .text(topic),
-                    .text(file.content), .integer(range.lowerBound), .integer(range.upperBound), .text(file.name),
+                    .text(file.identity), .integer(range.lowerBound), .integer(range.upperBound), .text(file.name),
                     .integer(atMs), .text(runID), .integer(topicEnd))
             }
         }

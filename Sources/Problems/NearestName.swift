@@ -14,9 +14,12 @@ public func nearestName(to text: String, among names: some Sequence<String>) -> 
         if distance <= most, distance < best?.distance ?? .max { best = (name, distance) }
     }
     if let best { return best.name }
-    // A word of four letters is rarely in a name by chance.
-    guard typed.count >= 4 else { return nil }
-    return names.filter { $0.lowercased().contains(text.lowercased()) }.min {
+    // A word of four letters is rarely in a name by chance; of what is longer than names nothing is.
+    guard typed.count <= 64 else { return nil }
+    var word = text.lowercased()
+    if word.hasSuffix("s") { word.removeLast() }
+    guard word.utf8.count >= 4 else { return nil }
+    return names.filter { $0.lowercased().contains(word) }.min {
         ($0.utf8.count, $0) < ($1.utf8.count, $1)
     }
 }

@@ -23,11 +23,8 @@ public struct InputIdentity: Codable, Sendable, Equatable {
         (self.content, self.stamp) = (content, stamp)
     }
 
-    /// Tells its bytes from those of other files, whatever their names; nil for what can be read once only.
-    public var contentKey: String? {
-        guard let size, let hash else { return nil }
-        return "\(size):\(hash)"
-    }
+    /// Whether it can be known again.
+    public var isKnown: Bool { size != nil && hash != nil }
 
     /// Whether name, size, beginning and end are the same.
     func looksLike(_ other: InputIdentity) -> Bool {

@@ -96,7 +96,7 @@ public final class Connection: @unchecked Sendable {
 
     /// Sees that nobody else reads what a database holds, whoever made its folder: a new one has mode 0600 from its first moment, one that
     /// everybody may use gets it. That a group may use one is somebody's intention. SQLite gives its other files the mode of the database.
-    private static func makePrivate(_ path: String) {
+    static func makePrivate(_ path: String) {
         if path == ":memory:" || path.isEmpty { return }
         let file = Problems.open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         if file >= 0 {

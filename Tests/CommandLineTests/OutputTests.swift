@@ -22,6 +22,20 @@ struct TableTests {
         return writer.text
     }
 
+    @Test func `columns that may be left out are, and ids keep their ends`() {
+        let table = Table(
+            columns: [
+                Column("run_id", keepsEnd: true), Column("started", mayBeLeftOut: true), Column("rows", .right),
+                Column("ended", mayBeLeftOut: true),
+            ],
+            rows: [[.text("20261129T030000"), .text("2026-11-29"), .integer(12), .text("2026-11-30")]])
+        #expect(table.text(width: 80).split(separator: "\n")[0] == "run_id           started     rows  ended")
+        #expect(table.text(width: 40).split(separator: "\n")[0] == "run_id           started     rows")
+        #expect(table.text(width: 16) == "run_id      rows\n…T030000      12\n" || table.text(width: 16).contains("…"))
+        #expect(!table.text(width: 16).contains("started"))
+        #expect(table.text(width: 16).contains("30000"))
+    }
+
     @Test func `a table is aligned and holds no control characters`() throws {
         #expect(
             try text(.table) == """
@@ -181,6 +195,7 @@ struct TextTests {
         #expect(truncated("abc", toWidth: 3) == "abc")
         #expect(truncated("abcd", toWidth: 3) == "ab…")
         #expect(truncated("abcd", toWidth: 0) == "")
+        #expect(truncated("20261129T0300", toWidth: 6, keepingEnd: true) == "…T0300")
     }
 
     @Test func `text breaks at blanks and long words stand alone`() {
@@ -265,9 +280,9 @@ struct StreamTests {
     @Test func `progress is rewritten ten times a second at most and only on a terminal`() {
         let clock = Atomic<Int64>(0)
         let writer = TextWriter.inMemory()
-        let line = ProgressLine(terminal: Terminal(errorIsTerminal: true, width: 10), isQuiet: false, to: writer) {
-            clock.load(ordering: .relaxed)
-        }
+        let line = ProgressLine(
+            terminal: Terminal(errorIsTerminal: true, width: 10), isQuiet: false, to: writer,
+            nowMs: { clock.load(ordering: .relaxed) }, isForeground: { true })
         for ms in Int64(0)..<250 {
             clock.store(ms, ordering: .relaxed)
             line.update { "at \(ms) of many" }
@@ -282,6 +297,20 @@ struct StreamTests {
             line.clear()
             #expect(silent.text.isEmpty)
         }
+    }
+
+    @Test func `a job in the background draws no progress line`() {
+        let isForeground = Atomic<Bool>(false)
+        let writer = TextWriter.inMemory()
+        let line = ProgressLine(
+            terminal: Terminal(errorIsTerminal: true, width: 20), isQuiet: false, to: writer, nowMs: { 0 },
+            isForeground: { isForeground.load(ordering: .relaxed) })
+        line.update { "over what somebody types" }
+        line.clear()
+        #expect(writer.text == "")
+        isForeground.store(true, ordering: .relaxed)
+        line.clear()
+        #expect(writer.text == "")
     }
 
     @Test func `the terminal obeys NO_COLOR, TERM and COLUMNS`() {

@@ -70,9 +70,11 @@ import Testing
         #expect(again.code == 64)
         #expect(again.errors.contains("was sent already, at ") && again.errors.contains("--again"), "\(again.errors)")
         #expect(try taxi.number("SELECT count(*) FROM run_records WHERE command = 'produce'") == 3)
-        try FileManager.default.copyItem(atPath: march, toPath: taxi("copy.csv"))
-        #expect(try taxi.run("produce", taxi("copy.csv"), "--clock", "start").code == 64)
-        try taxi.succeed("produce", taxi("copy.csv"), "--clock", "start", "--again")
+        try FileManager.default.createDirectory(atPath: taxi("moved"), withIntermediateDirectories: true)
+        try FileManager.default.moveItem(atPath: march, toPath: taxi("moved/03.csv"))
+        #expect(try taxi.run("produce", taxi("moved/03.csv"), "--clock", "start").code == 64)
+        try taxi.succeed("produce", taxi("moved/03.csv"), "--clock", "start", "--again")
+        try FileManager.default.moveItem(atPath: taxi("moved/03.csv"), toPath: march)
         // A live source may be played as often as one likes.
         try taxi.succeed("produce", march, "--limit", "5")
         try taxi.succeed("topic", "delete", "ingestData", "--yes")
@@ -137,5 +139,24 @@ import Testing
             toFile: taxi("alerts.yaml"), atomically: true, encoding: .utf8)
         let refused = try taxi.run("stream", "queries", "--check", taxi("alerts.yaml"))
         #expect(refused.code != 0 && refused.errors.contains("nowhere"), "\(refused.errors)")
+    }
+
+    @Test func aStreamThatDropsAndOneThatMergesAreAuditedTogether() throws {
+        let taxi = try TaxiCLI()
+        let (march, april) = try Self.months(taxi)
+        try taxi.succeed("produce", april, "--clock", "start", "-q")
+        try taxi.succeed("stream", "--until-end", "-q")
+        for (policy, range) in [
+            ("drop", ["--to", "2024-03-04"]), ("update", ["--from", "2024-03-04", "--to", "2024-03-07"]),
+            ("drop", ["--from", "2024-03-07"]),
+        ] {
+            let replay = try taxi.start(["produce", march, "--clock", "start", "-q"] + range).wait()
+            #expect(replay.code == 0, "\(replay.errors)")
+            try taxi.succeed("stream", "--until-end", "--late", policy, "-q")
+        }
+        let summary = try taxi.query("SELECT DISTINCT counter FROM ledger WHERE query = 'sumFareWindow' ORDER BY 1")
+        #expect(summary == [["aggregated"], ["late"], ["late_merged"]])
+        let audit = try taxi.run("audit")
+        #expect(audit.code == 0, "\(audit.text) \(audit.errors)")
     }
 }

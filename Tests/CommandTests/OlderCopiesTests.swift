@@ -87,7 +87,7 @@ import Testing
         let taxi = try TaxiCLI()
         try taxi.succeed("data", "generate", "--rows", "1000", "trips.csv")
         // Each replay is a batch, and each batch an epoch.
-        for _ in 0..<3 { try taxi.succeed("produce", "trips.csv", "--max", "--clock", "start") }
+        for _ in 0..<3 { try taxi.succeed("produce", "trips.csv", "--max", "--clock", "start", "--again") }
         let copy = taxi("copy")
         try FileManager.default.createDirectory(atPath: copy, withIntermediateDirectories: true)
         try save(taxi.topicsPath, to: "\(copy)/topics.db")
@@ -104,7 +104,7 @@ import Testing
         let trips: Int64 = restored.isEmpty ? 2000 : 1000
         #expect(try taxi.succeed("stream", "--until-end").errors.contains("error") == false)
         #expect(try taxi.number("SELECT sum(trips_total) FROM tripstotal") == trips)
-        try taxi.succeed("produce", "second.csv", "--max", "--clock", "start")
+        try taxi.succeed("produce", "second.csv", "--max", "--clock", "start", "--again")
         try taxi.succeed("stream", "--until-end")
         #expect(try taxi.number("SELECT sum(trips_total) FROM tripstotal") == trips + 1000)
         #expect(try taxi.run("audit").code == 0)
@@ -117,7 +117,7 @@ import Testing
         for name in ["second.csv", "data"] {
             try FileManager.default.copyItem(atPath: taxi(name), toPath: moved(name))
         }
-        try moved.succeed("produce", "second.csv", "--max", "--clock", "start")
+        try moved.succeed("produce", "second.csv", "--max", "--clock", "start", "--again")
         try moved.succeed("stream", "--until-end")
         #expect(try moved.run("audit").code == 0)
     }

@@ -142,10 +142,11 @@ import Testing
         try (rows.joined(separator: "\n") + "\n").write(toFile: taxi("bad.csv"), atomically: true, encoding: .utf8)
         #expect(try taxi.shell("gzip -k bad.csv").code == 0)
         for line in [
-            "\"$TAXI\" produce bad.csv --max --clock now", "\"$TAXI\" produce bad.csv --max --clock start",
-            "\"$TAXI\" produce bad.csv --clock start --rate 100000/s", "\"$TAXI\" produce bad.csv --rate 100000/s",
-            "\"$TAXI\" produce bad.csv --speed 10000000x", "\"$TAXI\" produce bad.csv.gz --max",
-            "\"$TAXI\" produce bad.csv.gz --clock end", "cat bad.csv | \"$TAXI\" produce - --max",
+            "\"$TAXI\" produce bad.csv --max --clock now", "\"$TAXI\" produce bad.csv --max --clock start --again",
+            "\"$TAXI\" produce bad.csv --clock start --rate 100000/s --again",
+            "\"$TAXI\" produce bad.csv --rate 100000/s",
+            "\"$TAXI\" produce bad.csv --speed 10000000x --again", "\"$TAXI\" produce bad.csv.gz --max",
+            "\"$TAXI\" produce bad.csv.gz --clock end --again", "cat bad.csv | \"$TAXI\" produce - --max",
             "cat bad.csv | \"$TAXI\" produce - --max --clock start", "\"$TAXI\" produce bad.csv --dry-run",
             "\"$TAXI\" stream --input bad.csv", "\"$TAXI\" stream --input bad.csv.gz --query sumFareWindow",
             "\"$TAXI\" stream --input bad.csv --queries analytics",

@@ -81,7 +81,7 @@ struct KafkaCommandTests {
         let newer = try taxi.start(["stream", "--if-running", "takeover"])
         // It notices at its next epoch, and so needs something to read.
         let more = try taxi.start(
-            ["produce", undisturbed("trips.csv"), "--clock", "start", "--rate", "500/s", "--limit", "4000"])
+            ["produce", undisturbed("trips.csv"), "--clock", "start", "--rate", "500/s", "--limit", "4000", "--again"])
         let ending = older.wait(timeout: 120)
         #expect(ending.code == 69, "\(ending.errors)")
         #expect(ending.errors.contains("taken over"), "\(ending.errors)")

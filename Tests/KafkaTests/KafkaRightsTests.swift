@@ -33,7 +33,7 @@ struct KafkaRightsTests {
             ])
         try taxi.succeed("tenant", "create", taxi.tenant)
         try taxi.succeed("produce", admin("trips.csv"), "--max", "--clock", "start", "--resume")
-        try taxi.succeed("produce", admin("trips.csv"), "--max", "--clock", "start")
+        try taxi.succeed("produce", admin("trips.csv"), "--max", "--clock", "start", "--again")
         let stream = ["stream", "--until-end", "--query", "tripsTotal", "--query", "sumFareWindow"]
         #expect(try taxi.start(stream).wait().code == 0)
         #expect(try taxi.number("SELECT sum(trips_total) FROM tripstotal") == 400)

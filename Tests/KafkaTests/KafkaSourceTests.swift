@@ -116,7 +116,7 @@ struct KafkaSourceTests {
         let read = counted
         try deleteTopic()
         // Other records than those that were read first: one that begins with the same could be told by nothing.
-        for _ in 0...(isPaused ? read / 600 + 1 : 0) { try produce(3...5) }
+        for _ in 0...(isPaused ? read / 600 + 1 : 0) { try produce(3...5, "--again") }
         if isPaused { stream.signal(SIGCONT) }
         let ending = endsBy(itself: stream)
         expectRefused(ending, "was made anew while it was read")

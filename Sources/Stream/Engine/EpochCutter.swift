@@ -97,7 +97,9 @@ final class EpochCutter {
                 continue
             }
             let isRevised = window.pointee.revision > 0
-            let isClosed = isRevised || window.pointee.end <= watermark
+            // Late is late for good, also where the watermark has yet to come to what the end of a bounded run closed.
+            let isLate = closed != nil && window.pointee.end <= closedBound
+            let isClosed = isRevised || isLate || window.pointee.end <= watermark
             if isClosed { window.pointee.revision += 1 }
             if packsGroups {
                 pack(window, order, histograms, &output.rows, &text)
@@ -118,7 +120,7 @@ final class EpochCutter {
                 window.pointee.isChanged = false
                 continue
             }
-            if isRevised || window.pointee.end <= closedBound {
+            if isRevised || isLate {
                 revised(window, order, histograms)
             } else {
                 alerts?.close(window, order, histograms, keys: state.keys)

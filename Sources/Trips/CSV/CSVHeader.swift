@@ -112,11 +112,13 @@ public struct CSVHeader: Sendable {
 extension CSVHeader {
     private static func words(_ name: String) -> [String] {
         var words = [""]
+        var last: Character = " "
         for character in name {
+            defer { last = character }
             if character == " " || character == "_" {
                 words.append("")
             } else {
-                if character.isUppercase, words[words.count - 1].last?.isLowercase == true { words.append("") }
+                if character.isUppercase, last.isLowercase { words.append("") }
                 words[words.count - 1].append(contentsOf: character.lowercased())
             }
         }

@@ -91,6 +91,9 @@ public struct TripSourceOptions: Sendable {
             try header.require(needed, for: names.isEmpty ? purpose : users)
         } catch {
             var problem = error
+            if clock == .end, !header.present.contains(.endTimestamp) {
+                problem.hint = "The file says when trips began alone: use --clock start. \(problem.hint ?? "")"
+            }
             if !names.isEmpty { problem.hint = "\(problem.hint ?? "") --missing empty takes it as empty in each trip." }
             throw problem
         }

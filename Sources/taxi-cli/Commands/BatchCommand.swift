@@ -218,7 +218,7 @@ enum BatchCommand {
             try arguments.say("the answers are kept as \(vintage): taxi-cli show --diff \(vintage)")
         }
         if let behind { try arguments.say("warning: \(behind)") }
-        for warning in summary.late { try arguments.say("warning: \(warning)") }
+        for warning in summary.late ?? [] { try arguments.say("warning: \(warning)") }
         let first = analyses.map(\.view).first { summary.rows[$0] != nil } ?? declared.map(\.name).first
         let partial = summary.partial.isEmpty ? "" : ", not complete yet: \(listed(summary.partial))"
         try arguments.say(

@@ -55,7 +55,9 @@ enum ProduceCommand {
     private static let topicOptions = [
         Option("resume", help: "go on where the last run stopped, without loss or repeat", group: "Topic"),
         Option(
-            "again", help: "send files once more that were sent already; their trips then count twice", group: "Topic"),
+            "again",
+            help: "send files with their own times once more that were sent already; their trips then count twice",
+            group: "Topic"),
         Option(
             "partitions", value: .value("N"), kind: .integer(1...1024), configKey: "produce.partitions",
             help: "of a new topic; 1 unless said, and an existing topic keeps its own", group: "Topic"),
@@ -136,11 +138,11 @@ enum ProduceCommand {
 
     /// The account of what was sent; nil where no file can be known again.
     private static func sentFiles(_ options: ReplayOptions, _ session: RunSession) throws -> SentInput? {
-        let inputs = try options.paths.map { path throws(Problem) in (path, try InputIdentity(path: path).contentKey) }
-        // A live source may be played as often as one likes beside what keeps its own times; the same in the same way counts twice.
-        let times = options.source.clock == .now ? "now" : "own times"
-        let files = inputs.compactMap { path, key in
-            key.map { SentFiles.File(name: path, content: "\($0) \(times)") }
+        // A live source may be played as often as one likes: its trips happen now, each time anew.
+        guard options.source.clock != .now else { return nil }
+        let inputs = try options.paths.map { path throws(Problem) in (path, try InputIdentity(path: path)) }
+        let files = inputs.filter(\.1.isKnown).map { path, identity in
+            SentFiles.File(name: path, identity: "\(identity) by \(options.source.clock.rawValue)")
         }
         guard !files.isEmpty else { return nil }
         let range = (options.source.from ?? .min)..<max(options.source.to ?? .max, (options.source.from ?? .min) + 1)

@@ -109,11 +109,12 @@ private struct ExplanationPage: Encodable {
     init(_ query: StreamExplanation.Query, delayMs: Int64, _ zone: ZoneClock) {
         let holder = query.partitions.first { $0.id == query.holder } ?? query.partitions.first
         if let watermark = query.watermark, let holder, let newest = holder.newest {
-            let place = "\(zone.iso(ms: newest)), the newest event time of partition \(holder.id)"
+            let place = "the newest event time of partition \(holder.id), \(zone.iso(ms: newest)),"
+            let delay = durationText(ms: delayMs)
             arithmetic =
                 watermark == newest - delayMs
-                ? "= \(place), less the delay of \(durationText(ms: delayMs))"
-                : "and stays there until \(place), less the delay of \(durationText(ms: delayMs)) is later"
+                ? "that is \(place) less the delay of \(delay)"
+                : "it stays there until \(place) is more than \(delay) later"
         }
         self.query = query.name
         declaration = query.plan?.schemaFingerprint
