@@ -25,6 +25,12 @@ struct TenantBackup {
     /// - Returns: the archive's size in bytes.
     func write(to file: String) throws -> Int64 {
         try home.requireExisting()
+        var present = stat()
+        guard stat(file, &present) != 0 || present.st_mode & S_IFMT == S_IFREG else {
+            throw Problem(
+                .cannotCreate, "\"\(file)\" is no file that could be replaced",
+                hint: "Name a file, such as \(home.tenant).tar.gz.")
+        }
         let folder = try Self.temporaryFolder(beside: file)
         defer { try? FileManager.default.removeItem(atPath: folder) }
         try copyDatabases(to: folder)

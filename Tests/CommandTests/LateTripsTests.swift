@@ -102,6 +102,7 @@ import Testing
         #expect(refused.errors.contains("--missing empty"))
         try taxi.succeed("stream", "--input", taxi("few.csv"), "--missing", "empty")
         #expect(try taxi.query("SELECT fare_total FROM tripstotal") == [[10.0]])
+        try taxi.succeed("audit", "--from", taxi("few.csv"))
     }
 
     @Test func queriesThatFellBehindAreNamed() throws {

@@ -150,7 +150,6 @@ enum AuditCommand {
                 hint: "Audit against the topic, which keeps the times that the replay stamped: --from topic.")
         }
         read.purpose = "the audit"
-        read.optional = try TripFileOptions.optional(plans)
         let options = read
         let maxAheadMs = TripFileOptions.maxAheadMs(arguments)
         // Whoever read the files first has judged by its own clock: the stream, or the replay that filled the topic.
@@ -158,7 +157,8 @@ enum AuditCommand {
         let nowMs = replayedMs ?? SystemClock().nowMs
         return .files(identity: try TripFileOptions.identity(of: files, options)) { fields, startedMs in
             var options = options
-            (options.fields, options.required) = (fields, fields)
+            // What a file lacks the stream has taken as empty (--missing empty), or it would not have read it.
+            (options.fields, options.required) = (fields, [])
             options.ahead = MaxAhead(nowMs: startedMs ?? nowMs, aheadMs: maxAheadMs)
             defer { line.clear() }
             return try TripSource(paths: files, options: options) { done, total in

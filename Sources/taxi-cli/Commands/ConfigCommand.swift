@@ -27,7 +27,8 @@ enum ConfigCommand {
             if ["help", "version"].contains(resolved.option.long) { return }
             let row: [Table.Value] = [
                 .text(command), .text(resolved.option.hasFlag ? "--\(resolved.option.long)" : resolved.option.long),
-                .optional(resolved.shown), .text("\(resolved.origin)"), .optional(resolved.option.environment),
+                .optional(resolved.shown ?? resolved.option.defaultText), .text("\(resolved.origin)"),
+                .optional(resolved.option.environment),
                 .optional(resolved.option.configKey),
             ]
             table.rows.append(Array(row.prefix(table.columns.count)))

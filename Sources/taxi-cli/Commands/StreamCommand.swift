@@ -57,9 +57,10 @@ enum StreamCommand {
         ] + TripFileOptions.options(defaultClock: "start unless said", configPrefix: "stream") + [
             Option(
                 "late", value: .value("POLICY"), kind: .choice(StreamOptions.LatePolicy.allCases.map(\.rawValue)),
+                default: "update with --until-end and --input, else drop", derivedDefault: { _ in nil },
                 configKey: "stream.late",
                 help:
-                    "what becomes of late trips: update merges them into their stored windows (with --until-end and --input unless said), drop counts them (unless said), dead-letter keeps them in {tenant}_late as well",
+                    "what becomes of late trips: update merges them into their stored windows, drop counts them, dead-letter keeps them in {tenant}_late as well",
                 group: "Time"),
             Option(
                 "delay", value: .value("TIME"), kind: .duration, default: "10s", configKey: "stream.delay",

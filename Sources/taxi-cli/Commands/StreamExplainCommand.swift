@@ -68,6 +68,9 @@ enum StreamExplainCommand {
         case .table:
             for page in pages { try arguments.output.write(page.text(arguments)) }
             try arguments.say(explanation.isStreamRunning ? "a stream is running" : "no stream is running")
+            try arguments.say(
+                "late trips: a run that ends (--until-end, --input) merges them into their windows, whose results nobody has acted upon yet; a stream that goes on drops them, since what it sent is final; --late says otherwise"
+            )
         case .json, .jsonl: try writeJSON(pages, arguments)
         case .csv:
             var table = Table(

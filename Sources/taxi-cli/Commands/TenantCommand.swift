@@ -64,6 +64,8 @@ enum TenantCommand {
         arguments: [Argument("FILE", kind: .file, help: "the archive to write")]
     ) { arguments in
         let file = arguments.positionals[0]
+        // Ctrl-C ends tar, and what was begun is taken away.
+        Interruption.install()
         let home = try GlobalOptions(arguments).tenantHome
         let bytes = try TenantBackup(home: home).write(to: file)
         try arguments.say("\(file): tenant \"\(home.tenant)\", \(byteText(bytes))")
