@@ -33,13 +33,15 @@ public struct Figure: Sendable {
 }
 
 extension Figure {
+    static let mapID = "area-hotspots"
+
     /// The views of queries that a chart is made of, where their windows may lack trips that were late.
     var sources: Set<String> {
         switch id {
         case "fare-trend", "fare-distribution": ["faredistribution"]
         case "hour-of-week": ["sumfarewindow"]
         case Self.taxisOutID: ["taxisout"]
-        case "area-hotspots": ["hotspotcommunitywindow", "hotspotwindow"]
+        case Self.mapID: ["hotspotcommunitywindow", "hotspotwindow"]
         case "area-ranks": ["hotspotcommunitywindow"]
         default: []
         }

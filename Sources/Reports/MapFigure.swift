@@ -8,7 +8,7 @@ extension Figure {
     ///   - locations: `location_hotspots` of the same, by rank; may be empty.
     static func map(areas: ReportTable, locations: ReportTable, period: String) -> Figure {
         Figure(
-            id: "area-hotspots", title: "Where trips begin, \(period)",
+            id: mapID, title: "Where trips begin, \(period)",
             note: """
                 Pickups by community area; each shade is twice the one below. Circles are the busiest locations, their surface as their \
                 pickups. A star marks persistent hot spots: in the top 10 on three of four days with data.

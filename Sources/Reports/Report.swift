@@ -34,8 +34,11 @@ public struct Report: Sendable {
                 let late = try LateTrips(on: connection).of(periods: periods)
                 let trend = try reader.fareTrend(periods)
                 var figures = try Self.figures(reader, periods, trend)
+                let focus = try reader.focus(periods).map { [$0] }
                 for index in figures.indices {
-                    let sentences = late.of(views: figures[index].sources).sentences
+                    // The map is of one period alone.
+                    let own = figures[index].id == Figure.mapID ? focus : nil
+                    let sentences = late.of(views: figures[index].sources, periods: own).sentences
                     if !sentences.isEmpty { figures[index].warning = sentences.joined(separator: "; ") + "." }
                 }
                 let span = (first: periods[0], last: periods[periods.count - 1])

@@ -341,7 +341,7 @@ enum StreamCommand {
             lines.append(
                 "  \(plan.name): \(grouped(results)) results" + (late > 0 ? ", \(grouped(late)) trips late" : "")
                     + (merged > 0 ? ", \(grouped(merged)) late trips merged into closed windows" : "")
-                    + (results == 0 && summary.used > 0 ? idleReason(plan, isComplete: isComplete) : ""))
+                    + (results == 0 && late == 0 && summary.used > 0 ? idleReason(plan, isComplete: isComplete) : ""))
         }
         for (reason, count) in summary.rejected.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             lines.append("  rejected \(grouped(count)) \(reason.rawValue)")

@@ -1,0 +1,25 @@
+import CommandSupport
+import Foundation
+import Testing
+
+/// README.md as somebody follows it who has just installed the program.
+@Suite struct ReadmeTests {
+    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().path
+
+    @Test func itsTourPrintsWhatItSays() throws {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = ["python3", "\(Self.root)/scripts/check-readme"]
+        process.environment = ProcessInfo.processInfo.environment.merging(["TAXI_CLI": TaxiCLI.executable]) { $1 }
+        let output = Pipe()
+        process.standardOutput = output
+        process.standardError = output
+        try process.run()
+        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        // What could not be run here is said aloud.
+        print(text)
+        #expect(process.terminationStatus == 0, "\(text)")
+    }
+}
