@@ -1,5 +1,5 @@
 import Database
-import Problems
+public import Problems
 public import SQLite
 
 /// A tenant's analytics as charts with their numbers.
@@ -11,7 +11,7 @@ public struct Report: Sendable {
     /// The first and the last period, the same for one alone.
     public let span: (first: String, last: String)
     /// Those that there are results of, in the order of the page.
-    public let figures: [Figure]
+    public private(set) var figures: [Figure]
     /// Charts that are left out although their analysis ran, each with the reason.
     public let omissions: [(id: String, reason: String)]
     /// Headline numbers.
@@ -45,6 +45,21 @@ public struct Report: Sendable {
                 return (span, figures, try Self.omissions(reader, figures), Self.facts(trend))
             }
         }
+    }
+
+    /// Leaves all charts out but some.
+    ///
+    /// - Parameter ids: of the charts to keep; all where there are none.
+    /// - Throws: `Problem(.usage)` for one that there is not, with the nearest.
+    public mutating func keep(_ ids: [String]) throws(Problem) {
+        guard !ids.isEmpty else { return }
+        let known = figures.map(\.id)
+        for id in ids where !known.contains(id) {
+            let near = nearestName(to: id, among: known).map { "Did you mean \"\($0)\"? " } ?? ""
+            throw Problem(
+                .usage, "there is no chart \"\(id)\"", hint: near + "There are: \(known.joined(separator: ", ")).")
+        }
+        figures = figures.filter { ids.contains($0.id) }
     }
 
     private static func figures(

@@ -56,6 +56,11 @@ import Testing
         #expect(try taxi.run("status").text.contains(warning))
         try taxi.succeed("report", taxi("report.html"))
         #expect(try String(contentsOfFile: taxi("report.html"), encoding: .utf8).contains(warning))
+        try taxi.succeed("report", taxi("one.html"), "--chart", "fare-trend", "--svg", taxi("charts"))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: taxi("charts")) == ["fare-trend.svg"])
+        #expect(try String(contentsOfFile: taxi("charts/fare-trend.svg"), encoding: .utf8).contains(warning))
+        let unknown = try taxi.run("report", taxi("one.html"), "--chart", "fare-trent")
+        #expect(unknown.code == 64 && unknown.errors.contains("Did you mean \"fare-trend\"?"), "\(unknown.errors)")
         try taxi.succeed("stream", "--from-beginning", "--until-end", "-q")
         #expect(try !taxi.succeed("batch").errors.contains("late"))
     }

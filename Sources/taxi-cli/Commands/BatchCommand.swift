@@ -212,7 +212,9 @@ enum BatchCommand {
         }
         if summary.windowsPruned > 0 || summary.daysNotPruned > 0 {
             let kept = summary.daysNotPruned > 0 ? "; \(summary.daysNotPruned) older days stay, not added up yet" : ""
-            try arguments.say("\(grouped(Int64(summary.windowsPruned))) windows let go\(kept)")
+            try arguments.say(
+                "\(grouped(Int64(summary.windowsPruned))) windows let go\(kept); results.db keeps their space for new ones, and VACUUM in sqlite3 gives it back while nothing runs"
+            )
         }
         if let vintage = summary.vintage {
             try arguments.say("the answers are kept as \(vintage): taxi-cli show --diff \(vintage)")

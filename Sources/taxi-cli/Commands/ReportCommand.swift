@@ -20,6 +20,7 @@ enum ReportCommand {
             """,
         examples: [
             Example("taxi-cli report", "months, into report.html of this folder"),
+            Example("taxi-cli report --chart fare-trend --svg charts", "one chart, as a picture for a slide"),
             Example(
                 "taxi-cli report 2024.html --period 2024 --png charts", "the months of a year, each chart as PNG too"),
         ],
@@ -34,6 +35,12 @@ enum ReportCommand {
                 "period", value: .value("PERIOD"),
                 kind: .custom { text throws(Problem) in _ = try PeriodSelection(text) }, default: "all",
                 help: "which: 2024-01, 2024-Q1, 2024, last or all"),
+            Option(
+                "chart", value: .repeated("NAME"), help: "only these charts: fare-trend, area-hotspots, …",
+                group: "Output"),
+            Option(
+                "svg", value: .value("DIR"), kind: .directory, help: "write each chart into a folder as SVG",
+                group: "Output"),
             Option(
                 "png", value: .value("DIR"), kind: .directory,
                 help: "write each chart into a folder (needs rsvg-convert)",
@@ -57,7 +64,8 @@ enum ReportCommand {
         let converter = try arguments.text("png").map { _ in
             try PictureConverter(environment: arguments.environment)
         }
-        let report = try read(selection, arguments)
+        var report = try read(selection, arguments)
+        try report.keep(arguments.texts("chart"))
 
         try write(report.html, to: page, arguments)
         for omission in report.omissions { try arguments.say("left out: \(omission.reason)") }
@@ -67,6 +75,11 @@ enum ReportCommand {
             let numbers = report.figures.flatMap(\.tables)
             for (id, _, table) in numbers { try writeFile(table.csv, to: "\(folder)/\(id).csv") }
             try arguments.say("\(folder)/: \(numbers.count) files of numbers")
+        }
+        if let folder = arguments.text("svg") {
+            try makeFolder(folder)
+            for figure in report.figures { try writeFile(figure.svg, to: "\(folder)/\(figure.id).svg") }
+            try arguments.say("\(folder)/: \(report.figures.count) charts")
         }
         if let folder = arguments.text("png"), let converter {
             try makeFolder(folder)

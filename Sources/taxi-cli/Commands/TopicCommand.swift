@@ -49,7 +49,9 @@ enum TopicCommand {
             table.rows.append(
                 [
                     .text(topic.name), .integer(Int64(topic.partitions.count)), .count(topic.recordCount),
-                    .bytes(topic.bytes), topic.retentionMs.map { .milliseconds($0) } ?? .null,
+                    // A broker does not tell clients how many bytes a topic has.
+                    topic.isCountExact ? .bytes(topic.bytes) : .null,
+                    topic.retentionMs.map { .milliseconds($0) } ?? .null,
                 ] + events(topic.times, zone))
         }
         if topics.isEmpty {
@@ -132,7 +134,7 @@ enum TopicCommand {
             table.rows.append(
                 [
                     .integer(Int64(partition.id)), .integer(partition.startOffset), .integer(partition.endOffset),
-                    .count(partition.recordCount), .bytes(partition.bytes),
+                    .count(partition.recordCount), description.isCountExact ? .bytes(partition.bytes) : .null,
                 ] + events(partition.times, zone) + [.optional(partition.lastAppend.map { zone.iso(ms: $0) })])
         }
         try arguments.write(table)
