@@ -44,7 +44,7 @@ struct AlertComparison {
                 let finding = Finding("alert", alert.name)
                 findings.append(finding)
                 let rows = stored.removeValue(forKey: .text(alert.name)) ?? []
-                if (audit.checkpoint.counts.lateMerged ?? 0) == 0 {
+                if audit.lateMerged == 0 {
                     for row in rows where row.isRevised {
                         finding.differ(
                             "alert of \(SQLText.of(row.start)) is marked as changed by late trips, and there were none")
@@ -56,7 +56,7 @@ struct AlertComparison {
                 if !audit.isExact {
                     finding.leaveOut(
                         Int64(rows.count), "late trips may be missing from the windows of \(audit.plan.name)")
-                } else if (audit.checkpoint.counts.lateMerged ?? 0) > 0 {
+                } else if audit.lateMerged > 0 {
                     finding.leaveOut(
                         Int64(rows.count),
                         "late trips have changed windows of \(audit.plan.name) after they were judged")

@@ -54,6 +54,9 @@ final class QueryAudit {
             ahead: recount.ahead, merged: recount.merged)
     }
 
+    /// Trips that were merged into windows which they were late for.
+    var lateMerged: Int64 { checkpoint.counts.lateMerged ?? 0 }
+
     func isClosed(_ window: EventTime) -> Bool {
         plan.window.isWindowed && recount.end(ofWindowFrom: window) <= closedUntil
     }

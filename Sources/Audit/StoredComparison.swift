@@ -134,7 +134,7 @@ struct StoredComparison {
         }
         // Each time that late trips are merged into a window it counts one more.
         let expected: Int64 = audit.isClosed(window) ? 1 : 0
-        let mostRevisions = expected == 0 ? 0 : 1 + (audit.checkpoint.counts.lateMerged ?? 0)
+        let mostRevisions = expected == 0 ? 0 : 1 + audit.lateMerged
         if !row.isInteger(1) || !(expected...max(expected, mostRevisions)).contains(row.integer(1)) {
             audit.view.differ(
                 window, "\(audit.time(window)): closed is \(SQLText.of(row.value(1))), should be \(expected)")

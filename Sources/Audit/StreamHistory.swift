@@ -136,15 +136,11 @@ struct QueryHistory {
 
     /// Records that no run dropped as late, since it merged them (`--late update`): by partition, as numbers of consumed ones.
     func mergedStretches(partitionCount: Int) -> [Int: [Range<Int64>]] {
-        var consumed = Array(repeating: Int64(0), count: partitionCount)
         var stretches: [Int: [Range<Int64>]] = [:]
-        for run in runs {
-            let merges = run.merged[query] ?? 0 > 0 && run.total(query).late == 0
-            for (partition, counts) in run.counts[query] ?? [:] {
-                let place = consumed.indices.contains(partition) ? partition : 0
-                let end = consumed[place].addingSaturated(max(0, counts.consumed))
-                if merges { stretches[place, default: []].append(consumed[place]..<end) }
-                consumed[place] = end
+        forEachRun(partitionCount: partitionCount) { run, before, after in
+            guard run.merged[query] ?? 0 > 0, run.total(query).late == 0 else { return }
+            for partition in before.indices where after[partition] > before[partition] {
+                stretches[partition, default: []].append(before[partition]..<after[partition])
             }
         }
         return stretches
@@ -152,17 +148,27 @@ struct QueryHistory {
 
     /// For each run that closed all windows at its end, how many trips of each partition had been consumed by then.
     func closings(partitionCount: Int) -> [[Int64]] {
-        var consumed = Array(repeating: Int64(0), count: partitionCount)
         var closings: [[Int64]] = []
+        forEachRun(partitionCount: partitionCount) { run, _, after in
+            if run.closed(query), closings.last != after { closings.append(after) }
+        }
+        return closings
+    }
+
+    /// Shows each run with how many trips of each partition had been consumed before and after it.
+    private func forEachRun(
+        partitionCount: Int, _ body: (_ run: RunHistory.Run, _ before: [Int64], _ after: [Int64]) -> Void
+    ) {
+        var consumed = Array(repeating: Int64(0), count: partitionCount)
         for run in runs {
+            let before = consumed
             for (partition, counts) in run.counts[query] ?? [:] {
                 // Files read what a topic's partitions held as one sequence.
                 let place = consumed.indices.contains(partition) ? partition : 0
                 consumed[place] = consumed[place].addingSaturated(counts.consumed)
             }
-            if run.closed(query), closings.last != consumed { closings.append(consumed) }
+            body(run, before, consumed)
         }
-        return closings
     }
 }
 

@@ -151,7 +151,7 @@ struct TopicComparison {
                 finding.differ(message.window, "\(key()): was sent before its window has closed")
             }
             // Late trips may have changed it since.
-            if (audit.checkpoint.counts.lateMerged ?? 0) > 0 {
+            if audit.lateMerged > 0 {
                 tally.wrong[entry] = wrong == nil ? nil : (batch.partition, offset)
             } else if let wrong {
                 finding.differ(

@@ -21,11 +21,9 @@ public struct LateTrips: Sendable, Equatable {
     /// By query, the oldest month first.
     public let months: [Month]
 
-    private static let table = "late_days"
-
     /// Reads what the streams of a tenant have left out.
     public init(on connection: Connection) throws(SQLiteError) {
-        guard try Self.exists(Self.table, on: connection) else {
+        guard try connection.hasTable("late_days") else {
             months = []
             return
         }
@@ -55,10 +53,6 @@ public struct LateTrips: Sendable, Equatable {
     }
 
     private init(_ months: [Month]) { self.months = months }
-
-    private static func exists(_ table: String, on connection: Connection) throws(SQLiteError) -> Bool {
-        try connection.value("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", .text(table)) != nil
-    }
 
     /// Those of some views, in some periods: `2013-06`, `2013-Q2` or `2013`; nil for all.
     public func of(views: Set<String>? = nil, periods: [String]? = nil) -> LateTrips {

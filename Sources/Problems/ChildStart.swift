@@ -49,6 +49,19 @@ public enum ChildStart {
         return pid
     }
 
+    /// The same, and waits for its end.
+    ///
+    /// - Returns: its exit code, as `exitCode(ofStatus:)` says it.
+    public static func runToEnd(
+        _ program: String, _ words: [String], environment: [String: String], input: Int32 = STDIN_FILENO,
+        output: Int32 = STDOUT_FILENO, errors: Int32 = STDERR_FILENO
+    ) throws(Refusal) -> Int32 {
+        let pid = try run(program, words, environment: environment, input: input, output: output, errors: errors)
+        var status: Int32 = 0
+        while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+        return exitCode(ofStatus: status)
+    }
+
     /// What a shell says of a process that ended with this status: its exit code; of one that a signal ended 128 and the signal's number.
     public static func exitCode(ofStatus status: Int32) -> Int32 {
         status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f

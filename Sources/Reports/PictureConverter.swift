@@ -42,18 +42,16 @@ public struct PictureConverter: Sendable {
         let output = try UnnamedFile()
         let errors = try UnnamedFile()
         try input.write(Array(svg.utf8))
-        var status: Int32 = 0
+        let code: Int32
         do throws(ChildStart.Refusal) {
-            let pid = try ChildStart.run(
+            code = try ChildStart.runToEnd(
                 program, [program, "--format", "png", "--zoom", "2"], environment: environment,
                 input: input.descriptor, output: output.descriptor, errors: errors.descriptor)
-            while waitpid(pid, &status, 0) < 0, errno == EINTR {}
         } catch {
             throw Failure(reason: "\(program): \(Problem.text(error.number))")
         }
-        guard status == 0 else {
+        guard code == 0 else {
             let words = String(decoding: errors.content(), as: UTF8.self)
-            let code = ChildStart.exitCode(ofStatus: status)
             throw Failure(
                 reason: words.split(separator: "\n").first.map(String.init)
                     ?? "rsvg-convert ended with exit code \(code)")

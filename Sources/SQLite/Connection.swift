@@ -154,6 +154,11 @@ public final class Connection: @unchecked Sendable {
         return rows
     }
 
+    /// Whether the database has a table of this name.
+    public func hasTable(_ name: String) throws(SQLiteError) -> Bool {
+        try value("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", .text(name)) != nil
+    }
+
     /// The first column of the first row, or nil where there is no row.
     public func value(_ sql: String, _ values: SQLValue...) throws(SQLiteError) -> SQLValue? {
         let statement = try prepare(sql)

@@ -28,11 +28,8 @@ enum Crontab {
         guard descriptor >= 0 else { throw Problem(.create, output, errno) }
         defer { close(descriptor) }
         do throws(ChildStart.Refusal) {
-            let pid = try ChildStart.run(
+            return try ChildStart.runToEnd(
                 "crontab", ["crontab"] + words, environment: ProcessInfo.processInfo.environment, output: descriptor)
-            var status: Int32 = 0
-            while waitpid(pid, &status, 0) < 0, errno == EINTR {}
-            return ChildStart.exitCode(ofStatus: status)
         } catch {
             throw Problem(
                 .unavailable, "cannot start crontab: \(Problem.text(error.number))",

@@ -154,10 +154,7 @@ struct TenantBackup {
     private static func run(_ words: [String], failingWith code: Problem.Code = .inputOutput) throws(Problem) {
         do throws(ChildStart.Refusal) {
             let environment = ProcessInfo.processInfo.environment
-            let pid = try ChildStart.run(words[0], words, environment: environment)
-            var status: Int32 = 0
-            while waitpid(pid, &status, 0) < 0, errno == EINTR {}
-            guard status != 0 else { return }
+            if try ChildStart.runToEnd(words[0], words, environment: environment) == 0 { return }
         } catch {
             throw Problem(
                 .unavailable, "cannot start \(words[0]): \(Problem.text(error.number))",

@@ -53,9 +53,7 @@ extension AheadRecords {
     package static func all(
         of query: String, source: String, on connection: Connection
     ) throws(SQLiteError) -> [AheadRecords] {
-        let isThere = try connection.value(
-            "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'ahead_records'")
-        guard isThere?.integer == 1 else { return [] }
+        guard try connection.hasTable("ahead_records") else { return [] }
         return try connection.rows(
             "SELECT partition, first, next, query, source FROM ahead_records WHERE query = ? AND source = ? ORDER BY partition, first",
             .text(query), .text(source), map: stretch)

@@ -146,9 +146,7 @@ package struct CheckpointStore {
 
     /// All checkpoints, the queries of `plans` first and in their order; a query that is not declared any more has no plan.
     package func all(_ plans: [QueryPlan]) throws -> [(name: String, plan: QueryPlan?, checkpoint: QueryCheckpoint)] {
-        let stored = try connection.rows("SELECT stream FROM checkpoints ORDER BY stream") {
-            row throws(SQLiteError) in try row.storedText(0)
-        }
+        let stored = try StoredQueries.names(on: connection)
         let declared = plans.map(\.name)
         let names = declared.filter(stored.contains) + stored.filter { !declared.contains($0) }
         return try names.compactMap { name in

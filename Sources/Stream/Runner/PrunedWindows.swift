@@ -27,7 +27,7 @@ struct PrunedWindows: Sendable {
     }
 
     private static func before(_ plans: [QueryPlan], on connection: Connection) throws(SQLiteError) -> [String: Int64] {
-        guard try exists("pruned_windows", on: connection), try exists("rolled_days", on: connection) else {
+        guard try connection.hasTable("pruned_windows"), try connection.hasTable("rolled_days") else {
             return [:]
         }
         let rows = try connection.rows("SELECT view, before_day FROM pruned_windows") { row throws(SQLiteError) in
@@ -35,10 +35,6 @@ struct PrunedWindows: Sendable {
         }
         let tables = Set(plans.filter(\.window.isWindowed).map(\.table))
         return Dictionary(rows.filter { tables.contains($0.0) }) { $1 }
-    }
-
-    private static func exists(_ table: String, on connection: Connection) throws(SQLiteError) -> Bool {
-        try connection.value("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", .text(table)) != nil
     }
 
     private static func ranges(

@@ -132,9 +132,7 @@ extension StreamExplanation.Query {
         from connection: Connection, _ zone: ZoneClock, _ options: StreamExplanation.Options
     ) throws {
         guard let plan, plan.window.isWindowed else { return }
-        let isThere = try connection.value(
-            "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?", .text(plan.storageTable))
-        guard isThere?.integer == 1 else { return }
+        guard try connection.hasTable(plan.storageTable) else { return }
         openCount =
             try connection.integer("SELECT count(*) FROM \(plan.storageTable) WHERE closed = 0", in: .counts) ?? 0
         let starts = try connection.rows(

@@ -220,9 +220,7 @@ extension StreamStatus {
     private static func newestWindow(
         of plan: QueryPlan, _ zone: ZoneClock, in connection: Connection
     ) throws -> EventTime? {
-        let isThere = try connection.value(
-            "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?", .text(plan.storageTable))
-        guard isThere?.integer == 1 else { return nil }
+        guard try connection.hasTable(plan.storageTable) else { return nil }
         if plan.window.isWindowed {
             let condition = plan.emit == .append ? "WHERE closed > 0 " : ""
             return try connection.integer(
@@ -240,17 +238,19 @@ extension StreamStatus {
 extension StreamStatus {
     /// Whether a run failed by what was asked of it, such as a mistyped name, which changes nothing.
     private func isMistake(_ run: RunRecord) -> Bool {
-        let summary = run.summary.flatMap { try? JSONSerialization.jsonObject(with: Data($0.utf8)) } as? [String: Any]
         let codes = [Problem.Code.usage, .noInput].map { "\($0.rawValue)" }
-        return (summary?["exit"] as? String).map(codes.contains) ?? false
+        return (Self.summary(of: run)["exit"] as? String).map(codes.contains) ?? false
+    }
+
+    private static func summary(of run: RunRecord) -> [String: Any] {
+        let object = run.summary.flatMap { try? JSONSerialization.jsonObject(with: Data($0.utf8)) }
+        return object as? [String: Any] ?? [:]
     }
 
     private mutating func judge() {
         let hasRead = queries.contains { $0.consumed > 0 }
         for run in runs where run.outcome == .failed && !isMistake(run) {
-            let summary =
-                run.summary.flatMap { try? JSONSerialization.jsonObject(with: Data($0.utf8)) } as? [String: Any]
-            let error = (summary?["error"] as? String).map { ": \($0)" } ?? ""
+            let error = (Self.summary(of: run)["error"] as? String).map { ": \($0)" } ?? ""
             reasons.append("the last \(run.command) failed\(error)")
         }
         if !isStreamRunning, let ingest, ingest.records > 0 {
