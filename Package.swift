@@ -34,7 +34,7 @@ let package = Package(
             dependencies: [
                 "Problems", "CommandLine", "Trips", "Topics", "Database", "Telemetry", "Replay", "Stream", "Batch",
                 "Reports", "Audit", "Datasets",
-                "SQLite", "YAML", "Kafka", "Workflow",
+                "SQLite", "YAML", "Kafka", "Workflow", "Monitoring", "HTTPServer", "Dashboard",
             ],
             swiftSettings: swiftSettings),
 
@@ -48,6 +48,7 @@ let package = Package(
         module("Topics", ["Problems", "Trips", "Telemetry", "SQLite", "Kafka", "CXXHash"]),
         module("Database", ["Problems", "Trips", "Telemetry", "SQLite"]),
         module("Telemetry", ["Problems"]),
+        module("Monitoring", ["Problems", "Trips", "Topics", "Database", "Stream", "Telemetry", "SQLite"]),
         module("Replay", ["Problems", "Trips", "Topics", "Telemetry"]),
         module("Stream", ["Problems", "Trips", "Topics", "Database", "Telemetry", "SQLite", "YAML"]),
         module("Batch", ["Problems", "Trips", "Database", "Telemetry", "SQLite"]),
@@ -60,10 +61,18 @@ let package = Package(
         module("Kafka", ["Problems", "Telemetry", "CRdKafka"]),
         module("YAML", ["Problems", "CYAML"]),
         module("HTTP", ["Problems", "CCurl"]),
+        module(
+            "Dashboard",
+            [
+                "Problems", "Trips", "Topics", "Database", "Stream", "Reports", "Monitoring", "Telemetry", "HTTPServer",
+                "SQLite",
+            ]),
+        module("HTTPServer", ["Problems", "CMicrohttpd"]),
         module("Compression", ["Problems", "CZstd", "CZlib"]),
         .target(name: "CByteScan"),
         .target(name: "CMappedFault"),
         .target(name: "CCurl"),
+        .target(name: "CMicrohttpd"),
         .systemLibrary(name: "CGetopt"),
         system("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
         system("CRdKafka", pkgConfig: "rdkafka", apt: "librdkafka-dev"),

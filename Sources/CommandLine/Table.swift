@@ -50,7 +50,7 @@ extension Table.Value: ExpressibleByStringLiteral, ExpressibleByStringInterpolat
     public static func optional(_ number: Int64?) -> Table.Value { number.map { .integer($0) } ?? .null }
 
     /// For people; empty for null.
-    func shown() -> String {
+    public func shown() -> String {
         switch self {
         case .null: ""
         case .integer(let value): "\(value)"
@@ -77,7 +77,7 @@ extension Table.Value: ExpressibleByStringLiteral, ExpressibleByStringInterpolat
     }
 
     /// For programs, without quotes: CSV.
-    func plain() -> String {
+    public func plain() -> String {
         switch self {
         case .null: ""
         case .integer(let value), .count(let value), .bytes(let value), .milliseconds(let value): "\(value)"

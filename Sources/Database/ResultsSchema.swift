@@ -50,6 +50,7 @@ enum ResultsSchema {
         { connection in try connection.execute(scheduleStarts) },
         { connection in try connection.execute(sentMessages) },
         { connection in try connection.execute(alertRevisions) },
+        { connection in try connection.execute(sources) },
     ]
 
     private static let firstTables = """
@@ -123,6 +124,18 @@ enum ResultsSchema {
         CREATE TABLE sent_messages (
             stream TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, next_offset INTEGER NOT NULL,
             seal INTEGER NOT NULL, PRIMARY KEY (stream, topic, partition)) WITHOUT ROWID;
+        """
+
+    private static let sources = """
+        -- How far the partitions of the source are read that the stream reads, or has read last: see SourceRow. Infinite is NULL.
+        CREATE TABLE stored_sources (
+            partition INTEGER PRIMARY KEY, source TEXT NOT NULL, records INTEGER NOT NULL, lag_records INTEGER,
+            lag_seconds REAL, rate_in REAL, rate_processed REAL NOT NULL, clear_seconds REAL, trend TEXT,
+            watermark_ms INTEGER, holds_back INTEGER NOT NULL, updated_ms INTEGER NOT NULL);
+        CREATE VIEW sources AS
+        SELECT partition, records, lag_records, lag_seconds, rate_in, rate_processed, clear_seconds, trend,
+            \(ViewSQL.isoTime("watermark_ms")) AS watermark, holds_back, \(ViewSQL.isoTime("updated_ms")) AS updated
+        FROM stored_sources;
         """
 
     private static let alertRevisions = """

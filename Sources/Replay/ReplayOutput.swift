@@ -9,6 +9,8 @@ struct SealedCommit: Sendable {
     var text: [UInt8] = []
     /// Trips in it.
     var count = 0
+    /// Rows that were rejected since the commit before, by reason.
+    var rejected: [String: Int] = [:]
     /// When the first of its records was due; nil without a pace.
     var firstDueNs: Int64?
 }

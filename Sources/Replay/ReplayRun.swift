@@ -30,8 +30,8 @@ final class ReplayRun {
     private let onProgress: ((ReplayProgress) -> Void)?
     private let committer: Committer
     private let startNs: Int64
-    private let sentCounter = MetricsRegistry.shared.counter("replay_sent_records_total")
-    private let rejectedCounter = MetricsRegistry.shared.counter("replay_rejected_records_total")
+    private let metrics: ReplayMetrics
+    private var recent = RecentOutcomes()
 
     /// The position behind everything that was given to the output.
     private var position: ReplayPosition
@@ -58,6 +58,7 @@ final class ReplayRun {
     private struct Pending {
         var trips = 0
         var rejects = 0
+        var rejected: [String: Int] = [:]
         var sinceNs: Int64 = 0
         var firstDueNs: Int64?
     }
@@ -66,7 +67,7 @@ final class ReplayRun {
         options: ReplayOptions, position: ReplayPosition, output: any ReplayOutput, feeds: @escaping TripFeedMaker,
         contents: ContentHash?, clock: any WallClock, commitDepth: Int, control: RateControl,
         isStopped: @escaping () -> Bool,
-        onProgress: ((ReplayProgress) -> Void)?
+        onProgress: ((ReplayProgress) -> Void)?, metrics: ReplayMetrics
     ) {
         (self.options, self.output, self.feeds, self.clock) = (options, output, feeds, clock)
         self.contents = contents
@@ -74,8 +75,11 @@ final class ReplayRun {
         self.position = position
         resumedFrom = position.total.sent
         startNs = clock.monotonicNs
-        committer = Committer(
-            depth: commitDepth, clock: clock, allowanceNs: Self.commitIntervalNs, store: output.commit)
+        self.metrics = metrics
+        committer = Committer(depth: commitDepth, clock: clock, allowanceNs: Self.commitIntervalNs) { commit in
+            try output.commit(commit)
+            metrics.count(commit)
+        }
     }
 
     /// - Throws: what the feed or the output threw; everything sent before it has been committed, unless that is what failed.
@@ -252,6 +256,7 @@ extension ReplayRun {
             if pending.trips == 0, pending.rejects == 0 { pending.sinceNs = clock.monotonicNs }
             output.add(new, atMs: clock.nowMs)
             pending.rejects += new.count
+            for reject in new { pending.rejected[reject.reason.rawValue, default: 0] += 1 }
         }
     }
 
@@ -291,10 +296,8 @@ extension ReplayRun {
             stored.pass.read = stored.pass.sent + stored.pass.rejectedTotal + stored.pass.filteredTotal
         }
         var sealed = output.seal(position: stored.encoded())
-        (sealed.count, sealed.firstDueNs) = (pending.trips, pending.firstDueNs)
+        (sealed.count, sealed.rejected, sealed.firstDueNs) = (pending.trips, pending.rejected, pending.firstDueNs)
         position = stored
-        sentCounter.add(pending.trips)
-        rejectedCounter.add(pending.rejects)
         pending = Pending()
         try committer.submit(sealed)
     }
@@ -331,13 +334,18 @@ extension ReplayRun {
 
     private func reportProgress(atNs now: Int64) {
         nextProgressNs = now + Self.progressIntervalNs
-        guard let onProgress else { return }
         let report = committer.report
         let seconds = Double(now - startNs) / 1e9
         var behindNs = report.behindNs
         if let pacer, sent < batch.count {
             behindNs = max(behindNs, pacer.behindNs(atNs: now, next: batch.eventTimes[sent]))
         }
+        let rejected = Int64(position.total.rejectedTotal)
+        let shares = recent.shares(
+            [.init(outcome: "rejected"): (rejected, rejected + Int64(resumedFrom + report.count))], atNs: now)
+        metrics.show(recentRejects: shares.first?.value ?? nil)
+        metrics.show(askedRate: pacer?.askedRate(atNs: now), behindNs: behindNs)
+        guard let onProgress else { return }
         let rate = pacer?.lastSecond.map { Double($0.sent) } ?? (seconds > 0 ? Double(report.count) / seconds : 0)
         let left = options.source.limit.map { Double(max(0, $0 - position.total.sent)) }
         onProgress(

@@ -1,5 +1,5 @@
 import Problems
-import Telemetry
+public import Telemetry
 public import Topics
 public import Trips
 
@@ -17,6 +17,8 @@ public final class Replayer: @unchecked Sendable {
     public var onIndexing: ((_ done: Int, _ of: Int) -> Void)?
     /// Told how the replay is doing, at most ten times a second, by the thread that runs it.
     public var onProgress: ((ReplayProgress) -> Void)?
+    /// Where the replay keeps its live numbers.
+    public var metrics = LiveMetrics()
     /// What was done; complete once `run` has returned or thrown, for a failed run as well.
     public private(set) var summary: ReplaySummary?
 
@@ -110,10 +112,15 @@ public final class Replayer: @unchecked Sendable {
             defer { prepared = nil }
             return try prepared ?? nextFeeds(skip, limit)
         }
+        let live = ReplayMetrics(metrics, topic: options.ingestTopic)
         let run = ReplayRun(
             options: options, position: position, output: output, feeds: feeds, contents: contents, clock: clock,
-            commitDepth: commitDepth, control: rateControl, isStopped: isStopped, onProgress: onProgress)
-        defer { summary = run.summary }
+            commitDepth: commitDepth, control: rateControl, isStopped: isStopped, onProgress: onProgress,
+            metrics: live)
+        defer {
+            summary = run.summary
+            live.end()
+        }
         try run.run()
         return run.summary
     }

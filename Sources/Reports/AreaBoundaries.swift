@@ -22,7 +22,7 @@ enum AreaBoundaries {
 
 /// A flat map of the city: an equirectangular projection that is true to scale at its middle latitude, 41.83 degrees north, where
 /// it distorts less than a line is wide.
-struct CityProjection {
+package struct CityProjection: Sendable {
     let originX: Double
     let originY: Double
     /// Pixels a degree of latitude.
@@ -36,18 +36,18 @@ struct CityProjection {
     private static let degreesHigh = 42.028 - 41.64
 
     /// The whole city, as large as fits into a box.
-    init(x: Double, y: Double, width: Double, height: Double) {
+    package init(x: Double, y: Double, width: Double, height: Double) {
         scale = min(width / Self.degreesWide, height / Self.degreesHigh)
         originX = x + (width - Self.degreesWide * scale) / 2
         originY = y
     }
 
-    func place(longitude: Double, latitude: Double) -> (x: Double, y: Double) {
+    package func place(longitude: Double, latitude: Double) -> (x: Double, y: Double) {
         (originX + (longitude - Self.west) * Self.shrink * scale, originY + (Self.north - latitude) * scale)
     }
 
     /// The outline of an area (1…77) as the data of an SVG path; empty for a number that is none.
-    func outline(ofArea number: Int) -> String {
+    package func outline(ofArea number: Int) -> String {
         guard AreaBoundaries.rings.indices.contains(number - 1) else { return "" }
         return AreaBoundaries.rings[number - 1].map { ring in
             "M"

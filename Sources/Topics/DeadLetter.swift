@@ -12,6 +12,8 @@ public enum DeadLetter {
 
     /// How many headers `record` adds.
     static let headerCount = 7
+    /// The header that says why.
+    public static let reasonHeader = "reason"
     /// The header of a record that its topic would not take whole: what of it is kept.
     public static let cutHeader = "cut"
 
@@ -35,7 +37,7 @@ public enum DeadLetter {
         }
         // Kafka Connect's own names besides, so that Kafka UIs show them.
         let headers: KeyValuePairs<String, String> = [
-            "reason": reject.reason.rawValue, "detail": reject.detail, "source": source,
+            reasonHeader: reject.reason.rawValue, "detail": reject.detail, "source": source,
             "__connect.errors.topic": topic, "__connect.errors.partition": "\(partition)",
             "__connect.errors.offset": "\(location.line)", "__connect.errors.exception.message": message,
         ]

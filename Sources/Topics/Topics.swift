@@ -65,6 +65,8 @@ public struct StoredBatch: Sendable {
     public var payload: [UInt8]
     /// Instead of the payload of a batch of records, from a reader that was asked for values only.
     public var values: RecordValues?
+    /// When it was appended, ms UTC; nil where the store does not tell.
+    public var appendedMs: EventTime?
     /// Where it is stored, for a message about damage: its topic, and the database that has it.
     package var place: String?
     /// Tells it from every other batch that ever had its offsets; nil where the store knows of no such thing.
@@ -343,6 +345,8 @@ public protocol TopicReader: AnyObject {
     func settle() throws -> Int64
     /// The first offset of each partition whose record has an event time at or after `time` (its batch's greatest time decides).
     func offsets(from time: EventTime) throws -> [Int64]
+    /// When the record of an offset, or the first one after it, was appended, ms UTC; nil where there is none, or the store does not tell.
+    func appendTime(partition: Int, of offset: Int64) throws -> EventTime?
     /// Waits until something may have been appended since the last read, at most `timeoutMs`.
     func wait(timeoutMs: Int) throws
 }
@@ -358,6 +362,7 @@ extension TopicReader {
     public func next(partition: Int, after offset: Int64) -> Int64 { offset }
     public func newestEnds() throws -> [Int64] { try offsets().map(\.upperBound) }
     public func settle() -> Int64 { 0 }
+    public func appendTime(partition: Int, of offset: Int64) -> EventTime? { nil }
 
     /// Shows the batches that hold records of some offsets, in their order; what holds no record is passed over.
     ///

@@ -2,6 +2,7 @@ import CommandLine
 import Database
 import Foundation
 import Glibc
+import Monitoring
 import Problems
 import SQLite
 import Telemetry
@@ -33,6 +34,9 @@ struct RunSession {
     private let log: RunLog
     let runID: String
     let control: ControlFile
+    /// The live numbers of the process.
+    let live: LiveSession
+    private let service: WatchService?
 
     /// - Parameters:
     ///   - about: what the command works on, beside the tenant.
@@ -51,6 +55,8 @@ struct RunSession {
             delivery: arguments.text("delivery").flatMap(Delivery.init) ?? .exactlyOnce)
         log = RunLog(database)
         runID = try log.begin(command, at: systemTime())
+        live = LiveSession(globals.tenantHome, command: command, nowMs: systemTime())
+        service = try WatchService.beside(arguments)
     }
 
     /// Sees that the record of the run goes where somebody will find it.
@@ -64,6 +70,10 @@ struct RunSession {
     ///
     /// - Returns: what `body` gave: how the run ended, its summary as JSON and in words.
     func recording(_ body: () throws -> RunEnd) throws -> RunEnd {
+        defer {
+            service?.stop()
+            live.end(nowMs: systemTime())
+        }
         do {
             let end = try body()
             try log.end(runID, end.outcome, summary: end.json, at: systemTime())

@@ -28,6 +28,7 @@ enum TaxiCLI {
             WorkflowCommand.command,
             AlertCommand.command,
             StatusCommand.command,
+            DashboardCommand.command,
             TopicCommand.command,
             DeadLetterCommand.command,
             ConfigCommand.command,

@@ -60,6 +60,13 @@ struct OpenWindow {
         sketches.deallocate()
     }
 
+    /// Memory that it has taken, in bytes, sketches beyond their first values aside.
+    func byteCount(stride: Int) -> Int {
+        let entry = 8 + 8 * max(stride, 1) + 1 + 8 + sketchStride * MemoryLayout<DistinctSketch>.stride
+        // A dictionary has a third of its places free, as a rule.
+        return capacity * entry + histograms.count * 3 * (MemoryLayout<HistogramKey>.stride + 8) / 2
+    }
+
     mutating func begin(start: Int64, end: Int64) {
         (self.start, self.end) = (start, end)
         isChanged = false
@@ -151,6 +158,12 @@ final class WindowPool {
         window.pointee.deallocate()
         window.deinitialize(count: 1)
         window.deallocate()
+    }
+
+    /// Memory of the open windows and of those that are kept for the next ones, in bytes.
+    var byteCount: Int {
+        open.values.reduce(0) { $0 + $1.pointee.byteCount(stride: stride) }
+            + free.reduce(0) { $0 + $1.pointee.byteCount(stride: stride) }
     }
 
     func window(start: Int64, end: @autoclosure () -> Int64) -> WindowPointer {

@@ -2,6 +2,7 @@ import Database
 import Foundation
 import Problems
 import SQLite
+import Telemetry
 import Topics
 import Trips
 
@@ -33,6 +34,8 @@ final class Cohort {
     /// The clock's now of this epoch, and how far ahead of it an event time may be.
     private var aheadLimit = MaxAhead(nowMs: .max, aheadMs: 0)
     private(set) var recordsInEpoch = 0
+    private var timing = EpochTiming()
+    private let clock: any WallClock
     /// Records read in this run, used or rejected.
     private(set) var recordsRead: Int64 = 0
     /// Records that were gone before this run could read them.
@@ -76,6 +79,7 @@ final class Cohort {
         var lateDays: [LateDay: Int64] = [:]
         var counts: [LedgerKey: Int64] = [:]
         var records = 0
+        var timing = EpochTiming()
         var failure: (any Error)?
 
         init(decoder: PieceDecoder, states: [QueryState]) {
@@ -94,8 +98,9 @@ final class Cohort {
 
     init(
         plans: [QueryPlan], checkpoints: [QueryCheckpoint], states: [QueryState], input: any StreamInput,
-        committer: EpochCommitter, database: ResultsDatabase, options: StreamOptions, nowMs: Int64
+        committer: EpochCommitter, database: ResultsDatabase, options: StreamOptions, clock: any WallClock
     ) throws {
+        self.clock = clock
         (self.plans, self.checkpoints, self.states, self.input) = (plans, checkpoints, states, input)
         (self.committer, self.options) = (committer, options)
         let position = checkpoints[0].positions[input.name]
@@ -105,7 +110,7 @@ final class Cohort {
         newest += Array(repeating: nil, count: max(0, input.partitionCount - newest.count))
         tracker = WatermarkTracker(
             newest: newest, watermark: checkpoints[0].watermark ?? .min, delayMs: options.delayMs,
-            idleTimeoutMs: options.idleTimeoutMs, nowMs: nowMs)
+            idleTimeoutMs: options.idleTimeoutMs, nowMs: clock.monotonicMs)
         for (state, checkpoint) in zip(states, checkpoints) { state.closedUntil = checkpoint.closedUntil ?? .min }
         closedResults =
             try options.late == .update ? Connection(path: database.connection.path, access: .readOnly) : nil
@@ -154,6 +159,19 @@ final class Cohort {
     }
     /// Windows that end at or before it take no more records, of any query.
     var closedUntil: EventTime { max(tracker.watermark, states.map(\.closedUntil).min() ?? .min) }
+    /// The partition that holds the watermark back; nil where none is read at the moment.
+    func holder(nowMs: Int64) -> Int? { tracker.holder(nowMs: nowMs) }
+    var watermark: EventTime? { tracker.watermark == .min ? nil : tracker.watermark }
+
+    /// Shows how much is open, and how far event time has come.
+    func show(on metrics: StreamMetrics) {
+        for (state, query) in zip(states, metrics.queries) {
+            query.openWindows.set(Double(state.windows.open.values.count { $0.pointee.revision == 0 }))
+            query.stateBytes.set(Double(state.windows.byteCount))
+            if let newest, let watermark { query.watermarkLag.set(Double(max(0, newest - watermark)) / 1000) }
+        }
+    }
+
     var newest: EventTime? { tracker.partitions.compactMap(\.newest).max() }
     var late: [Int64] { zip(checkpoints, countsAtStart).map { $0.counts.late - $1.late } }
     var lateMerged: [Int64] {
@@ -168,12 +186,12 @@ extension Cohort {
     ///
     /// - Parameter shouldStop: ends the epoch early.
     /// - Returns: whether the input had nothing more at the end.
-    func read(isBounded: Bool, clock wallClock: any WallClock, shouldStop: () -> Bool) throws -> Bool {
-        let clock = { wallClock.monotonicMs }
+    func read(isBounded: Bool, shouldStop: () -> Bool) throws -> Bool {
+        let clock = { [wallClock = clock] in wallClock.monotonicMs }
         let start = clock()
         if try input.look() { addPartitions(nowMs: start) }
         let floor = tracker.watermark
-        aheadLimit = MaxAhead(nowMs: wallClock.nowMs, aheadMs: options.maxAheadMs)
+        aheadLimit = MaxAhead(nowMs: self.clock.nowMs, aheadMs: options.maxAheadMs)
         input.latestEvent = aheadLimit.latest
         try lookForPruned()
         let size = nextSize(isBounded: isBounded)
@@ -182,7 +200,7 @@ extension Cohort {
         if workers.count == 1 {
             while !isFull(size, since: start, clock), !endsEarly(since: start, clock, shouldStop) {
                 try committer.check()
-                guard let (partition, piece) = try input.next() else {
+                guard let (partition, piece) = try next() else {
                     let isFinished = input.finished.allSatisfy { $0 }
                     let left = Int(start) + options.epochMs - Int(clock())
                     if isFinished || recordsInEpoch == 0 || left <= 0 { return isFinished || !isBounded }
@@ -197,6 +215,16 @@ extension Cohort {
         return try readInParallel(
             isBounded: isBounded, size: size, floor: floor, limits: limits, nowMs: start, clock: clock,
             shouldStop: shouldStop)
+    }
+
+    /// The input's next piece; counts what reading it took.
+    private func next() throws -> (partition: Int, piece: InputPiece)? {
+        let began = clock.monotonicNs
+        let found = try input.next()
+        guard let found else { return nil }
+        timing.beganNs = timing.beganNs ?? began
+        timing.stageNs[.read, default: 0] += clock.monotonicNs - began
+        return found
     }
 
     /// Looks which windows are gone, so that nothing is merged into them.
@@ -271,7 +299,7 @@ extension Cohort {
             let until = max(nowMs + size.ms, clock() + size.ms / 4)
             // Records of JSON are large: a whole epoch of them at once would take 100 MB.
             while gathered < wanted, bytes < Self.bytesAtOnce, clock() < until {
-                guard let next = try input.next() else {
+                guard let next = try next() else {
                     isAtEnd = true
                     break
                 }
@@ -350,12 +378,22 @@ extension Cohort {
     ) throws {
         var rejects: [Reject] = []
         defer { worker.decoder.finish(piece) }
+        let beganNs = clock.monotonicNs
         let (batch, first) = try worker.decoder.decode(piece, topic: input.name, rejects: &rejects)
         if batch.hasEvent(after: aheadLimit.latest) {
             try worker.decoder.removeAhead(
                 of: aheadLimit, batch, from: first, piece, topic: input.name, rejects: &rejects)
         }
         worker.records += batch.count - first + rejects.count
+        if case .stored(let stored, _) = piece {
+            worker.timing.inputBytes += Int64(stored.byteCount)
+            if let appended = stored.appendedMs {
+                worker.timing.appended.append((appended, Int64(batch.count - first + rejects.count)))
+            }
+        }
+        let decodedNs = clock.monotonicNs
+        worker.timing.stageNs[.decode, default: 0] += decodedNs - beganNs
+        defer { worker.timing.stageNs[.aggregate, default: 0] += clock.monotonicNs - decodedNs }
         note(batch, first, rejects, piece, worker)
         worker.rejects += zip(rejects, try worker.decoder.originals(of: rejects, piece)).map { (partition, $0, $1) }
         guard batch.count > first else { return }
@@ -427,6 +465,8 @@ extension Cohort {
     /// Takes over what a worker found beside its states.
     private func absorb(_ worker: Worker) throws {
         recordsInEpoch += worker.records
+        timing.add(worker.timing)
+        worker.timing = EpochTiming()
         for (partition, reject, original) in worker.rejects {
             if reject.offset == PieceDecoder.isAhead {
                 AheadRecords.note(Int64(reject.location.line), partition: partition, in: &ahead)
@@ -522,11 +562,14 @@ extension Cohort {
         }
         let hasLost = noteLost()
         guard recordsInEpoch > 0 || tracker.watermark > before || closesMore || hasLost else { return }
+        let beganNs = clock.monotonicNs
         var outputs = try cutters.map { try $0.cut(watermark: closing) }
         for query in outputs.indices { outputs[query].newest = newest ?? 0 }
         for (query, output) in outputs.enumerated() { results[query] += output.results }
+        timing.stageNs[.cut] = clock.monotonicNs - beganNs
         epochs += 1
         try committer.submit(epoch(outputs))
+        timing = EpochTiming()
         recordsRead += Int64(recordsInEpoch)
         recordsInEpoch = 0
         sideRecords.removeAll(keepingCapacity: true)
@@ -596,6 +639,6 @@ extension Cohort {
             ledger: entries, sequence: checkpoints.map(\.epoch).max() ?? 0, records: recordsInEpoch, ahead: ahead,
             lateDays: Dictionary(grouping: lateDays, by: \.key.query).mapValues { days in
                 Dictionary(uniqueKeysWithValues: days.map { ($0.key.day, $0.value) })
-            }, pruned: pruned, progress: .init(topic: input.name, offsets: input.offsets))
+            }, pruned: pruned, progress: .init(topic: input.name, offsets: input.offsets), timing: timing)
     }
 }

@@ -24,6 +24,8 @@ struct Epoch: Sendable {
     var pruned: PrunedWindows?
     /// The next offset of each partition of the source.
     var progress: ProducerMark.Progress
+    /// What it took so far.
+    var timing: EpochTiming
 
     struct LedgerEntry: Sendable {
         var partition: Int

@@ -49,11 +49,19 @@ final class EpochCommitter: @unchecked Sendable {
     /// How many epochs may wait: the one that is committed and the next.
     private let slots = DispatchSemaphore(value: 2)
     private let failure = Mutex<(any Error)?>(nil)
+    private let metrics: StreamMetrics
+    private let clock: any WallClock
+    private let committedOffsets: Mutex<[Int64]>
+    /// What is to be stored of the source with the next epoch.
+    private let pendingSources = Mutex<[SourceRow]?>(nil)
 
     init(
         database: ResultsDatabase, writer: any TopicWriter, plans: [QueryPlan], zone: ZoneClock, tenant: String,
-        runID: String, source: String, readsTopic: Bool, store: any TopicStore, queue: DispatchQueue
+        runID: String, source: String, readsTopic: Bool, store: any TopicStore, queue: DispatchQueue,
+        metrics: StreamMetrics, clock: any WallClock, offsets: [Int64]
     ) throws {
+        (self.metrics, self.clock) = (metrics, clock)
+        committedOffsets = Mutex(offsets)
         self.zone = zone
         connection = database.connection
         self.queue = queue
@@ -125,6 +133,30 @@ final class EpochCommitter: @unchecked Sendable {
         try check()
     }
 
+    /// The next offset of each partition of the source, behind all that is committed.
+    var offsets: [Int64] { committedOffsets.withLock { $0 } }
+
+    /// Stores how far the source is read: with the next epoch, or at once where none may come.
+    func save(_ rows: [SourceRow], atOnce: Bool) {
+        pendingSources.withLock { $0 = rows }
+        guard atOnce else { return }
+        queue.async { [self] in
+            guard failure.withLock({ $0 == nil }) else { return }
+            // Nobody's results depend on it: the next look tries again.
+            try? connection.transaction { try storeSources() }
+        }
+    }
+
+    private func storeSources() throws {
+        guard
+            let rows = pendingSources.withLock({ rows in
+                defer { rows = nil }
+                return rows
+            })
+        else { return }
+        try SourceRow.replace(rows, on: connection)
+    }
+
     /// - Throws: what an epoch failed with.
     func check() throws {
         if let error = failure.withLock({ $0 }) { throw error }
@@ -144,10 +176,13 @@ final class EpochCommitter: @unchecked Sendable {
 
     private func commit(_ epoch: Epoch, _ others: [PendingBatch]) throws {
         var batches = others
+        var deadLetters: [TopicRecord] = []
+        let beganNs = clock.monotonicNs
         do {
             try connection.transaction {
                 let letters = try WrittenDeadLetters.take(
                     epoch.deadLetters, judged: epoch.judged, of: writtenDeadLetters, ahead: run.source, on: connection)
+                deadLetters = letters
                 if let letters = PendingBatch(topic: deadLetterTopic, partition: 0, records: letters) {
                     batches = [letters] + others
                 }
@@ -180,11 +215,15 @@ final class EpochCommitter: @unchecked Sendable {
                 try outbox.note(acknowledged?.ends ?? [], of: producer)
                 try outbox.remove(producer)
                 for batch in batches { try store(batch, epoch.sequence) }
+                try storeSources()
             }
         } catch let error as SQLiteError {
             throw Problem(error, doing: "committing an epoch")
         }
         acknowledged = nil
+        let endedNs = clock.monotonicNs
+        metrics.count(epoch, deadLetters: deadLetters, beganNs: beganNs, endedNs: endedNs, nowMs: clock.nowMs)
+        committedOffsets.withLock { $0 = epoch.progress.offsets }
         // Where groups are watched, an epoch without messages moves the group's offsets all the same.
         guard !batches.isEmpty || movesGroups else { return }
         try writer.append(
@@ -192,6 +231,7 @@ final class EpochCommitter: @unchecked Sendable {
             mark: ProducerMark(
                 producer: producer, epoch: producerEpoch, sequence: epoch.sequence, position: position.bytes,
                 progress: readsTopic ? epoch.progress : nil))
+        metrics.countPublish(ns: clock.monotonicNs - endedNs)
         acknowledged = (epoch.sequence, writer.appendedEnds)
     }
 

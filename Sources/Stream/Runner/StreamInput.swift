@@ -58,6 +58,10 @@ protocol StreamInput: AnyObject {
     var latestEvent: EventTime { get set }
     /// What has been passed over since this was last asked, since it was removed before it was read.
     func takeLost() -> [LostRecords]
+    /// The offset behind the newest record of each partition, as last heard of; nil for files.
+    func newestEnds() throws -> [Int64]?
+    /// When the first record at or behind an offset was appended, ms UTC; nil where nobody tells.
+    func appendTime(partition: Int, of offset: Int64) throws -> EventTime?
     /// Waits until something may be there, at most `timeoutMs`.
     func wait(timeoutMs: Int) throws
     /// Records that are there and not read yet, as far as known.
@@ -65,6 +69,9 @@ protocol StreamInput: AnyObject {
 }
 
 extension StreamInput {
+    func newestEnds() -> [Int64]? { nil }
+    func appendTime(partition: Int, of offset: Int64) -> EventTime? { nil }
+
     /// What names the source in the account of dead letters: a topic that was made anew has another name where the backend can tell.
     var written: String { identity.map { "\(name) \($0)" } ?? name }
 }
@@ -242,6 +249,12 @@ final class TopicInput: StreamInput {
     var finished: [Bool] {
         guard let ends else { return Array(repeating: false, count: partitionCount) }
         return zip(offsets, ends).map { $0 >= $1 }
+    }
+
+    func newestEnds() throws -> [Int64]? { try ends ?? reader.newestEnds() }
+
+    func appendTime(partition: Int, of offset: Int64) throws -> EventTime? {
+        try reader.appendTime(partition: partition, of: offset)
     }
 
     func wait(timeoutMs: Int) throws { try reader.wait(timeoutMs: timeoutMs) }

@@ -2,6 +2,7 @@ public import Database
 import Foundation
 import Problems
 import SQLite
+public import Telemetry
 public import Topics
 public import Trips
 
@@ -31,12 +32,21 @@ public final class StreamRunner {
     public var onProgress: ((StreamProgress) -> Void)?
     /// Told what somebody should know of where the stream begins.
     public var onNotice: ((String) -> Void)?
+    /// Where the stream keeps its live numbers.
+    public var metrics = LiveMetrics()
     /// Asked between pieces; true ends the stream cleanly.
     public var shouldStop: () -> Bool = { false }
 
     private var cohorts: [Cohort] = []
     private var committers: [EpochCommitter] = []
     private var lastProgressMs: Int64 = 0
+    private var live: [StreamMetrics] = []
+    private var lag = SourceLag()
+    private var lastLookMs = Int64.min / 2
+    private var shownSources: [SourceRow] = []
+    private var recent = RecentOutcomes()
+    /// Since when records have come and the watermark has stood, on the monotonic clock.
+    private var standing: (watermark: EventTime?, records: Int64, sinceMs: Int64)?
 
     /// - Parameters:
     ///   - runID: of the run's record, under which the ledger counts.
@@ -61,6 +71,7 @@ public final class StreamRunner {
         do {
             try loop()
             for committer in committers { try committer.finish() }
+            lookAtSource(isLast: true)
         } catch let error as BrokerAway {
             // Somebody wants the stream to end: results are stored, and their messages with them.
             away = error
@@ -135,17 +146,19 @@ extension StreamRunner {
         for (index, group) in groups.enumerated() {
             let plans = group.members.map { self.plans[$0] }
             let states = try plans.map { try loader.load($0, zone: options.zone) }
+            let input = isAsExpected ? prepared[index] : try makeInput(for: index, at: group.position)
+            let live = StreamMetrics(metrics, queries: plans.map(\.name), countsRejects: index == 0)
+            self.live.append(live)
             let committer = try EpochCommitter(
                 database: database, writer: store.makeWriter(), plans: plans, zone: options.zone,
                 tenant: options.tenant, runID: runID, source: sourceName, readsTopic: readsTopic, store: store,
-                queue: queue)
-            let input = isAsExpected ? prepared[index] : try makeInput(for: index, at: group.position)
+                queue: queue, metrics: live, clock: clock, offsets: input.offsets)
             committer.writtenDeadLetters = input.written
             committers.append(committer)
             cohorts.append(
                 try Cohort(
                     plans: plans, checkpoints: group.members.map { checkpoints[$0] }, states: states, input: input,
-                    committer: committer, database: database, options: options, nowMs: clock.monotonicMs))
+                    committer: committer, database: database, options: options, clock: clock))
         }
     }
 
@@ -367,12 +380,13 @@ extension StreamRunner {
             for committer in committers { try committer.check() }
             var hadRecords = false
             for (index, cohort) in cohorts.enumerated() where !finished[index] {
-                let isAtEnd = try cohort.read(isBounded: isBounded, clock: clock, shouldStop: shouldStop)
+                let isAtEnd = try cohort.read(isBounded: isBounded, shouldStop: shouldStop)
                 hadRecords = hadRecords || cohort.recordsInEpoch > 0
                 finished[index] = isAtEnd && isBounded && !shouldStop()
                 try cohort.cut(finished[index] ? .everything : .more, nowMs: clock.monotonicMs)
                 reportProgress()
             }
+            if clock.monotonicMs - lastLookMs >= Self.lookEveryMs { lookAtSource(isIdle: !hadRecords) }
             if isBounded, finished.allSatisfy({ $0 }) { return }
             let now = clock.monotonicMs
             if !hadRecords, !hasNotedSent, now - lastArrivalMs >= 1000 {
@@ -400,6 +414,91 @@ extension StreamRunner {
             guard let newest = cohort.newest, cohort.openWindows > 0 else { continue }
             try cohort.cut(.wallTime(newest + silentMs - options.delayMs), nowMs: nowMs)
         }
+    }
+
+    private static let lookEveryMs: Int64 = 1000
+
+    /// Looks how far behind its source the stream is, and shows it: in the live numbers, and in the view `sources`.
+    ///
+    /// - Parameters:
+    ///   - isIdle: whether no epoch is under way that the view could be stored with.
+    ///   - isLast: whether nothing runs any more.
+    private func lookAtSource(isIdle: Bool = false, isLast: Bool = false) {
+        lastLookMs = clock.monotonicMs
+        for (cohort, live) in zip(cohorts, live) { cohort.show(on: live) }
+        // Queries that stand at different places are as far behind as the last of them.
+        func left(_ index: Int) -> Int64 { committers[index].offsets.reduce(0, +) }
+        guard let index = cohorts.indices.min(by: { left($0) < left($1) }) else { return }
+        let (cohort, committer) = (cohorts[index], committers[index])
+        let committed = committer.offsets
+        // A source that cannot be asked now is asked again; what is wrong with it shows where it is read.
+        let ends = try? cohort.input.newestEnds()
+        let ages = committed.enumerated().map { partition, offset in
+            (try? cohort.input.appendTime(partition: partition, of: offset)).flatMap { $0 }.map { clock.nowMs - $0 }
+        }
+        let partitions = lag.look(committed: committed, ends: ends ?? nil, ages: ages, atNs: clock.monotonicNs)
+        let holder = isLast ? nil : cohort.holder(nowMs: clock.monotonicMs)
+        let rows = partitions.enumerated().map {
+            SourceRow(
+                partition: $0, state: $1, source: cohort.input.name, watermark: cohort.watermark,
+                holdsBack: $0 == holder, updatedMs: clock.nowMs)
+        }
+        show(partitions)
+        showOutcomes(isLast: isLast)
+        guard isLast || rows.map(\.withoutTime) != shownSources.map(\.withoutTime) else { return }
+        shownSources = rows
+        committer.save(rows, atOnce: isIdle || isLast)
+        if isLast { try? committer.waitForCommits() }
+    }
+
+    /// What became of the records of the last seconds, and whether event time goes on.
+    private func showOutcomes(isLast: Bool) {
+        let summary = summary()
+        let rejected = summary.rejected.values.reduce(0, +)
+        var counts: [RecentOutcomes.Key: (part: Int64, whole: Int64)] = [
+            .init(outcome: "rejected"): (rejected, summary.records)
+        ]
+        for (cohort, live) in zip(cohorts, live) {
+            for (plan, query) in zip(cohort.plans, live.queries) {
+                let whole = query.records.value
+                counts[.init(outcome: "late", query: plan.name)] = (query.late.value, whole)
+                counts[.init(outcome: "skipped", query: plan.name)] = (query.skipped.value, whole)
+            }
+        }
+        for (key, share) in recent.shares(counts, atNs: clock.monotonicNs) {
+            let gauge =
+                key.query.map { metrics.gauge(.streamRecent, ["outcome": key.outcome, "query": $0]) }
+                ?? metrics.gauge(.streamRecent, ["outcome": key.outcome])
+            if let share, !isLast { gauge.set(share) } else { gauge.clear() }
+        }
+        let now = clock.monotonicMs
+        let isHeldBack = cohorts.contains { cohort in
+            guard let newest = cohort.newest else { return false }
+            return cohort.watermark.map { newest - $0 > options.delayMs + Self.usualSpreadMs } ?? true
+        }
+        if let known = standing, known.watermark == summary.watermark, known.records < summary.records, isHeldBack,
+            !isLast
+        {
+            metrics.gauge(.streamWatermarkStalled).set(Double(now - known.sinceMs) / 1000)
+        } else {
+            metrics.gauge(.streamWatermarkStalled).set(0)
+            standing = (summary.watermark, summary.records, now)
+        }
+    }
+
+    /// Event times of trips stand in quarters of an hour: so far apart the newest of two partitions may be.
+    private static let usualSpreadMs: Int64 = 20 * 60_000
+
+    private func show(_ partitions: [SourceLag.Partition]) {
+        for (index, partition) in partitions.enumerated() {
+            if let lag = partition.lagRecords {
+                metrics.gauge(.streamLagRecords, ["partition": "\(index)"]).set(Double(lag))
+            }
+            if let seconds = partition.lagSeconds {
+                metrics.gauge(.streamLagSeconds, ["partition": "\(index)"]).set(seconds)
+            }
+        }
+        if let clear = partitions.compactMap(\.clearSeconds).max() { metrics.gauge(.streamLagClear).set(clear) }
     }
 
     private func reportProgress() {

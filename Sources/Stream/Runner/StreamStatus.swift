@@ -2,6 +2,7 @@ public import Database
 import Foundation
 public import Problems
 import SQLite
+public import Telemetry
 public import Topics
 public import Trips
 
@@ -47,8 +48,10 @@ public struct StreamStatus: Sendable {
 
     public var tenant: String
     public var state = State.empty
-    /// Why it is failing, a sentence each without a period.
-    public var reasons: [String] = []
+    /// Why it is failing.
+    public var findings: [HealthFinding] = []
+    /// The same, a sentence each without a period.
+    public var reasons: [String] { findings.map(\.what) }
     /// What is not as it should be and may be meant so: trips that were dropped as late.
     public var warnings: [String] = []
     /// The newest run of each command.
@@ -71,7 +74,11 @@ public struct StreamStatus: Sendable {
         unreachable: Problem? = nil
     ) throws {
         self.tenant = tenant
-        if let unreachable { reasons.append("the topics cannot be looked at: \(unreachable.message)") }
+        if let unreachable {
+            findings.append(
+                HealthFinding(
+                    .source, "the topics cannot be looked at: \(unreachable.message)", remedy: unreachable.hint))
+        }
         let topics = try store?.topics() ?? []
         ingest = topics.first { $0.name == "\(tenant)_ingestData" }.map {
             Ingest(
@@ -108,12 +115,15 @@ extension StreamStatus {
             let (records, rejected) = try Self.counts(of: run, in: database.connection)
             self.rejected.merge(rejected, uniquingKeysWith: +)
             let rejects = rejected.values.reduce(0, +)
-            guard rejects * 2 > records else { continue }
             let worst = rejected.max { ($0.value, $1.key) < ($1.value, $0.key) }
-            reasons.append(
-                "the last \(run.command) rejected \(rejects) of \(records) records, most with \(worst?.key ?? "")")
+            let text =
+                "the last \(run.command) rejected \(rejects) of \(records) records, most with \(worst?.key ?? "")"
+            let remedy = "taxi-cli dead-letter show has them, with the reason and the place of each."
+            if rejects * 2 > records {
+                findings.append(HealthFinding(.rejects, text, remedy: remedy, sinceMs: run.started))
+            }
         }
-        reasons += try Self.failedWorkflows(in: database.connection)
+        findings += try Self.failedWorkflows(in: database.connection)
         for (name, plan, checkpoint) in try CheckpointStore(connection: database.connection).all(plans) {
             let counts = checkpoint.counts
             var query = Query(
@@ -126,15 +136,21 @@ extension StreamStatus {
             let isWithoutResult = counts.results == 0 && query.consumed > counts.filtered
             if isWithoutResult, counts.aggregated == 0 || plan?.emit != .append {
                 query.state = .failing
-                reasons.append(
-                    "\(query.consumed) records came to query \"\(name)\" and no result goes out: \(counts.skipped) without a value to group by, \(counts.late) late"
-                )
+                findings.append(
+                    HealthFinding(
+                        .results,
+                        "\(query.consumed) records came to query \"\(name)\" and no result goes out: \(counts.skipped) without a value to group by, \(counts.late) late",
+                        remedy:
+                            "taxi-cli data profile says which columns of a file have values; taxi-cli stream explain \(name) which the query reads."
+                    ))
             }
             if let (late, records) = try Self.lateness(of: name, in: database.connection), late * 2 > records {
                 query.state = .failing
-                reasons.append(
-                    "\(late) of \(records) records that came to query \"\(name)\" in its last run were too late for its windows: a record far ahead of them moved the watermark, or they were streamed after newer ones"
-                )
+                findings.append(
+                    HealthFinding(
+                        .late,
+                        "\(late) of \(records) records that came to query \"\(name)\" in its last run were too late for its windows: a record far ahead of them moved the watermark, or they were streamed after newer ones",
+                        remedy: "--late update merges them into their windows; --max-ahead keeps far records out."))
             }
             queries.append(query)
         }
@@ -201,7 +217,7 @@ extension StreamStatus {
     }
 
     /// Workflows whose last run has failed, each with the step and its reason.
-    private static func failedWorkflows(in connection: Connection) throws -> [String] {
+    private static func failedWorkflows(in connection: Connection) throws -> [HealthFinding] {
         try connection.rows(
             """
             SELECT r.workflow, r.run_id, r.state, s.step, s.error, max(coalesce(r.started_ms, r.queued_ms, 0)) AS began
@@ -209,11 +225,16 @@ extension StreamStatus {
             LEFT JOIN stored_workflow_steps AS s ON s.run_id = r.run_id AND s.state = 'failed'
             WHERE r.state IN ('success', 'failed') GROUP BY r.workflow ORDER BY r.workflow
             """
-        ) { row throws(SQLiteError) -> String? in
+        ) { row throws(SQLiteError) -> HealthFinding? in
             guard try row.storedText(2) == "failed" else { return nil }
             let step = try row.optionalText(3).map { " in step \($0)" } ?? ""
             let error = try row.optionalText(4).map { ": \($0)" } ?? ""
-            return "the last run of workflow \(try row.storedText(0)), \(try row.storedText(1)), failed\(step)\(error)"
+            let (workflow, run) = (try row.storedText(0), try row.storedText(1))
+            return HealthFinding(
+                .workflows, "the last run of workflow \(workflow), \(run), failed\(step)\(error)",
+                remedy:
+                    "taxi-cli workflow logs \(run) has what it said; taxi-cli workflow retry \(run) goes on with the failed step.",
+                sinceMs: try row.optionalInteger(5, in: .times))
         }.compactMap { $0 }
     }
 
@@ -251,17 +272,22 @@ extension StreamStatus {
         let hasRead = queries.contains { $0.consumed > 0 }
         for run in runs where run.outcome == .failed && !isMistake(run) {
             let error = (Self.summary(of: run)["error"] as? String).map { ": \($0)" } ?? ""
-            reasons.append("the last \(run.command) failed\(error)")
+            let rule = HealthRule(rawValue: run.command) ?? .runs
+            findings.append(
+                HealthFinding(
+                    rule == .stream ? .runs : rule, "the last \(run.command) failed\(error)",
+                    sinceMs: run.ended ?? run.started))
         }
         if !isStreamRunning, let ingest, ingest.records > 0 {
             if isRunning("produce") {
-                reasons.append("records come in and no stream runs")
+                findings.append(
+                    HealthFinding(.stream, "records come in and no stream runs", remedy: "Start taxi-cli stream."))
             } else if !hasRead {
                 // A tenant may be there for others to read.
                 warnings.append("\(ingest.records) records came in, and no stream has read them")
             }
         }
-        if !reasons.isEmpty {
+        if !findings.isEmpty {
             state = .failing
         } else if isStreamRunning || isRunning("produce") {
             state = .ok

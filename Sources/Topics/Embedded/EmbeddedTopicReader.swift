@@ -56,6 +56,20 @@ final class EmbeddedTopicReader: TopicReader {
         return last.seal.map(SealFinding.seal) ?? .unknown
     }
 
+    func appendTime(partition: Int, of offset: Int64) throws -> EventTime? {
+        try explaining("looking how old the records of topic \"\(topic)\" are") {
+            let slot = try slot(of: partition)
+            return try connection.snapshot {
+                let kept = try kept(slot)
+                guard offset < kept.upperBound else { return nil }
+                findBatch.bind(0, slot)
+                findBatch.bind(1, max(offset, kept.lowerBound))
+                defer { findBatch.reset() }
+                return try findBatch.step() ? try BatchRow(findBatch).appended : nil
+            }
+        }
+    }
+
     func takeLost(partition: Int) -> Range<Int64>? { lost.removeValue(forKey: partition) }
 
     func offsets() throws -> [Range<Int64>] {
@@ -171,6 +185,7 @@ extension EmbeddedTopicReader {
             payload: payload)
         batch.place = "topic \"\(topic)\" (database \"\(connection.path)\")"
         batch.seal = row.seal
+        batch.appendedMs = row.appended
         return batch
     }
 

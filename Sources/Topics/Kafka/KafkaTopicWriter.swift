@@ -24,7 +24,6 @@ final class KafkaTopicWriter: TopicWriter {
     private var limits: [String: KafkaTopicLimits] = [:]
     private let log = Logger("kafka")
     private var hasCut = false
-    private static let cutRecords = MetricsRegistry.shared.counter("dead_letter_cut_records_total")
     private var admin: KafkaAdmin?
     /// For appends without a mark, and for all where records may come twice: each sends its share of a topic's partitions.
     private var plain: [KafkaProducer] = []
@@ -335,7 +334,6 @@ extension KafkaTopicWriter {
                 try producer.sendCopy(
                     topic: batch.topic, partition: batch.partition, key: cut.key, value: cut.value, timestampMs: time,
                     headers: cut.headers.map { ($0.name, $0.value) } + headers)
-                Self.cutRecords.add(1)
                 guard !hasCut else { return }
                 hasCut = true
                 log.warning(

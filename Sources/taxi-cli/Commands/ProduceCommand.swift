@@ -1,6 +1,7 @@
 import CommandLine
 import Database
 import Glibc
+import Monitoring
 import Problems
 import Replay
 import Synchronization
@@ -28,7 +29,9 @@ enum ProduceCommand {
         arguments: [Argument("FILE", .any, kind: .file, help: "trip files (.csv, .csv.gz, .csv.zst, - for stdin)")],
         options: paceOptions
             + TripFileOptions.options(
-                defaultClock: "now, but start with --speed", configPrefix: "produce") + topicOptions + [summaryOption],
+                defaultClock: "now, but start with --speed", configPrefix: "produce") + topicOptions + [
+                summaryOption, WatchService.listenOption,
+            ],
         exclusive: [["rate", "speed", "max"]], run: run)
 
     private static let paceOptions = [
@@ -125,6 +128,7 @@ enum ProduceCommand {
                 line.clear()
                 control.remove()
             }
+            replayer.metrics = session.live.metrics
             wire(replayer, line, arguments, session.zone, control)
             let summary = try replayer.run {
                 Interruption.isRequested || (try? session.requireResults()) == nil

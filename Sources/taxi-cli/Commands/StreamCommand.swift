@@ -1,6 +1,7 @@
 import CommandLine
 import Database
 import Foundation
+import Monitoring
 import Problems
 import Replay
 import SQLite
@@ -91,7 +92,7 @@ enum StreamCommand {
                 "partitions", value: .value("N"), kind: .integer(1...1024),
                 help: "make the topic of the trips with so many, where it is missing, and do not wait for produce",
                 group: "Topic"),
-            deliveryOption, noCreateOption, summaryOption,
+            deliveryOption, noCreateOption, summaryOption, WatchService.listenOption,
         ],
         subcommands: [StreamExplainCommand.command, StreamQueriesCommand.command], run: run)
 
@@ -129,6 +130,7 @@ enum StreamCommand {
             let runner = StreamRunner(
                 plans: plans, options: streamOptions(arguments, globals, session.zone), database: session.database,
                 store: session.store, source: source, runID: session.runID)
+            runner.metrics = session.live.metrics
             let line = arguments.progressLine()
             defer { line.clear() }
             runner.onProgress = { progress in line.update { text(progress, session.zone) } }

@@ -2,6 +2,7 @@ import CommandLine
 import Database
 import Foundation
 import Glibc
+import Monitoring
 import Problems
 import Synchronization
 import Topics
@@ -25,7 +26,7 @@ enum WorkflowServeCommand {
             Example("taxi-cli workflow serve", "in the foreground, as a service runs it"),
             Example("taxi-cli workflow serve --keep-logs 7d", "with logs of a week"),
         ],
-        options: [keepLogs], run: run)
+        options: [keepLogs, WatchService.listenOption], run: run)
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
         let globals = try GlobalOptions(arguments)
@@ -37,6 +38,10 @@ enum WorkflowServeCommand {
         let lock = try ServeLock(home: globals.home)
         defer { withExtendedLifetime(lock) {} }
         Interruption.install()
+        let live = LiveSession(globals.tenantHome, command: "workflow serve", nowMs: systemTime())
+        defer { live.end(nowMs: systemTime()) }
+        let watch = try WatchService.beside(arguments, isAll: isAll)
+        defer { watch?.stop() }
         var services: [String: TenantService] = [:]
         try arguments.say("the scheduler of \"\(globals.home)\" is at work; Ctrl-C stops it")
         while !Interruption.isRequested {

@@ -1,0 +1,181 @@
+import Foundation
+
+/// Pieces of HTML. Every text goes through `escaped`.
+enum HTML {
+    static func escaped(_ text: String) -> String {
+        var out = ""
+        out.reserveCapacity(text.utf8.count)
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "&": out += "&amp;"
+            case "<": out += "&lt;"
+            case ">": out += "&gt;"
+            case "\"": out += "&quot;"
+            case "'": out += "&#39;"
+            // Control characters are no HTML; U+FFFD says that something was there.
+            case "\u{0}"..."\u{8}", "\u{B}", "\u{C}", "\u{E}"..."\u{1F}", "\u{7F}"..."\u{9F}": out += "\u{FFFD}"
+            default: out.unicodeScalars.append(scalar)
+            }
+        }
+        return out
+    }
+
+    /// A text as part of a path or query.
+    static func inPath(_ text: String) -> String {
+        text.addingPercentEncoding(withAllowedCharacters: .alphanumerics.union(CharacterSet(charactersIn: "-_."))) ?? ""
+    }
+
+    static func table(
+        _ table: PageTable, caption: String, empty: String, link: ((_ row: [String?], _ column: Int) -> String?)? = nil
+    ) -> String {
+        guard !table.rows.isEmpty else { return "<p class=\"empty\">\(escaped(empty))</p>" }
+        let numeric = table.columns.indices.map { column in
+            table.rows.allSatisfy { row in row[column].map { Double($0.replacing(",", with: "")) != nil } ?? true }
+        }
+        var html =
+            "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(escaped(caption))\"><table><caption>\(escaped(caption))</caption><thead><tr>"
+        for (column, name) in table.columns.enumerated() {
+            html +=
+                "<th scope=\"col\"\(numeric[column] ? " class=\"n\"" : "")>\(escaped(name.replacing("_", with: " ")))</th>"
+        }
+        html += "</tr></thead><tbody>"
+        for row in table.rows {
+            html += "<tr>"
+            for (column, value) in row.enumerated() {
+                let text = escaped(value ?? "–")
+                let shown = link?(row, column).map { "<a href=\"\($0)\">\(text)</a>" } ?? text
+                let state = ["state", "last_state"].contains(table.columns[column]) ? " data-state=\"\(text)\"" : ""
+                html += "<td\(numeric[column] ? " class=\"n\"" : "")\(state)>\(shown)</td>"
+            }
+            html += "</tr>"
+        }
+        return html + "</tbody></table></div>"
+    }
+
+    /// A line of numbers as a picture; the numbers themselves are in a table beside it, or in `label`.
+    static func curve(_ values: [Double], label: String, filled: Bool = true, width: Int = 600, height: Int = 120)
+        -> String
+    {
+        guard values.count > 1, let top = values.max() else { return "" }
+        let scale = top > 0 ? Double(height - 6) / top : 0
+        let step = Double(width) / Double(values.count - 1)
+        func point(_ index: Int) -> String {
+            let x = (Double(index) * step * 10).rounded() / 10
+            let y = ((Double(height) - 3 - values[index] * scale) * 10).rounded() / 10
+            return "\(x),\(y)"
+        }
+        let line = values.indices.map(point).joined(separator: " ")
+        let area = filled ? "<polygon class=\"area\" points=\"0,\(height) \(line) \(width),\(height)\"/>" : ""
+        return
+            "<svg class=\"curve\" viewBox=\"0 0 \(width) \(height)\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"\(escaped(label))\">\(area)<polyline points=\"\(line)\"/></svg>"
+    }
+}
+
+/// Numbers as people read them.
+enum Shown {
+    static func count(_ value: Int64) -> String { grouped("\(value)") }
+
+    static func number(_ value: Double?, _ decimals: Int = 0) -> String {
+        guard let value else { return "–" }
+        guard value.isFinite else { return "never" }
+        let text = String(format: "%.\(decimals)f", value)
+        let parts = text.split(separator: ".", maxSplits: 1).map(String.init)
+        return grouped(parts[0]) + (parts.count > 1 ? ".\(parts[1])" : "")
+    }
+
+    static func money(_ value: Double?) -> String { value == nil ? "–" : "$\(number(value, 2))" }
+
+    private static func grouped(_ digits: String) -> String {
+        let isNegative = digits.hasPrefix("-")
+        let plain = Array(isNegative ? digits.dropFirst() : digits[...])
+        var text = ""
+        for (index, digit) in plain.enumerated() {
+            if index > 0, (plain.count - index) % 3 == 0 { text.append(",") }
+            text.append(digit)
+        }
+        return isNegative ? "-\(text)" : text
+    }
+
+    /// `350 ms`, `4.2 s`, `12 min`, `3 h 05 min`, `never`.
+    static func duration(seconds: Double?) -> String {
+        guard let seconds else { return "–" }
+        guard seconds.isFinite else { return "never" }
+        if seconds < 1 { return "\(Int((seconds * 1000).rounded())) ms" }
+        if seconds < 10 { return "\(number(seconds, 1)) s" }
+        if seconds < 120 { return "\(number(seconds)) s" }
+        if seconds < 7200 { return "\(number(seconds / 60)) min" }
+        let minutes = Int(seconds / 60)
+        if minutes < 2880 { return "\(minutes / 60) h \(minutes % 60 < 10 ? "0" : "")\(minutes % 60) min" }
+        return "\(number(seconds / 86400)) days"
+    }
+
+    static func bytes(_ value: Double?) -> String {
+        guard let value else { return "–" }
+        let units = ["B", "KiB", "MiB", "GiB", "TiB"]
+        var (amount, unit) = (value, 0)
+        while amount >= 1024, unit < units.count - 1 { (amount, unit) = (amount / 1024, unit + 1) }
+        return "\(number(amount, unit == 0 || amount >= 100 ? 0 : 1)) \(units[unit])"
+    }
+
+    /// `2024-01-22T19:45:00.000-06:00` as `2024-01-22 19:45:00`.
+    static func time(_ iso: String?) -> String { iso.map { "\($0.prefix(10)) \($0.dropFirst(11).prefix(8))" } ?? "–" }
+}
+
+/// A page: the frame that all have, and what is in it.
+struct Page {
+    static let sections = [
+        ("", "Now"), ("windows", "Windows"), ("map", "Map"), ("analytics", "Analytics"), ("workflows", "Workflows"),
+        ("topics", "Topics"), ("dead-letters", "Dead letters"), ("settings", "Settings"),
+    ]
+
+    var title: String
+    /// nil for pages of the whole home.
+    var tenant: String?
+    var tenants: [String]
+    /// The section that is shown, as in its path.
+    var section: String
+    var body: String
+    /// Whether parts of the page are fetched again when something happens.
+    var isLive: Bool
+    var sessionToken: String
+
+    func html() -> String {
+        let base = tenant.map { "/t/\(HTML.inPath($0))/" }
+        var navigation = ""
+        if let base {
+            for (path, name) in Self.sections {
+                let here = path == section ? " aria-current=\"page\"" : ""
+                navigation += "<li><a href=\"\(base)\(path)\"\(here)>\(name)</a></li>"
+            }
+        }
+        let others = tenants.filter { $0 != tenant }.map {
+            "<li><a href=\"/t/\(HTML.inPath($0))/\">\(HTML.escaped($0))</a></li>"
+        }
+        let live = isLive && base != nil ? " data-events=\"\(base!)events\"" : ""
+        return """
+            <!DOCTYPE html>
+            <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+            <meta name="color-scheme" content="light dark"><meta name="taxi-session" content="\(sessionToken)">
+            <title>\(HTML.escaped(title)) · taxi-cli</title><link rel="stylesheet" href="/assets/app.css"><link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
+            <script src="/assets/app.js" defer></script></head>
+            <body\(live)><a class="skip" href="#main">Skip to the content</a>
+            <header><a class="home" href="/">taxi-cli</a>\(tenant.map { "<span class=\"tenant\">\(HTML.escaped($0))</span>" } ?? "")
+            <nav aria-label="Sections"><ul>\(navigation)</ul></nav>
+            \(others.isEmpty || tenant == nil ? "" : "<details class=\"tenants\"><summary>Tenants</summary><ul>\(others.joined())</ul></details>")
+            </header><main id="main"><h1>\(HTML.escaped(title))</h1>
+            \(body)
+            </main><footer><p><span id="live" role="status">\(isLive ? "" : "")</span></p></footer></body></html>
+            """
+    }
+
+    static func login(failed: Bool) -> String {
+        """
+        <!DOCTYPE html>
+        <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+        <meta name="color-scheme" content="light dark"><title>Log in · taxi-cli</title><link rel="stylesheet" href="/assets/app.css"></head>
+        <body><main id="main" class="login"><h1>taxi-cli</h1>\(failed ? "<p role=\"alert\" class=\"bad\">This is not the token.</p>" : "")
+        <form method="post" action="/login"><label>Token <input name="token" type="password" autocomplete="current-password" required autofocus></label>
+        <button>Log in</button></form></main></body></html>
+        """
+    }
+}

@@ -1,0 +1,450 @@
+import Database
+import Foundation
+import HTTPServer
+import Monitoring
+import Problems
+import SQLite
+import Stream
+import Telemetry
+import Topics
+import Trips
+
+extension WatchServer {
+    func pages(_ request: HTTPServerRequest, _ parts: [String]) throws -> HTTPServerResponse {
+        switch parts.first {
+        case nil: return try homePage()
+        case "api": return try api(request, Array(parts.dropFirst()))
+        case "t" where parts.count >= 2:
+            let name = parts[1]
+            guard try home.tenants().contains(name) else { throw Refusal(404, "there is no tenant \"\(name)\"") }
+            if parts.count == 2, !request.path.hasSuffix("/") { return redirect("/t/\(HTML.inPath(name))/") }
+            if request.method == "POST" { return try action(request, name, Array(parts.dropFirst(2))) }
+            return try tenantPage(request, name, Array(parts.dropFirst(2)))
+        default: throw Refusal(404, "there is no page \"\(request.path)\"")
+        }
+    }
+
+    private func page(
+        _ title: String, tenant: String? = nil, section: String = "", isLive: Bool = false, _ body: String
+    ) throws -> HTTPServerResponse {
+        let page = Page(
+            title: title, tenant: tenant, tenants: try home.tenants(), section: section, body: body, isLive: isLive,
+            sessionToken: sessionToken)
+        var response = HTTPServerResponse(type: Self.html, page.html())
+        response.headers.append(("Cache-Control", "no-store"))
+        return response
+    }
+
+    // MARK: Home
+
+    private func homePage() throws -> HTTPServerResponse {
+        let names = try home.tenants()
+        if names.count == 1 { return redirect("/t/\(HTML.inPath(names[0]))/") }
+        var table = PageTable(columns: ["tenant", "state", "records", "lag", "why"])
+        for name in names {
+            let look = try looks.look(name).now
+            let report = NowReport(look, before: nil, day: nil)
+            table.rows.append([
+                name, report.state, Shown.count(look.status?.ingest?.records ?? 0),
+                report.lag.records.map(Shown.count), look.findings.first?.what,
+            ])
+        }
+        let shown = HTML.table(
+            table, caption: "Tenants of this home", empty: "There is no tenant yet: taxi-cli produce makes one."
+        ) {
+            row, column in column == 0 ? row[0].map { "/t/\(HTML.inPath($0))/" } : nil
+        }
+        return try page("Tenants", shown)
+    }
+
+    // MARK: One tenant
+
+    private func tenantPage(_ request: HTTPServerRequest, _ name: String, _ parts: [String]) throws
+        -> HTTPServerResponse
+    {
+        let tenant = try home.tenant(name)
+        switch (parts.first, parts.count) {
+        case (nil, 0), ("now", 1): return try page("Now", tenant: name, isLive: true, nowBody(name))
+        case ("events", 1): return HTTPServerResponse(events: events.channel(name))
+        case ("windows", 1): return try windowsPage(request, name, tenant)
+        case ("map", 1): return try page("Map", tenant: name, section: "map", isLive: true, mapBody(name, tenant))
+        case ("analytics", 1): return try analyticsPage(request, name, tenant)
+        case ("report", 1): return try reportPage(tenant)
+        case ("workflows", 1):
+            return try page("Workflows", tenant: name, section: "workflows", isLive: true, workflowsBody(name, tenant))
+        case ("workflows", 2):
+            return try page(
+                "Run \(parts[1])", tenant: name, section: "workflows", isLive: true, runBody(name, tenant, parts[1]))
+        case ("topics", 1): return try page("Topics", tenant: name, section: "topics", isLive: true, topicsBody(name))
+        case ("topics", 2):
+            return try page(parts[1], tenant: name, section: "topics", recordsBody(request, name, tenant, parts[1]))
+        case ("dead-letters", 1):
+            return try page(
+                "Dead letters", tenant: name, section: "dead-letters", isLive: true, deadLettersBody(name, tenant))
+        case ("settings", 1):
+            return try page(
+                "Settings", tenant: name, section: "settings",
+                HTML.table(
+                    try tenant.settings(), caption: "Settings and where each comes from", empty: "There are none."))
+        default: throw Refusal(404, "there is no page \"\(request.path)\"")
+        }
+    }
+
+    /// The newest day, from a tenant's results.
+    func day(of tenant: any TenantPages) throws -> NowReport.Day? {
+        let path = tenant.watched.home.resultsDB
+        guard Files.exists(path) else { return nil }
+        let database = try ResultsDatabase.openReadOnly(path: path)
+        return try NowReport.Day(on: database.connection, ZoneClock(identifier: database.zone))
+    }
+
+    func nowReport(_ name: String) throws -> NowReport {
+        let (look, before) = try looks.look(name)
+        // A database that cannot be read is a finding already.
+        return NowReport(look, before: before, day: (try? day(of: home.tenant(name))) ?? nil)
+    }
+
+    private func healthBox(_ report: NowReport) -> String {
+        var html =
+            "<div class=\"health \(report.findings.isEmpty ? (report.warnings.isEmpty ? "" : "warning") : "failing")\" role=\"status\">"
+        if report.findings.isEmpty {
+            let words = [
+                "ok": "Healthy: something runs, and nothing is wrong.", "idle": "Nothing runs, and nothing is wrong.",
+                "empty": "No record has come in yet.",
+            ]
+            html += "<p>\(words[report.state] ?? report.state)</p>"
+        }
+        for finding in report.findings {
+            let since = finding.since.map { " since \(Shown.time($0))" } ?? ""
+            html +=
+                "<p><strong class=\"bad\">\(HTML.escaped(finding.rule.replacing("_", with: " ")))</strong>\(since): \(HTML.escaped(finding.what)).</p>"
+            if let remedy = finding.remedy { html += "<p class=\"remedy\">\(HTML.escaped(remedy))</p>" }
+        }
+        for warning in report.warnings { html += "<p class=\"remedy\">\(HTML.escaped(warning))</p>" }
+        return html + "</div>"
+    }
+
+    private func nowBody(_ name: String) throws -> String {
+        let report = try nowReport(name)
+        func card(_ title: String, _ value: String, _ note: String = "") -> String {
+            "<div class=\"card\"><dt>\(title)</dt><dd>\(HTML.escaped(value))\(note.isEmpty ? "" : "<small>\(HTML.escaped(note))</small>")</dd></div>"
+        }
+        var html = "<div data-part=\"health\">\(healthBox(report))</div><div data-part=\"day\">"
+        if let day = report.day {
+            html += "<h2>Event day \(HTML.escaped(day.day))</h2><dl class=\"cards\">"
+            html +=
+                card("Trips", Shown.count(day.trips)) + card("Fares", Shown.money(day.fares))
+                + card("Tips", Shown.money(day.tips)) + "</dl>"
+            html += HTML.curve(
+                day.curve.map(\.fares),
+                label: "Fares of each 15 minutes of \(day.day), \(Shown.money(day.fares)) in all")
+        }
+        html += "</div><div data-part=\"rates\"><h2>Rates and lag</h2><dl class=\"cards\">"
+        html += card(
+            "Sent", report.rateSent.map { "\(Shown.number($0))/s" } ?? "–",
+            report.askedRate.map { "asked \(Shown.number($0))/s" } ?? "")
+        html += card("In", report.rateIn.map { "\(Shown.number($0))/s" } ?? "–")
+        html += card("Processed", report.rateProcessed.map { "\(Shown.number($0))/s" } ?? "–")
+        html += card("Results", report.rateResults.map { "\(Shown.number($0))/s" } ?? "–")
+        html += card(
+            "Lag", report.lag.records.map { "\(Shown.count($0)) records" } ?? "–",
+            report.lag.seconds.map { "\(Shown.duration(seconds: $0)) old, \(report.lag.trend ?? "at rest")" } ?? "")
+        html += card("Lag is gone in", Shown.duration(seconds: report.lag.clearSeconds))
+        html += card(
+            "Latency p50", Shown.duration(seconds: report.latencyP50),
+            "p99 \(Shown.duration(seconds: report.latencyP99))")
+        html += card("Watermark", Shown.time(report.watermark), "newest event \(Shown.time(report.newestEvent))")
+        html += "</dl>\(historyCurves(name))</div><div data-part=\"queries\"><h2>Queries</h2>"
+        var queries = PageTable(columns: [
+            "query", "state", "records", "results", "late", "skipped", "open windows", "state memory", "watermark",
+        ])
+        for query in report.queries {
+            queries.rows.append([
+                query.name, query.state, Shown.count(query.records), Shown.count(query.results),
+                Shown.count(query.late),
+                Shown.count(query.skipped), query.openWindows.map { Shown.number($0) },
+                query.stateBytes.map { Shown.bytes($0) },
+                Shown.time(query.watermark),
+            ])
+        }
+        html += HTML.table(
+            queries, caption: "All queries", empty: "No query has read anything yet: taxi-cli stream runs them."
+        ) {
+            row, column in column == 0 ? "windows?view=\(HTML.inPath(row[0] ?? ""))" : nil
+        }
+        html += "</div><div data-part=\"sources\"><h2>Partitions</h2>"
+        var sources = PageTable(columns: [
+            "partition", "records", "lag", "oldest waits", "in /s", "processed /s", "gone in", "trend",
+            "watermark waits",
+        ])
+        for source in report.sources {
+            sources.rows.append([
+                "\(source.partition)", Shown.count(source.records), source.lagRecords.map(Shown.count),
+                source.lagSeconds.map { Shown.duration(seconds: $0) }, Shown.number(source.rateIn, 1),
+                Shown.number(source.rateProcessed, 1), Shown.duration(seconds: source.clearSeconds), source.trend,
+                source.holdsBack ? "for this one" : "",
+            ])
+        }
+        html += HTML.table(
+            sources, caption: "The source that the stream reads", empty: "No stream has read a source yet.")
+        html += "</div><div data-part=\"processes\"><h2>Processes</h2>"
+        html += HTML.table(
+            PageTable(
+                columns: ["command", "process", "started"],
+                rows: report.processes.map { [$0.command, "\($0.pid)", Shown.time($0.started)] }),
+            caption: "What runs", empty: "Nothing runs.")
+        return html + "</div>"
+    }
+
+    private func historyCurves(_ name: String) -> String {
+        let history = events.history(name)
+        return [
+            ("sent", "Sent a second, the last 15 minutes"), ("processed", "Processed a second, the last 15 minutes"),
+            ("lag_records", "Lag in records, the last 15 minutes"),
+        ]
+        .compactMap { series, title in
+            guard let values = history?.recent(series), values.contains(where: { $0 > 0 }) else { return nil }
+            return "<h3>\(title)</h3>"
+                + HTML.curve(
+                    values, label: "\(title): now \(Shown.number(values.last)), at most \(Shown.number(values.max()))")
+        }.joined()
+    }
+
+    // MARK: Windows
+
+    private func windowsPage(_ request: HTTPServerRequest, _ name: String, _ tenant: any TenantPages) throws
+        -> HTTPServerResponse
+    {
+        let views = try tenant.views()
+        let asked = request.parameter("view")?.lowercased() ?? "sumfarewindow"
+        let view = views.contains(asked) ? asked : views.first ?? ""
+        let limit = min(max(Int(request.parameter("limit") ?? "") ?? 240, 10), 2000)
+        var html = "<form data-auto class=\"controls\" method=\"get\"><label>Table <select name=\"view\">"
+        for other in views { html += "<option\(other == view ? " selected" : "")>\(HTML.escaped(other))</option>" }
+        html += "</select></label><label>Rows <select name=\"limit\">"
+        for count in [60, 240, 720, 2000] { html += "<option\(count == limit ? " selected" : "")>\(count)</option>" }
+        html +=
+            "</select></label><noscript><button>Show</button></noscript><button type=\"button\" data-pause aria-pressed=\"false\">Pause</button></form><div data-part=\"windows\">"
+        guard !view.isEmpty else {
+            return try page(
+                "Windows", tenant: name, section: "windows",
+                html + "<p class=\"empty\">There are no results yet: taxi-cli stream makes them.</p></div>")
+        }
+        let table = try tenant.rows(ofView: view, limit: limit)
+        // One picture for each column of numbers, where a row is a window and not one of its groups.
+        let isSeries = table.columns.first == "window_start" && Set(table.rows.map { $0[0] }).count == table.rows.count
+        if isSeries || table.columns.first == "day" {
+            for (column, title) in table.columns.enumerated() where column > 0 {
+                let values = table.rows.compactMap { $0[column].flatMap { Double($0) } }
+                guard values.count == table.rows.count, values.count > 1 else { continue }
+                html += "<h3>\(HTML.escaped(title.replacing("_", with: " ")))</h3>"
+                html += HTML.curve(
+                    values, label: "\(title), \(values.count) rows to \(Shown.time(table.rows.last?[0]))")
+            }
+        }
+        html += HTML.table(
+            PageTable(columns: table.columns, rows: table.rows.suffix(200).reversed()),
+            caption: "\(view), the newest first", empty: "\(view) has no rows yet.")
+        return try page("Windows", tenant: name, section: "windows", isLive: true, html + "</div>")
+    }
+
+    // MARK: Map
+
+    private func mapBody(_ name: String, _ tenant: any TenantPages) throws -> String {
+        let nothing = "<p class=\"empty\">There are no hot spots yet: taxi-cli stream finds them.</p>"
+        guard Files.exists(tenant.watched.home.resultsDB) else { return nothing }
+        let database = try ResultsDatabase.openReadOnly(path: tenant.watched.home.resultsDB)
+        guard let range = try MapFrame.range(on: database.connection) else { return nothing }
+        let clock = try ZoneClock(identifier: database.zone)
+        let frame = try MapFrame(on: database.connection, endMs: range.upperBound, clock)
+        let first = max(range.lowerBound, range.upperBound - 86_400_000)
+        var html =
+            "<p>Where trips began in a quarter of an hour of event time: the shade of an area is its number of pickups, a circle is a location.</p>"
+        html +=
+            "<div class=\"controls\"><button type=\"button\" data-play>Play</button><input type=\"range\" aria-label=\"Event time\" data-map=\"/api/t/\(HTML.inPath(name))/map\" min=\"\(first)\" max=\"\(range.upperBound)\" step=\"300000\" value=\"\(range.upperBound)\"></div>"
+        html +=
+            "<div data-part=\"map\"><p id=\"map-time\" aria-live=\"polite\">\(HTML.escaped(frame.time))</p><div class=\"columns\"><div>\(frame.svg)</div><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Most pickups\"><table><caption>Most pickups</caption><thead><tr><th scope=\"col\">area</th><th scope=\"col\" class=\"n\">pickups</th></tr></thead><tbody id=\"map-list\">"
+        for row in frame.top {
+            html += "<tr><td>\(HTML.escaped(row[0]))</td><td class=\"n\">\(HTML.escaped(row[1]))</td></tr>"
+        }
+        return html + "</tbody></table></div></div></div>"
+    }
+
+    // MARK: Analytics
+
+    private func analyticsPage(_ request: HTTPServerRequest, _ name: String, _ tenant: any TenantPages) throws
+        -> HTTPServerResponse
+    {
+        let known = [
+            "fare_trend", "accumulated_metrics", "area_hotspots", "location_hotspots", "payment_mix", "company_rank",
+            "area_flows", "hour_of_week", "taxi_utilization",
+        ]
+        let views = try tenant.views().filter {
+            known.contains($0) || $0.hasPrefix("batch_") && !$0.hasPrefix("batch_vintage")
+        }
+        var html =
+            "<p><a href=\"/t/\(HTML.inPath(name))/report\">The report</a> has all charts on one page, with their numbers.</p><div data-part=\"analytics\">"
+        for view in views where !view.hasPrefix("batch_") {
+            let table = try tenant.rows(ofView: view, limit: 60)
+            html +=
+                "<h2>\(HTML.escaped(view.replacing("_", with: " ")))</h2>"
+                + HTML.table(table, caption: "The newest rows of \(view)", empty: "No rows yet.")
+        }
+        if views.isEmpty { html += "<p class=\"empty\">Nothing is computed yet: taxi-cli batch does it.</p>" }
+        return try page("Analytics", tenant: name, section: "analytics", isLive: true, html + "</div>")
+    }
+
+    /// The report's page has its styles within, and no script that it needs.
+    private func reportPage(_ tenant: any TenantPages) throws -> HTTPServerResponse {
+        var response = HTTPServerResponse(type: Self.html, try tenant.report())
+        response.headers.append(
+            (
+                "Content-Security-Policy",
+                "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox allow-downloads"
+            ))
+        response.headers.append(("Cache-Control", "no-store"))
+        return response
+    }
+
+    // MARK: Workflows
+
+    private func workflowsBody(_ name: String, _ tenant: any TenantPages) throws -> String {
+        let workflows = try tenant.workflows()
+        var html = "<div data-part=\"workflows\">"
+        html += HTML.table(
+            workflows, caption: "The tenant's workflows",
+            empty: "There are no workflows yet: put a NAME.yaml into the tenant's workflows folder.")
+        if !options.isReadOnly, let column = workflows.columns.firstIndex(of: "workflow") {
+            html +=
+                "<p>"
+                + workflows.rows.compactMap { $0[column] }.map { workflow in
+                    "<button type=\"button\" data-action=\"/t/\(HTML.inPath(name))/workflows/\(HTML.inPath(workflow))/run\">Run \(HTML.escaped(workflow))</button> "
+                }.joined() + "</p>"
+        }
+        html += "</div><div data-part=\"runs\"><h2>Runs</h2>"
+        let runs = try tenant.workflowRuns(limit: 50)
+        let id = runs.columns.firstIndex(of: "run_id") ?? 0
+        html += HTML.table(runs, caption: "The newest first", empty: "No workflow has run yet.") { row, column in
+            column == id ? row[id].map { "/t/\(HTML.inPath(name))/workflows/\(HTML.inPath($0))" } : nil
+        }
+        return html + "</div>"
+    }
+
+    private func runBody(_ name: String, _ tenant: any TenantPages, _ id: String) throws -> String {
+        let steps = try tenant.steps(ofRun: id)
+        var html = ""
+        if !options.isReadOnly {
+            let base = "/t/\(HTML.inPath(name))/workflows/\(HTML.inPath(id))"
+            html +=
+                "<p><button type=\"button\" data-action=\"\(base)/retry\">Retry</button> <button type=\"button\" data-action=\"\(base)/cancel\">Cancel</button></p>"
+        }
+        html +=
+            "<div data-part=\"steps\">" + Self.gantt(steps)
+            + HTML.table(steps, caption: "Steps in the order in which they began", empty: "No step has begun yet.")
+        html +=
+            "</div><div data-part=\"log\"><h2>Log</h2><pre tabindex=\"0\">\(HTML.escaped(try tenant.log(ofRun: id)))</pre></div>"
+        return html
+    }
+
+    /// A bar a step, from its start to its end.
+    private static func gantt(_ steps: PageTable) -> String {
+        guard let start = steps.columns.firstIndex(of: "started"), let end = steps.columns.firstIndex(of: "ended"),
+            let step = steps.columns.firstIndex(of: "step"), let state = steps.columns.firstIndex(of: "state")
+        else { return "" }
+        let bars = steps.rows.compactMap { row -> (name: String, state: String, from: EventTime, to: EventTime?)? in
+            guard let from = row[start].flatMap(RFC3339.parse) else { return nil }
+            return (row[step] ?? "", row[state] ?? "", from, row[end].flatMap(RFC3339.parse))
+        }
+        guard let first = bars.map(\.from).min() else { return "" }
+        let last = max(bars.map { $0.to ?? $0.from + 1000 }.max() ?? first, first + 1)
+        let scale = 560.0 / Double(last - first)
+        var svg =
+            "<svg class=\"gantt\" viewBox=\"0 0 760 \(bars.count * 22 + 4)\" role=\"img\" aria-label=\"When each step ran; the table below has the times\">"
+        for (index, bar) in bars.enumerated() {
+            let x = 190 + Double(bar.from - first) * scale
+            let width = max(2, Double((bar.to ?? last) - bar.from) * scale)
+            svg +=
+                "<text x=\"0\" y=\"\(index * 22 + 15)\">\(HTML.escaped(String(bar.name.prefix(28))))</text><rect class=\"\(HTML.escaped(bar.state))\" x=\"\(x)\" y=\"\(index * 22 + 4)\" width=\"\(width)\" height=\"14\" rx=\"2\"/>"
+        }
+        return svg + "</svg>"
+    }
+
+    private func action(_ request: HTTPServerRequest, _ name: String, _ parts: [String]) throws -> HTTPServerResponse {
+        guard parts.count == 3, parts[0] == "workflows" else {
+            throw Refusal(404, "there is no action \"\(request.path)\"")
+        }
+        let action: PageAction
+        switch parts[2] {
+        case "run": action = .run(workflow: parts[1])
+        case "retry": action = .retry(run: parts[1])
+        case "cancel": action = .cancel(run: parts[1])
+        default: throw Refusal(404, "there is no action \"\(parts[2])\"")
+        }
+        return HTTPServerResponse(type: Self.plain, try home.tenant(name).act(action) + "\n")
+    }
+
+    // MARK: Topics
+
+    private func topicsBody(_ name: String) throws -> String {
+        let look = try looks.look(name).now
+        var table = PageTable(columns: ["topic", "partitions", "records", "bytes", "newest event"])
+        let clock = try ZoneClock(identifier: look.zone)
+        for topic in look.topics {
+            table.rows.append([
+                topic.name, "\(topic.partitions.count)",
+                (topic.isCountExact ? "" : "about ") + Shown.count(topic.recordCount),
+                Shown.bytes(Double(topic.bytes)), topic.times.map { Shown.time(clock.iso(ms: $0.upperBound)) },
+            ])
+        }
+        let shown = HTML.table(
+            table, caption: "The tenant's topics", empty: "There are no topics yet: taxi-cli produce makes them."
+        ) { row, column in
+            column == 0 ? row[0].map { "/t/\(HTML.inPath(name))/topics/\(HTML.inPath($0))" } : nil
+        }
+        return "<div data-part=\"topics\">\(shown)</div>"
+    }
+
+    private func recordsBody(_ request: HTTPServerRequest, _ name: String, _ tenant: any TenantPages, _ topic: String)
+        throws -> String
+    {
+        let look = try looks.look(name).now
+        guard let description = look.topics.first(where: { $0.name == topic }) else {
+            throw Refusal(404, "there is no topic \"\(topic)\"")
+        }
+        let partition = Int(request.parameter("partition") ?? "") ?? 0
+        let offset = Int64(request.parameter("offset") ?? "")
+        let limit = 50
+        let table = try tenant.records(topic: topic, partition: partition, from: offset, limit: limit)
+        var html = "<form class=\"controls\" method=\"get\"><label>Partition <select name=\"partition\">"
+        for number in description.partitions.map(\.id) {
+            html += "<option\(number == partition ? " selected" : "")>\(number)</option>"
+        }
+        html +=
+            "</select></label><label>From offset <input name=\"offset\" inputmode=\"numeric\" size=\"12\" value=\"\(offset.map { "\($0)" } ?? "")\"></label><button>Show</button></form>"
+        html += HTML.table(
+            table, caption: "Records of \(topic), partition \(partition)", empty: "There are no records there.")
+        if let first = table.rows.first?[0].flatMap({ Int64($0) }),
+            let last = table.rows.last?[0].flatMap({ Int64($0) })
+        {
+            let base = "/t/\(HTML.inPath(name))/topics/\(HTML.inPath(topic))?partition=\(partition)&amp;offset="
+            html +=
+                "<p><a href=\"\(base)\(max(0, first - Int64(limit)))\">Earlier</a> · <a href=\"\(base)\(last + 1)\">Later</a></p>"
+        }
+        return html
+    }
+
+    private func deadLettersBody(_ name: String, _ tenant: any TenantPages) throws -> String {
+        let table = try tenant.deadLetters(limit: 200)
+        var html = "<div data-part=\"letters\">"
+        if let column = table.columns.firstIndex(of: "reason"), !table.rows.isEmpty {
+            let reasons = Dictionary(grouping: table.rows.compactMap { $0[column] }, by: { $0 }).mapValues(\.count)
+            html +=
+                "<p>"
+                + reasons.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map {
+                    "\(Shown.count(Int64($0.value))) \(HTML.escaped($0.key))"
+                }.joined(separator: ", ") + "</p>"
+        }
+        return html + HTML.table(table, caption: "Rejected records, the newest first", empty: "No record was rejected.")
+            + "</div>"
+    }
+}

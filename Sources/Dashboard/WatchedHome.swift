@@ -1,0 +1,86 @@
+public import Monitoring
+import Problems
+import Synchronization
+import Trips
+
+/// What a server of pages shows: the tenants of a home.
+public protocol WatchedHome: Sendable {
+    /// By name.
+    func tenants() throws -> [String]
+    /// - Throws: `Problem(.usage)` or `.noInput` for a tenant that is not there.
+    func tenant(_ name: String) throws -> any TenantPages
+}
+
+/// A tenant as pages show it, beside its numbers.
+public protocol TenantPages: Sendable {
+    var watched: WatchedTenant { get }
+    /// Newest rows of a public view, the oldest first.
+    ///
+    /// - Throws: `Problem(.usage)` for a view that is not there.
+    func rows(ofView name: String, limit: Int) throws -> PageTable
+    /// The public views and queries that have rows, by name.
+    func views() throws -> [String]
+    /// Runs of workflows, the newest first.
+    func workflowRuns(limit: Int) throws -> PageTable
+    /// The workflows there are, each with its schedule and last run.
+    func workflows() throws -> PageTable
+    /// The steps of a run, with their states and times.
+    func steps(ofRun id: String) throws -> PageTable
+    func log(ofRun id: String) throws -> String
+    /// Settings with their values and where each comes from.
+    func settings() throws -> PageTable
+    /// Records of a topic from an offset on.
+    func records(topic: String, partition: Int, from offset: Int64?, limit: Int) throws -> PageTable
+    /// Rejected records, the newest first.
+    func deadLetters(limit: Int) throws -> PageTable
+    /// The report as a page of its own.
+    func report() throws -> String
+    /// Starts a run of a workflow, tries a failed one again, or ends one that runs.
+    ///
+    /// - Returns: what was done, in words.
+    func act(_ action: PageAction) throws -> String
+}
+
+public enum PageAction: Sendable, Equatable {
+    case run(workflow: String)
+    case retry(run: String)
+    case cancel(run: String)
+}
+
+/// Rows for a page: texts, as they are shown.
+public struct PageTable: Sendable, Encodable {
+    public var columns: [String]
+    /// nil for what has no value.
+    public var rows: [[String?]]
+    public init(columns: [String], rows: [[String?]] = []) { (self.columns, self.rows) = (columns, rows) }
+}
+
+/// The newest look at each tenant, shared by all who ask within a second.
+final class Looks: Sendable {
+    private struct Known: Sendable {
+        var look: TenantLook
+        var atNs: Int64
+        var before: TenantLook?
+    }
+    private let known = Mutex<[String: Known]>([:])
+    private let home: any WatchedHome
+    private let clock: any WallClock
+    static let maxAgeNs: Int64 = 900_000_000
+
+    init(_ home: any WatchedHome, clock: any WallClock) { (self.home, self.clock) = (home, clock) }
+
+    /// A look that is not older than a second, and the one before it, from which rates follow.
+    func look(_ tenant: String) throws -> (now: TenantLook, before: TenantLook?) {
+        let now = clock.monotonicNs
+        if let found = known.withLock({ $0[tenant] }), now - found.atNs < Self.maxAgeNs {
+            return (found.look, found.before)
+        }
+        // Without the lock: a tenant whose broker is away holds nobody else up. Two that look at once find the same.
+        let look = TenantLook(try home.tenant(tenant).watched, nowMs: clock.nowMs)
+        return known.withLock { known in
+            let before = known[tenant]?.look
+            known[tenant] = Known(look: look, atNs: now, before: before)
+            return (look, before)
+        }
+    }
+}

@@ -1,0 +1,278 @@
+public import Database
+import Glibc
+import Problems
+import SQLite
+public import Stream
+public import Telemetry
+public import Topics
+public import Trips
+
+/// What somebody who watches needs of a tenant.
+public struct WatchedTenant: Sendable {
+    public var home: TenantHome
+    /// The declared queries.
+    public var plans: @Sendable () throws -> [QueryPlan]
+    /// The tenant's topics; nil where there are none yet.
+    public var openTopics: @Sendable () throws -> (any TopicStore)?
+
+    public init(
+        _ home: TenantHome, plans: @escaping @Sendable () throws -> [QueryPlan],
+        openTopics: @escaping @Sendable () throws -> (any TopicStore)?
+    ) {
+        (self.home, self.plans, self.openTopics) = (home, plans, openTopics)
+    }
+}
+
+/// A tenant at one moment: its live numbers, what its databases say, and its health.
+public struct TenantLook: Sendable {
+    public var tenant: String
+    public var nowMs: EventTime
+    /// The tenant's time zone.
+    public var zone: String
+    public var numbers: TenantNumbers
+    /// nil where the databases cannot be read: see `findings`.
+    public var status: StreamStatus?
+    public var topics: [TopicDescription] = []
+    public var sources: [SourceStatus] = []
+    public var workflows = WorkflowNumbers()
+    /// By name.
+    public var alerts: [(name: String, count: Int64)] = []
+    /// The rules that do not hold.
+    public var findings: [HealthFinding] = []
+
+    /// Where a disk is full: less than this share, and less than this many bytes, are left.
+    static let leastFreeShare = 0.02
+    static let leastFreeBytes: UInt64 = 256 << 20
+    /// How long a lag may grow, and the watermark stand while records come, in seconds.
+    static let patienceSeconds = 8.0
+
+    /// Looks at everything once; changes nothing. What cannot be read becomes a finding.
+    public init(_ watched: WatchedTenant, nowMs: EventTime) {
+        (tenant, self.nowMs) = (watched.home.tenant, nowMs)
+        numbers = TenantNumbers(watched.home)
+        zone = ResultsDatabase.defaultZone
+        do {
+            var store: (any TopicStore)?
+            var unreachable: Problem?
+            do { store = try watched.openTopics() } catch let problem as Problem
+                where problem.code == .unavailable || problem.code == .noPermission
+            {
+                unreachable = problem
+            }
+            topics = try store?.topics() ?? []
+            var database: ResultsDatabase?
+            if Files.exists(watched.home.resultsDB) {
+                database = try ResultsDatabase.openReadOnly(path: watched.home.resultsDB)
+            }
+            let status = try StreamStatus(
+                tenant: tenant, database: database, store: store, plans: watched.plans(), unreachable: unreachable)
+            self.status = status
+            findings = status.findings
+            if let database { try read(database) }
+        } catch {
+            let problem = error as? Problem
+            findings.append(
+                HealthFinding(.storage, problem?.message ?? "\(error)", remedy: problem?.hint ?? "See taxi-cli doctor.")
+            )
+        }
+        judge(watched.home)
+        noteSince(watched.home)
+    }
+
+    private mutating func read(_ database: ResultsDatabase) throws {
+        zone = try database.zone
+        let connection = database.connection
+        try connection.snapshot {
+            sources = try SourceStatus.all(on: connection)
+            workflows = try WorkflowNumbers(on: connection, nowMs: nowMs)
+            alerts = try connection.rows(
+                "SELECT name, count(*) AS count FROM stored_alerts GROUP BY name ORDER BY name"
+            ) { row throws(SQLiteError) in
+                (name: try row.storedText(0), count: try row.integer(1, in: .counts))
+            }
+        }
+    }
+
+    /// The rules that live numbers and the machine decide.
+    private mutating func judge(_ home: TenantHome) {
+        let isStreaming = numbers.processes.contains { $0.command == "stream" }
+        if isStreaming {
+            let growing = sources.filter { $0.trend == "growing" && ($0.lagSeconds ?? 0) >= Self.patienceSeconds }
+            if let worst = growing.max(by: { ($0.lagRecords ?? 0) < ($1.lagRecords ?? 0) }) {
+                findings.append(
+                    HealthFinding(
+                        .lag,
+                        "the stream falls behind: \(worst.lagRecords ?? 0) records of partition \(worst.partition) wait, the oldest for \(Int(worst.lagSeconds ?? 0)) s, and more come in (\(Int(worst.rateIn ?? 0))/s) than go out (\(Int(worst.rateProcessed))/s)",
+                        remedy:
+                            "Add partitions, so that --workers can share the work, or send more slowly: taxi-cli produce --set-rate."
+                    ))
+            }
+            if let stalled = numbers.greatest(.streamWatermarkStalled), stalled >= Self.patienceSeconds {
+                let holder = sources.first(where: \.holdsBack).map { "; partition \($0.partition) holds it back" } ?? ""
+                findings.append(
+                    HealthFinding(
+                        .watermark,
+                        "records come and the watermark has stood for \(Int(stalled)) s, so that no window closes\(holder)",
+                        remedy:
+                            "A partition without new event times holds all back until --idle-timeout; see taxi-cli stream explain --watch."
+                    ))
+            }
+        }
+        judgeRecent()
+        judgeDeadLetters()
+        judgeDisk(home)
+    }
+
+    /// What became of the records of the last seconds: a run that was right for hours may have gone wrong just now.
+    private mutating func judgeRecent() {
+        for (metric, command) in [(Metric.streamRecent, "stream"), (.replayRecent, "produce")] {
+            guard numbers.processes.contains(where: { $0.command == command }) else { continue }
+            for series in numbers.all(metric) {
+                guard case .gauge(let share) = series.value, share > 0.5 else { continue }
+                let percent = "\(Int((share * 100).rounded())) %"
+                let query = series.label("query").map { " for query \"\($0)\"" } ?? ""
+                switch series.label("outcome") {
+                case "rejected":
+                    add(
+                        .rejects, "\(command) rejects \(percent) of the records that come now",
+                        "taxi-cli dead-letter show has them, with the reason and the place of each.")
+                case "late":
+                    add(
+                        .late, "\(percent) of the records that come now are too late\(query)",
+                        "--late update merges them; a record far ahead has moved the watermark, or older files follow newer ones."
+                    )
+                case "skipped" where share > 0.95:
+                    add(
+                        .results, "\(percent) of the records that come now have no value to group by\(query)",
+                        "taxi-cli data profile says which columns of a file have values.")
+                default: break
+                }
+            }
+        }
+    }
+
+    private mutating func add(_ rule: HealthRule, _ what: String, _ remedy: String) {
+        guard !findings.contains(where: { $0.rule == rule }) else { return }
+        findings.append(HealthFinding(rule, what, remedy: remedy))
+    }
+
+    /// Half and more is the rule `rejects`.
+    private mutating func judgeDeadLetters() {
+        let rejected = status?.rejected.values.reduce(0, +) ?? 0
+        let seen = (status?.ingest?.records ?? 0) + rejected
+        guard rejected * 10 > seen, rejected >= 10, !findings.contains(where: { $0.rule == .rejects }) else { return }
+        findings.append(
+            HealthFinding(
+                .deadLetters,
+                "\(rejected) records went to the dead letters in the last runs, beside \(seen - rejected) that are in the topic",
+                remedy: "taxi-cli dead-letter show has them, with the reason and the place of each."))
+    }
+
+    private mutating func judgeDisk(_ home: TenantHome) {
+        var disk = statvfs()
+        guard statvfs(home.path, &disk) == 0, disk.f_blocks > 0 else { return }
+        let free = UInt64(disk.f_bavail) * UInt64(disk.f_frsize)
+        guard Double(disk.f_bavail) < Double(disk.f_blocks) * Self.leastFreeShare, free < Self.leastFreeBytes else {
+            return
+        }
+        findings.append(
+            HealthFinding(
+                .disk, "the disk of \"\(home.path)\" is full: \(free >> 20) MiB are left",
+                remedy:
+                    "Make room: topics keep trips for ever unless made with --retention; stream --retain-windows removes old windows."
+            ))
+    }
+
+    private mutating func noteSince(_ home: TenantHome) {
+        guard let known = (try? MetricsDatabase.openIfAny(home)?.failingSince()) ?? nil else { return }
+        for index in findings.indices where findings[index].sinceMs == nil {
+            findings[index].sinceMs = known[findings[index].rule]
+        }
+    }
+
+    /// 1 for each rule that holds, 0 for others.
+    public var health: [(rule: HealthRule, holds: Bool)] {
+        let failing = Set(findings.map(\.rule))
+        return HealthRule.allCases.map { ($0, !failing.contains($0)) }
+    }
+}
+
+/// A row of the view `sources`.
+public struct SourceStatus: Sendable, Equatable {
+    public var partition: Int64
+    public var records: Int64
+    public var lagRecords: Int64?
+    public var lagSeconds: Double?
+    public var rateIn: Double?
+    public var rateProcessed: Double
+    /// nil where the lag does not shrink, or is not known.
+    public var clearSeconds: Double?
+    public var trend: String?
+    public var watermark: EventTime?
+    public var holdsBack: Bool
+    public var updated: EventTime
+
+    static func all(on connection: Connection) throws -> [SourceStatus] {
+        let rows = try connection.prepare(
+            """
+            SELECT partition, records, lag_records, updated_ms, watermark_ms, holds_back, trend, lag_seconds, rate_in, rate_processed,
+            clear_seconds FROM stored_sources ORDER BY partition
+            """)
+        var found: [SourceStatus] = []
+        while try rows.step() {
+            func number(_ column: Int) -> Double? {
+                switch rows.value(column) {
+                case .real(let value): value
+                case .integer(let value): Double(value)
+                default: nil
+                }
+            }
+            found.append(
+                SourceStatus(
+                    partition: try rows.integer(0, in: .counts), records: try rows.integer(1, in: .counts),
+                    lagRecords: try rows.optionalInteger(2, in: .counts), lagSeconds: number(7), rateIn: number(8),
+                    rateProcessed: number(9) ?? 0, clearSeconds: number(10), trend: try rows.optionalText(6),
+                    watermark: try rows.optionalInteger(4, in: .times), holdsBack: try rows.integer(5, in: 0...1) == 1,
+                    updated: try rows.integer(3, in: .times)))
+        }
+        return found
+    }
+}
+
+/// What the tables of workflows say in numbers.
+public struct WorkflowNumbers: Sendable {
+    public var runs: [(workflow: String, state: String, count: Int64)] = []
+    public var durations: [(workflow: String, counts: HistogramCounts)] = []
+    /// How long the oldest run that waits has waited; nil where none does.
+    public var queueSeconds: Double?
+
+    init() {}
+
+    init(on connection: Connection, nowMs: EventTime) throws {
+        runs = try connection.rows(
+            """
+            SELECT workflow, state, count(*) AS count FROM stored_workflow_runs GROUP BY workflow, state ORDER BY workflow, state
+            """
+        ) { row throws(SQLiteError) in
+            (workflow: try row.storedText(0), state: try row.storedText(1), count: try row.integer(2, in: .counts))
+        }
+        let ended = try connection.rows(
+            """
+            SELECT workflow, started_ms, ended_ms FROM stored_workflow_runs
+            WHERE started_ms IS NOT NULL AND ended_ms IS NOT NULL ORDER BY workflow
+            """
+        ) { row throws(SQLiteError) in
+            (
+                workflow: try row.storedText(0), started: try row.integer(1, in: .times),
+                ended: try row.integer(2, in: .times)
+            )
+        }
+        for run in ended {
+            if durations.last?.workflow != run.workflow { durations.append((run.workflow, HistogramCounts())) }
+            durations[durations.count - 1].counts.observe(seconds: Double(run.ended - run.started) / 1000)
+        }
+        let oldest = try connection.integer(
+            "SELECT min(queued_ms) AS queued_ms FROM stored_workflow_runs WHERE state = 'queued'", in: .times)
+        queueSeconds = oldest.map { Double(max(0, nowMs - $0)) / 1000 }
+    }
+}
