@@ -83,6 +83,9 @@ let package = Package(
 
         .target(name: "KafkaSupport", path: "Tests/KafkaSupport", swiftSettings: swiftSettings),
         tests(of: "Problems"),
+        tests(of: "Telemetry", ["Problems"]),
+        tests(of: "Monitoring", ["Problems", "Database", "Telemetry"]),
+        tests(of: "HTTPServer", ["Problems"]),
         .target(
             name: "FuzzSupport", dependencies: ["Problems", "YAML"], path: "Tests/FuzzSupport",
             swiftSettings: swiftSettings),

@@ -41,7 +41,7 @@ struct Asset: Sendable {
         .card{background:var(--card);border-radius:8px;padding:10px 14px;min-width:0}.card dt{color:var(--soft);font-size:13px}.card dd{margin:0;font-size:22px;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
         .card dd small{display:block;font-size:12.5px;color:var(--soft)}dl.cards{margin:0}
         .curve{width:100%;height:120px;display:block}.curve polyline{fill:none;stroke:var(--accent);stroke-width:1.6;vector-effect:non-scaling-stroke}.curve .area{fill:var(--area);stroke:none}
-        .bars rect{fill:var(--accent)}.bars{width:100%;height:200px;display:block}
+        figure{margin:0 0 6px;position:relative}figcaption{display:flex;justify-content:space-between;color:var(--soft);font-size:12px}figure .top{color:var(--soft);font-size:12px}.bars rect{fill:var(--accent)}.bars{width:100%;height:200px;display:block}
         .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}caption{text-align:left;color:var(--soft);font-size:13px;padding:4px 0}
         th,td{text-align:left;padding:4px 10px;border-bottom:1px solid var(--line);vertical-align:top;white-space:nowrap}td.wrap{white-space:normal;overflow-wrap:anywhere}.n{text-align:right}
         th{color:var(--soft);font-weight:600;font-size:13px}

@@ -53,21 +53,26 @@ enum HTML {
     }
 
     /// A line of numbers as a picture; the numbers themselves are in a table beside it, or in `label`.
-    static func curve(_ values: [Double], label: String, filled: Bool = true, width: Int = 600, height: Int = 120)
-        -> String
-    {
-        guard values.count > 1, let top = values.max() else { return "" }
-        let scale = top > 0 ? Double(height - 6) / top : 0
+    ///
+    /// - Parameters:
+    ///   - top: the greatest value, as it is read.
+    ///   - from, to: what the first and the last value are of.
+    static func curve(_ values: [Double], label: String, top: String, from: String, to: String) -> String {
+        let (width, height) = (600, 120)
+        guard values.count > 1, let greatest = values.max() else { return "" }
+        let scale = greatest > 0 ? Double(height - 6) / greatest : 0
         let step = Double(width) / Double(values.count - 1)
         func point(_ index: Int) -> String {
             let x = (Double(index) * step * 10).rounded() / 10
-            let y = ((Double(height) - 3 - values[index] * scale) * 10).rounded() / 10
+            let y = ((Double(height) - 3 - max(0, values[index]) * scale) * 10).rounded() / 10
             return "\(x),\(y)"
         }
         let line = values.indices.map(point).joined(separator: " ")
-        let area = filled ? "<polygon class=\"area\" points=\"0,\(height) \(line) \(width),\(height)\"/>" : ""
-        return
-            "<svg class=\"curve\" viewBox=\"0 0 \(width) \(height)\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"\(escaped(label))\">\(area)<polyline points=\"\(line)\"/></svg>"
+        return """
+            <figure><div class="top">\(escaped(top))</div><svg class="curve" viewBox="0 0 \(width) \(height)" preserveAspectRatio="none" \
+            role="img" aria-label="\(escaped(label))"><polygon class="area" points="0,\(height) \(line) \(width),\(height)"/>\
+            <polyline points="\(line)"/></svg><figcaption><span>\(escaped(from))</span><span>\(escaped(to))</span></figcaption></figure>
+            """
     }
 }
 

@@ -137,7 +137,9 @@ extension WatchServer {
                 + card("Tips", Shown.money(day.tips)) + "</dl>"
             html += HTML.curve(
                 day.curve.map(\.fares),
-                label: "Fares of each 15 minutes of \(day.day), \(Shown.money(day.fares)) in all")
+                label: "Fares of each 15 minutes of \(day.day), \(Shown.money(day.fares)) in all",
+                top: "fares of 15 minutes, at most \(Shown.money(day.curve.map(\.fares).max()))", from: "00:00",
+                to: Shown.time(report.watermark ?? report.newestEvent).suffix(8).description)
         }
         html += "</div><div data-part=\"rates\"><h2>Rates and lag</h2><dl class=\"cards\">"
         html += card(
@@ -149,7 +151,9 @@ extension WatchServer {
         html += card(
             "Lag", report.lag.records.map { "\(Shown.count($0)) records" } ?? "–",
             report.lag.seconds.map { "\(Shown.duration(seconds: $0)) old, \(report.lag.trend ?? "at rest")" } ?? "")
-        html += card("Lag is gone in", Shown.duration(seconds: report.lag.clearSeconds))
+        html += card(
+            "Lag is gone in",
+            report.lag.clearSeconds == 0 ? "keeps up" : Shown.duration(seconds: report.lag.clearSeconds))
         html += card(
             "Latency p50", Shown.duration(seconds: report.latencyP50),
             "p99 \(Shown.duration(seconds: report.latencyP99))")
@@ -206,7 +210,8 @@ extension WatchServer {
             guard let values = history?.recent(series), values.contains(where: { $0 > 0 }) else { return nil }
             return "<h3>\(title)</h3>"
                 + HTML.curve(
-                    values, label: "\(title): now \(Shown.number(values.last)), at most \(Shown.number(values.max()))")
+                    values, label: "\(title): now \(Shown.number(values.last)), at most \(Shown.number(values.max()))",
+                    top: "at most \(Shown.number(values.max()))", from: "15 minutes ago", to: "now")
         }.joined()
     }
 
@@ -239,7 +244,9 @@ extension WatchServer {
                 guard values.count == table.rows.count, values.count > 1 else { continue }
                 html += "<h3>\(HTML.escaped(title.replacing("_", with: " ")))</h3>"
                 html += HTML.curve(
-                    values, label: "\(title), \(values.count) rows to \(Shown.time(table.rows.last?[0]))")
+                    values, label: "\(title), \(values.count) rows to \(Shown.time(table.rows.last?[0]))",
+                    top: "at most \(Shown.number(values.max(), 2))", from: Shown.time(table.rows.first?[0]),
+                    to: Shown.time(table.rows.last?[0]))
             }
         }
         html += HTML.table(

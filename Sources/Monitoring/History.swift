@@ -13,12 +13,12 @@ public final class History: Sendable {
     struct Step {
         var seconds: Int
         var keptS: Int
-        /// Samples of a row.
+        /// Samples of a row: of less than a kilobyte, which SQLite keeps beside its key.
         var chunk: Int
     }
     static let steps = [
-        Step(seconds: 1, keptS: 900, chunk: 60), Step(seconds: 10, keptS: 86_400, chunk: 360),
-        Step(seconds: 300, keptS: 60 * 86_400, chunk: 288),
+        Step(seconds: 1, keptS: 900, chunk: 60), Step(seconds: 10, keptS: 86_400, chunk: 180),
+        Step(seconds: 300, keptS: 60 * 86_400, chunk: 144),
     ]
 
     private struct Key: Hashable {
@@ -39,9 +39,10 @@ public final class History: Sendable {
     }
     private let state: Mutex<State>
     private let home: TenantHome
+    private let storedEveryS: Int
 
-    public init(_ home: TenantHome) {
-        self.home = home
+    public init(_ home: TenantHome, storedEveryS: Int = 10) {
+        (self.home, self.storedEveryS) = (home, storedEveryS)
         state = Mutex(State())
     }
 
@@ -103,7 +104,7 @@ public final class History: Sendable {
                     put(name, step, now, sum.sum / Double(sum.count), &state)
                 }
             }
-            if now - state.lastFlushS >= 10 || now < state.lastFlushS { flush(&state, now) }
+            if now - state.lastFlushS >= storedEveryS || now < state.lastFlushS { flush(&state, now) }
         }
     }
 

@@ -26,6 +26,8 @@ public final class MetricsDatabase {
 
     init(path: String) throws {
         connection = try Connection(path: path, durability: .normal)
+        try connection.execute("PRAGMA wal_autocheckpoint=200")
+        try connection.execute("PRAGMA journal_size_limit=\(1 << 20)")
         guard try connection.value("PRAGMA user_version")?.integer ?? 0 != Self.version else { return }
         try connection.transaction {
             let found = try connection.value("PRAGMA user_version")?.integer ?? 0

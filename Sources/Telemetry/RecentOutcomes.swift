@@ -16,12 +16,12 @@ public struct RecentOutcomes: Sendable {
 
     /// Takes a look at counters that only grow.
     ///
-    /// - Returns: the share of each since the oldest look of the window; nil where there were too few records.
+    /// - Returns: the share of each since the last look before the window, or the first one; nil where there were too few records.
     public mutating func shares(
         _ counts: [Key: (part: Int64, whole: Int64)], atNs now: Int64
     ) -> [Key: Double?] {
         // A window that slides by steps of half a second: who looks more often shall not fill memory.
-        looks.removeAll { now - $0.ns > Self.windowNs }
+        while looks.count > 1, now - looks[1].ns >= Self.windowNs { looks.removeFirst() }
         let first = looks.first?.counts
         if looks.last.map({ now - $0.ns >= Self.windowNs / 20 }) ?? true { looks.append((now, counts)) }
         var shares: [Key: Double?] = [:]

@@ -28,6 +28,7 @@ enum TaxiCLI {
             WorkflowCommand.command,
             AlertCommand.command,
             StatusCommand.command,
+            TopCommand.command,
             DashboardCommand.command,
             TopicCommand.command,
             DeadLetterCommand.command,
