@@ -11,23 +11,36 @@ extension Completions {
                 descend.append("                path=\(quoted((path + [subcommand.name]).joined(separator: " "))) ;;")
             }
             let options = options(of: command)
-            let offers = valueOffers(options)
             cases.append("        \(quoted(key)))")
             cases.append("            options=\(quoted(options.map { "--\($0.long)" }.joined(separator: " ")))")
-            cases.append("            words=\(quoted(words(of: command).joined(separator: " ")))")
-            if takesFiles(command) { cases.append("            files=-f") }
-            if !offers.isEmpty {
-                cases.append("            case $previous in")
-                cases += offers
-                cases.append("            esac")
+            cases.append(
+                "            \(assignments(command.arguments.map(Offer.init), command.subcommands.map(\.name)))")
+            let offers = options.filter { $0.arity != .flag }.map { option in
+                let names = (option.short.map { "-\($0)|" } ?? "") + "--\(option.long)"
+                return "                \(names)) due=1 \(assignments([Offer(option)])) ;;"
             }
+            if !offers.isEmpty { cases += ["            case $previous in"] + offers + ["            esac"] }
             cases.append("            ;;")
         }
         return """
             # Completion of \(name) for bash. Install: \(name) completions bash > ~/.local/share/bash-completion/completions/\(name)
+            _\(identifier)_names() {
+                local line=${COMP_LINE:0:COMP_POINT}
+                "${1/#\\~\\//$HOME/}" \(CompletionRequest.command) "$2" "$line" "$3" 2>/dev/null
+            }
+            _\(identifier)_files() {
+                local ending found
+                found=$(for ending in $1; do compgen -f -X "!*.$ending" -- "$2"; done)
+                if [[ -z $found ]]; then
+                    compgen -f -- "$2"
+                else
+                    printf '%s\\n' "$found"
+                    compgen -d -- "$2"
+                fi
+            }
             _\(identifier)() {
                 local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}
-                local path='' word options='' words='' files='' value=''
+                local path='' word due='' options='' words='' files='' asks=''
                 for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
                     case "$path/$word" in
             \(descend.joined(separator: "\n"))
@@ -43,50 +56,44 @@ extension Completions {
             \(cases.joined(separator: "\n"))
                 esac
                 COMPREPLY=()
-                case $value in
-                    -f) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
-                    -d) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
-                    -) return ;;
-                    ?*) mapfile -t COMPREPLY < <(compgen -W "$value" -- "$current"); return ;;
-                esac
-                if [[ $current == -* ]]; then
+                if [[ -z $due && $current == -* ]]; then
                     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
-                elif [[ -n $files ]]; then
-                    compopt -o filenames
-                    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current"; compgen -f -- "$current")
-                else
-                    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+                    return
                 fi
+                # The newest runs come first.
+                if [[ -n $asks ]]; then compopt -o nosort; fi
+                # Where files are offered, readline quotes whatever it inserts.
+                local style=bash
+                if [[ -n $files ]]; then
+                    style=plain
+                    compopt -o filenames
+                fi
+                mapfile -t COMPREPLY < <(
+                    compgen -W "$words" -- "$current"
+                    if [[ -n $asks ]]; then _\(identifier)_names "${1:-\(name)}" "$style" "$current"; fi
+                    case $files in
+                        -d) compgen -d -- "$current" ;;
+                        ?*) _\(identifier)_files "${files#-f}" "$current" ;;
+                    esac
+                )
             }
             complete -F _\(identifier) \(name)
 
             """
     }
 
-    private func words(of command: Command) -> [String] {
-        command.subcommands.map(\.name) + command.arguments.flatMap { $0.kind.choices ?? [] }
-    }
-
-    private func takesFiles(_ command: Command) -> Bool {
-        command.arguments.contains { argument in
-            switch Offer(argument.kind) {
-            case .files, .directories: true
-            case .words, .nothing: false
+    /// What becomes of the script's variables where one of these is due.
+    private func assignments(_ offers: [Offer], _ more: [String] = []) -> String {
+        let words = more + offers.flatMap(\.words)
+        var files = ""
+        for offer in offers {
+            switch offer.files {
+            case .none: continue
+            case .folders: files = "-d"
+            case .endings(let endings): files = (["-f"] + endings).joined(separator: " ")
             }
         }
-    }
-
-    private func valueOffers(_ options: [Option]) -> [String] {
-        options.filter { $0.arity != .flag }.map { option in
-            let names = (option.short.map { "-\($0)|" } ?? "") + "--\(option.long)"
-            let value =
-                switch Offer(option.kind) {
-                case .words(let words): quoted(words.joined(separator: " "))
-                case .files: "-f"
-                case .directories: "-d"
-                case .nothing: "-"
-                }
-            return "                \(names)) value=\(value) ;;"
-        }
+        return "words=\(quoted(words.joined(separator: " "))) files=\(quoted(files))"
+            + " asks=\(offers.contains(where: \.asks) ? "1" : "''")"
     }
 }

@@ -14,14 +14,9 @@ extension Completions {
                 )
             }
             for argument in command.arguments {
-                switch Offer(argument.kind) {
-                case .words(let words):
-                    lines.append("complete -c \(name) \(condition) -a \(fishQuoted(words.joined(separator: " ")))")
-                case .files: lines.append("complete -c \(name) \(condition) -F")
-                case .directories:
-                    lines.append("complete -c \(name) \(condition) -a '(__fish_complete_directories)'")
-                case .nothing: break
-                }
+                let offer = Offer(argument)
+                if let words = self.words(offer) { lines.append("complete -c \(name) \(condition) \(words)") }
+                if let files = self.files(offer) { lines.append("complete -c \(name) \(condition) \(files)") }
             }
             for option in options(of: command) { lines.append(line(option, condition)) }
         }
@@ -37,6 +32,11 @@ extension Completions {
                 end
                 test "$at" = "$argv[1]"
             end
+            function __\(identifier)_names
+                set -l words (commandline -opc)
+                set -l program (string replace -r '^~/' "$HOME/" -- $words[1])
+                $program \(CompletionRequest.command) plain (commandline -cp | string collect) 2>/dev/null
+            end
             complete -c \(name) -f
             \(lines.joined(separator: "\n"))
 
@@ -48,15 +48,29 @@ extension Completions {
         if let short = option.short { parts.append("-s \(short)") }
         parts.append("-l \(option.long)")
         if option.arity != .flag {
-            switch Offer(option.kind) {
-            case .words(let words): parts.append("-x -a \(fishQuoted(words.joined(separator: " ")))")
-            case .files: parts.append("-r -F")
-            case .directories: parts.append("-x -a '(__fish_complete_directories)'")
-            case .nothing: parts.append("-x")
-            }
+            let offer = Offer(option)
+            let values = [words(offer), files(offer)].compactMap { $0 }
+            parts.append(values.contains("-F") ? "-r" : "-x")
+            parts += values
         }
         parts.append("-d \(fishQuoted(sentence(option.help)))")
         return parts.joined(separator: " ")
+    }
+
+    private func words(_ offer: Offer) -> String? {
+        let words = offer.words + (offer.asks ? ["(__\(identifier)_names)"] : [])
+        return words.isEmpty ? nil : "-a \(fishQuoted(words.joined(separator: " ")))"
+    }
+
+    private func files(_ offer: Offer) -> String? {
+        switch offer.files {
+        case .none: nil
+        case .folders: "-a '(__fish_complete_directories)'"
+        case .endings([]): "-F"
+        // In their order, since those that end otherwise come last.
+        case .endings(let endings):
+            "-k -a '(__fish_complete_suffix \(endings.map { ".\($0)" }.joined(separator: " ")))'"
+        }
     }
 
     /// In single quotes fish knows two escapes only.

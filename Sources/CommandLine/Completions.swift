@@ -33,17 +33,28 @@ public struct Completions {
 }
 
 /// What a shell should offer where a value is due.
-enum Offer {
-    case words([String])
-    case files
-    case directories
-    case nothing
+struct Offer {
+    enum Files: Equatable {
+        case none, folders
+        /// Whose names end so; any where none does, or none is given.
+        case endings([String])
+    }
 
-    init(_ kind: ValueKind) {
+    var words: [String]
+    var files: Files
+    /// Whether the program is to be asked (`CompletionRequest`).
+    var asks: Bool
+
+    init(_ option: Option) { self.init(option.kind, option.names, option.endings) }
+    init(_ argument: Argument) { self.init(argument.kind, argument.names, argument.endings) }
+
+    private init(_ kind: ValueKind, _ names: Option.Names?, _ endings: [String]) {
+        words = kind.choices ?? []
+        asks = names != nil
         switch kind {
-        case .file: self = .files
-        case .directory: self = .directories
-        default: self = kind.choices.map { .words($0) } ?? .nothing
+        case .directory: files = .folders
+        case .file: files = .endings(endings)
+        default: files = endings.isEmpty ? .none : .endings(endings)
         }
     }
 }

@@ -32,6 +32,19 @@ public struct Option: Sendable {
     public var isSecret: Bool
     /// Has no flag, such as the tenant's time zone, which must not change from run to run.
     public var isSettingOnly: Bool
+    /// What completion offers besides what `kind` says.
+    public var names: Names?
+    /// How the names of files end that completion offers, such as `csv.gz`; where none ends so, all are offered.
+    public var endings: [String]
+
+    /// Names that only the program knows while it runs, such as those of tables, in the order in which they are offered.
+    ///
+    /// It is asked at a Tab key: so it is quick, makes nothing, and what it throws means that there are none.
+    ///
+    /// - Parameters:
+    ///   - line: what stands before the word with the cursor; of its options those that can be read, and no argument was checked.
+    ///   - begun: what was typed of that word. Names that begin otherwise may be given too.
+    public typealias Names = @Sendable (_ line: ParsedArguments, _ begun: String) throws -> [String]
 
     /// - Parameter kind: what the values must be; a flag's is always `.bool`.
     public init(
@@ -39,13 +52,14 @@ public struct Option: Sendable {
         default defaultText: String? = nil,
         derivedDefault: (@Sendable (_ environment: [String: String]) -> String?)? = nil, environment: String? = nil,
         configKey: String? = nil, help: String, group: String = "Options", secret: Bool = false,
-        settingOnly: Bool = false
+        settingOnly: Bool = false, names: Names? = nil, endings: [String] = []
     ) {
         (self.long, self.short, self.arity) = (long, short, arity)
         self.kind = arity == .flag ? .bool : kind
         (self.defaultText, self.derivedDefault) = (defaultText, derivedDefault)
         (self.environment, self.configKey) = (environment, configKey)
         (self.help, self.group, self.isSecret, self.isSettingOnly) = (help, group, secret, settingOnly)
+        (self.names, self.endings) = (names, endings)
     }
 
     /// Whether it may be written on the command line.
@@ -87,9 +101,16 @@ public struct Argument: Sendable {
     public var count: Count
     public var kind: ValueKind
     public var help: String
+    /// As an option's.
+    public var names: Option.Names?
+    public var endings: [String]
 
-    public init(_ name: String, _ count: Count = .one, kind: ValueKind = .text, help: String) {
+    public init(
+        _ name: String, _ count: Count = .one, kind: ValueKind = .text, help: String, names: Option.Names? = nil,
+        endings: [String] = []
+    ) {
         (self.name, self.count, self.kind, self.help) = (name, count, kind, help)
+        (self.names, self.endings) = (names, endings)
     }
 
     /// `FILE`, `[FILE]`, `FILE…`, `[FILE…]`.

@@ -74,6 +74,9 @@ public struct ParsedArguments: Sendable {
             output: output, errors: errors)
     }
 
+    /// Whether the command has such an option.
+    public func isDeclared(_ long: String) -> Bool { options[long] != nil }
+
     /// Where an option's value came from.
     public func origin(_ long: String) -> Origin { resolved(long).origin }
 

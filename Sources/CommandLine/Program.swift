@@ -56,6 +56,9 @@ public struct Program: Sendable {
     public nonisolated(nonsending) func run(_ words: [String], in surroundings: Surroundings) async -> Int32 {
         var surroundings = surroundings
         do {
+            if words.first == CompletionRequest.command {
+                return CompletionRequest(Array(words.dropFirst()), of: self).answer(in: surroundings)
+            }
             let words = words.first == "help" ? words.dropFirst() + ["--help"] : words
             let line = try ArgumentParser(root: root, globals: globals).parse(words)
             if line.gives("no-color") { surroundings.terminal.allowsColor = false }
@@ -98,8 +101,11 @@ public struct Program: Sendable {
     }
 
     /// Reads and checks everything that a command line says.
-    private func arguments(
-        of line: ParsedLine, _ surroundings: Surroundings, readsConfiguration: Bool
+    ///
+    /// - Parameter isWhole: false for one that is still being written: whether its arguments are there and options exclude each other is
+    ///   not looked at.
+    func arguments(
+        of line: ParsedLine, _ surroundings: Surroundings, readsConfiguration: Bool, isWhole: Bool = true
     ) throws -> ParsedArguments {
         let accepted = line.command.accepted(withGlobals: globals)
         func arguments(_ options: [String: ResolvedOption], _ configuration: Configuration?) -> ParsedArguments {
@@ -117,8 +123,8 @@ public struct Program: Sendable {
             configuration = try loadConfiguration(path: path)
         }
         let resolved = try Resolver(environment: surroundings.environment, configuration: configuration)
-            .resolve(accepted, given: line.occurrences, exclusive: line.command.exclusive)
-        try checkPositionals(line)
+            .resolve(accepted, given: line.occurrences, exclusive: isWhole ? line.command.exclusive : [])
+        if isWhole { try checkPositionals(line) }
         return arguments(resolved, configuration)
     }
 

@@ -25,9 +25,19 @@ extension Connection {
         let code = sqlite3_exec(handle, "PRAGMA schema_version", nil, nil, nil) & 0xff
         guard [SQLITE_CANTOPEN, SQLITE_READONLY].contains(code), !Files.exists("\(path)-shm") else { return handle }
         sqlite3_close_v2(handle)
+        note("\"\(visible(path))\" lies where nothing may be written; it is read as it is, without locks")
+        return try openWithoutLocks(path)
+    }
+
+    static func openUntouched(_ path: String) throws(SQLiteError) -> OpaquePointer {
+        // Whoever has the database open has made both files.
+        Files.exists("\(path)-shm") && Files.exists("\(path)-wal")
+            ? try open(path, SQLITE_OPEN_READONLY) : try openWithoutLocks(path)
+    }
+
+    private static func openWithoutLocks(_ path: String) throws(SQLiteError) -> OpaquePointer {
         var log = stat()
         let hasLog = stat("\(path)-wal", &log) == 0 && log.st_size > 0
-        note("\"\(visible(path))\" lies where nothing may be written; it is read as it is, without locks")
         guard hasLog else { return try open(path, as: immutable(path), SQLITE_OPEN_READONLY | SQLITE_OPEN_URI) }
         let unlocked = try open(path, SQLITE_OPEN_READONLY, by: "unix-none")
         sqlite3_exec(unlocked, "PRAGMA locking_mode=EXCLUSIVE", nil, nil, nil)

@@ -12,6 +12,8 @@ internal import Problems
 public final class Connection: @unchecked Sendable {
     public enum Access: Sendable {
         case readWrite, readOnly
+        /// As `readOnly`, and without making the files that SQLite wants beside a database: what is written meanwhile may be missing.
+        case untouched
 
         /// What this process may do with the database at `path`: SQLite writes into its folder too.
         public static func granted(to path: String) -> Access {
@@ -47,6 +49,7 @@ public final class Connection: @unchecked Sendable {
             switch access {
             case .readWrite: try Self.open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE)
             case .readOnly: try Self.openForReading(path)
+            case .untouched: try Self.openUntouched(path)
             }
         sqlite3_extended_result_codes(raw, 1)
         // The handler's argument carries the number of half-millisecond waits that are allowed.

@@ -95,7 +95,8 @@ struct GlobalOptions: Sendable {
             group: Option.globalGroup),
         Option(
             "tenant", value: .value("NAME"), kind: .custom(TenantHome.checkName), default: defaultTenant,
-            environment: "TAXI_TENANT", help: "whose topics, results and settings are meant", group: Option.globalGroup),
+            environment: "TAXI_TENANT", help: "whose topics, results and settings are meant", group: Option.globalGroup,
+            names: CompletedNames.tenants),
         Option(
             "broker", value: .value("BROKER"), kind: .custom(checkBroker), default: "embedded",
             environment: "TAXI_BROKER",

@@ -117,7 +117,7 @@ struct DocumentationTests {
                 compopt() { :; }
                 COMP_WORDS=(\(line))
                 [[ '\(line)' == *' ' ]] && COMP_WORDS+=('')
-                COMP_CWORD=$((${#COMP_WORDS[@]}-1))
+                COMP_CWORD=$((${#COMP_WORDS[@]}-1)) COMP_LINE='\(line)' COMP_POINT=\(line.utf8.count)
                 _fleet
                 echo "${COMPREPLY[*]}"
                 """

@@ -104,15 +104,8 @@ package final class TaxiCLI: Sendable {
     package func runOnTerminal(
         _ arguments: [String], environment: [String: String] = [:], sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> (shown: String, code: Int32) {
-        // What posix_openpt, unlockpt and ptsname do, which Swift's Glibc leaves out: TIOCSPTLCK, TIOCGPTN.
-        let main = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
-        var (locked, number): (Int32, Int32) = (0, 0)
-        try #require(
-            main >= 0 && ioctl(main, 0x4004_5431, &locked) == 0 && ioctl(main, 0x8004_5430, &number) == 0,
-            sourceLocation: sourceLocation)
+        let (main, side) = try openTerminal(sourceLocation: sourceLocation)
         defer { close(main) }
-        let side = open("/dev/pts/\(number)", O_RDWR | O_NOCTTY | O_CLOEXEC)
-        try #require(side >= 0, sourceLocation: sourceLocation)
         let process = Process()
         process.executableURL = URL(fileURLWithPath: Self.executable)
         process.arguments = arguments
@@ -131,6 +124,40 @@ package final class TaxiCLI: Sendable {
         return (String(decoding: shown, as: UTF8.self), process.terminationStatus)
     }
 
+    /// Starts a shell on a terminal of its own, as a person types into it.
+    package func typing(
+        _ executable: String, _ arguments: [String], environment: [String: String] = [:],
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws -> TypedShell {
+        let (main, side) = try openTerminal(sourceLocation: sourceLocation)
+        // Wide, so that no shell breaks or moves the line: TIOCSWINSZ.
+        var size = winsize(ws_row: 50, ws_col: 400, ws_xpixel: 0, ws_ypixel: 0)
+        _ = ioctl(main, 0x5414, &size)
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: executable)
+        process.arguments = arguments
+        process.currentDirectoryURL = URL(fileURLWithPath: folder)
+        process.environment = cleanEnvironment.merging(["TERM": "dumb", "LC_ALL": "C.UTF-8"]) { $1 }
+            .merging(environment) { $1 }
+        let terminal = FileHandle(fileDescriptor: side, closeOnDealloc: false)
+        (process.standardInput, process.standardOutput, process.standardError) = (terminal, terminal, terminal)
+        try process.run()
+        close(side)
+        return TypedShell(process, terminal: main)
+    }
+
+    private func openTerminal(sourceLocation: SourceLocation) throws -> (main: Int32, side: Int32) {
+        // What posix_openpt, unlockpt and ptsname do, which Swift's Glibc leaves out: TIOCSPTLCK, TIOCGPTN.
+        let main = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
+        var (locked, number): (Int32, Int32) = (0, 0)
+        try #require(
+            main >= 0 && ioctl(main, 0x4004_5431, &locked) == 0 && ioctl(main, 0x8004_5430, &number) == 0,
+            sourceLocation: sourceLocation)
+        let side = open("/dev/pts/\(number)", O_RDWR | O_NOCTTY | O_CLOEXEC)
+        try #require(side >= 0, sourceLocation: sourceLocation)
+        return (main, side)
+    }
+
     private var cleanEnvironment: [String: String] {
         var variables = [
             "HOME": folder, "XDG_DATA_HOME": "\(folder)/data", "NO_COLOR": "1", "PATH": "/usr/bin:/bin",
@@ -142,6 +169,45 @@ package final class TaxiCLI: Sendable {
         // Where Swift itself was installed out of the loader's sight.
         variables["LD_LIBRARY_PATH"] = ProcessInfo.processInfo.environment["LD_LIBRARY_PATH"]
         return variables
+    }
+}
+
+/// A shell on a terminal; it goes with the value.
+package final class TypedShell {
+    private let process: Process
+    private let terminal: Int32
+    private var shown = Data()
+
+    fileprivate init(_ process: Process, terminal: Int32) { (self.process, self.terminal) = (process, terminal) }
+
+    deinit {
+        kill(process.processIdentifier, SIGKILL)
+        close(terminal)
+    }
+
+    package func type(_ keys: String) {
+        let bytes = Array(keys.utf8)
+        _ = write(terminal, bytes, bytes.count)
+    }
+
+    /// What it shows up to `mark`, which is taken from what is to come too; fails where that has not come within half a minute.
+    package func shown(until mark: String, sourceLocation: SourceLocation = #_sourceLocation) throws -> String {
+        let deadline = ContinuousClock.now + .seconds(30)
+        var piece = [UInt8](repeating: 0, count: 4096)
+        while true {
+            if let range = shown.range(of: Data(mark.utf8)) {
+                defer { shown.removeSubrange(..<range.upperBound) }
+                return String(decoding: shown[..<range.lowerBound], as: UTF8.self)
+            }
+            var wanted = pollfd(fd: terminal, events: Int16(POLLIN), revents: 0)
+            let isThere = poll(&wanted, 1, 1000) > 0
+            let count = isThere ? read(terminal, &piece, piece.count) : 0
+            if count > 0 { shown += piece[..<count] }
+            try #require(
+                ContinuousClock.now < deadline && (!isThere || count > 0),
+                "no \(mark) in \(String(decoding: shown, as: UTF8.self).debugDescription)",
+                sourceLocation: sourceLocation)
+        }
     }
 }
 

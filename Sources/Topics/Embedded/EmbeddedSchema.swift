@@ -40,7 +40,7 @@ enum EmbeddedSchema {
     /// Opens the database and brings it to the present version; for reading alone it has to be there, and to have that.
     static func open(_ path: String, access: Connection.Access = .readWrite) throws -> Connection {
         let connection = try Connection(path: path, access: access, durability: .full, pageSizeBytes: pageSizeBytes)
-        if access == .readOnly {
+        if access != .readWrite {
             guard try found(in: connection) == version else { throw older(path) }
             return connection
         }

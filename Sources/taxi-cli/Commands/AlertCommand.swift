@@ -21,7 +21,8 @@ enum AlertCommand {
 
     private static let queries = Option(
         "queries", value: .value("FILE"), kind: .file,
-        help: "the file of declarations, instead of the tenant's own", group: "Which")
+        help: "the file of declarations, instead of the tenant's own", group: "Which", endings: FileEndings.declarations
+    )
     private static let limit = Option(
         "lines", short: "n", value: .value("N"), kind: .count,
         help: "how many, the newest; 20 on a terminal and all elsewhere unless said",
@@ -63,7 +64,7 @@ enum AlertCommand {
             Example("taxi-cli alert test fare-spike", "the newest twenty times"),
             Example("taxi-cli alert test fare-spike --queries new.yaml", "with another condition, before it is used"),
         ],
-        arguments: [Argument("NAME", .one, help: "the alert")], options: [queries, limit]
+        arguments: [Argument("NAME", .one, help: "the alert", names: CompletedNames.alerts)], options: [queries, limit]
     ) { arguments in
         let globals = try GlobalOptions(arguments)
         let plans = try globals.declaredQueries(arguments.texts("queries"))
@@ -83,7 +84,8 @@ enum AlertCommand {
             Example("taxi-cli alert history", "the last twenty, with the runs that they started"),
             Example("taxi-cli alert history fare-spike --format json", "one alert, for a script"),
         ],
-        arguments: [Argument("NAME", .optional, help: "one alert (default: all)")], options: [limit]
+        arguments: [Argument("NAME", .optional, help: "one alert (default: all)", names: CompletedNames.alerts)],
+        options: [limit]
     ) { arguments in
         let globals = try GlobalOptions(arguments)
         let zone = try ZoneClock(identifier: globals.zoneIdentifier)

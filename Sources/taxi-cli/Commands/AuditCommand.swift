@@ -33,12 +33,15 @@ enum AuditCommand {
             Example("taxi-cli audit --strict", "a failure too where something could not be compared"),
         ],
         arguments: [
-            Argument("FILE", .any, kind: .file, help: "further trip files, where --from names the first")
+            Argument(
+                "FILE", .any, kind: .file, help: "further trip files, where --from names the first",
+                endings: FileEndings.trips)
         ],
         options: [
             Option(
                 "from", value: .repeated("FILE|topic"), kind: .file,
-                help: "where the records are read again: topic (the default) or trip files", group: "Source"),
+                help: "where the records are read again: topic (the default) or trip files", group: "Source",
+                names: { _, _ in ["topic"] }, endings: FileEndings.trips),
             Option(
                 "from-time", value: .value("TIME"), kind: .time,
                 help: "where the stream started (its --from-time); of files only trips at or after this time",
@@ -46,12 +49,14 @@ enum AuditCommand {
         ]
             + TripFileOptions.options(defaultClock: "start unless said", configPrefix: "stream")
             .filter { $0.long != "from" } + [
-                Option("query", value: .repeated("NAME"), help: "only these queries", group: "Queries"),
+                Option(
+                    "query", value: .repeated("NAME"), help: "only these queries", group: "Queries",
+                    names: CompletedNames.queries),
                 Option(
                     "queries", value: .repeated("FILE"), kind: .file, configKey: "stream.queries",
                     help:
                         "the declarations that the stream was given instead of the tenant's queries.yaml; or analytics",
-                    group: "Queries"),
+                    group: "Queries", names: { _, _ in [AnalyticsQueries.name] }, endings: FileEndings.declarations),
                 Option(
                     "delay", value: .value("TIME"), kind: .duration, default: "10s", configKey: "stream.delay",
                     help: "how far the stream's watermark trailed, by which records were late", group: "Queries"),

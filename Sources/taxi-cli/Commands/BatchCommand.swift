@@ -32,7 +32,8 @@ enum BatchCommand {
             Argument(
                 "ANALYSIS", .any,
                 help:
-                    "one or more of fare-trend, accumulated, area-hotspots, location-hotspots and declared ones; or all, as without"
+                    "one or more of fare-trend, accumulated, area-hotspots, location-hotspots and declared ones; or all, as without",
+                names: CompletedNames.analyses
             )
         ],
         options: [
@@ -53,7 +54,9 @@ enum BatchCommand {
                 help: "delete windows older than this before the newest result, once their days are added up",
                 group: "Keeping"),
             Option("list", help: "check and list the declared analyses, and run none", group: "Declared analyses"),
-            Option("print", value: .value("NAME"), help: "print a declared analysis", group: "Declared analyses"),
+            Option(
+                "print", value: .value("NAME"), help: "print a declared analysis", group: "Declared analyses",
+                names: CompletedNames.declaredAnalyses),
             summaryOption,
         ],
         run: run)

@@ -17,7 +17,8 @@ enum DataProfileCommand {
                 "taxi-cli data profile --format json *.csv.gz | jq '.[] | {file, rows, rejects}'",
                 "the same of many files, for a script"),
         ],
-        arguments: [Argument("FILE", .oneOrMore, kind: .file, help: "a trip file")], run: run)
+        arguments: [Argument("FILE", .oneOrMore, kind: .file, help: "a trip file", endings: FileEndings.trips)],
+        run: run)
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
         let format = arguments.format

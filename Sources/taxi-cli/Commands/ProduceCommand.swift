@@ -26,7 +26,11 @@ enum ProduceCommand {
                 "taxi-cli produce trips.csv.gz --speed 60x --from 2022-03-01 --to 2022-03-02",
                 "one day in 24 minutes, in the order in which it happened"),
         ],
-        arguments: [Argument("FILE", .any, kind: .file, help: "trip files (.csv, .csv.gz, .csv.zst, - for stdin)")],
+        arguments: [
+            Argument(
+                "FILE", .any, kind: .file, help: "trip files (.csv, .csv.gz, .csv.zst, - for stdin)",
+                endings: FileEndings.trips)
+        ],
         options: paceOptions
             + TripFileOptions.options(
                 defaultClock: "now, but start with --speed", configPrefix: "produce") + topicOptions + [

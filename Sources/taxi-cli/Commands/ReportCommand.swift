@@ -25,7 +25,9 @@ enum ReportCommand {
                 "taxi-cli report 2024.html --period 2024 --png charts", "the months of a year, each chart as PNG too"),
         ],
         arguments: [
-            Argument("FILE.html", .optional, help: "where the page goes; - for stdout (default: report.html)")
+            Argument(
+                "FILE.html", .optional, help: "where the page goes; - for stdout (default: report.html)",
+                endings: ["html"])
         ],
         options: [
             Option(

@@ -21,7 +21,7 @@ enum ShowCommand {
             Example("taxi-cli show sumFareWindow --watch", "the newest windows, as they change, until Ctrl-C"),
             Example("taxi-cli show --sql \"SELECT day, trips_total FROM tripstotal\" --format csv", "any query"),
         ],
-        arguments: [Argument("TABLE", .optional, help: "a table of results or a query")],
+        arguments: [Argument("TABLE", .optional, help: "a table of results or a query", names: CompletedNames.tables)],
         options: [
             Option(
                 "limit", short: "n", value: .value("N"), kind: .positive,
@@ -35,7 +35,8 @@ enum ShowCommand {
             watchOption,
             Option(
                 "diff", value: .value("VINTAGE"),
-                help: "what changed since batch --vintage kept the answers: periods, or with TABLE each cell"),
+                help: "what changed since batch --vintage kept the answers: periods, or with TABLE each cell",
+                names: CompletedNames.vintages),
             Option("sql", value: .value("SELECT"), help: "show what a query of your own gives"),
         ],
         run: run)

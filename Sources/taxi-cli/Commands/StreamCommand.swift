@@ -26,16 +26,16 @@ enum StreamCommand {
             Example("taxi-cli stream", "all queries, until Ctrl-C"),
             Example("taxi-cli stream --input trips.csv", "a file at full speed, without any topic"),
         ],
-        arguments: [Argument("FILE", .any, kind: .file, help: "further files of --input")],
+        arguments: [Argument("FILE", .any, kind: .file, help: "further files of --input", endings: FileEndings.trips)],
         options: [
             Option(
                 "query", value: .repeated("NAME"), configKey: "stream.query", help: "only these queries",
-                group: "Queries"),
+                group: "Queries", names: CompletedNames.queries),
             Option(
                 "queries", value: .repeated("FILE"), kind: .file, configKey: "stream.queries",
                 help:
                     "declarations to add to the defaults, instead of the tenant's queries.yaml; analytics adds days by payment, company, area and hour, and hours by taxi",
-                group: "Queries"),
+                group: "Queries", names: { _, _ in [AnalyticsQueries.name] }, endings: FileEndings.declarations),
             Option("until-end", help: "stop at the end of what is there, and close all windows", group: "Source"),
             Option("from-beginning", help: "remove the queries' results and read everything again", group: "Source"),
             Option(
@@ -49,7 +49,8 @@ enum StreamCommand {
                 group: "Source"),
             Option(
                 "input", value: .repeated("FILE"), kind: .file,
-                help: "read trip files instead of the topic; more may follow it", group: "Source"),
+                help: "read trip files instead of the topic; more may follow it", group: "Source",
+                endings: FileEndings.trips),
             Option(
                 "missing", value: .value("WHAT"), kind: .choice(["error", "empty"]), default: "error",
                 configKey: "stream.missing",

@@ -22,14 +22,15 @@ enum StreamExplainCommand {
                 "taxi-cli stream explain hotspotWindow --windows 20 --format csv",
                 "the open windows of one, for a spreadsheet"),
         ],
-        arguments: [Argument("QUERY", .any, help: "only these queries")],
+        arguments: [Argument("QUERY", .any, help: "only these queries", names: CompletedNames.queries)],
         options: [
             Option(
                 "windows", value: .value("N"), kind: .count, default: "5",
                 help: "how many open windows to list for each query"),
             Option(
                 "queries", value: .repeated("FILE"), kind: .file, configKey: "stream.queries",
-                help: "declarations to add to the defaults, instead of the tenant's queries.yaml"),
+                help: "declarations to add to the defaults, instead of the tenant's queries.yaml",
+                names: { _, _ in [AnalyticsQueries.name] }, endings: FileEndings.declarations),
             Option(
                 "delay", value: .value("TIME"), kind: .duration, default: "10s", configKey: "stream.delay",
                 help: "how far the watermark trails the newest event time"),

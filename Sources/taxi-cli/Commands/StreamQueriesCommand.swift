@@ -19,7 +19,9 @@ enum StreamQueriesCommand {
                 "0 if every query in it can run, 78 with all mistakes if not"),
         ],
         options: [
-            Option("check", value: .value("FILE"), kind: .file, help: "a file of declarations to check"),
+            Option(
+                "check", value: .value("FILE"), kind: .file, help: "a file of declarations to check",
+                endings: FileEndings.declarations),
             Option("analytics", help: "print the queries of stream --queries analytics instead"),
         ],
         run: run)

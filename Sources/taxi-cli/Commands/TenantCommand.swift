@@ -15,7 +15,12 @@ enum TenantCommand {
         ],
         subcommands: [create, list, show, backup, restore, remove], group: "Setting up", readsConfiguration: false)
 
-    private static let name = Argument("NAME", kind: .custom(TenantHome.checkName), help: "the tenant")
+    private static let newName = Argument("NAME", kind: .custom(TenantHome.checkName), help: "the tenant")
+    private static let name = {
+        var name = newName
+        name.names = CompletedNames.tenants
+        return name
+    }()
 
     private static let create = Command(
         name: "create", summary: "create a tenant: its folder and a taxi.yaml in which every setting is explained",
@@ -23,7 +28,7 @@ enum TenantCommand {
             Example("taxi-cli tenant create springfield", "in the default home"),
             Example("taxi-cli tenant create springfield --home /srv/taxi", "in a home of its own"),
         ],
-        arguments: [name], readsConfiguration: false
+        arguments: [newName], readsConfiguration: false
     ) { arguments in
         let tenant = arguments.positionals[0]
         let tenants = try GlobalOptions(arguments).tenants
@@ -61,7 +66,7 @@ enum TenantCommand {
             Example("taxi-cli tenant backup chicago.tar.gz", "of the default tenant"),
             Example("taxi-cli tenant backup /srv/backup/$(date +%F).tar.zst -q", "each night, from cron"),
         ],
-        arguments: [Argument("FILE", kind: .file, help: "the archive to write")]
+        arguments: [Argument("FILE", kind: .file, help: "the archive to write", endings: FileEndings.archives)]
     ) { arguments in
         let file = arguments.positionals[0]
         // Ctrl-C ends tar, and what was begun is taken away.
@@ -79,7 +84,8 @@ enum TenantCommand {
             Example("taxi-cli tenant restore chicago.tar.gz", "into the default home"),
             Example("taxi-cli tenant restore chicago.tar.gz --home /tmp/look", "to look at it beside the present one"),
         ],
-        arguments: [Argument("FILE", kind: .file, help: "the archive to read")], readsConfiguration: false
+        arguments: [Argument("FILE", kind: .file, help: "the archive to read", endings: FileEndings.archives)],
+        readsConfiguration: false
     ) { arguments in
         let home = try GlobalOptions(arguments).tenantHome
         let isAny: Bool

@@ -22,7 +22,8 @@ enum TopicCommand {
         ],
         subcommands: [list, create, describe, TopicTailCommand.command, delete], group: "Data")
 
-    static let name = Argument("NAME", help: "the topic, with the tenant's prefix or without it")
+    static let name = Argument(
+        "NAME", help: "the topic, with the tenant's prefix or without it", names: CompletedNames.topics)
 
     static let foreign = Option(
         "foreign", help: "a topic of a cluster that is another tenant's or another program's, by its whole name")

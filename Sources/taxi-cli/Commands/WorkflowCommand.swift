@@ -21,9 +21,12 @@ enum WorkflowCommand {
             WorkflowGraphCommand.command, WorkflowCrontabCommand.command,
         ])
 
-    static let name = Argument("NAME|FILE", help: "a workflow of the tenant, or a FILE.yaml")
+    static let name = Argument(
+        "NAME|FILE", help: "a workflow of the tenant, or a FILE.yaml", names: CompletedNames.workflows,
+        endings: FileEndings.declarations)
     static let run = Argument(
-        "RUN", help: "the run's id, or a part of it that no other begins or ends with; with --interval a workflow")
+        "RUN", help: "the run's id, or a part of it that no other begins or ends with; with --interval a workflow",
+        names: CompletedNames.runs)
     /// Beside `run`.
     static let intervalOfRun = Option(
         "interval", value: .value("INTERVAL"), help: "the run of this interval of the workflow that stands for RUN")

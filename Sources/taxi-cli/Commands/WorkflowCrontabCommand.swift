@@ -15,7 +15,11 @@ enum WorkflowCrontabCommand {
             Example("taxi-cli workflow crontab monthly --install", "put its line into one's crontab"),
             Example("taxi-cli workflow crontab monthly --systemd", "a service and a timer instead"),
         ],
-        arguments: [Argument("NAME|FILE", .oneOrMore, help: "workflows of the tenant, or FILEs")],
+        arguments: [
+            Argument(
+                "NAME|FILE", .oneOrMore, help: "workflows of the tenant, or FILEs", names: CompletedNames.workflows,
+                endings: FileEndings.declarations)
+        ],
         options: [
             Option("systemd", help: "print a systemd service and timer for each"),
             Option(

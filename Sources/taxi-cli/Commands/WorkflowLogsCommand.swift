@@ -15,7 +15,9 @@ enum WorkflowLogsCommand {
             Example("taxi-cli workflow logs 5f3c09aa store", "one step of a run"),
             Example("taxi-cli workflow logs 5f3c09aa -f", "all steps, as they go on, until the run ends"),
         ],
-        arguments: [WorkflowCommand.run, Argument("STEP", .optional, help: "only this step")],
+        arguments: [
+            WorkflowCommand.run, Argument("STEP", .optional, help: "only this step", names: CompletedNames.steps),
+        ],
         options: [
             WorkflowCommand.intervalOfRun,
             Option("follow", short: "f", help: "go on showing lines as they come, until the run has ended"),

@@ -15,7 +15,7 @@ enum WorkflowRunsCommand {
             Example("taxi-cli workflow runs", "the last twenty runs of all workflows"),
             Example("taxi-cli workflow runs monthly --state failed --all", "every failed run of one of them"),
         ],
-        arguments: [Argument("NAME", .optional, help: "only runs of this workflow")],
+        arguments: [Argument("NAME", .optional, help: "only runs of this workflow", names: CompletedNames.workflows)],
         options: [
             Option(
                 "lines", short: "n", value: .value("N"), kind: .count,

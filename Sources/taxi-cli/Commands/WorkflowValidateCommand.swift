@@ -14,7 +14,11 @@ enum WorkflowValidateCommand {
             Example("taxi-cli workflow validate monthly.yaml", "one file"),
             Example("taxi-cli workflow validate", "every workflow of the tenant"),
         ],
-        arguments: [Argument("NAME|FILE", .any, help: "workflows of the tenant, or FILEs")],
+        arguments: [
+            Argument(
+                "NAME|FILE", .any, help: "workflows of the tenant, or FILEs", names: CompletedNames.workflows,
+                endings: FileEndings.declarations)
+        ],
         run: run)
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
