@@ -24,7 +24,9 @@ public func fuzz(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
         expect((try? JSONSerialization.jsonObject(with: Data(line))) is [String: Any], "a message is no JSON")
     }
     let topic = try! records(payload, .results)
-    expect(topic.map { $0.value ?? [] } == lines && topic.allSatisfy { $0.key == nil && $0.headers.isEmpty })
+    expect(topic.map { $0.value ?? [] } == lines && topic.allSatisfy { $0.headers.isEmpty })
+    expect(topic.map(\.key) == (0..<results.count).map { results.key(row: $0) })
+    expect(again.key == results.key)
     return 0
 }
 
@@ -42,7 +44,7 @@ private func messages(_ results: ResultColumns) -> [[UInt8]] {
 
 /// Cells of all columns against the slow reader.
 private func expectSlow(_ payload: [UInt8], _ results: ResultColumns) {
-    var place = 6
+    var place = results.key.isEmpty ? 6 : 7 + results.key.count
     func number(_ at: Int) -> Int { payload[at..<at + 4].reversed().reduce(0) { $0 << 8 | Int($1) } }
     for column in results.columns {
         place += 3 + Int(payload[place + 2])

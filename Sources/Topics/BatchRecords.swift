@@ -3,7 +3,7 @@ public import Trips
 
 /// The records of one stored batch, whatever its encoding: each with its key, its headers, its event time and its value as JSON text.
 ///
-/// Trips become the objects of `TripJSON`, keyed by taxi; results become the messages of their query; records stay as they are. All values
+/// Trips become the objects of `TripJSON`, keyed by taxi; results become the messages of their query, with its keys; records stay as they are. All values
 /// lie in one buffer, a line feed behind each, so that printing a batch is one copy. Reused from batch to batch; one owner at a time.
 public final class BatchRecords {
     public private(set) var partition = 0
@@ -23,6 +23,9 @@ public final class BatchRecords {
     private var trips = TripBatch(capacity: 1)
     private var firstTrip = 0
     private var decoder = TripColumnsDecoder()
+    /// Those of a batch of results; the first of them has index `firstResult` here.
+    private var results = ResultColumns(columns: [])
+    private var firstResult = 0
 
     public init() {}
 
@@ -80,14 +83,14 @@ extension BatchRecords {
         return try body(UnsafeBufferPointer(rebasing: lines.bytes[starts[index]..<starts[index + 1] - 1]))
     }
 
-    /// A record's key: a trip's taxi; nil where it has none.
+    /// A record's key: a trip's taxi, a result's as its query declares it; nil where it has none.
     public func key(_ index: Int) -> [UInt8]? {
         switch encoding {
         case .records: return records[index].key
         case .trips:
             let text = TextCell(cell: trips.column(.taxiID)[firstTrip + index])
             return text.isEmpty ? nil : Array(trips.bytes(text))
-        case .results: return nil
+        case .results: return results.key(row: firstResult + index)
         }
     }
 
@@ -156,7 +159,7 @@ extension BatchRecords {
     }
 
     private func loadResults(_ batch: StoredBatch, _ skipped: Int) throws {
-        let results = try decodeResults(batch)
+        (results, firstResult) = (try decodeResults(batch), skipped)
         timestamps += results.timestamps(newest: batch.times.upperBound)[skipped...]
         for row in skipped..<batch.count {
             starts.append(lines.count)

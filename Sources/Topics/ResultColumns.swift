@@ -7,7 +7,8 @@ public import Trips
 ///
 /// Layout, little-endian:
 ///
-///     version (1: 1)   rows (4)   columns (1)
+///     version (1: 1, or 2 where messages have keys)   rows (4)   columns (1)
+///     of version 2: columns of the key (1), the index of each (1)
 ///     for each column: kind (1), decimals (1), name length (1), name, encoding (1), length in bytes (4), bytes
 ///
 ///     kind 0  window start, ms UTC          kind 3  window end's offset, seconds
@@ -16,6 +17,8 @@ public import Trips
 ///                                                6  day: days since 1970, written as 2024-04-13
 ///
 /// A null is left out of the message, as Spark's `to_json` does.
+///
+/// The key of one column is its text, as Kafka's own tools write it (`28`, `Flash Cab`, `2024-04-13`); that of several a JSON object.
 public struct ResultColumns: Sendable {
     public enum Kind: UInt8, Sendable { case windowStart, windowEnd, startOffset, endOffset, number, text, day }
 
@@ -33,18 +36,24 @@ public struct ResultColumns: Sendable {
     }
 
     public var columns: [Column]
+    /// Indices of the columns that make a message's key, in their order there: of numbers, texts and days. None: there are no keys.
+    public private(set) var key: [Int]
     public var count: Int { columns.first?.cells.count ?? 0 }
 
-    public init(columns: [Column]) { self.columns = columns }
+    public init(columns: [Column], key: [Int] = []) { (self.columns, self.key) = (columns, key) }
 }
 
 extension ResultColumns {
     public func encode() -> [UInt8] {
         var out = ByteWriter(capacity: 1024 + count * columns.count * 2)
         var scratch = NumberDictionary()
-        out.append(UInt8(1))
+        out.append(UInt8(key.isEmpty ? 1 : 2))
         out.append(UInt32(count))
         out.append(UInt8(columns.count))
+        if !key.isEmpty {
+            out.append(UInt8(key.count))
+            for index in key { out.append(UInt8(index)) }
+        }
         for column in columns {
             out.append(column.kind.rawValue)
             out.append(UInt8(column.decimals))
@@ -74,15 +83,18 @@ extension ResultColumns {
     /// - Throws: `Problem(.badData)` for bytes that are no such payload.
     public init(decoding payload: UnsafeRawBufferPointer) throws(Problem) {
         do throws(ByteReader.Truncated) {
-            columns = try Self.decodeColumns(payload)
+            (columns, key) = try Self.decodeColumns(payload)
         } catch {
             throw Problem(.badData, "a stored batch of results is damaged")
         }
     }
 
-    private static func decodeColumns(_ payload: UnsafeRawBufferPointer) throws(ByteReader.Truncated) -> [Column] {
+    private static func decodeColumns(
+        _ payload: UnsafeRawBufferPointer
+    ) throws(ByteReader.Truncated) -> (columns: [Column], key: [Int]) {
         var reader = ByteReader(payload)
-        guard try reader.next(UInt8.self) == 1 else { throw ByteReader.Truncated() }
+        let version = try reader.next(UInt8.self)
+        guard version == 1 || version == 2 else { throw ByteReader.Truncated() }
         let count = Int(try reader.next(UInt32.self))
         let columnCount = Int(try reader.next(UInt8.self))
         // No two messages of an epoch are alike, so that some column takes a byte at least of each; the others may be constant.
@@ -91,7 +103,11 @@ extension ResultColumns {
         else {
             throw ByteReader.Truncated()
         }
-        var columns: [Column] = []
+        var (columns, key): ([Column], [Int]) = ([], [])
+        if version == 2 {
+            for _ in 0..<(try reader.next(UInt8.self)) { key.append(Int(try reader.next(UInt8.self))) }
+            guard !key.isEmpty, Set(key).count == key.count else { throw ByteReader.Truncated() }
+        }
         for _ in 0..<columnCount {
             guard let kind = Kind(rawValue: try reader.next(UInt8.self)) else { throw ByteReader.Truncated() }
             var column = Column(kind: kind, decimals: Int(try reader.next(UInt8.self)))
@@ -106,8 +122,15 @@ extension ResultColumns {
             try decodeCells(of: &column, count, encoding, body.rest())
             columns.append(column)
         }
-        guard reader.isAtEnd, hasWholeWindow(columns) else { throw ByteReader.Truncated() }
-        return columns
+        guard reader.isAtEnd, hasWholeWindow(columns), key.allSatisfy({ isField($0, of: columns) }) else {
+            throw ByteReader.Truncated()
+        }
+        return (columns, key)
+    }
+
+    /// Whether there is such a column and it is a field of its own in a message.
+    private static func isField(_ index: Int, of columns: [Column]) -> Bool {
+        index < columns.count && [.number, .text, .day].contains(columns[index].kind)
     }
 
     private static func decodeTexts(_ body: inout ByteReader) throws(ByteReader.Truncated) -> [[UInt8]] {
@@ -183,12 +206,6 @@ extension ResultColumns {
     public func appendJSON(row: Int, to out: inout OutputBuffer) {
         out.append("{")
         var isFirst = true
-        func key(_ name: String) {
-            out.append(isFirst ? "\"" : ",\"")
-            out.append(name)
-            out.append("\":")
-            isFirst = false
-        }
         var window: (start: Int64, end: Int64, startOffset: Int64, endOffset: Int64) = (nullCell, 0, 0, 0)
         for column in columns {
             switch column.kind {
@@ -200,28 +217,59 @@ extension ResultColumns {
             }
         }
         if window.start != nullCell {
-            key("window")
-            out.append("{\"start\":\"")
+            isFirst = false
+            out.append("\"window\":{\"start\":\"")
             Self.append(time: window.start, Int(window.startOffset), to: &out)
             out.append("\",\"end\":\"")
             Self.append(time: window.end, Int(window.endOffset), to: &out)
             out.append("\"}")
         }
-        for column in columns where column.cells[row] != nullCell {
-            switch column.kind {
-            case .number:
-                key(column.name)
-                Self.append(number: column.cells[row], decimals: column.decimals, to: &out)
-            case .text:
-                key(column.name)
-                out.append(jsonString: column.texts[Int(column.cells[row])])
-            case .day:
-                key(column.name)
-                out.append("\"\(Calendar.text(ofDay: Int(column.cells[row])))\"")
-            case .windowStart, .windowEnd, .startOffset, .endOffset: break
-            }
-        }
+        for column in columns { Self.append(fieldOf: column, row, &isFirst, to: &out) }
         out.append("}")
+    }
+
+    /// The key of a row's message; nil where messages have none.
+    public func key(row: Int) -> [UInt8]? {
+        guard let first = key.first else { return nil }
+        var out = OutputBuffer(capacity: 64)
+        if key.count == 1 {
+            let column = columns[first]
+            // A text goes as it is, without quotes and escapes.
+            if column.kind == .text, column.cells[row] != nullCell { return column.texts[Int(column.cells[row])] }
+            Self.append(valueOf: column, row, to: &out, quotes: false)
+        } else {
+            var isFirst = true
+            out.append("{")
+            for index in key { Self.append(fieldOf: columns[index], row, &isFirst, to: &out) }
+            out.append("}")
+        }
+        return Array(out.bytes)
+    }
+
+    /// Nothing where it is null.
+    private static func append(fieldOf column: Column, _ row: Int, _ isFirst: inout Bool, to out: inout OutputBuffer) {
+        switch column.kind {
+        case .number, .text, .day: if column.cells[row] == nullCell { return }
+        case .windowStart, .windowEnd, .startOffset, .endOffset: return
+        }
+        out.append(isFirst ? "\"" : ",\"")
+        out.append(column.name)
+        out.append("\":")
+        isFirst = false
+        append(valueOf: column, row, to: &out, quotes: true)
+    }
+
+    private static func append(valueOf column: Column, _ row: Int, to out: inout OutputBuffer, quotes: Bool) {
+        let cell = column.cells[row]
+        if cell == nullCell { return }
+        switch column.kind {
+        case .number: append(number: cell, decimals: column.decimals, to: &out)
+        case .text: out.append(jsonString: column.texts[Int(cell)])
+        case .day:
+            let day = Calendar.text(ofDay: Int(cell))
+            out.append(quotes ? "\"\(day)\"" : day)
+        case .windowStart, .windowEnd, .startOffset, .endOffset: break
+        }
     }
 
     private static func append(time ms: EventTime, _ offsetSeconds: Int, to out: inout OutputBuffer) {

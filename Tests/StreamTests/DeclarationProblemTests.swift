@@ -85,6 +85,13 @@ import Testing
         Case(line: "aggregates: {\"a b\": count()}", place: "3:18", says: "no name for an aggregate"),
         Case(line: "message: [n, t]", place: "3:18", says: "no aggregate \"t\""),
         Case(line: "message: [n, n]", place: "3:18", says: "twice"),
+        Case(line: "key: [company]", place: "3:11", says: "does not group by \"company\"", hint: "the query has none"),
+        Case(
+            line: "group: [company, day]\n    key: [companny]", place: "4:11", says: "group by \"companny\"",
+            hint: "company"),
+        Case(line: "group: [day]\n    key: [day, day]", place: "4:16", says: "in the key twice"),
+        Case(line: "group: [day]\n    key: []", place: "4:10", says: "the key has no group"),
+        Case(line: "group: [day]\n    key: day", place: "4:10", says: "a list"),
         Case(line: "table: runs", place: "3:12", says: "taken in the database"),
         Case(line: "table: outbox_order", place: "3:12", says: "taken in the database"),
         Case(line: "topic: x_IngestData", place: "3:12", says: "is taken"),
@@ -139,6 +146,27 @@ import Testing
         }
         #expect(problem?.location?.description == "f:3:22")
         #expect(problem?.others.map(\.location?.description) == ["f:3:32"])
+    }
+
+    /// A broker refuses to make the second one.
+    @Test func topicsDifferInMoreThanDotsAndUnderscores() {
+        let problem = #expect(throws: Problem.self) {
+            try QueryCatalog.parse(
+                """
+                queries:
+                  - {name: a, topic: by.company, aggregates: {n: count()}}
+                  - {name: b, topic: By_company, aggregates: {n: count()}}
+                """, file: "f")
+        }
+        #expect(problem?.location?.description == "f:3:22")
+        #expect(problem?.message == "query \"a\" has the topic \"by.company\" already")
+        #expect(problem?.hint?.contains("Kafka takes") == true)
+    }
+
+    @Test func aWrongGroupIsToldOnceAndNotOfTheKeyAgain() {
+        let problem = Self.problem(of: "group: [companny]\n    key: [companny]")
+        #expect(problem?.message.contains("companny") == true)
+        #expect(problem?.others.isEmpty == true)
     }
 
     @Test func whateverIsWrittenNeverTraps() {

@@ -36,6 +36,7 @@ import Trips
                 results.appendJSON(row: row, to: &out)
                 let object = try? JSONSerialization.jsonObject(with: Data(out.bytes))
                 #expect(object is [String: Any], "seed \(seed): \(String(decoding: out.bytes, as: UTF8.self))")
+                #expect((results.key(row: row) == nil) == results.key.isEmpty, "seed \(seed)")
             }
         }
     }
@@ -77,7 +78,17 @@ import Trips
             ]
             for (index, cell) in cells.enumerated() { columns[index].cells.append(cell) }
         }
-        return ResultColumns(columns: columns)
+        return ResultColumns(columns: columns, key: [[], [4], [5, 4]].randomElement(using: &numbers) ?? [])
+    }
+
+    @Test func aKeyIsMadeOfFieldsOfTheMessage() throws {
+        var numbers = SplitMix(state: 1)
+        let columns = Self.sample(rows: 3, &numbers).columns
+        for key in [[0], [3], [7], [4, 4], [255]] {
+            #expect(throws: Problem.self) { try Self.decode(ResultColumns(columns: columns, key: key).encode()) }
+        }
+        let whole = try Self.decode(ResultColumns(columns: columns, key: [6, 4, 5]).encode())
+        #expect(whole.key == [6, 4, 5])
     }
 
     @discardableResult

@@ -56,6 +56,43 @@ let topicStoreContract: [ContractCheck] = [
         try store.makeWriter().append([pending], mark: nil)
         #expect(try readAll(store, topic, 0).map(\.record) == records)
     },
+    ContractCheck(testDescription: "gives results the keys that their query has declared") { backend in
+        var columns = [
+            ResultColumns.Column(name: "company", kind: .text), ResultColumns.Column(name: "day", kind: .day),
+            ResultColumns.Column(name: "area", kind: .number), ResultColumns.Column(name: "trips", kind: .number),
+        ]
+        columns[0].texts = ["Flash Cab", "O\"Hare", ""].map { Array($0.utf8) }
+        let cells: [[Int64]] = [[0, 1, 2], [19_826, 19_827, 19_828], [28, 8, 77], [1, 2, 3]]
+        for (index, cells) in cells.enumerated() { columns[index].cells = cells }
+        let cases: [(key: [Int], expected: [String?])] = [
+            ([], [nil, nil, nil]), ([0], ["Flash Cab", "O\"Hare", ""]),
+            ([1], ["2024-04-13", "2024-04-14", "2024-04-15"]),
+            ([2], ["28", "8", "77"]),
+            (
+                [2, 0],
+                [
+                    #"{"area":28,"company":"Flash Cab"}"#, #"{"area":8,"company":"O\"Hare"}"#,
+                    #"{"area":77,"company":""}"#,
+                ]
+            ),
+        ]
+        for (key, expected) in cases {
+            let topic = try newTopic(in: backend.topics, partitions: 1)
+            let pending = PendingBatch(
+                topic: topic, partition: 0, count: 3, times: 1000...1000, encoding: .results,
+                payload: ResultColumns(columns: columns, key: key).encode())
+            try backend.topics.makeWriter().append([pending], mark: nil)
+            var read: [TopicRecord] = []
+            try backend.topics.makeReader(topic: topic, untilEnd: true).forEachBatch(of: 0, in: 0..<3) { batch in
+                read += try batch.records()
+                return read.count < 3
+            }
+            #expect(read.map { $0.key.map { String(decoding: $0, as: UTF8.self) } } == expected, "\(key)")
+            // Inside a batch too.
+            let first = read.first.map { String(decoding: $0.value ?? [], as: UTF8.self) }
+            #expect(first == #"{"company":"Flash Cab","day":"2024-04-13","area":28,"trips":1}"#)
+        }
+    },
     ContractCheck(testDescription: "appends to all partitions and topics or to none") { backend in
         let store = backend.topics
         let (first, second) = (try newTopic(in: store, partitions: 1), try newTopic(in: store, partitions: 1))

@@ -4,7 +4,9 @@ import YAML
 
 /// Reads one query of a file and collects all that is wrong with it.
 struct DeclarationReader {
-    private static let keys = ["name", "table", "topic", "where", "group", "window", "aggregates", "message", "emit"]
+    private static let keys = [
+        "name", "table", "topic", "where", "group", "window", "aggregates", "message", "key", "emit",
+    ]
 
     private let node: YAMLNode
     private(set) var problems = ProblemList()
@@ -35,11 +37,13 @@ struct DeclarationReader {
         let aggregates = self.aggregates()
         checkColumns(groups, aggregates)
         let message = messageFields(aggregates)
+        let key = messageKey(groups)
         let emit = window.flatMap { self.emit(for: $0) }
         guard problems.isEmpty, let name, let nameNode, let table, let topic, let window, let emit else { return nil }
-        let plan = QueryPlan(
+        var plan = QueryPlan(
             name: name, table: table, topicSuffix: topic, window: window, groups: groups, filter: filter,
             aggregates: aggregates.map(\.plan), emit: emit, messageFields: message)
+        plan.messageKey = key
         return QueryDeclaration(
             plan: plan, nameNode: nameNode, tableNode: node["table"] ?? nameNode, topicNode: node["topic"] ?? nameNode)
     }
@@ -133,6 +137,35 @@ struct DeclarationReader {
             }
         }
         return fields
+    }
+
+    private mutating func messageKey(_ groups: [GroupKey]) -> [Int] {
+        guard let list = node["key"], let items = problems.attempt({ () throws(Problem) in try list.items() }) else {
+            return []
+        }
+        if items.isEmpty {
+            problems.add(
+                list.problem("the key has no group", hint: "Name some of the query's groups, or leave \"key:\" out."))
+        }
+        let names = groups.map(\.name)
+        var key: [Int] = []
+        for item in items {
+            guard let name = problems.attempt({ () throws(Problem) in try item.text() }) else { continue }
+            if let index = names.firstIndex(of: name) {
+                if key.contains(index) { problems.add(item.problem("\"\(name)\" is in the key twice")) }
+                key.append(index)
+            } else if !namesGroup(name) {
+                // One that is named there, but wrong, has its own message already.
+                let near = nearestName(to: name, among: names).map { "Did you mean \"\($0)\"?" }
+                let hint = names.isEmpty ? "A key is made of groups, and the query has none." : near
+                problems.add(item.problem("the query does not group by \"\(name)\"", hint: hint))
+            }
+        }
+        return key
+    }
+
+    private func namesGroup(_ name: String) -> Bool {
+        ((try? node["group"]?.items()) ?? []).contains { (try? $0.text()) == name }
     }
 
     private mutating func emit(for window: WindowSpec) -> EmitMode? {

@@ -24,6 +24,7 @@ public enum DefaultQueries {
         #   aggregates  count(), count(column), sum, avg, min, max, stddev of a number, quantile(fare, 0.9),
         #               distinct(column): how many different values
         #   message     which aggregates go into the messages of the topic (all, where nothing is said)
+        #   key         which groups make the key of a message: the text of one, of several a JSON object
         #   emit        update     with every commit, each window or group that changed
         #               append     once a window, when it is complete
         #               complete   with every commit, the whole result (of a query without a window)

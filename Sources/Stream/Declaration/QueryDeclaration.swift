@@ -64,7 +64,7 @@ struct QueryDeclaration {
     /// A problem for each query whose name, tables or topic an earlier one has already.
     static func clashes(_ declarations: [QueryDeclaration]) -> [Problem] {
         var problems: [Problem] = []
-        var (names, tables, topics): ([String: String], [String: String], [String: String]) = ([:], [:], [:])
+        var (names, tables, topics): ([String: String], [String: String], [String: QueryPlan]) = ([:], [:], [:])
         for declaration in declarations {
             let plan = declaration.plan
             // Names differ in letter case only where a person means the same.
@@ -82,11 +82,15 @@ struct QueryDeclaration {
                         hint: "Give this one another with \"table:\"."))
             }
             for name in schema { tables[name] = plan.name }
-            if let other = topics.updateValue(plan.name, forKey: plan.topicSuffix.lowercased()) {
+            // Kafka takes no two topics that differ in "." and "_" alone, since names of metrics do not tell them apart.
+            let topic = String(plan.topicSuffix.lowercased().map { $0 == "." ? "_" : $0 })
+            if let other = topics.updateValue(plan, forKey: topic) {
+                let isSame = other.topicSuffix.lowercased() == plan.topicSuffix.lowercased()
                 problems.append(
                     declaration.topicNode.problem(
-                        "query \"\(other)\" has the topic \"\(plan.topicSuffix)\" already",
-                        hint: "Give this one another with \"topic:\"."))
+                        "query \"\(other.name)\" has the topic \"\(isSame ? plan.topicSuffix : other.topicSuffix)\" already",
+                        hint: "Give this one another with \"topic:\"."
+                            + (isSame ? "" : " Kafka takes \".\" and \"_\" in names of topics for the same.")))
             }
         }
         return problems

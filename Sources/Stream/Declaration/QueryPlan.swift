@@ -15,6 +15,8 @@ public struct QueryPlan: Sendable, Hashable {
     public var emit: EmitMode
     /// Indices of the aggregates that go into output messages, in their order there.
     public var messageFields: [Int]
+    /// Indices of the groups that make the key of a message, in their order there; none for messages without keys.
+    public var messageKey: [Int] = []
     /// The alerts on its results.
     public var alerts: [AlertPlan] = []
 
@@ -34,6 +36,9 @@ public struct QueryPlan: Sendable, Hashable {
         for aggregate in aggregates { if let field = aggregate.field { fields.formUnion(TripFieldSet(field)) } }
         return fields
     }
+
+    /// The names of the groups that make a message's key.
+    public var keyNames: [String] { messageKey.map { groups[$0].name } }
 
     /// How many words the state of one group in one window has; histograms and sketches come beside them.
     public var words: Int { aggregates.reduce(0) { $0 + $1.words } }

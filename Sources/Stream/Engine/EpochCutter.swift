@@ -77,7 +77,7 @@ final class EpochCutter {
         try fetchClosed(among: touched)
         try state.requireNoOverflow()
         var builder = MessageBuilder(plan: plan, zone: zone, expectedMessages: lastSize.messages)
-        var output = QueryOutput(query: query, messages: ResultColumns(columns: []))
+        var output = QueryOutput(query: query, messages: ResultColumns(columns: [], key: builder.key))
         output.rows.stride = packsGroups ? 0 : plan.words
         output.rows.textsPerRow = packsGroups ? 1 : textCount
         takeNewKeys(&output)

@@ -63,6 +63,9 @@ struct MessageBuilder: ~Copyable {
         return columns + groups + results
     }
 
+    /// Which columns make a message's key.
+    var key: [Int] { plan.messageKey.map { firstGroup + $0 } }
+
     /// How many messages there are.
     var count: Int { table.count }
 

@@ -62,9 +62,10 @@ enum StreamExplainCommand {
     private static func show(
         _ explanation: StreamExplanation, delayMs: Int64, _ zone: ZoneClock, _ arguments: ParsedArguments
     ) throws {
+        let tenant = try GlobalOptions(arguments).tenant
         let named = arguments.positionals
         let pages = explanation.queries.filter { named.isEmpty || named.contains($0.name) }
-            .map { ExplanationPage($0, delayMs: delayMs, zone) }
+            .map { ExplanationPage($0, delayMs: delayMs, zone, tenant: tenant) }
         switch arguments.format {
         case .table:
             for page in pages { try arguments.output.write(page.text(arguments)) }
@@ -102,7 +103,10 @@ private struct ExplanationPage: Encodable {
         var start, end, closesAt: String
     }
     var query: String
-    var declaration, emit, watermark, source: String?
+    var declaration, emit, topic: String?
+    /// The groups that make a message's key.
+    var key: [String]?
+    var watermark, source: String?
     var partitions: [Partition]
     var openCount, results, late: Int64
     var openWindows: [Window]
@@ -110,7 +114,7 @@ private struct ExplanationPage: Encodable {
     /// How the watermark comes about; nil before the first record.
     var arithmetic: String?
 
-    init(_ query: StreamExplanation.Query, delayMs: Int64, _ zone: ZoneClock) {
+    init(_ query: StreamExplanation.Query, delayMs: Int64, _ zone: ZoneClock, tenant: String) {
         let holder = query.partitions.first { $0.id == query.holder } ?? query.partitions.first
         if let watermark = query.watermark, let holder, let newest = holder.newest {
             let place = "the newest event time of partition \(holder.id), \(zone.iso(ms: newest)),"
@@ -123,6 +127,8 @@ private struct ExplanationPage: Encodable {
         self.query = query.name
         declaration = query.plan?.schemaFingerprint
         emit = query.plan?.emit.rawValue
+        topic = query.plan.map { "\(tenant)_\($0.topicSuffix)" }
+        key = query.plan.flatMap { $0.messageKey.isEmpty ? nil : $0.keyNames }
         watermark = query.watermark.map { zone.iso(ms: $0) }
         source = query.source
         partitions = query.partitions.map { partition in
@@ -141,6 +147,7 @@ private struct ExplanationPage: Encodable {
         let style = arguments.terminal.outputStyle
         var text =
             style.bold(query) + (declaration.map { "  \(printable($0))" } ?? "") + (emit.map { "; emit \($0)" } ?? "")
+        if let topic { text += "\n  to \(topic)" + (key.map { ", key \($0.joined(separator: ", "))" } ?? "") }
         text += "\n  watermark \(watermark ?? "none yet"); \(grouped(results)) results, \(grouped(late)) trips late\n"
         if let arithmetic { text += "    \(arithmetic)\n" }
         for remark in remarks { text += "  \(printable(remark))\n" }

@@ -45,11 +45,12 @@ enum StreamQueriesCommand {
                 throw problem
             }
         }
-        var table = Table(columns: ["query", "table", "topic", "declaration", "emit"].map { Column($0) })
+        var table = Table(columns: ["query", "table", "topic", "key", "declaration", "emit"].map { Column($0) })
         for plan in plans {
             table.rows.append([
                 .text(plan.name), .text(plan.table),
                 .text("\(arguments.text("tenant") ?? GlobalOptions.defaultTenant)_\(plan.topicSuffix)"),
+                .optional(plan.messageKey.isEmpty ? nil : plan.keyNames.joined(separator: ", ")),
                 .text(plan.schemaFingerprint), .text(plan.emit.rawValue),
             ])
         }
