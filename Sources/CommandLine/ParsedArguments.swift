@@ -122,9 +122,11 @@ extension ParsedArguments {
             columns: columns, format: format, to: output, width: tableWidth, style: terminal.outputStyle)
     }
 
-    /// Says something to the person at the terminal, unless `--quiet`.
+    /// Says something to the person at the terminal, behind all that was written before, unless `--quiet`.
     public func say(_ text: String) throws {
-        if !isOn("quiet") { try errors.writeLine(text) }
+        guard !isOn("quiet") else { return }
+        try output.flush()
+        try errors.writeLine(text)
     }
 
     /// Says something only with `--verbose`.
