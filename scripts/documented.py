@@ -5,7 +5,7 @@ from taxi_program import ROOT, taxi_program
 
 IGNORED = [r"^left out for lack of room", r"^\[\d+\]", r" (Killed|Done|Interrupt|Terminated) ", r"^putting trips in order", r"^waiting for topic"]
 VARIES = [
-    (r"\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)", "TIME"), (r"^\d\d:\d\d:\d\d ", "TIME "), (r"run \S+ of", "run ID of"),
+    (r"\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)?", "TIME"), (r"^\d\d:\d\d:\d\d ", "TIME "), (r"run \S+ of", "run ID of"),
     (r"[\d,]+(\.\d+)?/s", "RATE"), (r"\d+(\.\d+)? s\b", "SECONDS"), (r"\d+(\.\d+)?m?s\b", "SECONDS"), (r"\d+(\.\d+)? [KM]iB", "SIZE"),
     (r"\(process \d+\)", "(process N)"), (r"[\d,]+ epochs", "N epochs"),
     # An update query gives as many as there are epochs in which its windows changed.

@@ -104,8 +104,10 @@ enum AlertCommand {
 
     private static func write(_ entries: [AlertHistory.Entry], _ arguments: ParsedArguments, _ zone: ZoneClock) throws {
         var table = Table(columns: [
-            Column("raised"), Column("name"), Column("query"), Column("window_start"), Column("group"),
-            Column("value", .right), Column("threshold", .right), Column("workflow"), Column("run_id", keepsEnd: true),
+            Column("raised"), Column("name"), Column("query", mayBeLeftOut: true), Column("window_start"),
+            Column("group"),
+            Column("value", .right), Column("threshold", .right, mayBeLeftOut: true),
+            Column("workflow", mayBeLeftOut: true), Column("run_id", keepsEnd: true),
             Column("revision", .right, mayBeLeftOut: true), Column("withdrawn_by", .right, mayBeLeftOut: true),
         ])
         // What every alert has; the rest names its group.

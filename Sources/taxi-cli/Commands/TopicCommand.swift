@@ -44,7 +44,8 @@ enum TopicCommand {
             .compactMap { $0 } ?? []
         var table = Table(columns: [
             Column("topic"), Column("partitions", .right), Column("records", .right), Column("bytes", .right),
-            Column("retention", .right), Column("first_event"), Column("last_event"),
+            Column("retention", .right, mayBeLeftOut: true), Column("first_event", mayBeLeftOut: true),
+            Column("last_event"),
         ])
         for topic in topics {
             table.rows.append(
@@ -127,8 +128,9 @@ enum TopicCommand {
         let (store, topic) = try globals.openTopic(arguments.positionals[0], isForeign: arguments.isOn("foreign"))
         var table = Table(columns: [
             Column("partition", .right), Column("start_offset", .right), Column("end_offset", .right),
-            Column("records", .right), Column("bytes", .right), Column("first_event"), Column("last_event"),
-            Column("last_append"),
+            Column("records", .right), Column("bytes", .right), Column("first_event", mayBeLeftOut: true),
+            Column("last_event"),
+            Column("last_append", mayBeLeftOut: true),
         ])
         let description = try store.describe(topic)
         for partition in description.partitions {

@@ -21,8 +21,9 @@ enum WorkflowListCommand {
         let session = try WorkflowSession(arguments)
         let history = try session.openHistoryIfAny()
         var table = Table(columns: [
-            Column("workflow"), Column("schedule"), Column("timezone"), Column("steps", .right), Column("next_run"),
-            Column("last_run"), Column("last_state"), Column("file"), Column("problem"),
+            Column("workflow"), Column("schedule"), Column("timezone", mayBeLeftOut: true), Column("steps", .right),
+            Column("next_run"),
+            Column("last_run"), Column("last_state"), Column("file", mayBeLeftOut: true), Column("problem"),
         ])
         var hasProblem = false
         let all = session.folder.all()

@@ -24,7 +24,9 @@ struct ResultPicture {
             rows.contains { $0[column] != .null } && rows.allSatisfy { $0[column].real != nil || $0[column] == .null }
         }
         var table = Table(
-            columns: view.columns.indices.map { Column(view.columns[$0], numeric[$0] ? .right : .left) },
+            columns: view.columns.indices.map {
+                Column(view.columns[$0], numeric[$0] ? .right : .left, keepsEnd: view.columns[$0] == "run_id")
+            },
             rows: rows.map { row in row.indices.map { shown(row[$0], column: $0) } })
         if barWidth > 0, let bars = bars(width: barWidth) { append(bars, to: &table) }
         return table
@@ -35,7 +37,7 @@ struct ResultPicture {
     /// Trends have twice the columns that a terminal has room for, and a sparkline of each below. Bars take what room is left: one that
     /// was cut would be a wrong number.
     func fitted(width: Int) -> (table: Table, leftOut: [String]) {
-        guard view.isPeriodic else { return (table, []) }
+        guard view.isPeriodic else { return withoutSpare(table, width: width) }
         var table = table(barWidth: 0)
         let narrowestBar = view.hasPlaces ? Self.gapWidth + Self.narrowestBarWidth : 0
         func drop(_ name: String) {
@@ -56,9 +58,26 @@ struct ResultPicture {
             drop(name)
             leftOut.append(name)
         }
+        // Of other analyses nobody knows what is important but who has declared them, the first column first.
+        while !view.isRanked, !view.isMix, isTooWide(), table.columns.count > 3, let last = table.columns.last?.name {
+            drop(last)
+            leftOut.append(last)
+        }
         let room = width - textWidth() - Self.gapWidth
         if room >= Self.narrowestBarWidth, let bars = bars(width: min(room, Self.widestBarWidth)) {
             append(bars, to: &table)
+        }
+        return (table, leftOut)
+    }
+
+    /// Where a window ends its start says too; how a run went, its summary in full.
+    private func withoutSpare(_ table: Table, width: Int) -> (table: Table, leftOut: [String]) {
+        var (table, leftOut) = (table, [String]())
+        for name in ["summary", "window_end", "ended"] where table.isTooWide(for: width) {
+            guard let index = table.columns.firstIndex(where: { $0.name == name }) else { continue }
+            table.columns.remove(at: index)
+            for row in table.rows.indices { table.rows[row].remove(at: index) }
+            leftOut.append(name)
         }
         return (table, leftOut)
     }
