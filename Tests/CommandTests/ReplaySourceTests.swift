@@ -164,6 +164,7 @@ import Testing
         try taxi.succeed("data", "generate", "--rows", "500", "--seed", "8", "trips.csv")
         for (line, wanted) in [
             ("cat trips.csv | \"$TAXI\" data profile - --format json", "\"rows\":500"),
+            ("(cat trips.csv; sed 1d trips.csv) | \"$TAXI\" data profile - --format json", "\"repeated_trip_ids\":500"),
             ("cat trips.csv | \"$TAXI\" data profile /dev/stdin --format json", "\"rows\":500"),
             ("mkfifo pipe && (cat trips.csv > pipe &) && \"$TAXI\" data profile pipe --format json", "\"rows\":500"),
             (

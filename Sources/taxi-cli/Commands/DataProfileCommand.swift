@@ -1,6 +1,5 @@
 import CommandLine
 import Datasets
-import Foundation
 import Problems
 
 /// `data profile`: a page about each file.
@@ -54,16 +53,7 @@ enum DataProfileCommand {
             let pages = profiles.map { $0.lines.map(printable).joined(separator: "\n") + "\n" }
             try arguments.output.write(pages.joined(separator: "\n"))
         case .json, .jsonl:
-            let encoder = JSONEncoder()
-            encoder.keyEncodingStrategy = .convertToSnakeCase
-            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            if format == .json {
-                try arguments.output.writeLine(String(decoding: try encoder.encode(profiles), as: UTF8.self))
-            } else {
-                for profile in profiles {
-                    try arguments.output.writeLine(String(decoding: try encoder.encode(profile), as: UTF8.self))
-                }
-            }
+            try writeJSON(profiles, arguments)
         }
     }
 }
