@@ -86,6 +86,7 @@ let package = Package(
         tests(of: "Telemetry", ["Problems"]),
         tests(of: "Monitoring", ["Problems", "Database", "Telemetry"]),
         tests(of: "HTTPServer", ["Problems"]),
+        tests(of: "Dashboard", ["Problems", "Database", "HTTPServer", "Monitoring"]),
         .target(
             name: "FuzzSupport", dependencies: ["Problems", "YAML"], path: "Tests/FuzzSupport",
             swiftSettings: swiftSettings),

@@ -14,6 +14,13 @@ public struct HTTPServerRequest: Sendable {
     public var headers: [String: String]
     public var body: [UInt8]
 
+    public init(
+        method: String, path: String, query: [(name: String, value: String)], headers: [String: String], body: [UInt8]
+    ) {
+        (self.method, self.path, self.query) = (method, path, query)
+        (self.headers, self.body) = (headers, body)
+    }
+
     public func parameter(_ name: String) -> String? { query.last { $0.name == name }?.value }
 }
 

@@ -1,0 +1,234 @@
+import Database
+import Foundation
+import HTTPServer
+import Monitoring
+import Problems
+import Testing
+
+@testable import Dashboard
+
+/// What the pages answer, and to whom.
+@Suite struct WatchServerTests {
+    /// A tenant without any data, but with hostile texts in all of it.
+    private struct HostileTenant: TenantPages {
+        static let text = "<script>alert(\"x\")</script>&'\u{1B}[31m"
+        var watched: WatchedTenant
+        let acts: Acts
+        private var table: PageTable {
+            PageTable(
+                columns: ["workflow", "run_id", "state", "company"], rows: [[Self.text, Self.text, Self.text, nil]])
+        }
+        func rows(ofView name: String, limit: Int) throws -> PageTable {
+            guard name == "sumfarewindow" else { throw Problem(.noInput, "there is no view \"\(name)\"") }
+            return PageTable(
+                columns: ["window_start", "fare"],
+                rows: (0..<min(limit, 5)).map { ["2024-01-0\($0 + 1)T00:00:00.000-06:00", "\($0)"] })
+        }
+        func views() throws -> [String] { ["sumfarewindow"] }
+        func workflowRuns(limit: Int) throws -> PageTable { table }
+        func workflows() throws -> PageTable { table }
+        func steps(ofRun id: String) throws -> PageTable {
+            PageTable(
+                columns: ["step", "attempt", "state", "started", "ended", "error"],
+                rows: [[Self.text, "1", "success", "2024-01-01T00:00:00.000Z", "2024-01-01T00:00:05.000Z", Self.text]])
+        }
+        func log(ofRun id: String) throws -> String { Self.text }
+        func settings() throws -> PageTable { table }
+        func records(topic: String, partition: Int, from offset: Int64?, limit: Int) throws -> PageTable { table }
+        func deadLetters(limit: Int) throws -> PageTable {
+            PageTable(columns: ["reason", "record"], rows: [["bad", Self.text]])
+        }
+        func report() throws -> String { "<html>report</html>" }
+        func act(_ action: PageAction) throws -> String {
+            acts.add(action)
+            return "done"
+        }
+    }
+    /// `@unchecked Sendable`: used by one test.
+    private final class Acts: @unchecked Sendable {
+        var all: [PageAction] = []
+        func add(_ action: PageAction) { all.append(action) }
+    }
+    private struct HostileHome: WatchedHome {
+        let tenantHome: TenantHome
+        let acts = Acts()
+        func tenants() throws -> [String] { ["chicago", "springfield"] }
+        func tenant(_ name: String) throws -> any TenantPages {
+            HostileTenant(watched: WatchedTenant(tenantHome, plans: { [] }, openTopics: { nil }), acts: acts)
+        }
+    }
+
+    private let home: HostileHome
+
+    init() throws {
+        home = HostileHome(
+            tenantHome: try TenantHome(
+                home: FileManager.default.temporaryDirectory.path + "/taxi-pages-\(UUID().uuidString)", environment: [:]
+            ))
+    }
+
+    private func server(isLoopback: Bool = true, _ change: (inout WatchOptions) -> Void = { _ in }) -> WatchServer {
+        var options = WatchOptions(version: "1.2.3")
+        change(&options)
+        return WatchServer(home, options: options, isLoopback: isLoopback)
+    }
+
+    private func get(_ path: String, _ headers: [String: String] = [:], method: String = "GET") -> HTTPServerRequest {
+        let parts = path.split(separator: "?", maxSplits: 1).map(String.init)
+        let pairs = parts.count > 1 ? parts[1].split(separator: "&") : []
+        let query = pairs.map { pair -> (name: String, value: String) in
+            let sides = pair.split(separator: "=", maxSplits: 1).map(String.init)
+            return (sides[0], sides.count > 1 ? sides[1] : "")
+        }
+        var all = ["host": "127.0.0.1:8787"]
+        all.merge(headers) { $1 }
+        return HTTPServerRequest(method: method, path: parts[0], query: query, headers: all, body: [])
+    }
+
+    private func text(_ response: HTTPServerResponse) -> String {
+        if case .bytes(let bytes) = response.body { return String(decoding: bytes, as: UTF8.self) }
+        return ""
+    }
+
+    private static let pages = [
+        "/", "/t/chicago/", "/t/chicago/windows", "/t/chicago/map", "/t/chicago/analytics", "/t/chicago/workflows",
+        "/t/chicago/workflows/r1", "/t/chicago/topics", "/t/chicago/dead-letters", "/t/chicago/settings",
+    ]
+
+    @Test(arguments: pages) func everyPageIsWholeAndSafe(_ path: String) {
+        let response = server().answer(get(path))
+        let html = text(response)
+        #expect(response.status == 200, "\(html)")
+        #expect(html.hasPrefix("<!DOCTYPE html>") && html.hasSuffix("</html>"))
+        #expect(!html.contains("<script>") && !html.contains("\u{1B}"))
+        #expect(html.utf8.count < 100_000 || path.hasSuffix("map"))
+        let policy = response.headers.filter { $0.name == "Content-Security-Policy" }.map(\.value)
+        #expect(policy.count == 1 && policy[0].contains("script-src 'self'") && !policy[0].contains("unsafe"))
+        #expect(!html.contains(" style=") && !html.contains(" onclick="))
+    }
+
+    @Test func textsOfTheDataAreShownAsTheyAre() {
+        let html = text(server().answer(get("/t/chicago/workflows")))
+        #expect(html.contains("&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;&amp;&#39;"))
+    }
+
+    @Test func theReportHasNoScript() {
+        let response = server().answer(get("/t/chicago/report"))
+        let policies = response.headers.filter { $0.name == "Content-Security-Policy" }.map(\.value)
+        #expect(
+            policies.count == 1 && policies[0].contains("default-src 'none'") && !policies[0].contains("script-src"))
+    }
+
+    @Test(arguments: ["evil.example", "evil.example:8787", "127.0.0.1.evil.example:8787", "[::2]:1", ""])
+    func aNameOfSomebodyElseIsNotAnswered(_ host: String) {
+        #expect(server().answer(get("/metrics", ["host": host])).status == 421)
+    }
+
+    @Test(arguments: ["localhost", "LOCALHOST:1", "127.0.0.1:8787", "127.1.2.3", "[::1]:8787"])
+    func namesOfThisMachineAreAnswered(_ host: String) {
+        #expect(server().answer(get("/metrics", ["host": host])).status == 200)
+    }
+
+    @Test func actionsNeedTheSessionAndThisOrigin() {
+        let server = server()
+        let path = "/t/chicago/workflows/monthly/run"
+        let session = ["x-taxi-session": server.sessionToken]
+        func status(_ headers: [String: String]) -> Int { server.answer(get(path, headers, method: "POST")).status }
+        #expect(status([:]) == 403)
+        #expect(status(["x-taxi-session": "0" + server.sessionToken.dropFirst()]) == 403)
+        #expect(status(session.merging(["origin": "http://evil.example"]) { $1 }) == 403)
+        #expect(status(session.merging(["origin": "null"]) { $1 }) == 403)
+        #expect(status(session.merging(["sec-fetch-site": "cross-site"]) { $1 }) == 403)
+        #expect(home.acts.all.isEmpty)
+        #expect(
+            status(session.merging(["origin": "http://127.0.0.1:8787", "sec-fetch-site": "same-origin"]) { $1 }) == 200)
+        #expect(home.acts.all == [.run(workflow: "monthly")])
+        #expect(server.answer(get(path)).status == 404, "an action is no page")
+    }
+
+    @Test func aServerThatOnlyShowsHasNoButtons() {
+        let server = server { $0.isReadOnly = true }
+        let headers = ["x-taxi-session": server.sessionToken]
+        #expect(server.answer(get("/t/chicago/workflows/r/cancel", headers, method: "POST")).status == 403)
+        #expect(!text(server.answer(get("/t/chicago/workflows"))).contains("<button"))
+        #expect(home.acts.all.isEmpty)
+    }
+
+    @Test func whoDoesNotKnowTheTokenSeesNothing() {
+        let server = server(isLoopback: false) { $0.token = "correct horse" }
+        #expect(server.answer(get("/metrics")).status == 401)
+        #expect(server.answer(get("/metrics", ["authorization": "Bearer correct hors"])).status == 401)
+        #expect(
+            server.answer(get("/metrics", ["authorization": "Bearer correct horse", "host": "taxi.example"])).status
+                == 200)
+        #expect(server.answer(get("/t/chicago/", ["accept": "text/html"])).status == 303)
+        var login = get("/login", ["content-type": "application/x-www-form-urlencoded"], method: "POST")
+        login.body = Array("token=wrong".utf8)
+        #expect(server.answer(login).status == 403)
+        login.body = Array("token=correct+horse".utf8)
+        let answer = server.answer(login)
+        let cookie = answer.headers.first { $0.name == "Set-Cookie" }?.value ?? ""
+        #expect(answer.status == 303 && cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"))
+        let pair = String(cookie.prefix { $0 != ";" })
+        #expect(server.answer(get("/t/chicago/", ["cookie": "other=1; \(pair)"])).status == 200)
+    }
+
+    @Test func tokensAreComparedWhole() {
+        for (given, wanted, isSame) in [
+            ("abc", "abc", true), ("", "abc", false), ("abcd", "abc", false), ("ab", "abc", false),
+            ("abd", "abc", false),
+        ] {
+            #expect(WatchServer.isSame(given, wanted) == isSame)
+        }
+    }
+
+    @Test(arguments: [
+        "/t/nobody/", "/t/chicago/nothing", "/api/t/nobody/now", "/api/nothing", "/t/chicago/../../etc/passwd",
+        "/assets/../app.css",
+    ])
+    func whatIsNotThereIsSaid(_ path: String) { #expect(server().answer(get(path)).status == 404) }
+
+    @Test(arguments: ["PUT", "DELETE", "OPTIONS", "TRACE"]) func otherMethodsAreRefused(_ method: String) {
+        #expect(server().answer(get("/", method: method)).status == 405)
+    }
+
+    @Test func metricsAloneShowNoPages() {
+        let server = server { $0.isMetricsOnly = true }
+        #expect(server.answer(get("/metrics")).status == 200 && server.answer(get("/readyz")).status == 200)
+        #expect(server.answer(get("/t/chicago/")).status == 404 && server.answer(get("/assets/app.js")).status == 404)
+    }
+
+    @Test func theDescriptionNamesEachAddressOfTheAPI() throws {
+        let server = server()
+        let document =
+            try JSONSerialization.jsonObject(with: Data(text(server.answer(get("/api/openapi.json"))).utf8))
+            as? [String: Any]
+        let paths = try #require(document?["paths"] as? [String: Any])
+        for path in paths.keys {
+            let asked = path.replacing("{tenant}", with: "chicago").replacing("{view}", with: "sumfarewindow")
+                .replacing("{run}", with: "r").replacing("{topic}", with: "t")
+            let answer = server.answer(get(asked))
+            let isThere = answer.status == 200 || text(answer).contains("yet")
+            #expect(isThere, "\(asked): \(text(answer))")
+        }
+        #expect(
+            server.answer(get("/api/tenants", ["x-taxi-session": server.sessionToken], method: "POST")).status != 500)
+    }
+
+    @Test func openMetricsIsGivenToWhoAsksForIt() {
+        let classic = server().answer(get("/metrics"))
+        #expect(
+            classic.headers.contains { $0.name == "Content-Type" && $0.value.hasPrefix("text/plain; version=0.0.4") })
+        let open = server().answer(
+            get("/metrics", ["accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"]))
+        #expect(text(open).hasSuffix("# EOF\n") && text(open).contains("taxi_build_info{version=\"1.2.3\"} 1"))
+    }
+
+    @Test func numbersAreWrittenForPeople() {
+        #expect(Shown.count(1_234_567) == "1,234,567" && Shown.count(-1000) == "-1,000" && Shown.count(999) == "999")
+        #expect(Shown.money(4842.03) == "$4,842.03" && Shown.number(.infinity) == "never")
+        #expect(Shown.duration(seconds: 0.0544) == "54 ms" && Shown.duration(seconds: 11_100) == "3 h 05 min")
+        #expect(
+            Shown.bytes(27552) == "26.9 KiB" && Shown.time("2024-01-22T19:45:00.000-06:00") == "2024-01-22 19:45:00")
+    }
+}
