@@ -1,4 +1,5 @@
 import Batch
+import Database
 import Foundation
 import SQLite
 import Stream
@@ -43,7 +44,8 @@ struct BatchComparison {
 
     /// All views of analyses that there are.
     func views() throws -> [PeriodView] {
-        try (Analysis.allCases.map { PeriodView($0) } + recomputed.declared.map { PeriodView($0) }).filter { view in
+        try (Analysis.allCases.map { PeriodView($0) } + [.coverage] + recomputed.declared.map { PeriodView($0) }).filter
+        { view in
             try connection.value(
                 "SELECT 1 FROM sqlite_schema WHERE name = ? OR name = ?", .text(view.name), .text("batch_\(view.name)"))
                 != nil
@@ -214,9 +216,11 @@ struct BatchComparison {
             case .fareTrend:
                 { day in [period, period.previous, period.sameAYearBefore].contains { $0.days.contains(day) } }
             case .areaHotspots, .locationHotspots: { period.days.contains($0) }
+            case nil where view.name == Coverage.view: { period.days.contains($0) }
             // It may read any day, and of queries whose changes are noted nowhere.
             case nil: { _ in true }
             }
+        if view.name == Coverage.view { return changed.contains(where: matters) ? .stale : .fresh }
         return view.analysis == nil || changed.contains(where: matters) ? .stale : .asFarAsNoted
     }
 
@@ -256,6 +260,7 @@ extension BatchComparison {
     /// The rows that a view should have of a period, in their order.
     func rows(of period: Period, _ view: PeriodView) throws -> [Row] {
         if let analysis = view.analysis { return rows(of: period, analysis) }
+        if view.name == Coverage.view { return try coverage(period) }
         let partial = partial(period, [windowsReach, totalsReach].compactMap { $0 }.max())
         return try recomputed.rows(of: view.name, period).map { $0 + [partial] }
     }
@@ -350,6 +355,22 @@ extension BatchComparison {
             return [.integer(Int64(index) + 1)] + name(row.place) + [
                 .integer(row.pickups), .real(Double(row.pickups) / Double(total)), .integer(top), .integer(dayCount),
                 .integer(4 * top >= 3 * dayCount ? 1 : 0), partial(period, windowsReach ?? totalsReach),
+            ]
+        }
+    }
+
+    private func coverage(_ period: Period) throws -> [Row] {
+        let sources: [(String, (Int) -> Bool)] = [
+            ("faredistribution", { days.fares[$0]?.isEmpty == false }),
+            ("hotspotcommunitywindow", { days.areas[$0]?.isEmpty == false }),
+            ("hotspotwindow", { days.locations[$0]?.isEmpty == false }),
+            (Coverage.allTrips, { days.totals[$0] != nil }),
+        ]
+        return try sources.filter { try isStored($0.0) }.map { name, hasTrips in
+            let count = period.days.filter(hasTrips).count
+            return [
+                .text(name), .integer(Int64(period.days.count)), .integer(Int64(count)),
+                .real(Double(count) / Double(period.days.count)),
             ]
         }
     }

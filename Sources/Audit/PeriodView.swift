@@ -1,12 +1,13 @@
 import Batch
+import Database
 
-/// A view whose rows are of periods: one of the four analyses, or a declared one.
+/// A view whose rows are of periods: one of the four analyses, a declared one, or the days that periods have.
 struct PeriodView {
     var name: String
-    /// nil for a declared one.
+    /// nil for a declared one, and for none.
     var analysis: Analysis?
     var kinds: [PeriodKind]
-    /// After `period_kind` and `period`; `partial` is the last.
+    /// After `period_kind` and `period`; `partial` is the last of an analysis.
     var columns: [String]
     /// Those that tell a period's rows apart, where it has several.
     var keys: [String]
@@ -47,6 +48,18 @@ struct PeriodView {
         columns = analysis.columns + ["partial"]
         place = "row"
         reads = declared.reads
+    }
+
+    /// Which days of a period have trips; of no analysis alone.
+    static let coverage = PeriodView(
+        name: Coverage.view, kinds: PeriodKind.allCases, columns: ["source", "days", "days_with_trips", "coverage"],
+        keys: ["source"], place: "row", reads: ["faredistribution", "hotspotcommunitywindow", "hotspotwindow"])
+
+    private init(
+        name: String, kinds: [PeriodKind], columns: [String], keys: [String], place: String, reads: [String]
+    ) {
+        (self.name, self.kinds, self.columns) = (name, kinds, columns)
+        (self.keys, self.place, self.reads) = (keys, place, reads)
     }
 
     private static let hotspotFigures = ["pickups", "share", "top10_days", "days", "persistent", "partial"]

@@ -121,6 +121,10 @@ public struct BatchRunner: Sendable {
             _ = try table.replace(Array(gone)) { _ in [] }
         }
         try runDeclared(options, due, kinds, selection, context, &summary)
+        let coverage = try PeriodCoverage(context: context, windows: windows)
+            .run(due, kinds: kinds, isGone: selection.covers)
+        summary.rows[Coverage.view] = coverage.rows
+        summary.incomplete = coverage.incomplete.isEmpty ? nil : coverage.incomplete
         for kind in kinds { summary.periods[kind.rawValue] = due.filter { $0.kind == kind }.map(\.description) }
         summary.partial = due.filter { period in
             runnable.contains { reach.isPartial(period, of: $0, zone: zone) }
@@ -187,6 +191,7 @@ public struct BatchRunner: Sendable {
             (try row.storedText(0), try row.storedText(1))
         }
         return Analysis.allCases.map { ($0.view, $0.rowKeys) }
+            + [(Coverage.view, ["source"])]
             // One of an older taxi-cli may have a name that is taken by now.
             + declared.compactMap { name, sql in
                 (try? DeclaredAnalysis.parse(sql, file: name)).map { (name, $0.keys) }

@@ -13,6 +13,7 @@ public import SQLite
 ///     batch_analyses                     the texts of declared analyses: DeclaredResults
 ///     batch_vintage…                     earlier answers: Vintages
 ///     batch_<view>                       rows of the four analyses, keyed by kind and period (and rank)
+///     batch_period_coverage              on how many days of a period each query has trips: PeriodCoverage
 public enum BatchSchema {
     /// Creates what is missing, and views whose definition has changed anew; takes the write lock only if there is something to do.
     public static func prepare(_ connection: Connection) throws {
@@ -157,6 +158,15 @@ public enum BatchSchema {
               PRIMARY KEY (period_kind, period, rank)) WITHOUT ROWID
             """
         ),
+        (
+            Coverage.table,
+            """
+            CREATE TABLE IF NOT EXISTS \(Coverage.table)(
+              period_kind TEXT NOT NULL, period TEXT NOT NULL, source TEXT NOT NULL,
+              days INTEGER NOT NULL, days_with_trips INTEGER NOT NULL,
+              PRIMARY KEY (period_kind, period, source)) WITHOUT ROWID
+            """
+        ),
     ]
 
     // Cents are integers below 2^53, so `/ 100.0` gives the double nearest to the amount: it prints with its two decimals.
@@ -208,6 +218,14 @@ public enum BatchSchema {
               period_kind, period, rank, location AS pickup_centroid_location, pickups,
               pickups * 1.0 / period_pickups AS share, top10_days, days, persistent, partial
             FROM batch_location_hotspots
+            """
+        ),
+        (
+            Coverage.view,
+            """
+            CREATE VIEW \(Coverage.view) AS SELECT
+              period_kind, period, source, days, days_with_trips, days_with_trips * 1.0 / days AS coverage
+            FROM \(Coverage.table)
             """
         ),
         (

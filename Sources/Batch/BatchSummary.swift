@@ -1,3 +1,4 @@
+public import Database
 import Foundation
 
 /// What a batch run did, for people and for `--summary-json`.
@@ -8,6 +9,8 @@ public struct BatchSummary: Sendable, Codable, Equatable {
     public var periods: [String: [String]] = [:]
     /// Those of them that the stored results do not cover to their end yet.
     public var partial: [String] = []
+    /// Those of them with days that have no trips, by what `tripsTotal` has counted; nil for none.
+    public var incomplete: [Coverage.Period]?
     /// Days whose windows had to be added up again.
     public var daysRolledUp = 0
     /// Analyses that were asked for but have no stored results to read, with the reason.
@@ -25,7 +28,7 @@ public struct BatchSummary: Sendable, Codable, Equatable {
     public var seconds = 0.0
 
     enum CodingKeys: String, CodingKey {
-        case rows, periods, partial
+        case rows, periods, partial, incomplete
         case daysRolledUp = "days_rolled_up"
         case skipped, late, seconds, vintage
         case vintageMadeMs = "vintage_made_ms"

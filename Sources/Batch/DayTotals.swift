@@ -18,6 +18,11 @@ struct DayTotals {
         return index < days.count ? days[index] : nil
     }
 
+    /// The days with trips in `range`, ascending.
+    func days(in range: Range<Int>) -> ArraySlice<Int> {
+        days[index(of: range.lowerBound)..<index(of: range.upperBound)]
+    }
+
     /// The totals of the days in `range`; O(log days).
     func totals(of range: Range<Int>) -> TripTotals {
         before[index(of: range.upperBound)] - before[index(of: range.lowerBound)]

@@ -19,7 +19,8 @@ public enum TakenNames {
     /// Tables, views and indices that are there whatever queries run.
     private static let tables: Set<String> = [
         // The public views, and what the analytics keep.
-        "fare_trend", "accumulated_metrics", "area_hotspots", "location_hotspots", "workflow_runs", "workflow_steps",
+        "fare_trend", "accumulated_metrics", "area_hotspots", "location_hotspots", "period_coverage", "workflow_runs",
+        "workflow_steps",
         "alerts", "runs", "ml_results", "vintages", "vintage_now", "day_fare", "day_area", "day_location",
         "rolled_days",
         "rolled_months", "rolled_locations", "pruned_windows", "query_windows",

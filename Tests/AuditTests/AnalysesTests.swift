@@ -1,4 +1,5 @@
 import Batch
+import Database
 import Stream
 import Testing
 
@@ -67,7 +68,10 @@ import Testing
         let report = try tenant.audit(plans)
         #expect(report.first == [])
         let left = report.leftOut.map { "\($0.kind) \($0.name)" }
-        #expect(Set(left) == Set((Analysis.allCases.map(\.view) + ["own"]).map { "batch \($0)" } + ["vintage old"]))
+        #expect(
+            Set(left)
+                == Set(
+                    (Analysis.allCases.map(\.view) + [Coverage.view, "own"]).map { "batch \($0)" } + ["vintage old"]))
         #expect(report.leftOut.allSatisfy { $0.rows > 0 })
     }
 

@@ -73,6 +73,25 @@ import Testing
         #expect(try home.run(["report", home.folder.path + "/none/page.html"]).status == 73)
     }
 
+    @Test func periodsWithDaysWithoutTripsAreNamed() throws {
+        let home = try Home()
+        let csv = home.folder.appendingPathComponent("trips.csv").path
+        try home.succeed(["data", "generate", "--rows", "600", "--from", "2024-01-01", "--to", "2024-02-01", csv])
+        try home.succeed(["stream", "--input", csv, "--until-end", "--quiet"])
+        let sentence = "not on all days: 2024-02 has trips on 1 of 29 days"
+        let batch = try home.run(["batch", "--by", "month"])
+        #expect(batch.errors.contains(sentence), "\(batch.errors)")
+        // For programs there is the view.
+        #expect(try !home.run(["show", "fare_trend", "--format", "csv"]).errors.contains("not on all days"))
+        let shown = try home.run(["show", "fare_trend", "--format", "table"])
+        #expect(shown.errors.contains(sentence), "\(shown.errors)")
+        let whole = try home.run(["show", "fare_trend", "--format", "table", "--period", "2024-01"])
+        #expect(!whole.errors.contains("not on all days"), "\(whole.errors)")
+        #expect(
+            try home.succeed(["show", "period_coverage", "--period", "2024-02", "--format", "csv"])
+                .contains("month,2024-02,tripstotal,29,1,0.034482758620689655"))
+    }
+
     @Test(arguments: [60, 80, 120, 200])
     func onATerminalTablesBarsAndSparklinesFitTheWidth(columns: Int) throws {
         let home = try Home()

@@ -29,6 +29,7 @@ import Testing
             ],
             "area_hotspots": hotspots + ["pickup_community_area", "area_name"] + ranking,
             "location_hotspots": hotspots + ["pickup_centroid_location"] + ranking,
+            "period_coverage": ["period_kind", "period", "source", "days", "days_with_trips", "coverage"],
             "runs": ["id", "command", "started", "ended", "outcome", "summary"],
         ]
         for (view, columns) in expected {

@@ -224,6 +224,9 @@ enum BatchCommand {
         }
         if let behind { try arguments.say("warning: \(behind)") }
         for warning in summary.late ?? [] { try arguments.say("warning: \(warning)") }
+        if let sentence = Coverage(incomplete: summary.incomplete ?? []).sentence {
+            try arguments.say("not on all days: \(sentence) (taxi-cli show \(Coverage.view))")
+        }
         let first = analyses.map(\.view).first { summary.rows[$0] != nil } ?? declared.map(\.name).first
         let partial = summary.partial.isEmpty ? "" : ", not complete yet: \(listed(summary.partial))"
         try arguments.say(

@@ -144,6 +144,9 @@ enum ShowCommand {
             }
             var rows: [[SQLValue]] = []
             try selection.forEachRow(on: connection) { rows.append($0) }
+            if let sentence = try coverage(of: selection.view, rows, connection)?.sentence {
+                try arguments.say("not on all days: \(sentence) (taxi-cli show \(Coverage.view))")
+            }
             let picture = ResultPicture(view: selection.view, rows: rows)
             let (table, leftOut) =
                 arguments.terminal.outputIsTerminal
@@ -157,6 +160,20 @@ enum ShowCommand {
             if !lines.isEmpty { try arguments.output.write("\n" + lines) }
             if rows.isEmpty { try arguments.say(selection.nothingText) }
         }
+    }
+
+    /// Which periods of an analysis' rows have days without trips; nil for rows of no periods, and those that say it themselves.
+    private static func coverage(of view: ResultView, _ rows: [[SQLValue]], _ connection: Connection) throws
+        -> Coverage?
+    {
+        guard view.isPeriodic, view.name != Coverage.view else { return nil }
+        let source =
+            switch view.name {
+            case Analysis.areaHotspots.view: "hotspotcommunitywindow"
+            case Analysis.locationHotspots.view: "hotspotwindow"
+            default: Coverage.allTrips
+            }
+        return try Coverage(on: connection, source: source, periods: Set(rows.compactMap { $0[1].text }))
     }
 
     private static func show(sql: String, _ connection: Connection, _ arguments: ParsedArguments) throws {

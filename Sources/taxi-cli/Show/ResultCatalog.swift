@@ -1,5 +1,6 @@
 import Batch
 import CommandLine
+import Database
 import Problems
 import SQLite
 import Stream
@@ -37,12 +38,13 @@ struct ResultCatalog {
             throw Problem(
                 .noInput, "query \"\(name)\" has no results yet", hint: "Run taxi-cli stream first; it runs the query.")
         }
-        if Analysis.allCases.contains(where: { $0.view == lower }) {
+        let computed = Analysis.allCases.map(\.view) + [Coverage.view]
+        if computed.contains(lower) {
             throw Problem(
                 .noInput, "\"\(lower)\" has no results yet", hint: "Run taxi-cli batch first; it computes them.")
         }
         let others = queries.map(\.name).filter { !names.contains($0.lowercased()) }
-        let known = Set(names + others + Analysis.allCases.map(\.view)).sorted()
+        let known = Set(names + others + computed).sorted()
         let near = nearestName(to: name, among: known).map { "Did you mean \"\($0)\"? " } ?? ""
         throw Problem(
             .usage, "there is no table or query \"\(name)\"", hint: near + "Known: \(known.joined(separator: ", ")).")

@@ -1,4 +1,5 @@
 import CommandLine
+import Database
 import SQLite
 
 /// Rows of a view as a person reads them: numbers right-aligned, fractions in %, bars beside ranks, sparklines below trends.
@@ -139,7 +140,9 @@ struct ResultPicture {
     ///
     /// - Parameter width: columns of the terminal, which the lines fit into.
     func sparklines(width: Int) -> String {
-        guard view.isPeriodic, !view.hasPlaces, rows.count > 2, rows.allSatisfy({ $0[0] == rows[0][0] }) else {
+        guard view.isPeriodic, !view.hasPlaces, view.name != Coverage.view, rows.count > 2,
+            rows.allSatisfy({ $0[0] == rows[0][0] })
+        else {
             return ""
         }
         let columns = view.columns.indices.dropFirst(2).filter { index in

@@ -1,5 +1,6 @@
 import Batch
 import CommandLine
+import Database
 import SQLite
 import Stream
 
@@ -40,7 +41,7 @@ extension ResultView {
         case _ where column.hasPrefix("trips") && !column.contains("_change") && column != "trips_a_taxi": return .count
         case "taxi_hours", "taxis_most", "taxis_ever": return .count
         case "taxis" where name == "taxisout": return .count
-        case "share": return .share
+        case "share", "coverage": return .share
         case _ where column.hasPrefix("share_") || column.hasSuffix("_share") || column.contains("_change"):
             return .share
         // Dollars; their cents are exact in a double.
@@ -59,6 +60,8 @@ extension ResultView {
     private static let own: Set<String> = {
         let queries = (try? QueryCatalog.load(analytics: true).map(\.table)) ?? []
         return Set(
-            queries + AnalysisCatalog.names(folder: "").keys + ["runs", "alerts", "workflow_runs", "workflow_steps"])
+            queries + AnalysisCatalog.names(folder: "").keys + [
+                Coverage.view, "runs", "alerts", "workflow_runs", "workflow_steps",
+            ])
     }()
 }
