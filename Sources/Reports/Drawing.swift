@@ -75,24 +75,46 @@ extension Drawing {
         "<svg class=\"\(style)\" viewBox=\"0 0 \(coordinate(width)) \(coordinate(height))\" role=\"img\" aria-label=\"\(escaped(label))\">\n\(body)</svg>\n"
     }
 
-    /// A file of its own, with its title above the picture, and a warning below that.
-    func standalone(title: String, warning: String? = nil) -> String {
-        let top = warning == nil ? 34.0 : 54.0
-        let note =
-            warning.map { "<text x=\"8\" y=\"42\" class=\"m\" font-size=\"12\">\(escaped($0))</text>\n" } ?? ""
+    /// A file of its own, with its title and notes above the picture, and a line about its source below.
+    func standalone(title: String, notes: [String] = [], source: String = "") -> String {
+        let lines = notes.flatMap { folded($0, letters: whole(width / 6.4)) }
+        let top = 34.0 + 17 * Double(lines.count) + (lines.isEmpty ? 0 : 4)
+        let sources = source.isEmpty ? [] : folded(source, letters: whole(width / 5.8))
+        let bottom = sources.isEmpty ? 0 : 12 + 15 * Double(sources.count)
+        let full = height + top + bottom
+        let above = lines.enumerated().map { index, line in
+            "<text x=\"8\" y=\"\(42 + 17 * index)\" class=\"m\" font-size=\"12\">\(escaped(line))</text>\n"
+        }.joined()
+        let below = sources.enumerated().map { index, line in
+            "<text x=\"8\" y=\"\(coordinate(height + top + 16 + 15 * Double(index)))\" class=\"m\" font-size=\"11\">"
+                + "\(escaped(line))</text>\n"
+        }.joined()
         return """
             <?xml version="1.0" encoding="UTF-8"?>
-            <svg xmlns="http://www.w3.org/2000/svg" width="\(coordinate(width))" height="\(coordinate(height + top))" \
-            viewBox="0 0 \(coordinate(width)) \(coordinate(height + top))">
+            <svg xmlns="http://www.w3.org/2000/svg" width="\(coordinate(width))" height="\(coordinate(full))" \
+            viewBox="0 0 \(coordinate(width)) \(coordinate(full))">
             <style>\(Palette.light.rules)svg{font-family:\(Palette.fonts)}</style>
             <rect width="100%" height="100%" class="paper"/>
             <text x="8" y="22" class="t" font-size="16" font-weight="bold">\(escaped(title))</text>
-            \(note)<g transform="translate(0 \(coordinate(top)))">
+            \(above)<g transform="translate(0 \(coordinate(top)))">
             \(body)</g>
-            </svg>
+            \(below)</svg>
 
             """
     }
+}
+
+/// A text in lines of at most so many letters, cut at blanks; a longer word has a line of its own.
+func folded(_ text: String, letters: Int) -> [String] {
+    var lines: [String] = []
+    for word in text.split(separator: " ") {
+        if let last = lines.last, last.count + 1 + word.count <= letters {
+            lines[lines.count - 1] += " " + word
+        } else {
+            lines.append(String(word))
+        }
+    }
+    return lines
 }
 
 /// Text inside markup or an attribute in double quotes. Control characters, and others that XML cannot hold, become U+FFFD.

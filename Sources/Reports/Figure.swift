@@ -1,3 +1,5 @@
+import Database
+
 /// A chart with its numbers.
 public struct Figure: Sendable {
     /// Names files and links: `fare-trend`.
@@ -7,6 +9,10 @@ public struct Figure: Sendable {
     public let note: String
     /// What its numbers lack; nil where nothing is known to be missing.
     public var warning: String?
+    /// Which of its periods have days without trips; nil where none has.
+    public var remark: String?
+    /// What its numbers are made of, of which time and when: a line for a picture that goes without the page.
+    public var source = ""
     /// The chart's numbers.
     public let table: ReportTable
     /// Numbers of a second thing in the same chart, with the name of their file; nil where there is none.
@@ -29,7 +35,9 @@ public struct Figure: Sendable {
     }
 
     /// The picture as an SVG file in the light theme.
-    public var svg: String { wide.standalone(title: title, warning: warning) }
+    public var svg: String {
+        wide.standalone(title: title, notes: [warning, remark].compactMap { $0 }, source: source)
+    }
 }
 
 extension Figure {
@@ -46,6 +54,31 @@ extension Figure {
         default: []
         }
     }
+
+    /// The public views that its numbers come from.
+    var views: String {
+        switch id {
+        case "fare-trend": "fare_trend"
+        case "fare-distribution": "faredistribution"
+        case "totals": "accumulated_metrics"
+        case "hour-of-week": "sumfarewindow"
+        case Self.taxisOutID: "taxis_out"
+        case Self.mapID: details == nil ? "area_hotspots" : "area_hotspots and location_hotspots"
+        case "area-ranks": "area_hotspots"
+        case Self.qualityID: "runs and the ledger"
+        default: Mix.allCases.first { $0.id == id }?.view ?? id
+        }
+    }
+
+    /// The query whose days tell how much of a period its numbers cover; nil where they are of no period.
+    var covered: String? {
+        switch id {
+        case "fare-distribution": "faredistribution"
+        case Self.mapID, "area-ranks": "hotspotcommunitywindow"
+        case Self.qualityID: nil
+        default: Coverage.allTrips
+        }
+    }
 }
 
 /// How much room a picture has. A picture for a page, made smaller for a phone, could not be read; so there are two.
@@ -56,40 +89,4 @@ enum FigureSize {
     /// Labels that fit on an axis of time.
     var timeLabels: Int { self == .wide ? 12 : 4 }
     var isNarrow: Bool { self == .narrow }
-}
-
-/// The frame of a chart over time: y axis with lines across, and periods below.
-struct TimeFrame {
-    let left: Double
-    let right: Double
-    let top: Double
-    let bottom: Double
-    let count: Int
-
-    /// The middle of a period's column.
-    func x(_ index: Int) -> Double { left + (Double(index) + 0.5) * step }
-    var step: Double { (right - left) / Double(max(1, count)) }
-
-    /// Draws lines, numbers and the unit of the y axis; gives its scale.
-    func drawValues(_ drawing: inout Drawing, upTo most: Double, unit: String, count: Int = 5) -> LinearScale {
-        let ticks = niceTicks(from: 0, to: most, count: count)
-        let scale = LinearScale((ticks[0], ticks[ticks.count - 1]), to: (bottom, top))
-        for tick in ticks {
-            drawing.line(left, scale(tick), right, scale(tick), style: tick == 0 ? "x" : "g")
-            drawing.text(shortNumber(tick), x: left - 6, y: scale(tick) + 4, anchor: .end, style: "m")
-        }
-        drawing.text(unit, x: max(2, left - 44), y: top - 14, style: "m")
-        return scale
-    }
-
-    func drawPeriods(_ drawing: inout Drawing, _ periods: [String], most: Int) {
-        for index in labelled(count: periods.count, most: most).sorted() {
-            drawing.line(x(index), bottom, x(index), bottom + 4, style: "x")
-            // The last label may not reach over the edge.
-            let isCut = x(index) + 22 > drawing.width
-            drawing.text(
-                PeriodText(text: periods[index]).short, x: isCut ? drawing.width - 2 : x(index), y: bottom + 18,
-                anchor: isCut ? .end : .middle, style: "m")
-        }
-    }
 }

@@ -16,7 +16,7 @@ extension Figure {
     /// Shares of the trips, period by period.
     ///
     /// - Parameter table: the mix's first rows of each period, with `period`, the mix's column, `trips` and `share`.
-    static func mix(_ mix: Mix, _ table: ReportTable) -> Figure {
+    static func mix(_ mix: Mix, _ table: ReportTable, _ days: PeriodDays) -> Figure {
         Figure(
             id: mix.id, title: mix.title,
             note: """
@@ -24,12 +24,14 @@ extension Figure {
                 grey. From \(mix.view); the numbers are the first \(Mix.rowsAPeriod) of each period.
                 """,
             table: table
-        ) { size in draw(mix, table, size) }
+        ) { size in draw(mix, table, days, size) }
     }
 
     private static let shownCount = Palette.seriesCount - 1
 
-    private static func draw(_ mix: Mix, _ table: ReportTable, _ size: FigureSize) -> Drawing {
+    private static func draw(
+        _ mix: Mix, _ table: ReportTable, _ days: PeriodDays, _ size: FigureSize
+    ) -> Drawing {
         let (texts, names) = (table.texts("period"), table.texts(mix.column))
         let (trips, shares) = (table.numbers("trips"), table.numbers("share"))
         let periods = Set(texts).sorted()
@@ -40,17 +42,18 @@ extension Figure {
         drawLegend(&drawing, shown + ["all others"], columns: columns, letters: size.isNarrow ? 22 : 38)
         let frame = TimeFrame(
             left: 48, right: size.width - 14, top: Double(legendRows) * 18 + 36, bottom: drawing.height - 30,
-            count: periods.count)
+            periods: periods)
         let y = frame.drawValues(&drawing, upTo: 100, unit: "% of trips")
-        frame.drawPeriods(&drawing, periods, most: size.timeLabels)
+        frame.drawPeriods(&drawing, most: size.timeLabels)
         let width = min(60, max(1, frame.step * 0.82))
         for (index, period) in periods.enumerated() {
             var start = 0.0
+            let faint = days.isIncomplete(period) ? " half" : ""
             func draw(_ share: Double, _ style: String, _ title: String) {
                 drawing.rectangle(
                     x: frame.x(index) - width / 2, y: y(start + share), width: width,
                     height: y(start) - y(start + share),
-                    style: style, title: "\(period): \(title)")
+                    style: style + faint, title: "\(period): \(title)\(days.suffix(period))")
                 start += share
             }
             let rows = texts.indices.filter { texts[$0] == period }
@@ -76,12 +79,15 @@ extension Figure {
             \.key)
     }
 
-    private static func drawLegend(_ drawing: inout Drawing, _ names: [String], columns: Int, letters: Int) {
+    static func drawLegend(
+        _ drawing: inout Drawing, _ names: [String], hasRest: Bool = true, columns: Int, letters: Int
+    ) {
         let width = (drawing.width - 8) / Double(columns)
         for (index, name) in names.enumerated() {
             let (x, y) = (8 + Double(index % columns) * width, 6 + Double(index / columns) * 18)
             drawing.rectangle(
-                x: x, y: y, width: 11, height: 11, style: index == names.count - 1 ? "f\(shownCount)" : "f\(index)")
+                x: x, y: y, width: 11, height: 11,
+                style: index == names.count - 1 && hasRest ? "f\(shownCount)" : "f\(index)")
             drawing.text(
                 name.count <= letters ? name : name.prefix(letters - 1) + "…", x: x + 16, y: y + 10, style: "m")
         }

@@ -46,6 +46,8 @@ struct Palette {
                 ".f\(index){fill:\(colour)}.k\(index){stroke:\(colour);fill:none;stroke-width:2.2;stroke-linejoin:round}"
         }
         for (index, colour) in steps.enumerated() { text += ".q\(index){fill:\(colour)}" }
+        // Behind the strokes, whose fill it takes the place of.
+        text += ".o{fill:\(paper);stroke-width:1.6}"
         return text + ".thin{stroke-width:1.3}.d{stroke-dasharray:5 4}"
     }
 }

@@ -4,7 +4,7 @@ extension Figure {
     /// - Parameter table: rows of stage, query, counter, reason, records.
     static func quality(_ table: ReportTable) -> Figure {
         Figure(
-            id: "data-quality", title: "What became of each record",
+            id: qualityID, title: "What became of each record",
             note: """
                 Records that a stage did not use, in % of what came to it, over all runs: rejected (not readable, kept as dead letters), \
                 late (behind the watermark), filtered (by a rule that was asked for), skipped (empty in a column that the query needs), \
@@ -13,6 +13,8 @@ extension Figure {
             table: table
         ) { size in draw(table, size) }
     }
+
+    static let qualityID = "data-quality"
 
     private static let unused: [(counter: String, style: String)] = [
         ("rejected", "f1"), ("late", "f3"), ("filtered", "f4"), ("skipped", "f6"), ("lost", "f5"),

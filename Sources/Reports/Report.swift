@@ -42,6 +42,16 @@ public struct Report: Sendable {
                     if !sentences.isEmpty { figures[index].warning = sentences.joined(separator: "; ") + "." }
                 }
                 let span = (first: periods[0], last: periods[periods.count - 1])
+                for index in figures.indices {
+                    let own = figures[index].id == Figure.mapID ? focus?[0] : nil
+                    figures[index].remark = try Self.remark(figures[index], reader, own.map { [$0] } ?? periods)
+                    let time =
+                        figures[index].id == Figure.qualityID
+                        ? "all runs" : own ?? (span.first == span.last ? span.first : "\(span.first) to \(span.last)")
+                    figures[index].source =
+                        "Source: \(figures[index].views) of tenant \(tenant), \(time), times in \(zone); "
+                        + "made by taxi-cli \(made.prefix(16).replacing("T", with: " "))"
+                }
                 return (span, figures, try Self.omissions(reader, figures), Self.facts(trend))
             }
         }
@@ -62,15 +72,24 @@ public struct Report: Sendable {
         figures = figures.filter { ids.contains($0.id) }
     }
 
+    /// What a figure has to say of days without trips in its periods.
+    private static func remark(_ figure: Figure, _ reader: ReportReader, _ periods: [String]) throws -> String? {
+        guard let source = figure.covered else { return nil }
+        let own = figure.table.columns.first?.name == "period" ? Set(figure.table.texts("period")).sorted() : periods
+        let isDrawn = figure.id != Figure.mapID && figure.table.columns.first?.name == "period"
+        return try reader.days(source).remark(own, isDrawn: isDrawn)
+    }
+
     private static func figures(
         _ reader: ReportReader, _ periods: [String], _ trend: ReportTable?
     ) throws -> [Figure] {
         var figures: [Figure] = []
-        if let trend { figures.append(.fareTrend(trend)) }
+        let days = try reader.days(Coverage.allTrips)
+        if let trend { figures.append(.fareTrend(trend, days)) }
         if let fares = try reader.fareDistribution(periods), !fares.rows.isEmpty {
             figures.append(.fareHistogram(fares))
         }
-        if let totals = try reader.totals(periods) { figures.append(.totals(totals.table, kind: totals.kind)) }
+        if let totals = try reader.totals(periods) { figures.append(.totals(totals.table, kind: totals.kind, days)) }
         if let hours = try reader.hourOfWeek(periods), !hours.rows.isEmpty { figures.append(.hourOfWeek(hours)) }
         if let taxis = try reader.taxisOut(periods) { figures.append(.taxisOut(taxis)) }
         if let focus = try reader.focus(periods), let areas = try reader.areas(of: focus) {
@@ -78,9 +97,11 @@ public struct Report: Sendable {
             figures.append(
                 .map(areas: areas, locations: locations ?? ReportTable(columns: [], rows: []), period: focus))
         }
-        if let ranks = try reader.ranks(periods) { figures.append(.ranks(ranks)) }
+        if let ranks = try reader.ranks(periods) {
+            figures.append(.ranks(ranks, try reader.days("hotspotcommunitywindow")))
+        }
         for mix in Mix.allCases {
-            if let shares = try reader.mix(mix, periods) { figures.append(.mix(mix, shares)) }
+            if let shares = try reader.mix(mix, periods) { figures.append(.mix(mix, shares, days)) }
         }
         if let quality = try reader.quality() { figures.append(.quality(quality)) }
         return figures

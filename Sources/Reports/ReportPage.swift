@@ -50,7 +50,7 @@ extension Report {
         """
         <section id="\(figure.id)">
         <h2>\(escaped(figure.title))</h2>
-        <p>\(escaped(figure.note))</p>\(figure.warning.map { "\n<p><strong>\(escaped($0))</strong></p>" } ?? "")
+        <p>\(escaped(figure.note))</p>\(figure.remark.map { "\n<p>\(escaped($0))</p>" } ?? "")\(figure.warning.map { "\n<p><strong>\(escaped($0))</strong></p>" } ?? "")
         \(figure.wide.inline(style: "wide", label: figure.title))\(figure.narrow.inline(style: "narrow", label: figure.title))\
         \(figure.tables.map { details($0.id, $0.id == figure.id ? "The numbers" : $0.title, $0.table) }.joined())\
         </section>
@@ -98,7 +98,7 @@ extension Report {
             + "th,td{border-color:\(palette.grid)}thead th{background:\(palette.card)}a{color:\(palette.series[0])}"
             + "#tip{background:\(palette.ink);color:\(palette.paper)}"
             // Pictures lie on cards, so the gaps between their shapes have the card's colour.
-            + palette.rules + ".b{stroke:\(palette.card)}"
+            + palette.rules + ".b{stroke:\(palette.card)}.o{fill:\(palette.card)}"
     }
 
     private static let style = """

@@ -1,3 +1,4 @@
+import Database
 import Problems
 import SQLite
 
@@ -287,6 +288,9 @@ struct ReportReader {
             """, [])
         return table.rows.isEmpty ? nil : table
     }
+
+    /// On how many of their days all periods of a query have trips.
+    func days(_ source: String) throws -> PeriodDays { PeriodDays(try Coverage(on: connection, source: source)) }
 
     // MARK: Rows
 

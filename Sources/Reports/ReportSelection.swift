@@ -38,6 +38,41 @@ struct PeriodText: Equatable {
         return ("\(padded(year, 4))-\(padded(months.first, 2))", until)
     }
 
+    /// Periods of its kind since the year 0; nil for a text that is no period.
+    var ordinal: Int? {
+        let digits = text.prefix(4)
+        guard digits.utf8.count == 4, digits.utf8.allSatisfy({ 48...57 ~= $0 }), let year = Int(digits) else {
+            return nil
+        }
+        switch (kind, text.utf8.count) {
+        case (.year, 4): return year
+        case (.month, 7):
+            guard let month = part(after: "-"), 1...12 ~= month else { return nil }
+            return year * 12 + month - 1
+        case (.quarter, 7):
+            guard let quarter = part(after: "-Q"), 1...4 ~= quarter else { return nil }
+            return year * 4 + quarter - 1
+        default: return nil
+        }
+    }
+
+    private func part(after mark: String) -> Int? {
+        let rest = text.dropFirst(4)
+        guard rest.hasPrefix(mark), rest.dropFirst(mark.count).utf8.allSatisfy({ 48...57 ~= $0 }) else { return nil }
+        return Int(rest.dropFirst(mark.count))
+    }
+
+    /// The period of its kind that comes so many later; nil for a text that is no period.
+    func after(_ count: Int) -> PeriodText? {
+        guard let ordinal else { return nil }
+        let later = ordinal + count
+        return switch kind {
+        case .year: PeriodText(text: padded(later, 4))
+        case .quarter: PeriodText(text: "\(padded(later / 4, 4))-Q\(later % 4 + 1)")
+        case .month: PeriodText(text: "\(padded(later / 12, 4))-\(padded(later % 12 + 1, 2))")
+        }
+    }
+
     /// For an axis: `Jan 24`, `Q1 24`, `2024`.
     var short: String {
         let year = text.dropFirst(2).prefix(2)
