@@ -71,7 +71,7 @@ extension Figure {
     }
 
     /// Stretches in which both edges are known. A single point becomes a short bar, so that one period alone shows too.
-    private static func runs(
+    static func runs(
         of lower: [(x: Double, y: Double)?], _ upper: [(x: Double, y: Double)?]
     ) -> [[(lower: (x: Double, y: Double), upper: (x: Double, y: Double))]] {
         var runs: [[(lower: (x: Double, y: Double), upper: (x: Double, y: Double))]] = [[]]

@@ -13,6 +13,10 @@ public struct Figure: Sendable {
     public var remark: String?
     /// What its numbers are made of, of which time and when: a line for a picture that goes without the page.
     public var source = ""
+    /// The time that its numbers are of, where that is another than the report's.
+    var time: String?
+    /// The table of the tenant's own making that it shows; nil for a chart of the report's.
+    var own: OwnTable?
     /// The chart's numbers.
     public let table: ReportTable
     /// Numbers of a second thing in the same chart, with the name of their file; nil where there is none.
@@ -36,7 +40,8 @@ public struct Figure: Sendable {
 
     /// The picture as an SVG file in the light theme.
     public var svg: String {
-        wide.standalone(title: title, notes: [warning, remark].compactMap { $0 }, source: source)
+        wide.standalone(
+            title: title, notes: [own == nil ? nil : note, warning, remark].compactMap { $0 }, source: source)
     }
 }
 
@@ -57,7 +62,8 @@ extension Figure {
 
     /// The public views that its numbers come from.
     var views: String {
-        switch id {
+        if let own { return own.view }
+        return switch id {
         case "fare-trend": "fare_trend"
         case "fare-distribution": "faredistribution"
         case "totals": "accumulated_metrics"
@@ -72,7 +78,8 @@ extension Figure {
 
     /// The query whose days tell how much of a period its numbers cover; nil where they are of no period.
     var covered: String? {
-        switch id {
+        if let own { return own.origin == .analysis ? Coverage.allTrips : nil }
+        return switch id {
         case "fare-distribution": "faredistribution"
         case Self.mapID, "area-ranks": "hotspotcommunitywindow"
         case Self.qualityID: nil

@@ -3,7 +3,7 @@ extension Figure {
     ///
     /// - Parameter table: rows of stage, query, counter, reason, records.
     static func quality(_ table: ReportTable) -> Figure {
-        Figure(
+        var figure = Figure(
             id: qualityID, title: "What became of each record",
             note: """
                 Records that a stage did not use, in % of what came to it, over all runs: rejected (not readable, kept as dead letters), \
@@ -12,6 +12,8 @@ extension Figure {
                 """,
             table: table
         ) { size in draw(table, size) }
+        figure.time = "all runs"
+        return figure
     }
 
     static let qualityID = "data-quality"

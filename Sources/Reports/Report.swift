@@ -13,7 +13,7 @@ public struct Report: Sendable {
     /// Those that there are results of, in the order of the page.
     public private(set) var figures: [Figure]
     /// Charts that are left out although their analysis ran, each with the reason.
-    public let omissions: [(id: String, reason: String)]
+    public private(set) var omissions: [(id: String, reason: String)]
     /// Headline numbers.
     let facts: [(name: String, value: String)]
 
@@ -22,9 +22,11 @@ public struct Report: Sendable {
     /// - Parameters:
     ///   - made: ISO 8601, the wall time at which the report is made.
     ///   - zone: the tenant's time zone.
+    ///   - own: tables of the tenant's own making, which come last.
     /// - Throws: `Problem(.noInput)` where no analytics have been computed, or none of the chosen period.
     public init(
-        _ connection: Connection, selection: ReportSelection, tenant: String, made: String, zone: String
+        _ connection: Connection, selection: ReportSelection, tenant: String, made: String, zone: String,
+        own: [OwnTable] = []
     ) throws {
         (self.tenant, self.made, self.zone) = (tenant, made, zone)
         (span, figures, omissions, facts) = try explaining("reading the results") {
@@ -34,6 +36,8 @@ public struct Report: Sendable {
                 let late = try LateTrips(on: connection).of(periods: periods)
                 let trend = try reader.fareTrend(periods)
                 var figures = try Self.figures(reader, periods, trend)
+                var omissions = try Self.omissions(reader, figures)
+                try Self.add(own, reader, periods, to: &figures, &omissions)
                 let focus = try reader.focus(periods).map { [$0] }
                 for index in figures.indices {
                     // The map is of one period alone.
@@ -46,13 +50,13 @@ public struct Report: Sendable {
                     let own = figures[index].id == Figure.mapID ? focus?[0] : nil
                     figures[index].remark = try Self.remark(figures[index], reader, own.map { [$0] } ?? periods)
                     let time =
-                        figures[index].id == Figure.qualityID
-                        ? "all runs" : own ?? (span.first == span.last ? span.first : "\(span.first) to \(span.last)")
+                        figures[index].time ?? own
+                        ?? (span.first == span.last ? span.first : "\(span.first) to \(span.last)")
                     figures[index].source =
                         "Source: \(figures[index].views) of tenant \(tenant), \(time), times in \(zone); "
                         + "made by taxi-cli \(made.prefix(16).replacing("T", with: " "))"
                 }
-                return (span, figures, try Self.omissions(reader, figures), Self.facts(trend))
+                return (span, figures, omissions, Self.facts(trend))
             }
         }
     }
@@ -64,12 +68,35 @@ public struct Report: Sendable {
     public mutating func keep(_ ids: [String]) throws(Problem) {
         guard !ids.isEmpty else { return }
         let known = figures.map(\.id)
+        let ids = ids.map { id in
+            // Own queries may have capital letters in their names.
+            figures.first { $0.own?.name == id }?.id ?? id
+        }
         for id in ids where !known.contains(id) {
+            if let omission = omissions.first(where: { $0.id == id }) {
+                throw Problem(.noInput, "there is no chart \"\(id)\": \(omission.reason)")
+            }
             let near = nearestName(to: id, among: known).map { "Did you mean \"\($0)\"? " } ?? ""
             throw Problem(
                 .usage, "there is no chart \"\(id)\"", hint: near + "There are: \(known.joined(separator: ", ")).")
         }
         figures = figures.filter { ids.contains($0.id) }
+    }
+
+    private static func add(
+        _ own: [OwnTable], _ reader: ReportReader, _ periods: [String], to figures: inout [Figure],
+        _ omissions: inout [(id: String, reason: String)]
+    ) throws {
+        for table in own {
+            let isTaken = figures.flatMap(\.tables).contains { $0.id == table.view }
+            let id = isTaken ? "own-\(table.view)" : table.view
+            do throws(any Error) {
+                let chart = try reader.own(table, periods)
+                figures.append(.own(table, chart, id: id, try reader.days(Coverage.allTrips)))
+            } catch let nothing as ReportReader.NothingToDraw {
+                omissions.append((id, "\(table.name): \(nothing.reason)"))
+            }
+        }
     }
 
     /// What a figure has to say of days without trips in its periods.

@@ -252,12 +252,14 @@ struct ReportReader {
         return ReportTable(columns: columns, rows: rows)
     }
 
-    /// A condition on `window_start`, whose local times sort as texts; none for a report of everything.
-    private func windows(_ periods: [String]) -> (filter: String, values: [SQLValue]) {
+    /// A condition on a column such as `window_start`, whose local times sort as texts; none for a report of everything.
+    func windows(
+        _ periods: [String], column: String = "window_start"
+    ) -> (filter: String, values: [SQLValue]) {
         guard selection.scope != .all else { return ("", []) }
         let from = PeriodText(text: periods[0]).bounds.from
         let until = PeriodText(text: periods[periods.count - 1]).bounds.until
-        return ("WHERE window_start >= ? AND window_start < ?", [.text(from), .text(until)])
+        return ("WHERE \(column) >= ? AND \(column) < ?", [.text(from), .text(until)])
     }
 
     // MARK: Quality
@@ -324,6 +326,7 @@ struct ReportReader {
         if value == .null { return value }
         switch column.kind {
         case .text: return .text(try row.storedText(index))
+        case .any: return value
         case .flag: return .integer(try row.integer(index, in: .flags))
         case .count: return .integer(try row.integer(index, in: .counts))
         case .number, .money, .share:

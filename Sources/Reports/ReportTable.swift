@@ -3,8 +3,8 @@ public import SQLite
 
 /// Rows as a view gave them: the numbers of a chart.
 public struct ReportTable: Sendable, Equatable {
-    /// How a column's values are written for people.
-    public enum Kind: Sendable { case text, count, number, money, share, flag }
+    /// How a column's values are written for people; `any` where nothing is known of them.
+    public enum Kind: Sendable { case text, count, number, money, share, flag, any }
 
     public struct Column: Sendable, Equatable {
         public var name: String
@@ -46,7 +46,7 @@ extension ReportTable {
     /// A value for people: digits in threes, shares in percent, yes or nothing.
     static func shown(_ value: SQLValue, _ kind: Kind) -> String {
         switch kind {
-        case .text: return plain(value, kind)
+        case .text, .any: return plain(value, kind)
         case .count, .money: return groupedText(plain(value, kind))
         case .number: return value.real.map { fixedText($0, decimals: 2) } ?? plain(value, kind)
         case .share: return value.real.map { fixedText($0 * 100, decimals: 1) + "%" } ?? ""

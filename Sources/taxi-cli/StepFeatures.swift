@@ -61,7 +61,8 @@ struct StepFeatures: Sendable {
             by: PeriodKind(rawValue: by ?? "month") ?? .month, PeriodSelection(period ?? "all"))
         return try Report(
             database.connection, selection: selection, tenant: globals.tenant,
-            made: try ZoneClock(identifier: zone).iso(ms: systemTime()), zone: zone
+            made: try ZoneClock(identifier: zone).iso(ms: systemTime()), zone: zone,
+            own: OwnTables.declared(by: globals)
         ).html
     }
 

@@ -92,6 +92,43 @@ import Testing
                 .contains("month,2024-02,tripstotal,29,1,0.034482758620689655"))
     }
 
+    @Test func ownAnalysesAndQueriesHaveCharts() throws {
+        let home = try Home()
+        let csv = home.folder.appendingPathComponent("trips.csv").path
+        let tenant = home.folder.appendingPathComponent("home/chicago")
+        try home.succeed(["tenant", "create", "chicago"])
+        try FileManager.default.createDirectory(
+            at: tenant.appendingPathComponent("analyses"), withIntermediateDirectories: true)
+        try """
+        -- name: busy_days
+        -- about: days with more than five trips
+        -- columns: days
+        SELECT count(*) AS days FROM tripstotal WHERE day >= :from AND day < :until AND trips_total > 5
+        """.write(to: tenant.appendingPathComponent("analyses/busy.sql"), atomically: true, encoding: .utf8)
+        try """
+        queries:
+          - name: halfHours
+            window: {tumbling: 30m}
+            aggregates: {trips: count(), fares: sum(fare)}
+            emit: append
+        """.write(to: tenant.appendingPathComponent("queries.yaml"), atomically: true, encoding: .utf8)
+        try home.succeed(["data", "generate", "--rows", "600", "--from", "2024-01-01", "--to", "2024-02-29", csv])
+        try home.succeed(["stream", "--input", csv, "--until-end", "--quiet"])
+        try home.succeed(["batch", "--quiet"])
+        let charts = home.folder.appendingPathComponent("charts").path
+        try home.succeed([
+            "report", "-", "--svg", charts, "--chart", "busy_days", "--chart", "halfHours",
+        ])
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: charts).sorted() == ["busy_days.svg", "halfhours.svg"])
+        let chart = try String(contentsOfFile: charts + "/busy_days.svg", encoding: .utf8)
+        #expect(chart.contains("Days with more than five trips.") && chart.contains("2024-01 to 2024-02"))
+        // The whole page has them last.
+        let page = try home.succeed(["report", "-"])
+        let sections = page.matches(of: /<section id="([^"]+)"/).map { String($0.1) }
+        #expect(sections.suffix(2) == ["busy_days", "halfhours"])
+    }
+
     @Test(arguments: [60, 80, 120, 200])
     func onATerminalTablesBarsAndSparklinesFitTheWidth(columns: Int) throws {
         let home = try Home()

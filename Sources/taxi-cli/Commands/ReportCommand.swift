@@ -38,7 +38,8 @@ enum ReportCommand {
                 kind: .custom { text throws(Problem) in _ = try PeriodSelection(text) }, default: "all",
                 help: "which: 2024-01, 2024-Q1, 2024, last or all"),
             Option(
-                "chart", value: .repeated("NAME"), help: "only these charts: fare-trend, area-hotspots, …",
+                "chart", value: .repeated("NAME"),
+                help: "only these charts: fare-trend, area-hotspots, … or an analysis or query of your own",
                 group: "Output"),
             Option(
                 "svg", value: .value("DIR"), kind: .directory, help: "write each chart into a folder as SVG",
@@ -98,7 +99,8 @@ enum ReportCommand {
         let zone = try database.zone
         return try Report(
             database.connection, selection: selection, tenant: options.tenant,
-            made: try ZoneClock(identifier: zone).iso(ms: systemTime()), zone: zone)
+            made: try ZoneClock(identifier: zone).iso(ms: systemTime()), zone: zone,
+            own: OwnTables.declared(by: options))
     }
 
     private static func selection(_ arguments: ParsedArguments) throws -> ReportSelection {
