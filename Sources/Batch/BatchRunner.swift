@@ -139,6 +139,11 @@ public struct BatchRunner: Sendable {
             try Vintages(connection: connection).keep(name, views: try vintageViews(), nowMs: options.nowMs)
             (summary.vintage, summary.vintageMadeMs) = (name, options.nowMs)
         }
+        let declared = try connection.rows("SELECT name FROM batch_analyses") { row throws(SQLiteError) in
+            try row.storedText(0)
+        }
+        let shipped = Set(ShippedAnalyses.texts.compactMap { try? DeclaredAnalysis.parse($0, file: "").name })
+        try TypedViews(connection: connection).refresh(mixed: Set(declared).subtracting(shipped))
         summary.seconds = (clock.now - start) / .seconds(1)
         return summary
     }

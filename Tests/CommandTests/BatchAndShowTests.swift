@@ -92,6 +92,49 @@ import Testing
                 .contains("month,2024-02,tripstotal,29,1,0.034482758620689655"))
     }
 
+    @Test func sumsOfMoneyHaveNoBinaryNoise() throws {
+        let home = try Home()
+        let csv = home.folder.appendingPathComponent("trips.csv").path
+        try home.succeed(["data", "generate", "--rows", "5000", "--from", "2024-01-01", "--to", "2024-01-09", csv])
+        try home.succeed(["stream", "--input", csv, "--until-end", "--quiet"])
+        func value(_ sql: String, _ format: String = "csv") throws -> String {
+            try home.succeed(["show", "--sql", sql, "--format", format])
+        }
+        #expect(
+            try value(
+                "SELECT 11.850000000000001 AS a, 0.1 + 0.2 AS b, -0.1 * 3 AS c, 1.0 / 3 AS d, 2.0 AS e, 1e300 * 10 AS f"
+            )
+                == "a,b,c,d,e,f\r\n11.85,0.3,-0.3,0.3333333333333333,2,1e+301\r\n")
+        #expect(try value("SELECT 11.850000000000001 AS a", "jsonl") == "{\"a\":11.85}\n")
+        // A sum of doubles is the sum of the cents.
+        let sums = try value(
+            "SELECT sum(total_fare) AS a, (SELECT sum(fare_total_sum) FROM stored_tripstotal) AS b FROM sumfarewindow"
+        )
+        .split(separator: "\r\n")[1].split(separator: ",")
+        #expect(sums[0].split(separator: ".").last?.count ?? 9 <= 2, "\(sums)")
+        #expect(Double(sums[0]).map { ($0 * 100).rounded() } == Double(sums[1]))
+    }
+
+    @Test func viewsWithTypesAreThereForOtherTools() throws {
+        let home = try Home()
+        let csv = home.folder.appendingPathComponent("trips.csv").path
+        try home.succeed(["data", "generate", "--rows", "500", "--from", "2024-01-01", "--to", "2024-02-29", csv])
+        try home.succeed(["stream", "--input", csv, "--until-end", "--quiet", "--queries", "analytics"])
+        try home.succeed(["batch", "--quiet"])
+        for view in [
+            "sumfarewindow", "hotspotwindow", "fare_trend", "payment_mix", "taxis_out", "period_coverage", "runs",
+        ] {
+            let whole = try home.succeed(["show", "--sql", "SELECT * FROM \(view)", "--format", "csv"])
+            #expect(try home.succeed(["show", "--sql", "SELECT * FROM \(view)_typed", "--format", "csv"]) == whole)
+            #expect(whole.split(separator: "\r\n").count > 2, "\(view)")
+        }
+        // They are listed nowhere, since they tell nothing new, and audit knows them.
+        #expect(try !home.succeed(["show"]).contains("_typed"))
+        #expect(
+            try home.succeed(["show", "tripstotal_typed", "-n", "1", "--format", "csv"]).hasPrefix("day,trips_total,"))
+        try home.succeed(["audit", "--from", csv, "--clock", "start", "--strict", "--quiet"])
+    }
+
     @Test func ownAnalysesAndQueriesHaveCharts() throws {
         let home = try Home()
         let csv = home.folder.appendingPathComponent("trips.csv").path

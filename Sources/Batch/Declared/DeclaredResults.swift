@@ -154,14 +154,26 @@ struct DeclaredResults {
 
     /// Makes table and view, unless those that are there were made by the same text.
     private func install() throws {
+        let columns = analysis.columns.map { "\"\($0)\"" }.joined(separator: ", ")
+        // A table without types is bytes to DuckDB, unless a function that it does not know keeps it from looking through the view.
+        let view = """
+            CREATE VIEW \(analysis.name) AS SELECT period_kind, period, \(columns), partial FROM \(analysis.table) WHERE likely(1)
+            """
         let present = try connection.text("SELECT sql FROM batch_analyses WHERE name = ?", .text(analysis.name))
-        if present == analysis.sql { return }
+        if present == analysis.sql {
+            let stored = try connection.text("SELECT sql FROM sqlite_schema WHERE name = ?", .text(analysis.name))
+            guard let stored, stored != view else { return }
+            try connection.transaction {
+                try connection.execute("DROP VIEW \(analysis.name)")
+                try connection.execute(view)
+            }
+            return
+        }
         if present == nil, try BatchSchema.exists(analysis.name, on: connection) {
             throw analysis.problem(
                 "the results have a table \"\(analysis.name)\" of something else", line: 1,
                 hint: "Give the analysis another name.")
         }
-        let columns = analysis.columns.map { "\"\($0)\"" }.joined(separator: ", ")
         try connection.transaction {
             try connection.execute(
                 """
@@ -169,7 +181,7 @@ struct DeclaredResults {
                 DROP TABLE IF EXISTS \(analysis.table);
                 CREATE TABLE \(analysis.table)(period_kind TEXT NOT NULL, period TEXT NOT NULL, "row" INTEGER NOT NULL, \(columns),
                   partial INTEGER NOT NULL, PRIMARY KEY (period_kind, period, "row")) WITHOUT ROWID;
-                CREATE VIEW \(analysis.name) AS SELECT period_kind, period, \(columns), partial FROM \(analysis.table);
+                \(view);
                 """)
             try connection.execute(
                 "INSERT OR REPLACE INTO batch_analyses VALUES (?, ?)", .text(analysis.name), .text(analysis.sql))

@@ -141,6 +141,8 @@ extension QueryPlan {
     /// Removes the view, the tables and all results in them.
     public func removeStorage(from connection: Connection) throws(SQLiteError) {
         try connection.execute("DROP VIEW IF EXISTS \(StorageSQL.identifier(table))")
+        // What batch has made over it.
+        try connection.execute("DROP VIEW IF EXISTS \(StorageSQL.identifier(table + "_typed"))")
         try connection.execute("DROP TABLE IF EXISTS \(storageTable)")
         try connection.execute("DROP TABLE IF EXISTS keys_\(table)")
     }

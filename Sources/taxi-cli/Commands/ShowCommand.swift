@@ -188,7 +188,7 @@ enum ShowCommand {
             var left = arguments.integer("limit") ?? .max
             var rows: [[SQLValue]] = []
             while left > 0, try statement.step() {
-                let row = names.indices.map(statement.value)
+                let row = names.indices.map { withoutNoise(statement.value($0)) }
                 try writer?.append(row.map { ResultPicture.plain($0) })
                 if writer == nil { rows.append(row) }
                 left -= 1
@@ -202,6 +202,16 @@ enum ShowCommand {
         } catch let error as SQLiteError {
             throw Problem(error, doing: "running --sql")
         }
+    }
+
+    /// A number without what adding up and dividing in binary has left behind its decimals: 11.85 for 11.850000000000001.
+    ///
+    /// That is one whose fourteenth and fifteenth digit are zeros. Others, such as a third, keep all their digits.
+    static func withoutNoise(_ value: SQLValue) -> SQLValue {
+        guard case .real(let number) = value, number.isFinite, let rounded = Double(String(format: "%.15g", number)),
+            rounded == Double(String(format: "%.13g", number))
+        else { return value }
+        return .real(rounded)
     }
 
     private static func problem(_ message: String, _ connection: Connection) throws -> Problem {

@@ -11,7 +11,14 @@ struct ResultCatalog {
     /// The tenant's own queries; need not exist.
     let queriesPath: String
 
+    /// All views but those that say the same once more, with types for other tools.
     static func names(on connection: Connection) throws -> [String] {
+        let names = try all(on: connection)
+        let known = Set(names)
+        return names.filter { !$0.hasSuffix("_typed") || !known.contains(String($0.dropLast("_typed".count))) }
+    }
+
+    private static func all(on connection: Connection) throws -> [String] {
         try connection.rows("SELECT name FROM sqlite_schema WHERE type = 'view' ORDER BY name") { $0.text(0) }
     }
 
@@ -31,7 +38,9 @@ struct ResultCatalog {
     func view(named name: String) throws -> ResultView {
         let names = try Self.names(on: connection)
         let lower = name.lowercased()
-        if names.contains(lower) { return ResultView(name: lower, columns: try columns(of: lower)) }
+        if try Self.all(on: connection).contains(lower) {
+            return ResultView(name: lower, columns: try columns(of: lower))
+        }
         let queries = declaredQueries()
         if let table = queries.first(where: { $0.name.lowercased() == lower || $0.table == lower })?.table {
             if names.contains(table) { return ResultView(name: table, columns: try columns(of: table)) }
