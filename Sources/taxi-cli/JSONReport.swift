@@ -3,17 +3,20 @@ import Foundation
 
 /// Writes reports that are no tables as JSON: an array (`json`) or an object a line (`jsonl`), with snake_case keys.
 func writeJSON(_ reports: [some Encodable], _ arguments: ParsedArguments) throws {
+    if arguments.format == .json {
+        try arguments.output.writeLine(try jsonReport(reports))
+    } else {
+        for report in reports { try arguments.output.writeLine(try jsonReport(report)) }
+    }
+}
+
+/// A report that is no table as JSON, with snake_case keys in the order of the alphabet.
+func jsonReport(_ report: some Encodable) throws -> String {
     let encoder = JSONEncoder()
     // `convertToSnakeCase` makes `_i_ds` of an "IDs" at the end.
     encoder.keyEncodingStrategy = .custom { path in SnakeKey(path[path.count - 1].stringValue) }
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    if arguments.format == .json {
-        try arguments.output.writeLine(String(decoding: try encoder.encode(reports), as: UTF8.self))
-    } else {
-        for report in reports {
-            try arguments.output.writeLine(String(decoding: try encoder.encode(report), as: UTF8.self))
-        }
-    }
+    return String(decoding: try encoder.encode(report), as: UTF8.self)
 }
 
 /// A property's name as JSON has it: `repeatedTripIDs` is `repeated_trip_ids`.

@@ -38,6 +38,33 @@ struct DistinctSample {
         return true
     }
 
+    /// Makes sure that a value is there and counts nothing; where its number of any meaning is, or nil for one that is not kept.
+    ///
+    /// The place is good until the next value.
+    @inline(__always)
+    mutating func insert(_ hash: UInt64) -> Int? {
+        if hash & (1 << level &- 1) != 0 { return nil }
+        let key = hash == 0 ? 1 << 63 : hash
+        let place = place(of: key)
+        if hashes[place] == key { return place }
+        hashes[place] = key
+        size += 1
+        guard size * 2 > hashes.count else { return place }
+        makeRoom()
+        return key & (1 << level &- 1) == 0 ? self.place(of: key) : nil
+    }
+
+    /// The number that belongs to a value; its count, unless whoever uses `insert` has given it another meaning. 0 for a new one.
+    subscript(place: Int) -> UInt32 {
+        get { counts[place] }
+        set { counts[place] = newValue }
+    }
+
+    /// How many values have each number, of all that were added.
+    var numbers: [UInt32: Int] {
+        zip(hashes, counts).reduce(into: [:]) { if $1.0 != 0 { $0[$1.1, default: 0] += 1 << Int(level) } }
+    }
+
     var isExact: Bool { level == 0 }
     /// How many different values were added.
     var distinct: Int { size << Int(level) }

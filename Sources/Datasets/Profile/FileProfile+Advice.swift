@@ -58,15 +58,15 @@ extension FileProfile {
         let tenths = (part * 1000 + rows / 2) / rows
         return part > 0 && tenths == 0 ? "<0.1 %" : "\(tenths / 10).\(tenths % 10) %"
     }
+}
 
-    /// `1,234,567`
-    func count(_ number: Int) -> String {
-        var digits = String(number)
-        var text = ""
-        while digits.count > 3 {
-            text = "," + digits.suffix(3) + text
-            digits.removeLast(3)
-        }
-        return digits + text
+/// `1,234,567`
+func count(_ number: Int) -> String {
+    var digits = String(number)
+    var text = ""
+    while digits.count > 3 {
+        text = "," + digits.suffix(3) + text
+        digits.removeLast(3)
     }
+    return digits + text
 }

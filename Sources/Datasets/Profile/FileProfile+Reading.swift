@@ -13,9 +13,11 @@ extension FileProfile {
     ///
     /// - Parameters:
     ///   - path: a file, a pipe, or `-` for standard input.
+    ///   - files: is told of what it has in common with other files.
     ///   - progress: told how many rows have been read, now and then.
     /// - Throws: `Problem`: `.noInput`, `.inputOutput`, and `.badData` for what is no trip file at all.
-    public init(path: String, progress: ((_ rows: Int) -> Void)? = nil) throws(Problem) {
+    public init(path: String, among files: FilesTally? = nil, progress: ((_ rows: Int) -> Void)? = nil) throws(Problem)
+    {
         var options = TripSourceOptions(
             required: [], purpose: "a profile", zone: try ZoneClock(identifier: "America/Chicago"))
         options.toleratesRejects = true
@@ -29,8 +31,10 @@ extension FileProfile {
                 examples[reject.reason, default: []].append("\(reject.location): \(reject.detail)")
             }
         }
+        files?.begin(header.file)
         while try source.next(into: batch) {
             tally.add(batch)
+            files?.add(batch, has: header.present)
             collectRejects()
             progress?(tally.rows)
         }
