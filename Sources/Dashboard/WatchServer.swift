@@ -68,7 +68,10 @@ public final class WatchServer: Sendable {
         } catch {
             response = HTTPServerResponse(500, type: Self.plain, "\(error)\n")
         }
-        response.headers += Self.safety
+        // Of two policies a browser keeps to both.
+        for header in Self.safety where !response.headers.contains(where: { $0.name == header.0 }) {
+            response.headers.append(header)
+        }
         return response
     }
 
@@ -125,7 +128,8 @@ extension WatchServer {
         guard isLoopback, let host = request.headers["host"] else { return }
         var name = host
         if let colon = name.lastIndex(of: ":"), !name.hasSuffix("]") { name = String(name[..<colon]) }
-        guard ["localhost", "[::1]"].contains(name.lowercased()) || name.hasPrefix("127.") else {
+        if name.hasPrefix("["), name.hasSuffix("]") { name = String(name.dropFirst().dropLast()) }
+        guard ListenAddress.isLoopback(name) else {
             throw Refusal(421, "this server answers to localhost and 127.0.0.1, not to \"\(name)\"")
         }
     }

@@ -26,7 +26,14 @@ public struct ListenAddress: Sendable, CustomStringConvertible {
     public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
     /// Whether only processes of this machine reach it.
-    public var isLoopback: Bool { host == "localhost" || host == "::1" || host.hasPrefix("127.") }
+    public var isLoopback: Bool { Self.isLoopback(host) }
+
+    /// Whether a name or number is this machine's own, for itself alone: `localhost`, `127.0.0.1`, `::1`.
+    public static func isLoopback(_ host: String) -> Bool {
+        var number = in_addr()
+        if inet_pton(AF_INET, host, &number) == 1 { return UInt32(bigEndian: number.s_addr) >> 24 == 127 }
+        return host.lowercased() == "localhost" || host == "::1"
+    }
 
     /// Opens a socket that listens there.
     ///

@@ -225,6 +225,11 @@ package final class RunningProgram: @unchecked Sendable {
         let ended = ended
         process.terminationHandler = { _ in ended.signal() }
         try process.run()
+        // The program has its own by now. Foundation keeps them as long as the process's record, and fails in `run` where the
+        // system lists more than some 1,300 open ones.
+        for stream in [process.standardInput, process.standardOutput, process.standardError] {
+            try? (stream as? FileHandle)?.close()
+        }
     }
 
     /// A test that fails must not leave a stream behind that runs for ever.

@@ -8,10 +8,11 @@ import Testing
     private static let lines: [String: [String]] = [
         "alert history": [], "alert list": [], "alert test": ["none"], "audit": [], "batch": [],
         "data generate": ["g.csv", "--force", "--rows", "5"],
-        "data profile": ["trips.csv"], "data sample": ["s.csv"], "dead-letter list": [], "dead-letter show": [],
+        "dashboard": [], "data profile": ["trips.csv"], "data sample": ["s.csv"], "dead-letter list": [],
+        "dead-letter show": [],
         "demo": [], "doctor": [], "produce": ["trips.csv", "--limit", "3"], "report": ["out.html"],
         "show": ["sumfarewindow"], "stream": ["--until-end"], "stream explain": [], "stream queries": [],
-        "topic create": ["t"], "topic tail": ["chicago_ingestData"], "workflow backfill": ["w"],
+        "top": ["--once"], "topic create": ["t"], "topic tail": ["chicago_ingestData"], "workflow backfill": ["w"],
         "workflow cancel": ["w"], "workflow graph": ["w"], "workflow logs": ["w"], "workflow next": ["w"],
         "workflow retry": ["w"], "workflow run": ["w"], "workflow runs": [], "workflow serve": [],
         "workflow trigger": ["w"],
@@ -56,7 +57,13 @@ import Testing
             for value in Self.values {
                 let program = try taxi.start(words + Self.lines[command]! + ["--\(option)=\(value)"])
                 // The one that works until it is told to stop.
-                if !eventually(within: 30, { !program.isRunning || program.errors.contains("Ctrl-C stops it") }) {
+                if !eventually(
+                    within: 30,
+                    {
+                        !program.isRunning || program.errors.contains("Ctrl-C stops it")
+                            || program.text.contains("the dashboard is at")
+                    })
+                {
                     Issue.record("\(command) --\(option)=\(value.prefix(40)) does not end")
                 }
                 program.signal(SIGTERM)
