@@ -98,7 +98,7 @@ let package = Package(
         tests(of: "Avro", ["Problems", "PythonSupport"]),
         .target(name: "PythonSupport", path: "Tests/PythonSupport", swiftSettings: swiftSettings),
         tests(of: "CommandLine", ["Problems", "FuzzSupport"]),
-        tests(of: "Trips", ["Problems", "Compression", "CByteScan"]),
+        tests(of: "Trips", ["Problems", "Avro", "Compression", "CByteScan", "PythonSupport"]),
         tests(of: "Topics", ["Problems", "Trips", "SQLite", "Kafka", "KafkaSupport"]),
         tests(of: "Database", ["Problems", "Trips", "SQLite"]),
         tests(of: "Replay", ["Problems", "Trips", "Topics"]),

@@ -21,6 +21,8 @@ public struct WallTime: Sendable, Hashable {
 
     /// `MM/DD/YYYY hh:mm:ss AM`, the form of the City's own export.
     public static let portalForm: UInt8 = 0b1111
+    /// `2024-01-22T19:45:00`
+    static let isoForm: UInt8 = 0x81
     /// What `parse` gives for text that is no time.
     @inlinable public static var unreadable: Int64 { Int64.min + 1 }
     /// What `parse` gives for a time outside the years 2000…2100.

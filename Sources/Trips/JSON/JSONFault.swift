@@ -47,18 +47,21 @@ struct FieldFault {
         let field = TripField(rawValue: UInt8(truncatingIfNeeded: key))
         guard let at else { return "\(name) is missing" }
         let found = String(decoding: UnsafeBufferPointer(start: at, count: min(length, 80)), as: UTF8.self)
-        let wanted =
-            switch reason {
-            case .schemaMismatch:
-                field == nil || field?.bounds == nil ? "is not a string" : "is not a number"
-            case .badNumber: field?.kind == .integer ? "is not a whole number" : "is not a number"
-            case .badMoney: "is not an amount in dollars and cents"
-            case .badTimestamp: "is not a time"
-            case .outOfRange: "is out of range (\(field?.rangeText ?? "years 2000…2100"))"
-            case .oversized: "is longer than \(TextCell.maximumLength) bytes"
-            default: "is no event time"
-            }
-        return "\(name) \(found) \(wanted)"
+        return "\(name) \(found) \(Self.words(reason, field))"
+    }
+
+    /// What is wrong with a field's value; nil is the event time.
+    static func words(_ reason: RejectReason, _ field: TripField?) -> String {
+        switch reason {
+        case .schemaMismatch: field == nil || field?.bounds == nil ? "is not a string" : "is not a number"
+        case .badNumber: field?.kind == .integer ? "is not a whole number" : "is not a number"
+        case .badMoney: "is not an amount in dollars and cents"
+        case .badTimestamp: "is not a time"
+        case .outOfRange: "is out of range (\(field?.rangeText ?? "years 2000…2100"))"
+        case .oversized: "is longer than \(TextCell.maximumLength) bytes"
+        case .badUTF8: "is no text"
+        default: "is no event time"
+        }
     }
 }
 

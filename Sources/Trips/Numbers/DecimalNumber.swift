@@ -20,6 +20,12 @@ struct DecimalNumber {
     private static var exponentLimit: Int { 10_000 }
 }
 
+/// Numbers that come as such.
+extension DecimalNumber {
+    /// `value * 10^-scale`.
+    init(_ value: Int64, scale: Int) { (isNegative, mantissa, self.scale) = (value < 0, value.magnitude, scale) }
+}
+
 /// Fields of a file, and JSON's strings.
 extension DecimalNumber {
     /// The number that all of a text is, or nil. The text is trimmed and not empty.

@@ -66,6 +66,28 @@ struct NumberRule: @unchecked Sendable {
         }
     }
 
+    /// The cell of a double that is the nearest to a number with no more decimals than its column and within bounds; nil says nothing.
+    @inline(__always)
+    func commonCell(of value: Double) -> Int64? {
+        let unit = Double(powersOfTen[decimals])
+        let shifted = (value * unit).rounded()
+        // So small a number has at most 15 digits, and among those no other is as near.
+        guard shifted.magnitude < 1e15, shifted / unit == value else { return nil }
+        var mantissa = Int64(shifted)
+        guard kind == .decimal else { return mantissa >= least && mantissa <= greatest ? mantissa : nil }
+        var scale = decimals
+        while scale > 0, case let (tenth, rest) = mantissa.quotientAndRemainder(dividingBy: 10), rest == 0 {
+            (mantissa, scale) = (tenth, scale - 1)
+        }
+        return holds(mantissa, scale: scale) ? PackedDecimal(mantissa: mantissa, scale: scale).cell : nil
+    }
+
+    func cell(of number: DecimalNumber) -> Int64 {
+        if let cell = commonCell(of: number) { return cell }
+        var isRounded = false
+        return cell(of: number, isRounded: &isRounded)
+    }
+
     /// The number's cell, rounded half away from zero where it has more decimals than the column.
     ///
     /// - Parameter isRounded: set where that changed the value.
