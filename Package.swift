@@ -33,7 +33,7 @@ let package = Package(
             name: "taxi-cli",
             dependencies: [
                 "Problems", "CommandLine", "Trips", "Topics", "Database", "Telemetry", "Replay", "Stream", "Batch",
-                "Reports", "Audit", "Datasets",
+                "Reports", "Audit", "Datasets", "Avro", "Export", "Compression",
                 "SQLite", "YAML", "Kafka", "Workflow", "Monitoring", "HTTPServer", "Dashboard",
             ],
             swiftSettings: swiftSettings),
@@ -55,6 +55,7 @@ let package = Package(
         module("Reports", ["Problems", "Database", "SQLite"]),
         module("Audit", ["Problems", "Trips", "Topics", "Database", "Stream", "Batch", "SQLite"]),
         module("Datasets", ["Problems", "Trips"]),
+        module("Export", ["Problems", "Avro", "Compression", "Trips", "Topics"]),
         module("Workflow", ["Problems", "Trips", "Database", "SQLite", "YAML", "HTTP"]),
 
         module("SQLite", ["Problems", "CSQLite"]),
@@ -109,6 +110,7 @@ let package = Package(
         tests(of: "Reports", ["Problems", "Trips", "Database", "SQLite"]),
         tests(of: "Audit", ["Problems", "Trips", "Topics", "Database", "Stream", "Batch", "SQLite"]),
         tests(of: "Datasets", ["Problems", "Trips"]),
+        tests(of: "Export", ["Problems", "Avro", "Compression", "Trips", "Topics", "PythonSupport"]),
         tests(of: "Workflow", ["Problems", "Trips", "Database", "SQLite", "YAML", "ServerSupport", "FuzzSupport"]),
         tests(of: "Kafka", ["Problems", "KafkaSupport", "CommandSupport", "SQLite"]),
         .target(
@@ -121,7 +123,9 @@ let package = Package(
         ),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["CommandSupport", "ServerSupport", "SQLite", "Topics", "Trips", "Problems"],
+            dependencies: [
+                "CommandSupport", "ServerSupport", "PythonSupport", "SQLite", "Topics", "Trips", "Problems",
+            ],
             swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6]

@@ -3,8 +3,10 @@
 ///
 /// A text that begins with `=`, `+`, `-`, `@`, a tab or a carriage return is computed by the spreadsheet that opens it, and a company may be
 /// called anything; numbers stay numbers. Source: OWASP, "CSV Injection".
-public func csvField(_ text: String) -> String {
-    let text = isFormula(text) ? "'" + text : text
+///
+/// - Parameter guarded: false for a reader that is no spreadsheet, and is to have the text as it is.
+public func csvField(_ text: String, guarded: Bool = true) -> String {
+    let text = guarded && isFormula(text) ? "'" + text : text
     guard text.utf8.contains(where: { $0 == 0x22 || $0 == 0x2C || $0 == 0x0A || $0 == 0x0D }) else { return text }
     // By bytes: a quote with an accent on it is another character, and a quote all the same.
     var field: [UInt8] = [0x22]

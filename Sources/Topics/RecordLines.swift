@@ -44,18 +44,13 @@ public enum RecordLines: Sendable, Equatable {
         RFC3339.write(records.timestamps[index], to: out.reserve(RFC3339.length))
         out.advance(by: RFC3339.length)
         out.append("\",\"key\":")
-        appendText(records.key(index), to: &out)
-        out.append(",\"headers\":{")
-        for (place, header) in records.headers(index).enumerated() {
-            if place > 0 { out.append(",") }
-            out.append(jsonString: Array(header.name.utf8))
-            out.append(":")
-            appendText(header.value, to: &out)
-        }
-        out.append("},\"value\":")
+        Self.appendText(records.key(index), to: &out)
+        out.append(",\"headers\":")
+        Self.appendHeaders(records.headers(index), to: &out)
+        out.append(",\"value\":")
         records.withValue(index) { value in
             guard let value, JSONObject.isWhole(value) else {
-                appendText(value.map { Array($0) }, to: &out)
+                Self.appendText(value.map { Array($0) }, to: &out)
                 return
             }
             // A line feed between the parts of an object is only a blank, and here it would end the line.
@@ -66,7 +61,19 @@ public enum RecordLines: Sendable, Equatable {
         out.append("}\n")
     }
 
-    private func appendText(_ bytes: [UInt8]?, to out: inout OutputBuffer) {
+    /// Appends headers as a JSON object.
+    package static func appendHeaders(_ headers: [TopicRecord.Header], to out: inout OutputBuffer) {
+        out.append("{")
+        for (place, header) in headers.enumerated() {
+            if place > 0 { out.append(",") }
+            out.append(jsonString: Array(header.name.utf8))
+            out.append(":")
+            appendText(header.value, to: &out)
+        }
+        out.append("}")
+    }
+
+    private static func appendText(_ bytes: [UInt8]?, to out: inout OutputBuffer) {
         guard let bytes else {
             out.append("null")
             return

@@ -41,6 +41,18 @@ struct KafkaCommandTests {
         }
     }
 
+    @Test func exportsTheTableOfTheEmbeddedTopics() throws {
+        let taxi = try TaxiCLI.onKafka()
+        #expect(try taxi.start(replay + ["--max", "--partitions", "3"]).wait().code == 0)
+        try taxi.succeed("stream", "--until-end")
+        func rows(_ taxi: TaxiCLI, _ topic: String) throws -> [Substring] {
+            try taxi.succeed("topic", "export", topic, "--format", "csv").text.split(separator: "\r\n").sorted()
+        }
+        for topic in ["ingestData", "hotspotCommunityPickupWindowStream", "hotspotWindowStream"] {
+            #expect(try rows(taxi, topic) == rows(undisturbed, topic), "\(topic)")
+        }
+    }
+
     @Test func aReplayThatWasKilledGoesOnWithoutLossOrRepetition() throws {
         let taxi = try TaxiCLI.onKafka()
         let resumable = replay + ["--resume", "--partitions", "2"]

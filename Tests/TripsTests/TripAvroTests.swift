@@ -8,7 +8,7 @@ import Testing
 
 @Suite struct TripAvroTests {
     /// Trips as values, field by field: slow, and plain to see.
-    private func values(_ batch: TripBatch, _ money: TripAvro.Money) -> [AvroValue] {
+    private func values(_ batch: TripBatch, _ money: TripMoney) -> [AvroValue] {
         (0..<batch.count).map { row in
             var fields = TripField.allCases.map { field -> AvroValue in
                 let cell = batch.column(field)[row]
@@ -45,7 +45,7 @@ import Testing
 
     private func tail(_ bytes: [UInt8]) -> Int64 { bytes.dropFirst().reduce(0) { $0 << 8 | Int64($1) } }
 
-    private func encode(_ batch: TripBatch, _ money: TripAvro.Money) -> (bytes: [UInt8], records: [RecordSlice]) {
+    private func encode(_ batch: TripBatch, _ money: TripMoney) -> (bytes: [UInt8], records: [RecordSlice]) {
         var output = OutputBuffer(capacity: 64)
         var offsets: [Int] = []
         TripAvro.encode(batch, rows: 0..<batch.count, money: money, into: &output, recordOffsets: &offsets)
@@ -100,8 +100,8 @@ import Testing
         }
     }
 
-    @Test(arguments: 0..<20, TripAvro.Money.allCases)
-    func writesWhatTheSlowWriterWritesAndReadsItBack(seed: Int, money: TripAvro.Money) throws {
+    @Test(arguments: 0..<20, TripMoney.allCases)
+    func writesWhatTheSlowWriterWritesAndReadsItBack(seed: Int, money: TripMoney) throws {
         var numbers = SeededNumbers(seed: UInt64(seed))
         let fields = seed % 4 == 0 ? TripFieldSet([.fare, .company, .miles, .startTimestamp]) : .all
         let batch = randomBatch(rows: 50, fields: fields, &numbers)

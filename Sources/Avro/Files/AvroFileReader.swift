@@ -38,7 +38,11 @@ public final class AvroFileReader {
         name: String, blockLimit: Int = 512 << 20, read: @escaping (UnsafeMutableRawBufferPointer) throws -> Int
     ) throws {
         var source = Source(name: name, read: read)
-        guard try source.take(AvroFileWriter.magic.count, "its beginning") == AvroFileWriter.magic else {
+        var magic: [UInt8] = []
+        while magic.count < AvroFileWriter.magic.count, try source.hasMore() {
+            magic += try source.take(1, "its beginning")
+        }
+        guard magic == AvroFileWriter.magic else {
             throw Problem(
                 .badData, "\"\(visible(name))\" is no Avro file: it does not begin with \"Obj\" and 1",
                 hint: "Files of Avro are those that its libraries write for data, not single messages of a topic.")

@@ -1,4 +1,4 @@
-import Problems
+package import Problems
 import SQLite
 import Trips
 
@@ -158,7 +158,7 @@ final class EmbeddedTopicWriter: TopicWriter {
 }
 
 extension Problem {
-    static func noPartition(_ partition: Int, topic: String, partitionCount: Int) -> Problem {
+    package static func noPartition(_ partition: Int, topic: String, partitionCount: Int) -> Problem {
         Problem(
             .usage, "topic \"\(topic)\" has no partition \(partition)",
             hint: "Its partitions are 0 to \(partitionCount - 1).")

@@ -6,28 +6,13 @@ public import Avro
 /// double, the nearest to the digits of the source. What is empty is null, each field's default. `event_timestamp` is a `timestamp-millis`,
 /// and always there.
 public enum TripAvro {
-    /// How money is written.
-    public enum Money: String, Sendable, CaseIterable {
-        /// `fare`: a decimal with two places, as bytes.
-        case decimal
-        /// `fare_cents`: a long, for readers that know no decimals.
-        case cents
-    }
-
-    /// What columns of money are called in front of this where they hold cents.
-    public static let centsSuffix = "_cents"
-
-    /// The field's name in a record.
-    public static func name(of field: TripField, money: Money) -> String {
-        field.kind == .money && money == .cents ? field.name + centsSuffix : field.name
-    }
-
-    public static func schema(money: Money) -> AvroSchema { money == .cents ? centsSchema : decimalSchema }
+    /// Money is a decimal with two places as bytes, or a long with `_cents` behind its name.
+    public static func schema(money: TripMoney) -> AvroSchema { money == .cents ? centsSchema : decimalSchema }
 
     private static let decimalSchema = makeSchema(.decimal)
     private static let centsSchema = makeSchema(.cents)
 
-    private static func makeSchema(_ money: Money) -> AvroSchema {
+    private static func makeSchema(_ money: TripMoney) -> AvroSchema {
         var text = #"{"type":"record","name":"Trip","namespace":"taxi","doc":"A taxi trip in Chicago","fields":["#
         for field in TripField.allCases {
             let type =
@@ -38,7 +23,7 @@ public enum TripAvro {
                 case .money where money == .cents: #""long""#
                 case .money: #"{"type":"bytes","logicalType":"decimal","precision":18,"scale":2}"#
                 }
-            text += #"{"name":"\#(name(of: field, money: money))","type":["null",\#(type)],"default":null},"#
+            text += #"{"name":"\#(money.name(of: field))","type":["null",\#(type)],"default":null},"#
         }
         text += #"{"name":"event_timestamp","type":{"type":"long","logicalType":"timestamp-millis"}}]}"#
         do { return try AvroSchema(text, file: "taxi.Trip") } catch { preconditionFailure("\(error)") }
@@ -49,7 +34,7 @@ public enum TripAvro {
     /// - Parameter recordOffsets: replaced by where each record starts in `output`, and where the last one ends: `rows.count + 1` offsets.
     /// - Complexity: O(bytes written); nothing is allocated for a record.
     public static func encode(
-        _ batch: TripBatch, rows: Range<Int>, money: Money, into output: inout OutputBuffer,
+        _ batch: TripBatch, rows: Range<Int>, money: TripMoney, into output: inout OutputBuffer,
         recordOffsets: inout [Int]
     ) {
         recordOffsets.removeAll(keepingCapacity: true)
@@ -84,7 +69,7 @@ private struct RecordWriter {
     /// The second of a union's types.
     private static var value: UInt8 { 2 }
 
-    init(batch: TripBatch, money: TripAvro.Money) {
+    init(batch: TripBatch, money: TripMoney) {
         (self.batch, isCents) = (batch, money == .cents)
         columns = TripField.allCases.map {
             Column(kind: batch.fields.contains($0) ? $0.kind : nil, cells: batch.column($0))

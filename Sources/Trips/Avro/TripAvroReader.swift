@@ -156,8 +156,8 @@ private struct TripVisitor: AvroVisitor {
     static func slot(_ name: String) -> Int? {
         if let field = TripField(name: name) { return Int(field.rawValue) }
         if name == "event_timestamp" { return eventSlot }
-        guard name.hasSuffix(TripAvro.centsSuffix),
-            let field = TripField(name: String(name.dropLast(TripAvro.centsSuffix.utf8.count))), field.kind == .money
+        guard name.hasSuffix(TripMoney.centsSuffix),
+            let field = TripField(name: String(name.dropLast(TripMoney.centsSuffix.utf8.count))), field.kind == .money
         else { return nil }
         return centsSlots + Int(field.rawValue)
     }
@@ -306,15 +306,13 @@ extension TripVisitor {
     @inline(never)
     private mutating func rareLong(_ value: Int64) {
         switch form.meaning {
-        case .eventMicros: eventTime(Self.floor(value, 1000))
-        case .localMillis: localTime(Self.floor(value, 1000))
-        case .localMicros: localTime(Self.floor(value, 1_000_000))
+        case .eventMicros: eventTime(floorDivide(value, 1000))
+        case .localMillis: localTime(floorDivide(value, 1000))
+        case .localMicros: localTime(floorDivide(value, 1_000_000))
         case .number: take(rule.cell(of: DecimalNumber(value, scale: 0)), "\(value)")
         default: refuse(.schemaMismatch, "\(value)")
         }
     }
-
-    private static func floor(_ value: Int64, _ unit: Int64) -> Int64 { value / unit - (value % unit < 0 ? 1 : 0) }
 
     @inline(__always)
     private mutating func eventTime(_ time: EventTime) {

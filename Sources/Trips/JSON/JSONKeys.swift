@@ -15,6 +15,12 @@ enum JSONKeys {
     /// `,"name":` as an encoder writes it; `{"name":` for the first.
     static let prefixes = Table { index, name in (index == 0 ? "{" : ",") + "\"\(name)\":" }
 
+    /// The same where money is in cents.
+    static let centsPrefixes = Table { index, name in
+        let name = TripField(rawValue: UInt8(index)).map { TripMoney.cents.name(of: $0) } ?? name
+        return (index == 0 ? "{" : ",") + "\"\(name)\":"
+    }
+
     /// `name":` as a reader meets it after the opening quote.
     static let endings = Table { _, name in name + "\":" }
 

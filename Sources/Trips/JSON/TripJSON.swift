@@ -12,12 +12,13 @@ public enum TripJSON {
     /// - Parameters:
     ///   - recordOffsets: replaced by where each record starts in `output`, and where the last one ends: `rows.count + 1` offsets.
     ///   - lineEnds: whether a line feed follows each record; it then counts as the record's last byte.
+    ///   - money: in cents it has other names, and no decimals.
     /// - Complexity: O(bytes written); nothing is allocated for a record.
     public static func encode(
         _ batch: TripBatch, rows: Range<Int>, into output: inout OutputBuffer, recordOffsets: inout [Int],
-        lineEnds: Bool = false
+        lineEnds: Bool = false, money: TripMoney = .decimal
     ) {
-        encodeRows(batch, rows, into: &output, recordOffsets: &recordOffsets, lineEnds: lineEnds)
+        encodeRows(batch, rows, into: &output, recordOffsets: &recordOffsets, lineEnds: lineEnds, money: money)
     }
 
     /// Writes the chosen trips of a batch, in the order of `rows`.
@@ -25,16 +26,17 @@ public enum TripJSON {
         _ batch: TripBatch, rows: UnsafeBufferPointer<Int32>, into output: inout OutputBuffer,
         recordOffsets: inout [Int], lineEnds: Bool = false
     ) {
-        encodeRows(batch, rows, into: &output, recordOffsets: &recordOffsets, lineEnds: lineEnds)
+        encodeRows(batch, rows, into: &output, recordOffsets: &recordOffsets, lineEnds: lineEnds, money: .decimal)
     }
 
     @inline(__always)
     private static func encodeRows<Rows: RandomAccessCollection>(
-        _ batch: TripBatch, _ rows: Rows, into output: inout OutputBuffer, recordOffsets: inout [Int], lineEnds: Bool
+        _ batch: TripBatch, _ rows: Rows, into output: inout OutputBuffer, recordOffsets: inout [Int], lineEnds: Bool,
+        money: TripMoney
     ) where Rows.Element: BinaryInteger {
         recordOffsets.removeAll(keepingCapacity: true)
         recordOffsets.reserveCapacity(rows.count + 1)
-        withRecordWriter(of: batch) { writer in
+        withRecordWriter(of: batch, money) { writer in
             for row in rows {
                 recordOffsets.append(output.count)
                 writer.write(Int(row), to: &output)
@@ -45,17 +47,19 @@ public enum TripJSON {
     }
 
     @inline(__always)
-    private static func withRecordWriter(of batch: TripBatch, _ body: (RecordWriter) -> Void) {
+    private static func withRecordWriter(of batch: TripBatch, _ money: TripMoney, _ body: (RecordWriter) -> Void) {
+        let prefixes = money == .cents ? JSONKeys.centsPrefixes : JSONKeys.prefixes
         withUnsafeTemporaryAllocation(of: RecordWriter.Column.self, capacity: TripField.count) { columns in
             for field in TripField.allCases {
                 let index = Int(field.rawValue)
+                let kind = field.kind == .money && money == .cents ? .integer : field.kind
                 columns.initializeElement(
                     at: index,
                     to: RecordWriter.Column(
-                        kind: batch.fields.contains(field) ? field.kind : nil,
+                        kind: batch.fields.contains(field) ? kind : nil,
                         cells: UnsafePointer(batch.column(field)),
-                        prefix: JSONKeys.prefixes.bytes + index * JSONKeys.stride,
-                        prefixLength: JSONKeys.prefixes.lengths[index]))
+                        prefix: prefixes.bytes + index * JSONKeys.stride,
+                        prefixLength: prefixes.lengths[index]))
             }
             let texts = TripField.allCases.filter { $0.kind == .string && batch.fields.contains($0) }
             body(

@@ -23,6 +23,7 @@ public struct RejectGuard: Sendable {
     private let source: String
     private let isTolerant: Bool
     private let keepsBlocks: Bool
+    private let hint: String
     /// Records so far, accepted or not.
     private(set) var records = 0
     private var blocks: [Int: Block] = [:]
@@ -30,12 +31,16 @@ public struct RejectGuard: Sendable {
     /// - Parameters:
     ///   - isTolerant: never throws; for those who look at a file to see what is wrong with it.
     ///   - keepsBlocks: for whoever meets some rejects when all records are numbered: see `reject(_:ofRecord:)`.
-    public init(source: String, isTolerant: Bool = false, keepsBlocks: Bool = false) {
+    ///   - hint: what to do about it; nil for a look at a trip file.
+    public init(source: String, isTolerant: Bool = false, keepsBlocks: Bool = false, hint: String? = nil) {
         (self.source, self.isTolerant, self.keepsBlocks) = (source, isTolerant, keepsBlocks)
+        self.hint = hint ?? "Look at the file with: taxi-cli data profile \(source)"
     }
 
     /// The same with all blocks kept, before the first record.
-    func keepingBlocks() -> RejectGuard { RejectGuard(source: source, isTolerant: isTolerant, keepsBlocks: true) }
+    func keepingBlocks() -> RejectGuard {
+        RejectGuard(source: source, isTolerant: isTolerant, keepsBlocks: true, hint: hint)
+    }
 
     /// Takes records that follow those before.
     ///
@@ -128,6 +133,6 @@ public struct RejectGuard: Sendable {
         let list = commonest.map { "\n  \($0.value.count) \($0.key.rawValue), such as \($0.value.example)" }
         throw Problem(
             .badData, "\(rejected) of \(count) records of \"\(source)\" cannot be used:\(list.joined())",
-            hint: "Look at the file with: taxi-cli data profile \(source)")
+            hint: hint)
     }
 }

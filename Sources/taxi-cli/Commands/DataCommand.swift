@@ -4,12 +4,14 @@ import Datasets
 /// `data`: making and looking at trip files.
 enum DataCommand {
     static let command = Command(
-        name: "data", summary: "make trip files of any size, and see what is in one",
+        name: "data", summary: "make trip files of any size, see what is in one, and convert it",
         examples: [
             Example("taxi-cli data sample", "20,000 trips of two months, in ./sample.csv"),
             Example("taxi-cli data profile trips.csv", "what is in a file, and what is wrong with it"),
         ],
-        subcommands: [sample, DataGenerateCommand.command, DataProfileCommand.command], group: "Data")
+        subcommands: [
+            sample, DataGenerateCommand.command, DataProfileCommand.command, DataConvertCommand.command,
+        ], group: "Data")
 
     private static let sample = Command(
         name: "sample", summary: "write the sample that comes with taxi-cli",

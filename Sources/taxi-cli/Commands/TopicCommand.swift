@@ -9,7 +9,7 @@ import Trips
 /// `topic`: the tenant's topics.
 enum TopicCommand {
     static let command = Command(
-        name: "topic", summary: "list, create, describe, read and delete topics",
+        name: "topic", summary: "list, create, describe, read, export and delete topics",
         discussion: """
             A topic may be named with the tenant's prefix or without it: ingestData is chicago_ingestData. On a cluster other tenants \
             and other programs have topics too: those are meant with --foreign alone, by their whole names. Commands that only look \
@@ -20,7 +20,9 @@ enum TopicCommand {
             Example(
                 "taxi-cli topic tail ingestData -n 3 | jq .fare", "the last three trips, as anybody would read them"),
         ],
-        subcommands: [list, create, describe, TopicTailCommand.command, delete], group: "Data")
+        subcommands: [
+            list, create, describe, TopicTailCommand.command, TopicExportCommand.command, delete,
+        ], group: "Data")
 
     static let name = Argument(
         "NAME", help: "the topic, with the tenant's prefix or without it", names: CompletedNames.topics)
