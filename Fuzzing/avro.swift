@@ -50,7 +50,8 @@ private func readFile(_ bytes: [UInt8]) {
                     &input, count: block.count, first: 1, owner: nil, name: "fuzz", into: batch, rejects: &rejects))
                     != nil
             else { return }
-            var (output, offsets) = (OutputBuffer(capacity: 64), [Int]())
+            var output = OutputBuffer(capacity: 64)
+            var offsets: [Int] = []
             TripJSON.encode(batch, rows: 0..<batch.count, into: &output, recordOffsets: &offsets)
             let slices = zip(offsets, offsets.dropFirst()).map {
                 RecordSlice(offset: $0.0, length: $0.1 - $0.0, position: 1)
