@@ -157,7 +157,15 @@ extension AvroPlan {
         case .writersUnion:
             let branch = try input.long()
             guard branch >= 0, branch < Int64(step.b) else { throw input.fault(.noBranch) }
-            try read(branches.baseAddress.unsafelyUnwrapped[Int(step.a) &+ Int(branch)], &input, &visitor)
+            var target = branches.baseAddress.unsafelyUnwrapped[Int(step.a) &+ Int(branch)]
+            // A union read as a union is the common case; taken here, it is one step less.
+            let inner = steps.baseAddress.unsafelyUnwrapped[Int(target)]
+            if inner.operation == .readersBranch {
+                visitor.branch(Int(inner.a))
+                target = inner.b
+                if steps.baseAddress.unsafelyUnwrapped[Int(target)].operation == .null { return visitor.null() }
+            }
+            try read(target, &input, &visitor)
         case .readersBranch:
             visitor.branch(Int(step.a))
             try read(step.b, &input, &visitor)

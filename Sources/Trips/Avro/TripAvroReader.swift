@@ -137,14 +137,42 @@ private struct TripVisitor: AvroVisitor {
     /// What is added to a field's number where its money is in cents.
     private static let centsSlots = 32
 
-    /// For each slot where its forms begin: one for each type that it may have.
-    private var starts: [Int]
-    private var forms: [Form] = []
-    private let rules = TripField.allCases.map { NumberRule($0) }
+    /// What a schema's fields mean, where reading it takes no check and no count of references.
+    private final class Tables {
+        /// For each slot where its forms begin: one for each type that it may have.
+        let starts: UnsafeMutableBufferPointer<Int>
+        let forms: UnsafeMutableBufferPointer<Form>
+        /// Of each field that has bounds.
+        let rules: UnsafeMutableBufferPointer<NumberRule?>
+
+        init(starts: [Int], forms: [Form]) {
+            func copy<Element>(_ elements: [Element]) -> UnsafeMutableBufferPointer<Element> {
+                let buffer = UnsafeMutableBufferPointer<Element>.allocate(capacity: elements.count)
+                _ = buffer.initialize(from: elements)
+                return buffer
+            }
+            (self.starts, self.forms, rules) = (
+                copy(starts), copy(forms), copy(TripField.allCases.map { NumberRule($0) })
+            )
+        }
+
+        deinit {
+            starts.deallocate()
+            forms.deallocate()
+            rules.deallocate()
+        }
+    }
+
+    private let tables: Tables
+    private let starts: UnsafePointer<Int>
+    private let forms: UnsafePointer<Form>
+    private let rules: UnsafePointer<NumberRule?>
     /// Columns that the writer does not have.
     private var missing: [TripField] = []
 
-    private var batch: TripBatch?
+    private var cells: UnsafeMutablePointer<Int64>
+    private var capacity = 0
+    private var eventTimes: UnsafeMutablePointer<EventTime>
     private var row = 0
     private var start: UnsafePointer<UInt8> = UnsafePointer(bitPattern: 1)!
     private var slot = 0
@@ -163,7 +191,8 @@ private struct TripVisitor: AvroVisitor {
     }
 
     init(schema: AvroSchema, fields: TripFieldSet) throws(Problem) {
-        starts = Array(repeating: 0, count: 2 * Self.centsSlots)
+        var starts = Array(repeating: 0, count: 2 * Self.centsSlots)
+        var forms: [Form] = []
         var found: TripFieldSet = []
         var hasEvent = false
         for field in schema.fields {
@@ -189,6 +218,12 @@ private struct TripVisitor: AvroVisitor {
                 hint: "A trip's record says when it happened: a long of logical type timestamp-millis.")
         }
         missing = fields.subtracting(found).fields
+        tables = Tables(starts: starts, forms: forms)
+        self.starts = UnsafePointer(tables.starts.baseAddress!)
+        self.forms = UnsafePointer(tables.forms.baseAddress!)
+        rules = UnsafePointer(tables.rules.baseAddress!)
+        // Of the batch that is filled: see `begin`.
+        (cells, eventTimes) = (UnsafeMutablePointer(bitPattern: 8)!, UnsafeMutablePointer(bitPattern: 8)!)
     }
 
     private static func form(of node: AvroSchema.Node, _ slot: Int) -> Form {
@@ -225,7 +260,8 @@ private struct TripVisitor: AvroVisitor {
 
     @inline(__always)
     mutating func begin(_ batch: TripBatch) {
-        (self.batch, row, start) = (batch, batch.count, batch.source)
+        (cells, capacity, eventTimes) = (batch.cells, batch.capacity, batch.eventTimes)
+        (row, start) = (batch.count, batch.source)
         (fault, hasEventTime) = (nil, false)
         for field in missing { batch.column(field)[row] = nullCell }
     }
@@ -251,8 +287,7 @@ private struct TripVisitor: AvroVisitor {
 extension TripVisitor {
     @inline(__always)
     private func set(_ cell: Int64) {
-        guard let batch else { return }
-        batch.cells[(slot & 31) &* batch.capacity &+ row] = cell
+        cells[(slot & 31) &* capacity &+ row] = cell
     }
 
     /// Takes a cell, or what stands in place of one that cannot be used.
@@ -318,7 +353,7 @@ extension TripVisitor {
     private mutating func eventTime(_ time: EventTime) {
         hasEventTime = true
         guard RFC3339.eventTimes.contains(time) else { return refuse(.outOfRange, "\(time)") }
-        batch?.eventTimes[row] = time
+        eventTimes[row] = time
     }
 
     private mutating func localTime(_ seconds: Int64) {
