@@ -7,12 +7,13 @@ import Testing
     /// How each command with such options is run so that it does its work; the options are asked of the program itself.
     private static let lines: [String: [String]] = [
         "alert history": [], "alert list": [], "alert test": ["none"], "audit": [], "batch": [],
-        "data generate": ["g.csv", "--force", "--rows", "5"],
-        "dashboard": [], "data profile": ["trips.csv"], "data sample": ["s.csv"], "dead-letter list": [],
-        "dead-letter show": [],
+        "dashboard": [], "data convert": ["trips.csv", "c.jsonl", "--force"],
+        "data generate": ["g.csv", "--force", "--rows", "5"], "data profile": ["trips.csv"], "data sample": ["s.csv"],
+        "dead-letter list": [], "dead-letter show": [],
         "demo": [], "doctor": [], "produce": ["trips.csv", "--limit", "3"], "report": ["out.html"],
         "show": ["sumfarewindow"], "stream": ["--until-end"], "stream explain": [], "stream queries": [],
-        "top": ["--once"], "topic create": ["t"], "topic tail": ["chicago_ingestData"], "workflow backfill": ["w"],
+        "top": ["--once"], "topic create": ["t"], "topic export": ["chicago_ingestData", "--output", "x"],
+        "topic tail": ["chicago_ingestData"], "workflow backfill": ["w"],
         "workflow cancel": ["w"], "workflow graph": ["w"], "workflow logs": ["w"], "workflow next": ["w"],
         "workflow retry": ["w"], "workflow run": ["w"], "workflow runs": [], "workflow serve": [],
         "workflow trigger": ["w"],
