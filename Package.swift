@@ -124,7 +124,7 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "CommandSupport", "ServerSupport", "PythonSupport", "SQLite", "Topics", "Trips", "Problems",
+                "CommandSupport", "ServerSupport", "PythonSupport", "HTTP", "SQLite", "Topics", "Trips", "Problems",
             ],
             swiftSettings: swiftSettings),
     ],

@@ -61,8 +61,10 @@ public struct TenantLook: Sendable {
             }
             topics = try store?.topics() ?? []
             var database: ResultsDatabase?
-            if Files.exists(watched.home.resultsDB) {
+            do {
                 database = try ResultsDatabase.openReadOnly(path: watched.home.resultsDB)
+            } catch let problem as Problem where problem.code == .noInput {
+                // There is none yet, or one that is being made and has no tables yet: nothing is wrong.
             }
             let status = try StreamStatus(
                 tenant: tenant, database: database, store: store, plans: watched.plans(), unreachable: unreachable)

@@ -65,7 +65,7 @@ package final class TestServer: Sendable {
     }
 
     /// What a program writes on stdout; stderr goes where ours goes.
-    private static func output(of program: String, _ arguments: [String]) throws -> String {
+    package static func output(of program: String, _ arguments: [String]) throws -> String {
         let file = NSTemporaryDirectory() + "/taxi-server-\(UUID().uuidString)"
         defer { unlink(file) }
         var actions = posix_spawn_file_actions_t()
