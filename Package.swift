@@ -124,7 +124,8 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "CommandSupport", "ServerSupport", "PythonSupport", "HTTP", "SQLite", "Topics", "Trips", "Problems",
+                "CommandSupport", "KafkaSupport", "ServerSupport", "PythonSupport", "HTTP", "SQLite", "Topics", "Trips",
+                "Problems",
             ],
             swiftSettings: swiftSettings),
     ],

@@ -44,8 +44,9 @@ extension WatchServer {
             let series = request.parameter("series") ?? "processed"
             return answer(events.history(name)?.samples(series, stepS: Int(request.parameter("step") ?? "") ?? 1) ?? [])
         case ("map", 3):
-            guard Files.exists(tenant.watched.home.resultsDB) else { throw Refusal(404, "there are no results yet") }
-            let database = try ResultsDatabase.openReadOnly(path: tenant.watched.home.resultsDB)
+            guard let database = try ResultsDatabase.openReadOnlyIfAny(path: tenant.watched.home.resultsDB) else {
+                throw Refusal(404, "there are no results yet")
+            }
             guard let range = try MapFrame.range(on: database.connection) else {
                 throw Refusal(404, "there are no hot spots yet")
             }

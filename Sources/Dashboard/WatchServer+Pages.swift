@@ -93,8 +93,7 @@ extension WatchServer {
     /// The newest day, from a tenant's results.
     func day(of tenant: any TenantPages) throws -> NowReport.Day? {
         let path = tenant.watched.home.resultsDB
-        guard Files.exists(path) else { return nil }
-        let database = try ResultsDatabase.openReadOnly(path: path)
+        guard let database = try ResultsDatabase.openReadOnlyIfAny(path: path) else { return nil }
         return try NowReport.Day(on: database.connection, ZoneClock(identifier: database.zone))
     }
 
@@ -259,9 +258,9 @@ extension WatchServer {
 
     private func mapBody(_ name: String, _ tenant: any TenantPages) throws -> String {
         let nothing = "<p class=\"empty\">There are no hot spots yet: taxi-cli stream finds them.</p>"
-        guard Files.exists(tenant.watched.home.resultsDB) else { return nothing }
-        let database = try ResultsDatabase.openReadOnly(path: tenant.watched.home.resultsDB)
-        guard let range = try MapFrame.range(on: database.connection) else { return nothing }
+        guard let database = try ResultsDatabase.openReadOnlyIfAny(path: tenant.watched.home.resultsDB),
+            let range = try MapFrame.range(on: database.connection)
+        else { return nothing }
         let clock = try ZoneClock(identifier: database.zone)
         let frame = try MapFrame(on: database.connection, endMs: range.upperBound, clock)
         let first = max(range.lowerBound, range.upperBound - 86_400_000)

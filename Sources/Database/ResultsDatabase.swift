@@ -65,6 +65,15 @@ public final class ResultsDatabase: Sendable {
         return ResultsDatabase(connection)
     }
 
+    /// The results for whoever only looks; nil where there are none yet, or where a stream is making them at this moment.
+    ///
+    /// - Throws: as `openReadOnly`.
+    public static func openReadOnlyIfAny(path: String) throws -> ResultsDatabase? {
+        do { return try openReadOnly(path: path) } catch let problem as Problem where problem.code == .noInput {
+            return nil
+        }
+    }
+
     private init(_ connection: Connection) { self.connection = connection }
 
     /// Whether a database was written by an earlier version, which the next run brings up to date.

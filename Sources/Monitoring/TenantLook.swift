@@ -60,12 +60,7 @@ public struct TenantLook: Sendable {
                 unreachable = problem
             }
             topics = try store?.topics() ?? []
-            var database: ResultsDatabase?
-            do {
-                database = try ResultsDatabase.openReadOnly(path: watched.home.resultsDB)
-            } catch let problem as Problem where problem.code == .noInput {
-                // There is none yet, or one that is being made and has no tables yet: nothing is wrong.
-            }
+            let database = try ResultsDatabase.openReadOnlyIfAny(path: watched.home.resultsDB)
             let status = try StreamStatus(
                 tenant: tenant, database: database, store: store, plans: watched.plans(), unreachable: unreachable)
             self.status = status

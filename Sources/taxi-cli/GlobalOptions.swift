@@ -77,12 +77,9 @@ struct GlobalOptions: Sendable {
     ///
     /// - Throws: as `requireTenant`, and `ResultsDatabase.openReadOnly` for what cannot be read.
     func openResultsIfAny() throws -> ResultsDatabase? {
-        do {
-            return try ResultsDatabase.openReadOnly(path: resultsPath)
-        } catch let problem as Problem where problem.code == .noInput {
-            try requireTenant()
-            return nil
-        }
+        if let database = try ResultsDatabase.openReadOnlyIfAny(path: resultsPath) { return database }
+        try requireTenant()
+        return nil
     }
 
     static let defaultTenant = TenantHome.defaultTenant

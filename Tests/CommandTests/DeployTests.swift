@@ -1,5 +1,7 @@
 import CommandSupport
 import Foundation
+import HTTP
+import KafkaSupport
 import Testing
 
 /// The folder deploy/, as far as a machine without containers can check it.
@@ -50,6 +52,9 @@ struct DeployTests {
             file: "compose.yaml", from: "GF_SECURITY_ADMIN_PASSWORD__FILE: /run/secrets/grafana_password",
             to: "GF_SECURITY_ADMIN_PASSWORD: admin", says: "has a secret: GF_SECURITY_ADMIN_PASSWORD"),
         Mistake(
+            file: "compose.yaml", from: "[stream, --queries, analytics]", to: "[stream, --query-set, analytics]",
+            says: "gives stream the option --query-set, which it has not"),
+        Mistake(
             file: "make-secrets", from: "secret grafana_password", to: "secret grafana_word",
             says: "make-secrets does not make ./secrets/grafana_password"),
         Mistake(
@@ -95,5 +100,30 @@ struct DeployTests {
         guard let ending = try check(taxi, folder: copy) else { return }
         #expect(ending.code == 65 && ending.text.contains(mistake.says), "\(ending.text)\(ending.errors)")
         #expect(!ending.errors.contains("Traceback"), "\(ending.errors)")
+    }
+
+    /// What the dashboard asks is what a real broker with jmx-exporter.yml exposes.
+    @Test(
+        .enabled(if: KafkaBroker.isStartable && KafkaBroker.agentPath != nil, "skipped: no Kafka with its JMX agent"))
+    func aRealBrokerHasTheMetricsOfItsDashboard() throws {
+        guard let python = WatchTools.python else { return }
+        let broker = try KafkaBroker(metricsConfiguration: "\(WatchTools.repository)/deploy/jmx-exporter.yml")
+        let taxi = try TaxiCLI(environment: ["TAXI_BROKER": broker.servers])
+        try taxi.succeed("data", "generate", "--rows", "500", "trips.csv")
+        try taxi.succeed("produce", "trips.csv", "--clock", "start")
+        try taxi.succeed("stream", "--until-end")
+        let text = try HTTPRequest("GET", broker.metricsURL).send().text
+        for sample in [
+            #"kafka_server_brokertopicmetrics_messagesin_total{topic="chicago_ingestData"} "#,
+            #"kafka_server_brokertopicmetrics_bytesout_total{topic="chicago_ingestData"} "#,
+            #"kafka_log_log_size{partition="0",topic="chicago_ingestData"} "#, #"jvm_memory_bytes_used{area="heap"} "#,
+            "kafka_controller_kafkacontroller_activecontrollercount 1.0", "process_cpu_seconds_total ",
+        ] { #expect(text.contains("\n\(sample)"), "\(sample)") }
+        let verdict = try taxi.start(["check", "metrics"], input: text, executable: "/usr/bin/promtool").wait()
+        #expect(verdict.code != 1, "\(verdict.errors)")
+        let check = try taxi.start(
+            ["\(WatchTools.repository)/scripts/check-deploy", "--jmx", broker.metricsURL], executable: python
+        ).wait()
+        #expect(check.code == 0, "\(check.text)\(check.errors)")
     }
 }

@@ -14,12 +14,16 @@ public final class KafkaBroker: Sendable {
     /// The listener with TLS; its certificate's authority is `authorityPath`.
     public let tlsServers: String
     public let authorityPath: String
+    /// Where the Prometheus agent tells of its beans, if there is one.
+    public let metricsURL: String
     private let folder: String
 
     /// Starts a broker on free ports and waits until it answers.
     ///
-    /// - Parameter properties: further ones of the broker.
-    public init(properties: [String] = []) throws {
+    /// - Parameters:
+    ///   - properties: further ones of the broker.
+    ///   - metricsConfiguration: of the Prometheus JMX agent, where the broker shall have one; see `agentPath`.
+    public init(properties: [String] = [], metricsConfiguration: String? = nil) throws {
         guard let script = Self.script else { throw KafkaBrokerFailure(description: "there is no kafka.sh") }
         folder = NSTemporaryDirectory() + "/taxi-kafka-\(getpid())-\(UUID().uuidString.prefix(8))"
         let port = try Self.freePorts()
@@ -27,6 +31,7 @@ public final class KafkaBroker: Sendable {
         saslServers = "127.0.0.1:\(port + 2)"
         tlsServers = "127.0.0.1:\(port + 3)"
         authorityPath = "\(folder)/ca.pem"
+        metricsURL = "http://127.0.0.1:\(port + 4)/metrics"
 
         // Not a child of ours: one that nobody waits for would keep Swift Testing from noticing its own.
         let watch = #"while kill -0 "$1" && [ -d "$2" ]; do sleep 0.5; done; "$3" clean -d "$2"; rm -rf "$2""#
@@ -37,10 +42,16 @@ public final class KafkaBroker: Sendable {
                 "-c", #"setsid sh -c "$@" >/dev/null 2>&1 </dev/null &"#, "sh", watch, "sh", "\(getpid())", folder,
                 script,
             ])
+        // The script splits what it gets as the heap into words. JAVA_TOOL_OPTIONS would give the agent to keytool too.
+        var heap = "384m"
+        if let metricsConfiguration, let agent = Self.agentPath {
+            heap += " -javaagent:\(agent)=127.0.0.1:\(port + 4):\(metricsConfiguration)"
+        }
         let said = try runProgram(
             "/usr/bin/env",
             [
-                "KAFKA_HEAP=384m", "KAFKA_EXTRA=\(properties.joined(separator: "\\n"))", script, "start", "-d", folder,
+                "KAFKA_HEAP=\(heap)", "KAFKA_EXTRA=\(properties.joined(separator: "\\n"))", script, "start", "-d",
+                folder,
                 "-p", "\(port)", "--sasl", "--ssl",
             ])
         guard said.hasPrefix(servers) else {
@@ -112,6 +123,14 @@ extension KafkaBroker {
     private static let named = ProcessInfo.processInfo.environment["TAXI_TEST_KAFKA"]
     private static let sharedBroker = Result { try KafkaBroker() }
 
+    /// The JMX agent for Prometheus, beside kafka.sh; nil where it is not there.
+    public static let agentPath: String? = {
+        guard let script else { return nil }
+        let folder = URL(fileURLWithPath: script).deletingLastPathComponent().appendingPathComponent("agent").path
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        return names.first { $0.hasPrefix("jmx_prometheus_javaagent") }.map { "\(folder)/\($0)" }
+    }()
+
     private static let script: String? = {
         // Tests/KafkaSupport/… → the repository → the folder that it lies in; a worktree lies one deeper.
         var folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
@@ -128,13 +147,13 @@ extension KafkaBroker {
         text.split(separator: "\"").dropFirst().first?.split(separator: ".").first.flatMap { Int($0) }
     }
 
-    /// The first of four ports in a row that nobody listens on, below those that the system gives to clients.
+    /// The first of five ports in a row that nobody listens on, below those that the system gives to clients.
     private static func freePorts() throws -> UInt16 {
         for _ in 0..<200 {
             let port = UInt16.random(in: 2000...3200) * 10
-            if (port..<port + 4).allSatisfy(isFree) { return port }
+            if (port..<port + 5).allSatisfy(isFree) { return port }
         }
-        throw KafkaBrokerFailure(description: "there are no four free ports in a row")
+        throw KafkaBrokerFailure(description: "there are no five free ports in a row")
     }
 
     private static func isFree(_ port: UInt16) -> Bool {

@@ -60,8 +60,7 @@ enum StatusCommand {
             // What the database says is worth knowing all the same.
             unreachable = problem
         }
-        let hasResults = access(globals.resultsPath, F_OK) == 0
-        let database = hasResults ? try ResultsDatabase.openReadOnly(path: globals.resultsPath) : nil
+        let database = try ResultsDatabase.openReadOnlyIfAny(path: globals.resultsPath)
         let zone = try ZoneClock(identifier: database?.zone ?? globals.zoneIdentifier)
         let status = try StreamStatus(
             tenant: globals.tenant, database: database, store: store, plans: globals.declaredQueries(),
