@@ -64,6 +64,9 @@ struct DeployTests {
             file: "rules.yml", from: "taxi_workflow_queue_seconds >", to: "taxi_workflow_waiting_seconds >",
             says: "asks for taxi_workflow_waiting_seconds which taxi-cli does not expose"),
         Mistake(
+            file: "rules.yml", from: "expr: taxi_stream_lag_clear_seconds == +Inf",
+            to: "expr: taxi_stream_lag_clear_seconds > 3600 < +Inf", says: "alertname: TaxiLagGrows"),
+        Mistake(
             file: "grafana/dashboards/taxi-cli.json", from: "rate(taxi_stream_skipped_total",
             to: "rate(taxi_stream_open_windows", says: "takes the rate of taxi_stream_open_windows which is a gauge"),
         Mistake(
