@@ -74,7 +74,7 @@ struct SourceLag: Sendable {
         let change = Double(lag - before)
         // What comes in a fifth of a second is there and gone between two commits.
         let noise = max(1, rateIn / 5, Double(max(lag, before)) / 100)
-        partition.trend = abs(change) <= noise ? .steady : change < 0 ? .draining : .growing
+        partition.trend = lag == 0 || abs(change) <= noise ? .steady : change < 0 ? .draining : .growing
         let gain = partition.rateProcessed - rateIn
         // Who keeps up is done by now, whatever is on its way.
         partition.clearSeconds = Double(lag) <= noise ? 0 : gain > 0 ? Double(lag) / gain : .infinity

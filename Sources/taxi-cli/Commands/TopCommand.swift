@@ -52,10 +52,11 @@ enum TopCommand {
         let everyMs = max(200, arguments.durationMs("every") ?? 1000)
         var looks: [String: TenantLook] = [:]
         var before: [String: TenantLook] = [:]
-        var nextMs = Int64.min
+        /// When to look next; nil for at once.
+        var nextMs: Int64?
         while !Interruption.isRequested {
             let now = SystemClock.shared.monotonicMs
-            if now >= nextMs, !view.isPaused {
+            if nextMs.map({ now >= $0 }) ?? true, !view.isPaused {
                 before = looks
                 let names = view.section == .tenants ? try home.tenants() : [view.tenant]
                 for name in names {
@@ -64,9 +65,10 @@ enum TopCommand {
                 nextMs = now + everyMs
             }
             try draw(view, looks, before, arguments)
-            let key = terminal.key(timeoutMs: Int32(max(20, min(everyMs, nextMs - SystemClock.shared.monotonicMs))))
+            let leftMs = nextMs.map { $0 - SystemClock.shared.monotonicMs } ?? everyMs
+            let key = terminal.key(timeoutMs: Int32(max(20, min(everyMs, leftMs))))
             guard let key else { continue }
-            nextMs = .min
+            nextMs = nil
             if try !take(key, &view, home) { return .success }
         }
         return .success
@@ -119,9 +121,13 @@ enum TopCommand {
             style: arguments.terminal.outputStyle, width: max(20, size.columns), height: max(8, size.rows))
         var lines = screen.lines()
         if view.isPaused { lines[0] += "  (paused)" }
-        var text = "\u{1B}[H"
-        for (index, line) in lines.enumerated() { text += line + "\u{1B}[K" + (index < lines.count - 1 ? "\r\n" : "") }
-        try arguments.output.control(text + "\u{1B}[J")
+        let output = arguments.output
+        try output.control("\u{1B}[H")
+        for (index, line) in lines.enumerated() {
+            try output.write(line)
+            try output.control("\u{1B}[K" + (index < lines.count - 1 ? "\r\n" : ""))
+        }
+        try output.control("\u{1B}[J")
         try arguments.output.flush()
     }
 }

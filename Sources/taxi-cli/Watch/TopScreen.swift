@@ -71,7 +71,7 @@ struct TopScreen {
             streams ? sources.compactMap(\.trend).first { $0 != "steady" } ?? sources.compactMap(\.trend).first : nil
         let clear = look.numbers.greatest(.streamLagClear)
         var line = "lag \(grouped(lag)) records"
-        if let age { line += ", the oldest \(Self.duration(age))" }
+        if let age, lag > 0 { line += ", the oldest \(Self.duration(age))" }
         if let trend { line += ", \(trend)" }
         if streams, let clear {
             line +=
@@ -85,11 +85,11 @@ struct TopScreen {
         let counts = recent ?? latency
         let quantiles =
             counts.flatMap { counts in
-                counts.quantile(0.5).map { "\(Self.duration($0)) / \(Self.duration(counts.quantile(0.99) ?? $0))" }
+                counts.quantile(0.5).map { "\(Self.duration($0))/\(Self.duration(counts.quantile(0.99) ?? $0))" }
             } ?? "-"
         lines.append(
             cut(
-                "watermark \(time(look.status?.queries.compactMap(\.watermark).min()))   newest event \(time(look.status?.ingest?.lastEvent))   latency p50/p99 \(quantiles)"
+                "watermark \(time(look.status?.queries.compactMap(\.watermark).min()))  newest \(time(look.status?.ingest?.lastEvent))  p50/p99 \(quantiles)"
             ))
         return lines
     }
