@@ -10,16 +10,20 @@ public import Trips
 /// What somebody who watches needs of a tenant.
 public struct WatchedTenant: Sendable {
     public var home: TenantHome
+    /// The time zone of its settings, which counts until there are results.
+    public var zone: String
     /// The declared queries.
     public var plans: @Sendable () throws -> [QueryPlan]
     /// The tenant's topics; nil where there are none yet.
     public var openTopics: @Sendable () throws -> (any TopicStore)?
 
     public init(
-        _ home: TenantHome, plans: @escaping @Sendable () throws -> [QueryPlan],
+        _ home: TenantHome, zone: String = ResultsDatabase.defaultZone,
+        plans: @escaping @Sendable () throws -> [QueryPlan],
         openTopics: @escaping @Sendable () throws -> (any TopicStore)?
     ) {
-        (self.home, self.plans, self.openTopics) = (home, plans, openTopics)
+        (self.home, self.zone) = (home, zone)
+        (self.plans, self.openTopics) = (plans, openTopics)
     }
 }
 
@@ -48,25 +52,8 @@ public struct TenantLook: Sendable {
 
     /// Looks at everything once; changes nothing. What cannot be read becomes a finding.
     public init(_ watched: WatchedTenant, nowMs: EventTime) {
-        (tenant, self.nowMs) = (watched.home.tenant, nowMs)
-        numbers = TenantNumbers(watched.home)
-        zone = ResultsDatabase.defaultZone
-        do {
-            var store: (any TopicStore)?
-            var unreachable: Problem?
-            do { store = try watched.openTopics() } catch let problem as Problem
-                where problem.code == .unavailable || problem.code == .noPermission
-            {
-                unreachable = problem
-            }
-            topics = try store?.topics() ?? []
-            let database = try ResultsDatabase.openReadOnlyIfAny(path: watched.home.resultsDB)
-            let status = try StreamStatus(
-                tenant: tenant, database: database, store: store, plans: watched.plans(), unreachable: unreachable)
-            self.status = status
-            findings = status.findings
-            if let database { try read(database) }
-        } catch {
+        self.init(unread: watched, nowMs)
+        do { try read(watched) } catch {
             let problem = error as? Problem
             findings.append(
                 HealthFinding(.storage, problem?.message ?? "\(error)", remedy: problem?.hint ?? "See taxi-cli doctor.")
@@ -74,6 +61,39 @@ public struct TenantLook: Sendable {
         }
         judge(watched.home)
         noteSince(watched.home)
+    }
+
+    /// The same for somebody who wants to know why it cannot be read.
+    ///
+    /// - Throws: `Problem` where something stored is damaged or cannot be read; a broker that is away is a finding.
+    public init(reading watched: WatchedTenant, nowMs: EventTime) throws {
+        self.init(unread: watched, nowMs)
+        try read(watched)
+        judge(watched.home)
+        noteSince(watched.home)
+    }
+
+    private init(unread watched: WatchedTenant, _ nowMs: EventTime) {
+        (tenant, self.nowMs, zone) = (watched.home.tenant, nowMs, watched.zone)
+        numbers = TenantNumbers(watched.home)
+    }
+
+    private mutating func read(_ watched: WatchedTenant) throws {
+        var store: (any TopicStore)?
+        var unreachable: Problem?
+        do { store = try watched.openTopics() } catch let problem as Problem
+            where problem.code == .unavailable || problem.code == .noPermission
+        {
+            // What the database says is worth knowing all the same.
+            unreachable = problem
+        }
+        topics = try store?.topics() ?? []
+        let database = try ResultsDatabase.openReadOnlyIfAny(path: watched.home.resultsDB)
+        let status = try StreamStatus(
+            tenant: tenant, database: database, store: store, plans: watched.plans(), unreachable: unreachable)
+        self.status = status
+        findings = status.findings
+        if let database { try read(database) }
     }
 
     private mutating func read(_ database: ResultsDatabase) throws {

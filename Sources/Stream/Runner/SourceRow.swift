@@ -25,8 +25,10 @@ struct SourceRow: Sendable, Equatable {
         try connection.execute("DELETE FROM stored_sources WHERE partition >= ?", .integer(Int64(rows.count)))
         let insert = try connection.prepare(
             "INSERT OR REPLACE INTO stored_sources VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+        // To thousandths: what lies behind them is noise of the clock.
         func bind(_ column: Int, _ value: Double?) {
-            if let value, value.isFinite { insert.bind(column, value) } else { insert.bindNull(column) }
+            guard let value, value.isFinite else { return insert.bindNull(column) }
+            insert.bind(column, (value * 1000).rounded() / 1000)
         }
         for row in rows {
             insert.bind(0, Int64(row.partition))

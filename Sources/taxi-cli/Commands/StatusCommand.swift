@@ -1,8 +1,9 @@
 import CommandLine
 import Database
-import Glibc
+import Monitoring
 import Problems
 import Stream
+import Telemetry
 import Topics
 import Trips
 
@@ -11,8 +12,9 @@ enum StatusCommand {
     static let command = Command(
         name: "status", summary: "say whether a tenant is healthy: what came in, what went out, what went wrong",
         discussion: """
-            ok: something runs; idle: nothing runs; empty: nothing came in yet; failing: records came in and no result goes out, or \
-            the last run of a command failed, or more than half of a run's records were rejected, or too late for their windows. \
+            ok: something runs; idle: nothing runs; empty: nothing came in yet; failing: a rule of health does not hold, such as \
+            that results come where records go in, that the stream keeps up, or that no last run has failed; the dashboard and \
+            /healthz have the same rules. \
             The exit code is 0 for the first three, 1 where a tenant is failing, 65 where what is stored is damaged, and that of the \
             cause where its databases cannot be opened.
             """,
@@ -52,22 +54,15 @@ enum StatusCommand {
     }
 
     private static func page(of globals: GlobalOptions) throws -> StatusPage {
-        var store: (any TopicStore)?
-        var unreachable: Problem?
-        do {
-            store = try globals.openTopicsIfAny()
-        } catch let problem as Problem where problem.code == .unavailable || problem.code == .noPermission {
-            // What the database says is worth knowing all the same.
-            unreachable = problem
+        let watched = WatchedTenant(globals.tenantHome, zone: globals.zoneIdentifier) {
+            try globals.declaredQueries()
+        } openTopics: {
+            try globals.openTopicsIfAny()
         }
-        let database = try ResultsDatabase.openReadOnlyIfAny(path: globals.resultsPath)
-        let zone = try ZoneClock(identifier: database?.zone ?? globals.zoneIdentifier)
-        let status = try StreamStatus(
-            tenant: globals.tenant, database: database, store: store, plans: globals.declaredQueries(),
-            unreachable: unreachable)
+        let look = try TenantLook(reading: watched, nowMs: systemTime())
         let hasWorkflows = !(Files.names(in: globals.workflowsFolder) ?? []).isEmpty
         let scheduler = ServeLock.isHeld(home: globals.home) ? "running" : "none"
-        return StatusPage(status, zone, scheduler: hasWorkflows ? scheduler : nil)
+        return try StatusPage(look, scheduler: hasWorkflows ? scheduler : nil)
     }
 }
 
@@ -91,8 +86,29 @@ private struct StatusPage: Encodable {
         var consumed, late, skipped, results: Int64
         var newestWindow: String?
     }
+    struct Source: Encodable {
+        var partition, records: Int64
+        var lagRecords: Int64?
+        var lagSeconds, rateIn, clearSeconds: Double?
+        var rateProcessed: Double
+        var trend, watermark: String?
+        var holdsBack: Bool
+        var updated: String
+    }
+    struct Finding: Encodable {
+        var rule, what: String
+        var since, remedy: String?
+    }
     var tenant, state: String
     var reasons, warnings: [String]
+    /// The same as `reasons`, each with its rule of health.
+    var failing: [Finding]
+    var sources: [Source]
+    /// Whether a stream is at work, whose lag is that of now.
+    private var isStreaming = false
+    private enum CodingKeys: CodingKey {
+        case tenant, state, reasons, warnings, failing, sources, scheduler, runs, ingest, queries, rejected
+    }
     /// Whether a scheduler serves the home, where the tenant has workflows: running, none.
     var scheduler: String?
     var runs: [Run]
@@ -100,10 +116,24 @@ private struct StatusPage: Encodable {
     var queries: [Query]
     var rejected: [String: Int64]
 
-    init(_ status: StreamStatus, _ zone: ZoneClock, scheduler: String?) {
+    /// - Throws: `Problem` for a time zone that the system does not know.
+    init(_ look: TenantLook, scheduler: String?) throws {
+        let zone = try ZoneClock(identifier: look.zone)
         self.scheduler = scheduler
         func time(_ ms: EventTime?) -> String? { ms.map { zone.iso(ms: $0) } }
-        (tenant, state, reasons) = (status.tenant, status.state.rawValue, status.reasons)
+        guard let status = look.status else { preconditionFailure("a look that was read has a status") }
+        (tenant, reasons) = (status.tenant, look.findings.map(\.what))
+        state = look.findings.isEmpty ? status.state.rawValue : StreamStatus.State.failing.rawValue
+        failing = look.findings.map {
+            Finding(rule: $0.rule.rawValue, what: $0.what, since: time($0.sinceMs), remedy: $0.remedy)
+        }
+        sources = look.sources.map {
+            Source(
+                partition: $0.partition, records: $0.records, lagRecords: $0.lagRecords, lagSeconds: $0.lagSeconds,
+                rateIn: $0.rateIn, clearSeconds: $0.clearSeconds, rateProcessed: $0.rateProcessed, trend: $0.trend,
+                watermark: time($0.watermark), holdsBack: $0.holdsBack, updated: zone.iso(ms: $0.updated))
+        }
+        isStreaming = look.numbers.processes.contains { $0.command == "stream" }
         warnings = status.warnings
         rejected = status.rejected
         runs = status.runs.map {
@@ -142,6 +172,7 @@ private struct StatusPage: Encodable {
             text += ingest.lastEvent.map { ", last event \($0)" } ?? ""
             text += (ingest.lastAppend.map { ", last append \($0)" } ?? "") + "\n"
         }
+        if isStreaming, !sources.isEmpty { text += "  \(lagLine)\n" }
         let rejects = rejected.sorted { $0.key < $1.key }.map { "\(grouped($0.value)) \($0.key)" }
         if !rejects.isEmpty { text += "  rejected in the last runs: \(rejects.joined(separator: ", "))\n" }
         if !runs.isEmpty {
@@ -153,6 +184,25 @@ private struct StatusPage: Encodable {
         }
         if !queries.isEmpty { text += "\n" + indented(Self.table([self], withTenant: false), arguments) }
         return text + "\n"
+    }
+
+    /// How far the stream is behind, and whether it is getting better.
+    private var lagLine: String {
+        let lag = sources.compactMap(\.lagRecords).reduce(0, +)
+        var parts = ["lag \(grouped(lag)) records"]
+        if lag > 0, let oldest = sources.compactMap(\.lagSeconds).max() {
+            parts.append("the oldest \(durationText(ms: Int64(min(oldest, 9e12) * 1000))) old")
+        }
+        let trends = sources.compactMap(\.trend)
+        if let trend = ["growing", "draining", "steady"].first(where: trends.contains) { parts.append(trend) }
+        let left = sources.compactMap(\.clearSeconds)
+        if lag > 0, left.count == sources.count, let longest = left.max(), longest >= 1 {
+            parts.append("gone in \(durationText(ms: Int64(longest.rounded()) * 1000))")
+        }
+        if sources.count > 1, let holder = sources.first(where: \.holdsBack) {
+            parts.append("partition \(holder.partition) holds the watermark back")
+        }
+        return parts.joined(separator: ", ")
     }
 
     /// A row a query; a tenant without queries has one row.
