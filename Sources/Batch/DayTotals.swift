@@ -14,32 +14,22 @@ struct DayTotals {
 
     /// The first day with trips at or after `day`.
     func next(from day: Int) -> Int? {
-        let index = index(of: day)
+        let index = days.countBefore(day)
         return index < days.count ? days[index] : nil
     }
 
     /// The days with trips in `range`, ascending.
     func days(in range: Range<Int>) -> ArraySlice<Int> {
-        days[index(of: range.lowerBound)..<index(of: range.upperBound)]
+        days[days.countBefore(range.lowerBound)..<days.countBefore(range.upperBound)]
     }
 
     /// The totals of the days in `range`; O(log days).
     func totals(of range: Range<Int>) -> TripTotals {
-        before[index(of: range.upperBound)] - before[index(of: range.lowerBound)]
+        before[days.countBefore(range.upperBound)] - before[days.countBefore(range.lowerBound)]
     }
 
     /// Totals from the first day on.
-    func totals(before day: Int) -> TripTotals { before[index(of: day)] }
-
-    /// How many stored days are before `day`.
-    private func index(of day: Int) -> Int {
-        var (low, high) = (0, days.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if days[middle] < day { low = middle + 1 } else { high = middle }
-        }
-        return low
-    }
+    func totals(before day: Int) -> TripTotals { before[days.countBefore(day)] }
 
     init() {}
 
@@ -68,5 +58,17 @@ struct DayTotals {
                         tips: .init(sum: words[3], n: words[4]),
                         total: .init(sum: words[5], n: words[6])))
         }
+    }
+}
+
+extension [Int] {
+    /// How many of ascending days are before `day`; O(log days).
+    func countBefore(_ day: Int) -> Int {
+        var (low, high) = (0, count)
+        while low < high {
+            let middle = (low + high) / 2
+            if self[middle] < day { low = middle + 1 } else { high = middle }
+        }
+        return low
     }
 }

@@ -44,15 +44,8 @@ struct PeriodCoverage {
         /// Ascending.
         let days: [Int]
 
-        func count(in range: Range<Int>) -> Int { index(of: range.upperBound) - index(of: range.lowerBound) }
-
-        private func index(of day: Int) -> Int {
-            var (low, high) = (0, days.count)
-            while low < high {
-                let middle = (low + high) / 2
-                if days[middle] < day { low = middle + 1 } else { high = middle }
-            }
-            return low
+        func count(in range: Range<Int>) -> Int {
+            days.countBefore(range.upperBound) - days.countBefore(range.lowerBound)
         }
     }
 

@@ -92,7 +92,7 @@ struct MapFrame: Encodable {
 
     var svg: String {
         var svg =
-            "<svg class=\"map\" viewBox=\"0 0 \(Int(Self.width)) \(Int(Self.height))\" role=\"img\" aria-label=\"Pickups by community area, \(HTML.escaped(time))\">"
+            "<svg class=\"map\" viewBox=\"0 0 \(Int(Self.width)) \(Int(Self.height))\" role=\"img\" aria-label=\"Pickups by community area, \(escaped(time))\">"
         for number in 1...77 {
             let area = areas["\(number)"]
             let name = Self.name(ofArea: "\(number)")

@@ -1,25 +1,8 @@
 import Foundation
+import Reports
 
 /// Pieces of HTML. Every text goes through `escaped`.
 enum HTML {
-    static func escaped(_ text: String) -> String {
-        var out = ""
-        out.reserveCapacity(text.utf8.count)
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "&": out += "&amp;"
-            case "<": out += "&lt;"
-            case ">": out += "&gt;"
-            case "\"": out += "&quot;"
-            case "'": out += "&#39;"
-            // Control characters are no HTML; U+FFFD says that something was there.
-            case "\u{0}"..."\u{8}", "\u{B}", "\u{C}", "\u{E}"..."\u{1F}", "\u{7F}"..."\u{9F}": out += "\u{FFFD}"
-            default: out.unicodeScalars.append(scalar)
-            }
-        }
-        return out
-    }
-
     /// A text as part of a path or query.
     static func inPath(_ text: String) -> String {
         text.addingPercentEncoding(withAllowedCharacters: .alphanumerics.union(CharacterSet(charactersIn: "-_."))) ?? ""
@@ -154,20 +137,20 @@ struct Page {
             }
         }
         let others = tenants.filter { $0 != tenant }.map {
-            "<li><a href=\"/t/\(HTML.inPath($0))/\">\(HTML.escaped($0))</a></li>"
+            "<li><a href=\"/t/\(HTML.inPath($0))/\">\(escaped($0))</a></li>"
         }
         let live = isLive && base != nil ? " data-events=\"\(base!)events\"" : ""
         return """
             <!DOCTYPE html>
             <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
             <meta name="color-scheme" content="light dark"><meta name="taxi-session" content="\(sessionToken)">
-            <title>\(HTML.escaped(title)) · taxi-cli</title><link rel="stylesheet" href="/assets/app.css"><link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
+            <title>\(escaped(title)) · taxi-cli</title><link rel="stylesheet" href="/assets/app.css"><link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
             <script src="/assets/app.js" defer></script></head>
             <body\(live)><a class="skip" href="#main">Skip to the content</a>
-            <header><a class="home" href="/">taxi-cli</a>\(tenant.map { "<span class=\"tenant\">\(HTML.escaped($0))</span>" } ?? "")
+            <header><a class="home" href="/">taxi-cli</a>\(tenant.map { "<span class=\"tenant\">\(escaped($0))</span>" } ?? "")
             <nav aria-label="Sections"><ul>\(navigation)</ul></nav>
             \(others.isEmpty || tenant == nil ? "" : "<details class=\"tenants\"><summary>Tenants</summary><ul>\(others.joined())</ul></details>")
-            </header><main id="main"><h1>\(HTML.escaped(title))</h1>
+            </header><main id="main"><h1>\(escaped(title))</h1>
             \(body)
             </main><footer><p><span id="live" role="status">\(isLive ? "" : "")</span></p></footer></body></html>
             """

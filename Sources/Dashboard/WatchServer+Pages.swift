@@ -3,6 +3,7 @@ import Foundation
 import HTTPServer
 import Monitoring
 import Problems
+import Reports
 import SQLite
 import Stream
 import Telemetry
@@ -116,21 +117,21 @@ extension WatchServer {
         for finding in report.findings {
             let since = finding.since.map { " since \(Shown.time($0))" } ?? ""
             html +=
-                "<p><strong class=\"bad\">\(HTML.escaped(finding.rule.replacing("_", with: " ")))</strong>\(since): \(HTML.escaped(finding.what)).</p>"
-            if let remedy = finding.remedy { html += "<p class=\"remedy\">\(HTML.escaped(remedy))</p>" }
+                "<p><strong class=\"bad\">\(escaped(finding.rule.replacing("_", with: " ")))</strong>\(since): \(escaped(finding.what)).</p>"
+            if let remedy = finding.remedy { html += "<p class=\"remedy\">\(escaped(remedy))</p>" }
         }
-        for warning in report.warnings { html += "<p class=\"remedy\">\(HTML.escaped(warning))</p>" }
+        for warning in report.warnings { html += "<p class=\"remedy\">\(escaped(warning))</p>" }
         return html + "</div>"
     }
 
     private func nowBody(_ name: String) throws -> String {
         let report = try nowReport(name)
         func card(_ title: String, _ value: String, _ note: String = "") -> String {
-            "<div class=\"card\"><dt>\(title)</dt><dd>\(HTML.escaped(value))\(note.isEmpty ? "" : "<small>\(HTML.escaped(note))</small>")</dd></div>"
+            "<div class=\"card\"><dt>\(title)</dt><dd>\(escaped(value))\(note.isEmpty ? "" : "<small>\(escaped(note))</small>")</dd></div>"
         }
         var html = "<div data-part=\"health\">\(healthBox(report))</div><div data-part=\"day\">"
         if let day = report.day {
-            html += "<h2>Event day \(HTML.escaped(day.day))</h2><dl class=\"cards\">"
+            html += "<h2>Event day \(escaped(day.day))</h2><dl class=\"cards\">"
             html +=
                 card("Trips", Shown.count(day.trips)) + card("Fares", Shown.money(day.fares))
                 + card("Tips", Shown.money(day.tips)) + "</dl>"
@@ -224,7 +225,7 @@ extension WatchServer {
         let view = views.contains(asked) ? asked : views.first ?? ""
         let limit = min(max(Int(request.parameter("limit") ?? "") ?? 240, 10), 2000)
         var html = "<form data-auto class=\"controls\" method=\"get\"><label>Table <select name=\"view\">"
-        for other in views { html += "<option\(other == view ? " selected" : "")>\(HTML.escaped(other))</option>" }
+        for other in views { html += "<option\(other == view ? " selected" : "")>\(escaped(other))</option>" }
         html += "</select></label><label>Rows <select name=\"limit\">"
         for count in [60, 240, 720, 2000] { html += "<option\(count == limit ? " selected" : "")>\(count)</option>" }
         html +=
@@ -241,7 +242,7 @@ extension WatchServer {
             for (column, title) in table.columns.enumerated() where column > 0 {
                 let values = table.rows.compactMap { $0[column].flatMap { Double($0) } }
                 guard values.count == table.rows.count, values.count > 1 else { continue }
-                html += "<h3>\(HTML.escaped(title.replacing("_", with: " ")))</h3>"
+                html += "<h3>\(escaped(title.replacing("_", with: " ")))</h3>"
                 html += HTML.curve(
                     values, label: "\(title), \(values.count) rows to \(Shown.time(table.rows.last?[0]))",
                     top: "at most \(Shown.number(values.max(), 2))", from: Shown.time(table.rows.first?[0]),
@@ -269,9 +270,9 @@ extension WatchServer {
         html +=
             "<div class=\"controls\"><button type=\"button\" data-play>Play</button><input type=\"range\" aria-label=\"Event time\" data-map=\"/api/t/\(HTML.inPath(name))/map\" min=\"\(first)\" max=\"\(range.upperBound)\" step=\"300000\" value=\"\(range.upperBound)\"></div>"
         html +=
-            "<div data-part=\"map\"><p id=\"map-time\" aria-live=\"polite\">\(HTML.escaped(frame.time))</p><div class=\"columns\"><div>\(frame.svg)</div><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Most pickups\"><table><caption>Most pickups</caption><thead><tr><th scope=\"col\">area</th><th scope=\"col\" class=\"n\">pickups</th></tr></thead><tbody id=\"map-list\">"
+            "<div data-part=\"map\"><p id=\"map-time\" aria-live=\"polite\">\(escaped(frame.time))</p><div class=\"columns\"><div>\(frame.svg)</div><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Most pickups\"><table><caption>Most pickups</caption><thead><tr><th scope=\"col\">area</th><th scope=\"col\" class=\"n\">pickups</th></tr></thead><tbody id=\"map-list\">"
         for row in frame.top {
-            html += "<tr><td>\(HTML.escaped(row[0]))</td><td class=\"n\">\(HTML.escaped(row[1]))</td></tr>"
+            html += "<tr><td>\(escaped(row[0]))</td><td class=\"n\">\(escaped(row[1]))</td></tr>"
         }
         return html + "</tbody></table></div></div></div>"
     }
@@ -293,7 +294,7 @@ extension WatchServer {
         for view in views where !view.hasPrefix("batch_") {
             let table = try tenant.rows(ofView: view, limit: 60)
             html +=
-                "<h2>\(HTML.escaped(view.replacing("_", with: " ")))</h2>"
+                "<h2>\(escaped(view.replacing("_", with: " ")))</h2>"
                 + HTML.table(table, caption: "The newest rows of \(view)", empty: "No rows yet.")
         }
         if views.isEmpty { html += "<p class=\"empty\">Nothing is computed yet: taxi-cli batch does it.</p>" }
@@ -324,7 +325,7 @@ extension WatchServer {
             html +=
                 "<p>"
                 + workflows.rows.compactMap { $0[column] }.map { workflow in
-                    "<button type=\"button\" data-action=\"/t/\(HTML.inPath(name))/workflows/\(HTML.inPath(workflow))/run\">Run \(HTML.escaped(workflow))</button> "
+                    "<button type=\"button\" data-action=\"/t/\(HTML.inPath(name))/workflows/\(HTML.inPath(workflow))/run\">Run \(escaped(workflow))</button> "
                 }.joined() + "</p>"
         }
         html += "</div><div data-part=\"runs\"><h2>Runs</h2>"
@@ -348,7 +349,7 @@ extension WatchServer {
             "<div data-part=\"steps\">" + Self.gantt(steps)
             + HTML.table(steps, caption: "Steps in the order in which they began", empty: "No step has begun yet.")
         html +=
-            "</div><div data-part=\"log\"><h2>Log</h2><pre tabindex=\"0\">\(HTML.escaped(try tenant.log(ofRun: id)))</pre></div>"
+            "</div><div data-part=\"log\"><h2>Log</h2><pre tabindex=\"0\">\(escaped(try tenant.log(ofRun: id)))</pre></div>"
         return html
     }
 
@@ -370,7 +371,7 @@ extension WatchServer {
             let x = 190 + Double(bar.from - first) * scale
             let width = max(2, Double((bar.to ?? last) - bar.from) * scale)
             svg +=
-                "<text x=\"0\" y=\"\(index * 22 + 15)\">\(HTML.escaped(String(bar.name.prefix(28))))</text><rect class=\"\(HTML.escaped(bar.state))\" x=\"\(x)\" y=\"\(index * 22 + 4)\" width=\"\(width)\" height=\"14\" rx=\"2\"/>"
+                "<text x=\"0\" y=\"\(index * 22 + 15)\">\(escaped(String(bar.name.prefix(28))))</text><rect class=\"\(escaped(bar.state))\" x=\"\(x)\" y=\"\(index * 22 + 4)\" width=\"\(width)\" height=\"14\" rx=\"2\"/>"
         }
         return svg + "</svg>"
     }
@@ -447,7 +448,7 @@ extension WatchServer {
             html +=
                 "<p>"
                 + reasons.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map {
-                    "\(Shown.count(Int64($0.value))) \(HTML.escaped($0.key))"
+                    "\(Shown.count(Int64($0.value))) \(escaped($0.key))"
                 }.joined(separator: ", ") + "</p>"
         }
         return html + HTML.table(table, caption: "Rejected records, the newest first", empty: "No record was rejected.")

@@ -118,7 +118,7 @@ func folded(_ text: String, letters: Int) -> [String] {
 }
 
 /// Text inside markup or an attribute in double quotes. Control characters, and others that XML cannot hold, become U+FFFD.
-func escaped(_ text: String) -> String {
+package func escaped(_ text: String) -> String {
     var output = ""
     for scalar in text.unicodeScalars {
         switch scalar {
