@@ -8,8 +8,12 @@ enum HTML {
         text.addingPercentEncoding(withAllowedCharacters: .alphanumerics.union(CharacterSet(charactersIn: "-_."))) ?? ""
     }
 
+    /// - Parameters:
+    ///   - link: where a cell leads.
+    ///   - marked: what of a cell's text is to stand out.
     static func table(
-        _ table: PageTable, caption: String, empty: String, link: ((_ row: [String?], _ column: Int) -> String?)? = nil
+        _ table: PageTable, caption: String, empty: String, link: ((_ row: [String?], _ column: Int) -> String?)? = nil,
+        marked: ((_ row: [String?], _ column: Int) -> String?)? = nil
     ) -> String {
         guard !table.rows.isEmpty else { return "<p class=\"empty\">\(escaped(empty))</p>" }
         let numeric = table.columns.indices.map { column in
@@ -25,7 +29,12 @@ enum HTML {
         for row in table.rows {
             html += "<tr>"
             for (column, value) in row.enumerated() {
-                let text = escaped(value ?? "–")
+                var text = escaped(value ?? "–")
+                if let part = marked?(row, column), !part.isEmpty, let value, let range = value.range(of: part) {
+                    text =
+                        escaped(String(value[..<range.lowerBound])) + "<mark>\(escaped(part))</mark>"
+                        + escaped(String(value[range.upperBound...]))
+                }
                 let shown = link?(row, column).map { "<a href=\"\($0)\">\(text)</a>" } ?? text
                 let state = ["state", "last_state"].contains(table.columns[column]) ? " data-state=\"\(text)\"" : ""
                 html += "<td\(numeric[column] ? " class=\"n\"" : "")\(state)>\(shown)</td>"

@@ -39,7 +39,8 @@ extension WatchServer {
             return answer(
                 try tenant.records(
                     topic: parts[3], partition: Int(request.parameter("partition") ?? "") ?? 0,
-                    from: Int64(request.parameter("offset") ?? ""), limit: limit))
+                    from: Int64(request.parameter("offset") ?? "").map(TopicPlace.offset)
+                        ?? EventTime(request.parameter("at") ?? "").map(TopicPlace.time), limit: limit))
         case ("history", 3):
             let series = request.parameter("series") ?? "processed"
             return answer(events.history(name)?.samples(series, stepS: Int(request.parameter("step") ?? "") ?? 1) ?? [])
@@ -81,7 +82,10 @@ enum OpenAPI {
         ("/api/t/{tenant}/workflows", "The workflows, each with its schedule and last run.", ["tenant"]),
         ("/api/t/{tenant}/runs", "Runs of workflows, the newest first.", ["tenant", "limit"]),
         ("/api/t/{tenant}/runs/{run}", "The steps of a run.", ["tenant", "run"]),
-        ("/api/t/{tenant}/topics/{topic}", "Records of a topic.", ["tenant", "topic", "partition", "offset", "limit"]),
+        (
+            "/api/t/{tenant}/topics/{topic}", "Records of a topic, from an offset or a time (`at`: ms UTC) on.",
+            ["tenant", "topic", "partition", "offset", "at", "limit"]
+        ),
         ("/api/t/{tenant}/dead-letters", "Rejected records, the newest first.", ["tenant", "limit"]),
     ]
 

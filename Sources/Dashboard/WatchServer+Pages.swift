@@ -420,14 +420,19 @@ extension WatchServer {
         }
         let partition = Int(request.parameter("partition") ?? "") ?? 0
         let offset = Int64(request.parameter("offset") ?? "")
+        // As a field of date and time gives it, by the tenant's clock.
+        let time = request.parameter("time").flatMap { $0.isEmpty ? nil : $0 }
+        let wall = time.flatMap { RFC3339.parse($0.count == 16 ? "\($0):00Z" : "\($0)Z") }
+        let clock = try ZoneClock(identifier: look.zone)
+        let place = offset.map(TopicPlace.offset) ?? wall.map { .time(clock.utcMs(localSeconds: $0 / 1000)) }
         let limit = 50
-        let table = try tenant.records(topic: topic, partition: partition, from: offset, limit: limit)
+        let table = try tenant.records(topic: topic, partition: partition, from: place, limit: limit)
         var html = "<form class=\"controls\" method=\"get\"><label>Partition <select name=\"partition\">"
         for number in description.partitions.map(\.id) {
             html += "<option\(number == partition ? " selected" : "")>\(number)</option>"
         }
         html +=
-            "</select></label><label>From offset <input name=\"offset\" inputmode=\"numeric\" size=\"12\" value=\"\(offset.map { "\($0)" } ?? "")\"></label><button>Show</button></form>"
+            "</select></label><label>From offset <input name=\"offset\" inputmode=\"numeric\" size=\"12\" value=\"\(offset.map { "\($0)" } ?? "")\"></label><label>or time <input type=\"datetime-local\" step=\"1\" name=\"time\" value=\"\(escaped(time ?? ""))\"></label><button>Show</button></form>"
         html += HTML.table(
             table, caption: "Records of \(topic), partition \(partition)", empty: "There are no records there.")
         if let first = table.rows.first?[0].flatMap({ Int64($0) }),
@@ -451,7 +456,16 @@ extension WatchServer {
                     "\(Shown.count(Int64($0.value))) \(escaped($0.key))"
                 }.joined(separator: ", ") + "</p>"
         }
-        return html + HTML.table(table, caption: "Rejected records, the newest first", empty: "No record was rejected.")
-            + "</div>"
+        let (detail, record) = (table.columns.firstIndex(of: "detail"), table.columns.firstIndex(of: "record"))
+        html += HTML.table(
+            table, caption: "Rejected records, the newest first", empty: "No record was rejected.",
+            marked: {
+                row, column in
+                // The detail quotes what could not be read: `fare "12.x" …`.
+                guard column == record, let text = detail.flatMap({ row[$0] }) else { return nil }
+                let quoted = text.split(separator: "\"", omittingEmptySubsequences: false)
+                return quoted.count > 2 ? String(quoted[1]) : nil
+            })
+        return html + "</div>"
     }
 }

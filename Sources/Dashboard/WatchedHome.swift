@@ -1,7 +1,7 @@
 public import Monitoring
 import Problems
 import Synchronization
-import Trips
+public import Trips
 
 /// What a server of pages shows: the tenants of a home.
 public protocol WatchedHome: Sendable {
@@ -29,8 +29,8 @@ public protocol TenantPages: Sendable {
     func log(ofRun id: String) throws -> String
     /// Settings with their values and where each comes from.
     func settings() throws -> PageTable
-    /// Records of a topic from an offset on.
-    func records(topic: String, partition: Int, from offset: Int64?, limit: Int) throws -> PageTable
+    /// Records of a topic from a place on; nil for the last ones.
+    func records(topic: String, partition: Int, from place: TopicPlace?, limit: Int) throws -> PageTable
     /// Rejected records, the newest first.
     func deadLetters(limit: Int) throws -> PageTable
     /// The report as a page of its own.
@@ -39,6 +39,13 @@ public protocol TenantPages: Sendable {
     ///
     /// - Returns: what was done, in words.
     func act(_ action: PageAction) throws -> String
+}
+
+/// Where in a partition to look.
+public enum TopicPlace: Sendable, Equatable {
+    case offset(Int64)
+    /// The first record with this event time or a later one, ms UTC.
+    case time(EventTime)
 }
 
 public enum PageAction: Sendable, Equatable {

@@ -34,9 +34,11 @@ import Testing
         }
         func log(ofRun id: String) throws -> String { Self.text }
         func settings() throws -> PageTable { table }
-        func records(topic: String, partition: Int, from offset: Int64?, limit: Int) throws -> PageTable { table }
+        func records(topic: String, partition: Int, from place: TopicPlace?, limit: Int) throws -> PageTable { table }
         func deadLetters(limit: Int) throws -> PageTable {
-            PageTable(columns: ["reason", "record"], rows: [["bad", Self.text]])
+            PageTable(
+                columns: ["reason", "detail", "record"],
+                rows: [["bad_money", "fare \"12.<x\" is no amount", "a,12.<x,b"], ["bad", nil, Self.text]])
         }
         func report() throws -> String { "<html>report</html>" }
         func act(_ action: PageAction) throws -> String {
@@ -110,6 +112,10 @@ import Testing
     @Test func textsOfTheDataAreShownAsTheyAre() {
         let html = text(server().answer(get("/t/chicago/workflows")))
         #expect(html.contains("&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;&amp;'"))
+    }
+
+    @Test func whatCouldNotBeReadIsMarkedInItsRecord() {
+        #expect(text(server().answer(get("/t/chicago/dead-letters"))).contains("a,<mark>12.&lt;x</mark>,b"))
     }
 
     @Test func theReportHasNoScript() {

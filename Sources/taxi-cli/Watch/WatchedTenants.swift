@@ -194,7 +194,7 @@ private struct WatchedTenantPages: TenantPages {
 
     // MARK: Topics
 
-    func records(topic: String, partition: Int, from offset: Int64?, limit: Int) throws -> PageTable {
+    func records(topic: String, partition: Int, from place: TopicPlace?, limit: Int) throws -> PageTable {
         guard let store = try globals.openTopicsIfAny() else {
             throw Problem(.noInput, "there are no topics yet", hint: "taxi-cli produce makes them.")
         }
@@ -208,7 +208,13 @@ private struct WatchedTenantPages: TenantPages {
             throw Problem(.noInput, "topic \"\(topic)\" has no partition \(partition)")
         }
         let kept = try reader.offsets()[partition]
-        let first = min(max(offset ?? kept.upperBound - Int64(limit), kept.lowerBound), kept.upperBound)
+        let asked =
+            switch place {
+            case nil: kept.upperBound - Int64(limit)
+            case .offset(let offset)?: offset
+            case .time(let time)?: try reader.offsets(from: time)[partition]
+            }
+        let first = min(max(asked, kept.lowerBound), kept.upperBound)
         var table = PageTable(columns: ["offset", "time", "key", "value", "headers"])
         let records = BatchRecords()
         var next = first
