@@ -2,7 +2,7 @@ public import Database
 import Glibc
 import Problems
 import SQLite
-import Telemetry
+public import Telemetry
 
 /// A tenant's `metrics.db`: the totals of processes that are gone, and the history of what they did.
 ///
@@ -93,6 +93,11 @@ extension MetricsDatabase {
                 unlink(file.path)
             }
         }
+    }
+
+    /// Adds one to a counter of something that is seldom, such as a request to a model: from any process, without a file of its own.
+    public func count(_ metric: Metric, _ labels: [LiveSeries.Label]) throws {
+        try connection.transaction { try add(LiveSeries(metric.name, labels, .counter(1))) }
     }
 
     private func add(_ series: LiveSeries) throws {

@@ -1,7 +1,9 @@
 import CommandLine
 import Database
 import Foundation
+import Monitoring
 import Problems
+import Telemetry
 import Topics
 import Trips
 import Workflow
@@ -69,6 +71,12 @@ struct WorkflowSession {
             batch: { try features.batch($0, by: $1, period: $2, $3) })
         surroundings.heldJumpMs = { SystemClock.heldJumpMs }
         features.equip(&surroundings)
+        let home = globals.tenantHome
+        surroundings.countModelRequest = { model, isAnswered in
+            // What is not counted costs no step.
+            try? MetricsDatabase(home).count(
+                .mlRequests, [.init("model", model), .init("outcome", isAnswered ? "success" : "failed")])
+        }
         return surroundings
     }
 

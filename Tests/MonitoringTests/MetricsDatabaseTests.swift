@@ -63,6 +63,15 @@ import Testing
         #expect(TenantNumbers(home).total(.streamRestarts) == 1, "one that has ended by itself is no restart")
     }
 
+    @Test func whatIsSeldomIsCountedWithoutAProcess() throws {
+        defer { remove() }
+        for outcome in ["success", "failed", "success"] {
+            try MetricsDatabase(home).count(.mlRequests, [.init("model", "fares"), .init("outcome", outcome)])
+        }
+        let counts = TenantNumbers(home).all(.mlRequests).map { ($0.label("outcome"), $0.value) }
+        #expect(counts.count == 2 && counts[0] == ("failed", .counter(1)) && counts[1] == ("success", .counter(2)))
+    }
+
     @Test func aHomeThatCannotBeWrittenCostsTheNumbersAlone() throws {
         defer { remove() }
         try Data("x".utf8).write(to: URL(fileURLWithPath: LiveFolder(home).path))

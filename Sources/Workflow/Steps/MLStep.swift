@@ -39,11 +39,14 @@ public struct MLStep: Sendable {
             headers: [.init("Content-Type", "application/json")] + (try headers.fill(attempt)),
             body: .bytes(Array(try JSONSerialization.data(withJSONObject: body, options: .sortedKeys))))
         request.bodyLimitBytes = Self.answerLimitBytes
+        var isAnswered = false
+        defer { attempt.surroundings.countModelRequest(model, isAnswered) }
         return try attempt.send(request) { response in
             guard response.isSuccess else {
                 return AttemptEnd(state: .failed, error: HTTPStep.unexpected(response, attempt.log))
             }
             let results = try Self.results(in: response, from: request.place).map(attempt.log.mask.maskedJSON)
+            isAnswered = true
             try store(results, attempt)
             return attempt.rows(results.count)
         }

@@ -27,6 +27,8 @@ public struct StepSurroundings: Sendable {
     public var records: Records?
     public var appendRecords: AppendRecords?
     public var openWorkflow: OpenWorkflow?
+    /// Told of each request to a model and whether it was answered.
+    public var countModelRequest: @Sendable (_ model: String, _ isAnswered: Bool) -> Void = { _, _ in }
 
     public init(
         resultsPath: String, environment: [String: String], now: @escaping @Sendable () -> EventTime,
