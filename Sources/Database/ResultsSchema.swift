@@ -50,7 +50,10 @@ enum ResultsSchema {
         { connection in try connection.execute(scheduleStarts) },
         { connection in try connection.execute(sentMessages) },
         { connection in try connection.execute(alertRevisions) },
-        { connection in try connection.execute(sources) },
+        { connection in
+            try requireFree("sources", on: connection)
+            try connection.execute(sources)
+        },
     ]
 
     private static let firstTables = """
@@ -125,6 +128,19 @@ enum ResultsSchema {
             stream TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, next_offset INTEGER NOT NULL,
             seal INTEGER NOT NULL, PRIMARY KEY (stream, topic, partition)) WITHOUT ROWID;
         """
+
+    /// - Throws: `.configuration` where a query of the user's has a name that is taken from here on.
+    private static func requireFree(_ name: String, on connection: Connection) throws {
+        let found = try connection.value(
+            "SELECT 1 FROM sqlite_schema WHERE name IN (?, ?)", .text(name), .text("stored_\(name)"))
+        guard found != nil else { return }
+        throw Problem(
+            .configuration,
+            "\"\(connection.path)\" has results of a query with the table \"\(name)\", which is a name of taxi-cli's own by now",
+            hint:
+                "Begin another tenant, give the query another name or \"table:\" there, and compute its results anew from the topic or the files."
+        )
+    }
 
     private static let sources = """
         -- How far the partitions of the source are read that the stream reads, or has read last: see SourceRow. Infinite is NULL.

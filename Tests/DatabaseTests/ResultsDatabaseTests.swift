@@ -73,6 +73,19 @@ import Trips
         #expect(problem?.code == .configuration)
     }
 
+    /// A query of the user's had the name `sources` before there was a view of that name.
+    @Test func refusesANameThatIsTakenByNow() throws {
+        _ = try ResultsDatabase(path: path)
+        let connection = try Connection(path: path)
+        try connection.execute("DROP VIEW sources; DROP TABLE stored_sources; PRAGMA user_version=8")
+        _ = try ResultsDatabase(path: path)
+        #expect(try connection.value("SELECT count(*) FROM sources")?.integer == 0)
+        try connection.execute("DROP VIEW sources; CREATE VIEW sources AS SELECT 1 AS mine; PRAGMA user_version=8")
+        let problem = #expect(throws: Problem.self) { try ResultsDatabase(path: path) }
+        #expect(problem?.code == .configuration && problem?.message.contains("\"sources\"") == true)
+        #expect(try connection.value("SELECT mine FROM sources")?.integer == 1)
+    }
+
     // MARK: Zone and buckets
 
     @Test(arguments: ["America/Chicago", "UTC", "Asia/Kolkata", "Australia/Lord_Howe", "America/St_Johns"])
