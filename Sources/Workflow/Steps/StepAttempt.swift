@@ -128,13 +128,16 @@ struct StepAttempt {
     func send(_ request: HTTPRequest, then use: (HTTPResponse) throws -> AttemptEnd) throws -> AttemptEnd {
         var request = request
         // Rounded up: libcurl's clock must not be ahead of the deadline.
-        if let deadline { request.timeoutMs = max(1, (deadline - .now).wholeMs + 1) }
+        let began = ContinuousClock.now
+        if let deadline { request.timeoutMs = max(1, (deadline - began).wholeMs + 1) }
         log.add(line: "\(request.method) \(request.place)")
         let response: HTTPResponse
         do throws(Problem) {
             response = try request.send(isStopped: { isStopped() || isOverdue })
         } catch {
             if let end = forcedEnd { return end }
+            // libcurl's clock is not set right little by little as the system's is, so that its time may be over first.
+            if let deadline, (deadline - .now) * 100 < deadline - began + .milliseconds(500) { return timedOut }
             throw error
         }
         log.add(line: "status \(response.status), \(response.bodyBytes) bytes")
