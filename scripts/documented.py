@@ -1,5 +1,5 @@
 """Commands that documentation shows: they are typed into a shell of a fresh account, and what that prints is compared with what stands there."""
-import fcntl, os, pty, re, shutil, struct, termios
+import importlib.util, fcntl, os, pty, re, shutil, struct, termios
 
 from taxi_program import ROOT, taxi_program
 
@@ -30,6 +30,7 @@ def why_left_out(command, has_broker):
     if "TAXI_BROKER=" in command and not has_broker: return "there is no broker at localhost:9092"
     for program in ["sqlite3", "duckdb", "kcat", "jq"]:
         if re.search(rf"(^|\| ?){program} ", command) and not shutil.which(program): return f"there is no {program}"
+    if "--format parquet" in command and not shutil.which("duckdb") and importlib.util.find_spec("duckdb") is None: return "there is no DuckDB"
     # What an alert starts goes to S3 and SNS.
     if "spike-analysis" in command and "AWS_ENDPOINT_URL" not in os.environ: return "there is no S3"
     return None

@@ -56,7 +56,10 @@ public final class MetricsDatabase {
     /// For a look; nil where there is none yet, or none of this version.
     public static func openIfAny(_ home: TenantHome) -> MetricsDatabase? {
         let path = path(home)
-        guard Files.exists(path), let connection = try? Connection(path: path, access: .readOnly),
+        // Where nothing may be written, how the results are read is said already.
+        let access: Connection.Access =
+            Connection.Access.granted(to: path) == .readWrite ? .readOnly : .untouched
+        guard Files.exists(path), let connection = try? Connection(path: path, access: access),
             (try? connection.value("PRAGMA user_version")?.integer) == version
         else { return nil }
         return MetricsDatabase(connection)
