@@ -85,13 +85,8 @@ struct NowReport: Encodable {
             Process(command: $0.command, pid: $0.pid, started: text($0.startedMs) ?? "")
         }
         self.day = day
-        let seconds = before.map { Double(look.nowMs - $0.nowMs) / 1000 }
-        func rate(_ metric: Metric) -> Double? {
-            guard let before, let seconds, seconds > 0.2 else { return nil }
-            return max(0, Double(look.numbers.total(metric) - before.numbers.total(metric))) / seconds
-        }
-        rateSent = rate(.replayRecords)
-        rateResults = rate(.streamResults)
+        rateSent = look.rate(.replayRecords, since: before)
+        rateResults = look.rate(.streamResults, since: before)
         askedRate = look.numbers.greatest(.replayAskedRate)
         let isStreaming = look.numbers.processes.contains { $0.command == "stream" }
         rateIn = isStreaming ? look.sources.compactMap(\.rateIn).reduce(0, +) : nil
@@ -101,24 +96,18 @@ struct NowReport: Encodable {
             records: records.isEmpty ? look.status?.queries.compactMap(\.lag).max() : records.reduce(0, +),
             seconds: look.sources.compactMap(\.lagSeconds).max(),
             clearSeconds: isStreaming ? look.numbers.greatest(.streamLagClear) : nil,
-            trend: isStreaming ? Self.trend(look.sources) : nil)
+            trend: isStreaming ? look.trend : nil)
         watermark = text(look.status?.queries.compactMap(\.watermark).min())
         newestEvent = text(look.status?.ingest?.lastEvent)
-        let latency = look.numbers.histogram(.streamLatency)
-        let recent = before?.numbers.histogram(.streamLatency).flatMap { latency?.since($0) }
-        let shown = recent.flatMap { $0.count > 0 ? $0 : nil } ?? latency
-        (latencyP50, latencyP99) = (shown?.quantile(0.5), shown?.quantile(0.99))
-        func gauge(_ metric: Metric, _ query: String) -> Double? {
-            let found = look.numbers.all(metric).first { $0.label("query") == query }
-            if case .gauge(let value)? = found?.value { return value }
-            return nil
-        }
+        let latency = look.latency(since: before)
+        (latencyP50, latencyP99) = (latency?.quantile(0.5), latency?.quantile(0.99))
         queries = (look.status?.queries ?? []).map { query in
             Query(
                 name: query.name, state: query.state.rawValue, records: query.consumed, results: query.results,
                 late: query.late, skipped: query.skipped, watermark: text(query.watermark),
-                watermarkLagSeconds: gauge(.streamWatermarkLag, query.name),
-                openWindows: gauge(.streamOpenWindows, query.name), stateBytes: gauge(.streamStateBytes, query.name))
+                watermarkLagSeconds: look.numbers.gauge(.streamWatermarkLag, query: query.name),
+                openWindows: look.numbers.gauge(.streamOpenWindows, query: query.name),
+                stateBytes: look.numbers.gauge(.streamStateBytes, query: query.name))
         }
         sources = look.sources.map {
             Source(
@@ -127,11 +116,6 @@ struct NowReport: Encodable {
                 watermark: text($0.watermark), holdsBack: $0.holdsBack)
         }
         rejected = look.status?.rejected ?? [:]
-    }
-
-    private static func trend(_ sources: [SourceStatus]) -> String? {
-        let trends = sources.compactMap(\.trend)
-        return ["growing", "draining", "steady"].first(where: trends.contains)
     }
 }
 

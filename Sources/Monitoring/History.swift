@@ -55,21 +55,15 @@ public final class History: Sendable {
     /// The series of a look and the one before it.
     static func values(_ look: TenantLook, before: TenantLook?) -> [String: Double] {
         var values: [String: Double] = [:]
-        if let before, look.nowMs > before.nowMs {
-            let seconds = Double(look.nowMs - before.nowMs) / 1000
-            func rate(_ name: String, _ metric: Metric) {
-                values[name] = max(0, Double(look.numbers.total(metric) - before.numbers.total(metric))) / seconds
-            }
-            rate("sent", .replayRecords)
-            rate("results", .streamResults)
-            rate("late", .streamLate)
-            rate("rejected", .streamRejected)
-            if let now = look.numbers.histogram(.streamLatency), let then = before.numbers.histogram(.streamLatency),
-                let recent = now.since(then), recent.count > 0
-            {
-                values["latency_p50"] = recent.quantile(0.5)
-                values["latency_p99"] = recent.quantile(0.99)
-            }
+        values["sent"] = look.rate(.replayRecords, since: before)
+        values["results"] = look.rate(.streamResults, since: before)
+        values["late"] = look.rate(.streamLate, since: before)
+        values["rejected"] = look.rate(.streamRejected, since: before)
+        if let before, let now = look.numbers.histogram(.streamLatency),
+            let then = before.numbers.histogram(.streamLatency), let recent = now.since(then), recent.count > 0
+        {
+            values["latency_p50"] = recent.quantile(0.5)
+            values["latency_p99"] = recent.quantile(0.99)
         }
         values["in"] = look.sources.compactMap(\.rateIn).reduce(0, +)
         values["processed"] = look.sources.map(\.rateProcessed).reduce(0, +)

@@ -207,6 +207,26 @@ public struct TenantLook: Sendable {
         }
     }
 
+    /// How much a counter has grown a second since an earlier look; nil where the two are no 0.2 s apart.
+    public func rate(_ metric: Metric, since before: TenantLook?) -> Double? {
+        guard let before, nowMs - before.nowMs > 200 else { return nil }
+        return max(0, Double(numbers.total(metric) - before.numbers.total(metric))) * 1000
+            / Double(nowMs - before.nowMs)
+    }
+
+    /// Latencies since an earlier look; all of them where there were none since.
+    public func latency(since before: TenantLook?) -> HistogramCounts? {
+        let all = numbers.histogram(.streamLatency)
+        let recent = before?.numbers.histogram(.streamLatency).flatMap { all?.since($0) }
+        return recent.flatMap { $0.count > 0 ? $0 : nil } ?? all
+    }
+
+    /// Whether the lag grows or shrinks: growing where that of any partition does.
+    public var trend: String? {
+        let trends = sources.compactMap(\.trend)
+        return ["growing", "draining", "steady"].first(where: trends.contains)
+    }
+
     /// 1 for each rule that holds, 0 for others.
     public var health: [(rule: HealthRule, holds: Bool)] {
         let failing = Set(findings.map(\.rule))

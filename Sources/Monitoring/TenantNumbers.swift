@@ -58,6 +58,13 @@ public struct TenantNumbers: Sendable {
         }.max()
     }
 
+    /// A gauge of one query; nil where nobody sets it.
+    public func gauge(_ metric: Metric, query: String) -> Double? {
+        let found = all(metric).first { $0.label("query") == query }
+        if case .gauge(let value)? = found?.value { return value }
+        return nil
+    }
+
     public func histogram(_ metric: Metric, _ label: LiveSeries.Label? = nil) -> HistogramCounts? {
         let found = all(metric).first { series in label.map { series.labels.contains($0) } ?? true }
         if case .histogram(let counts)? = found?.value { return counts }

@@ -106,6 +106,7 @@ private struct StatusPage: Encodable {
     var sources: [Source]
     /// Whether a stream is at work, whose lag is that of now.
     private var isStreaming = false
+    private var trend: String?
     private enum CodingKeys: CodingKey {
         case tenant, state, reasons, warnings, failing, sources, scheduler, runs, ingest, queries, rejected
     }
@@ -133,6 +134,7 @@ private struct StatusPage: Encodable {
                 rateIn: $0.rateIn, clearSeconds: $0.clearSeconds, rateProcessed: $0.rateProcessed, trend: $0.trend,
                 watermark: time($0.watermark), holdsBack: $0.holdsBack, updated: zone.iso(ms: $0.updated))
         }
+        trend = look.trend
         isStreaming = look.numbers.processes.contains { $0.command == "stream" }
         warnings = status.warnings
         rejected = status.rejected
@@ -193,8 +195,7 @@ private struct StatusPage: Encodable {
         if lag > 0, let oldest = sources.compactMap(\.lagSeconds).max() {
             parts.append("the oldest \(durationText(ms: Int64(min(oldest, 9e12) * 1000))) old")
         }
-        let trends = sources.compactMap(\.trend)
-        if let trend = ["growing", "draining", "steady"].first(where: trends.contains) { parts.append(trend) }
+        if let trend { parts.append(trend) }
         let left = sources.compactMap(\.clearSeconds)
         if lag > 0, left.count == sources.count, let longest = left.max(), longest >= 1 {
             parts.append("gone in \(durationText(ms: Int64(longest.rounded()) * 1000))")

@@ -63,12 +63,11 @@ struct TopScreen {
         let asked = look.numbers.greatest(.replayAskedRate).map { " of \(rate($0))" } ?? ""
         lines.append(
             cut(
-                "sent \(rate(difference(.replayRecords)))\(asked)   in \(rate(rateIn))   processed \(rate(processed))   results \(rate(difference(.streamResults)))"
+                "sent \(rate(look.rate(.replayRecords, since: before)))\(asked)   in \(rate(rateIn))   processed \(rate(processed))   results \(rate(look.rate(.streamResults, since: before)))"
             ))
         let lag = sources.compactMap(\.lagRecords).reduce(0, +)
         let age = sources.compactMap(\.lagSeconds).max()
-        let trend =
-            streams ? sources.compactMap(\.trend).first { $0 != "steady" } ?? sources.compactMap(\.trend).first : nil
+        let trend = streams ? look.trend : nil
         let clear = look.numbers.greatest(.streamLagClear)
         var line = "lag \(grouped(lag)) records"
         if let age, lag > 0 { line += ", the oldest \(Self.duration(age))" }
@@ -78,11 +77,7 @@ struct TopScreen {
                 clear == 0 ? "" : clear.isFinite ? ", gone in \(Self.duration(clear))" : ", never gone at these rates"
         }
         lines.append(cut(line))
-        let latency = look.numbers.histogram(.streamLatency)
-        let recent = before?.numbers.histogram(.streamLatency).flatMap { latency?.since($0) }.flatMap {
-            $0.count > 0 ? $0 : nil
-        }
-        let counts = recent ?? latency
+        let counts = look.latency(since: before)
         let quantiles =
             counts.flatMap { counts in
                 counts.quantile(0.5).map { "\(Self.duration($0))/\(Self.duration(counts.quantile(0.99) ?? $0))" }
@@ -92,12 +87,6 @@ struct TopScreen {
                 "watermark \(time(look.status?.queries.compactMap(\.watermark).min()))  newest \(time(look.status?.ingest?.lastEvent))  p50/p99 \(quantiles)"
             ))
         return lines
-    }
-
-    private func difference(_ metric: Metric) -> Double? {
-        guard let before, look.nowMs > before.nowMs else { return nil }
-        return max(0, Double(look.numbers.total(metric) - before.numbers.total(metric))) * 1000
-            / Double(look.nowMs - before.nowMs)
     }
 
     static func duration(_ seconds: Double) -> String {
@@ -116,12 +105,6 @@ struct TopScreen {
         }
     }
 
-    private func gauge(_ metric: Metric, _ query: String) -> Double? {
-        let found = look.numbers.all(metric).first { $0.label("query") == query }
-        if case .gauge(let value)? = found?.value { return value }
-        return nil
-    }
-
     private func queries() -> Table {
         var table = Table(columns: [
             Column("query"), Column("state", mayBeLeftOut: true), Column("records", .right), Column("results", .right),
@@ -134,8 +117,8 @@ struct TopScreen {
                 .text(query.name), .text(query.state.rawValue), .count(query.consumed), .count(query.results),
                 .count(query.late),
                 .count(query.skipped), query.lag.map { .count($0) } ?? .null,
-                gauge(.streamOpenWindows, query.name).map { .count(Int64($0)) } ?? .null,
-                gauge(.streamStateBytes, query.name).map { .bytes(Int64($0)) } ?? .null,
+                look.numbers.gauge(.streamOpenWindows, query: query.name).map { .count(Int64($0)) } ?? .null,
+                look.numbers.gauge(.streamStateBytes, query: query.name).map { .bytes(Int64($0)) } ?? .null,
             ])
         }
         return table
