@@ -33,7 +33,7 @@ let package = Package(
             name: "taxi-cli",
             dependencies: [
                 "Problems", "CommandLine", "Trips", "Topics", "Database", "Telemetry", "Replay", "Stream", "Batch",
-                "Reports", "Audit", "Datasets", "Avro", "Export", "Compression",
+                "Reports", "Audit", "Datasets", "Avro", "SchemaRegistry", "Export", "Compression",
                 "SQLite", "YAML", "Kafka", "Workflow", "Monitoring", "HTTPServer", "Dashboard",
             ],
             swiftSettings: swiftSettings),
@@ -70,6 +70,7 @@ let package = Package(
             ]),
         module("HTTPServer", ["Problems", "CMicrohttpd"]),
         module("Avro", ["Problems", "Compression"]),
+        module("SchemaRegistry", ["Problems", "Avro", "HTTP", "SQLite"]),
         module("Compression", ["Problems", "CZstd", "CZlib", "CSnappy"]),
         .target(name: "CByteScan"),
         .target(name: "CMappedFault"),
