@@ -32,7 +32,7 @@ extension WatchServer {
         case ("views", 3): return answer(try tenant.views())
         case ("views", 4): return answer(try tenant.rows(ofView: parts[3], limit: limit))
         case ("workflows", 3): return answer(try tenant.workflows())
-        case ("runs", 3): return answer(try tenant.workflowRuns(limit: limit))
+        case ("runs", 3): return answer(try tenant.workflowRuns(of: nil, limit: limit))
         case ("runs", 4): return answer(try tenant.steps(ofRun: parts[3]))
         case ("dead-letters", 3): return answer(try tenant.deadLetters(limit: limit))
         case ("topics", 4):

@@ -74,6 +74,11 @@ extension WatchServer {
         case ("workflows", 1):
             return try page("Workflows", tenant: name, section: "workflows", isLive: true, workflowsBody(name, tenant))
         case ("workflows", 2):
+            // A workflow's name, or a run's id.
+            if try tenant.workflows().rows.contains(where: { $0.first == parts[1] }) {
+                return try page(
+                    parts[1], tenant: name, section: "workflows", isLive: true, workflowBody(name, tenant, parts[1]))
+            }
             return try page(
                 "Run \(parts[1])", tenant: name, section: "workflows", isLive: true, runBody(name, tenant, parts[1]))
         case ("topics", 1): return try page("Topics", tenant: name, section: "topics", isLive: true, topicsBody(name))
@@ -311,83 +316,6 @@ extension WatchServer {
             ))
         response.headers.append(("Cache-Control", "no-store"))
         return response
-    }
-
-    // MARK: Workflows
-
-    private func workflowsBody(_ name: String, _ tenant: any TenantPages) throws -> String {
-        let workflows = try tenant.workflows()
-        var html = "<div data-part=\"workflows\">"
-        html += HTML.table(
-            workflows, caption: "The tenant's workflows",
-            empty: "There are no workflows yet: put a NAME.yaml into the tenant's workflows folder.")
-        if !options.isReadOnly, let column = workflows.columns.firstIndex(of: "workflow") {
-            html +=
-                "<p>"
-                + workflows.rows.compactMap { $0[column] }.map { workflow in
-                    "<button type=\"button\" data-action=\"/t/\(HTML.inPath(name))/workflows/\(HTML.inPath(workflow))/run\">Run \(escaped(workflow))</button> "
-                }.joined() + "</p>"
-        }
-        html += "</div><div data-part=\"runs\"><h2>Runs</h2>"
-        let runs = try tenant.workflowRuns(limit: 50)
-        let id = runs.columns.firstIndex(of: "run_id") ?? 0
-        html += HTML.table(runs, caption: "The newest first", empty: "No workflow has run yet.") { row, column in
-            column == id ? row[id].map { "/t/\(HTML.inPath(name))/workflows/\(HTML.inPath($0))" } : nil
-        }
-        return html + "</div>"
-    }
-
-    private func runBody(_ name: String, _ tenant: any TenantPages, _ id: String) throws -> String {
-        let steps = try tenant.steps(ofRun: id)
-        var html = ""
-        if !options.isReadOnly {
-            let base = "/t/\(HTML.inPath(name))/workflows/\(HTML.inPath(id))"
-            html +=
-                "<p><button type=\"button\" data-action=\"\(base)/retry\">Retry</button> <button type=\"button\" data-action=\"\(base)/cancel\">Cancel</button></p>"
-        }
-        html +=
-            "<div data-part=\"steps\">" + Self.gantt(steps)
-            + HTML.table(steps, caption: "Steps in the order in which they began", empty: "No step has begun yet.")
-        html +=
-            "</div><div data-part=\"log\"><h2>Log</h2><pre tabindex=\"0\">\(escaped(try tenant.log(ofRun: id)))</pre></div>"
-        return html
-    }
-
-    /// A bar a step, from its start to its end.
-    private static func gantt(_ steps: PageTable) -> String {
-        guard let start = steps.columns.firstIndex(of: "started"), let end = steps.columns.firstIndex(of: "ended"),
-            let step = steps.columns.firstIndex(of: "step"), let state = steps.columns.firstIndex(of: "state")
-        else { return "" }
-        let bars = steps.rows.compactMap { row -> (name: String, state: String, from: EventTime, to: EventTime?)? in
-            guard let from = row[start].flatMap(RFC3339.parse) else { return nil }
-            return (row[step] ?? "", row[state] ?? "", from, row[end].flatMap(RFC3339.parse))
-        }
-        guard let first = bars.map(\.from).min() else { return "" }
-        let last = max(bars.map { $0.to ?? $0.from + 1000 }.max() ?? first, first + 1)
-        let scale = 560.0 / Double(last - first)
-        var svg =
-            "<svg class=\"gantt\" viewBox=\"0 0 760 \(bars.count * 22 + 4)\" role=\"img\" aria-label=\"When each step ran; the table below has the times\">"
-        for (index, bar) in bars.enumerated() {
-            let x = 190 + Double(bar.from - first) * scale
-            let width = max(2, Double((bar.to ?? last) - bar.from) * scale)
-            svg +=
-                "<text x=\"0\" y=\"\(index * 22 + 15)\">\(escaped(String(bar.name.prefix(28))))</text><rect class=\"\(escaped(bar.state))\" x=\"\(x)\" y=\"\(index * 22 + 4)\" width=\"\(width)\" height=\"14\" rx=\"2\"/>"
-        }
-        return svg + "</svg>"
-    }
-
-    private func action(_ request: HTTPServerRequest, _ name: String, _ parts: [String]) throws -> HTTPServerResponse {
-        guard parts.count == 3, parts[0] == "workflows" else {
-            throw Refusal(404, "there is no action \"\(request.path)\"")
-        }
-        let action: PageAction
-        switch parts[2] {
-        case "run": action = .run(workflow: parts[1])
-        case "retry": action = .retry(run: parts[1])
-        case "cancel": action = .cancel(run: parts[1])
-        default: throw Refusal(404, "there is no action \"\(parts[2])\"")
-        }
-        return HTTPServerResponse(type: Self.plain, try home.tenant(name).act(action) + "\n")
     }
 
     // MARK: Topics

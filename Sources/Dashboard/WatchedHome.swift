@@ -20,10 +20,12 @@ public protocol TenantPages: Sendable {
     func rows(ofView name: String, limit: Int) throws -> PageTable
     /// The public views and queries that have rows, by name.
     func views() throws -> [String]
-    /// Runs of workflows, the newest first.
-    func workflowRuns(limit: Int) throws -> PageTable
+    /// Runs of one workflow or all, the newest first.
+    func workflowRuns(of workflow: String?, limit: Int) throws -> PageTable
     /// The workflows there are, each with its schedule and last run.
     func workflows() throws -> PageTable
+    /// The steps of a workflow and what each needs, as SVG.
+    func graph(ofWorkflow name: String) throws -> String
     /// The steps of a run, with their states and times.
     func steps(ofRun id: String) throws -> PageTable
     func log(ofRun id: String) throws -> String
@@ -35,7 +37,7 @@ public protocol TenantPages: Sendable {
     func deadLetters(limit: Int) throws -> PageTable
     /// The report as a page of its own.
     func report() throws -> String
-    /// Starts a run of a workflow, tries a failed one again, or ends one that runs.
+    /// Starts runs of a workflow, tries a failed one again, or ends one that runs.
     ///
     /// - Returns: what was done, in words.
     func act(_ action: PageAction) throws -> String
@@ -50,6 +52,8 @@ public enum TopicPlace: Sendable, Equatable {
 
 public enum PageAction: Sendable, Equatable {
     case run(workflow: String)
+    /// Runs the intervals that are missing in one that is named: 2024, 2024-Q1, 2024-01, 2024-01-22.
+    case backfill(workflow: String, interval: String)
     case retry(run: String)
     case cancel(run: String)
 }

@@ -29,6 +29,15 @@ extension WorkflowSpec {
         return found.isEmpty ? [try interval(named: text)] : found
     }
 
+    /// From the beginning of the first of those intervals to behind that of the last.
+    func begins(ofIntervals text: String) throws(Problem) -> Range<EventTime> {
+        let intervals = try intervals(named: text)
+        guard let first = intervals.first, let last = intervals.last else {
+            throw Problem(.usage, "no interval is \"\(text)\"")
+        }
+        return first.start..<last.start + 1
+    }
+
     private func bounds(_ text: String) throws(Problem) -> DataInterval? {
         guard let middle = text.firstRange(of: "--") else { return nil }
         var ends: [EventTime] = []

@@ -311,4 +311,36 @@ import Trips
         try expectHealth(dashboard)
         #expect(replay.isRunning && stream.isRunning)
     }
+
+    /// As a browser that runs no scripts: the page of a workflow, its form, and what it asks for.
+    @Test func aBackfillIsAskedForOnAPage() throws {
+        let taxi = try tenant()
+        let folder = "\(taxi.tenantFolder)/workflows"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try """
+        name: daily
+        schedule: "0 0 * * *"
+        timezone: UTC
+        start: 2024-01-01
+        steps:
+          first: {sh: "true"}
+          second: {needs: [first], sh: "true"}
+        """.write(toFile: "\(folder)/daily.yaml", atomically: true, encoding: .utf8)
+        let dashboard = try WatchedCommand(taxi, "dashboard")
+        let page = try dashboard.get("/t/chicago/workflows/daily").text
+        #expect(page.contains("<svg") && page.contains(">second</text>"))
+        let session = try #require(page.firstMatch(of: /name="session" value="([^"]+)"/)).1
+        func ask(_ interval: String) throws -> HTTPResponse {
+            try dashboard.post(
+                "/t/chicago/workflows/daily/backfill", form: "interval=\(interval)&session=\(session)")
+        }
+        #expect(try ask("nonsense").status == 404)
+        let answer = try ask("2024-01-02")
+        #expect(answer.status == 200 && answer.text.contains("1 of the intervals"), "\(answer.text)")
+        #expect(
+            eventually(within: 60) {
+                (try? taxi.run("workflow", "runs", "daily", "--format", "csv").text.contains("success")) ?? false
+            })
+        #expect(try ask("2024-01-02").text.contains("nothing of daily is missing"))
+    }
 }

@@ -25,8 +25,9 @@ import Testing
                 rows: (0..<min(limit, 5)).map { ["2024-01-0\($0 + 1)T00:00:00.000-06:00", "\($0)"] })
         }
         func views() throws -> [String] { ["sumfarewindow"] }
-        func workflowRuns(limit: Int) throws -> PageTable { table }
-        func workflows() throws -> PageTable { table }
+        func workflowRuns(of workflow: String?, limit: Int) throws -> PageTable { table }
+        func workflows() throws -> PageTable { PageTable(columns: ["workflow"], rows: [["monthly"]]) }
+        func graph(ofWorkflow name: String) throws -> String { "<svg></svg>" }
         func steps(ofRun id: String) throws -> PageTable {
             PageTable(
                 columns: ["step", "attempt", "state", "started", "ended", "error"],
@@ -141,7 +142,8 @@ import Testing
         let session = ["x-taxi-session": server.sessionToken]
         func status(_ headers: [String: String]) -> Int { server.answer(get(path, headers, method: "POST")).status }
         #expect(status([:]) == 403)
-        #expect(status(["x-taxi-session": "0" + server.sessionToken.dropFirst()]) == 403)
+        let other = (server.sessionToken.hasPrefix("0") ? "1" : "0") + server.sessionToken.dropFirst()
+        #expect(status(["x-taxi-session": other]) == 403)
         #expect(status(session.merging(["origin": "http://evil.example"]) { $1 }) == 403)
         #expect(status(session.merging(["origin": "null"]) { $1 }) == 403)
         #expect(status(session.merging(["sec-fetch-site": "cross-site"]) { $1 }) == 403)
@@ -152,8 +154,24 @@ import Testing
         #expect(server.answer(get(path)).status == 404, "an action is no page")
     }
 
+    /// What a browser sends that runs no scripts.
+    @Test func formsOfPagesDoWithoutScripts() {
+        let server = server()
+        let page = text(server.answer(get("/t/chicago/workflows/monthly")))
+        #expect(page.contains("<svg") && page.contains("name=\"interval\""))
+        for field in ["method=\"post\"", "value=\"\(server.sessionToken)\""] { #expect(page.contains(field)) }
+        let headers = [
+            "content-type": "application/x-www-form-urlencoded", "origin": "http://127.0.0.1:8787",
+        ]
+        var request = get("/t/chicago/workflows/monthly/backfill", headers, method: "POST")
+        request.body = Array("interval=2024-Q1&session=\(server.sessionToken)".utf8)
+        #expect(server.answer(request).status == 200)
+        #expect(home.acts.all == [.backfill(workflow: "monthly", interval: "2024-Q1")])
+    }
+
     @Test func aServerThatOnlyShowsHasNoButtons() {
         let server = server { $0.isReadOnly = true }
+        #expect(!text(server.answer(get("/t/chicago/workflows/monthly"))).contains("<button"))
         let headers = ["x-taxi-session": server.sessionToken]
         #expect(server.answer(get("/t/chicago/workflows/r/cancel", headers, method: "POST")).status == 403)
         #expect(!text(server.answer(get("/t/chicago/workflows"))).contains("<button"))

@@ -64,11 +64,8 @@ enum WorkflowBackfillCommand {
         _ arguments: ParsedArguments, _ spec: WorkflowSpec, _ session: WorkflowSession
     ) throws(Problem) -> (from: EventTime, to: EventTime) {
         if let text = arguments.text("interval") {
-            let intervals = try spec.intervals(named: text)
-            guard let first = intervals.first, let last = intervals.last else {
-                throw Problem(.usage, "no interval is \"\(text)\"")
-            }
-            return (first.start, last.start + 1)
+            let begins = try spec.begins(ofIntervals: text)
+            return (begins.lowerBound, begins.upperBound)
         }
         guard let from = session.time(arguments.time("from"), in: spec.zone),
             let to = session.time(arguments.time("to"), in: spec.zone), from < to

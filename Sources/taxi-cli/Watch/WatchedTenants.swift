@@ -128,9 +128,11 @@ private struct WatchedTenantPages: TenantPages {
         return table
     }
 
-    func workflowRuns(limit: Int) throws -> PageTable {
+    func graph(ofWorkflow name: String) throws -> String { WorkflowGraph(try session().folder.load(name)).svg }
+
+    func workflowRuns(of workflow: String?, limit: Int) throws -> PageTable {
         let session = try session()
-        let runs = try session.openHistoryIfAny()?.runs(limit: limit) ?? []
+        let runs = try session.openHistoryIfAny()?.runs(of: workflow, limit: limit) ?? []
         return Self.page(WorkflowRunsCommand.table(runs, session))
     }
 
@@ -175,6 +177,15 @@ private struct WatchedTenantPages: TenantPages {
             let spec = try session.folder.load(workflow)
             try start(["workflow", "trigger", spec.name])
             return ServeLock.isHeld(home: globals.home) ? "\(spec.name) is queued" : "\(spec.name) begins"
+        case .backfill(let workflow, let interval):
+            let spec = try session.folder.load(workflow)
+            let begins = try spec.begins(ofIntervals: interval)
+            let missing = try Backfill.missing(
+                spec, from: begins.lowerBound, to: begins.upperBound, now: systemTime(),
+                history: session.openHistoryIfAny())
+            guard !missing.isEmpty else { return "nothing of \(spec.name) is missing in \(interval)" }
+            try start(["workflow", "backfill", spec.name, "--interval", interval])
+            return "\(missing.count) of the intervals of \(spec.name) in \(interval) are missing, and begin"
         }
     }
 

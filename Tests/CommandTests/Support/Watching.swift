@@ -30,6 +30,16 @@ struct WatchedCommand {
         return try request.send()
     }
 
+    /// As a browser sends a form.
+    func post(_ path: String, form: String) throws -> HTTPResponse {
+        var request = HTTPRequest(
+            "POST", url + path,
+            headers: [.init("Content-Type", "application/x-www-form-urlencoded"), .init("Origin", url)],
+            body: .bytes(Array(form.utf8)))
+        request.timeoutMs = 30_000
+        return try request.send()
+    }
+
     /// The samples of `/metrics`, by name and labels as they are written there.
     func samples() throws -> [String: Double] {
         let response = try get("/metrics")

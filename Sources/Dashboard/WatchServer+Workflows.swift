@@ -1,0 +1,110 @@
+import HTTPServer
+import Reports
+import Trips
+
+// The pages of workflows, and what can be done on them.
+extension WatchServer {
+    func workflowsBody(_ name: String, _ tenant: any TenantPages) throws -> String {
+        let workflows = try tenant.workflows()
+        var html = "<div data-part=\"workflows\">"
+        html += HTML.table(
+            workflows, caption: "The tenant's workflows",
+            empty: "There are no workflows yet: put a NAME.yaml into the tenant's workflows folder."
+        ) { row, column in column == 0 ? row[0].map { self.workflowPath(name, $0) } : nil }
+        if let column = workflows.columns.firstIndex(of: "workflow") {
+            html += "<p>"
+            for workflow in workflows.rows.compactMap({ $0[column] }) {
+                html += actionForm("Run \(workflow)", "\(workflowPath(name, workflow))/run")
+            }
+            html += "</p>"
+        }
+        return html + "</div><div data-part=\"runs\"><h2>Runs</h2>\(try runsTable(name, tenant, of: nil))</div>"
+    }
+
+    /// One workflow: its steps and what each needs, what can be done with it, and its runs.
+    func workflowBody(_ name: String, _ tenant: any TenantPages, _ workflow: String) throws -> String {
+        let path = workflowPath(name, workflow)
+        var html = "<figure class=\"steps\">\(try tenant.graph(ofWorkflow: workflow))</figure>"
+        html += "<p>\(actionForm("Run", "\(path)/run"))</p>"
+        html += actionForm(
+            "Backfill", "\(path)/backfill",
+            fields: """
+                <label>Intervals that are missing in a year, quarter, month or day <input name="interval" required size="12" \
+                placeholder="2024-Q1" pattern="[0-9][-0-9QTW:+Z]{3,}"></label>
+
+                """)
+        return html + "<div data-part=\"runs\"><h2>Runs</h2>\(try runsTable(name, tenant, of: workflow))</div>"
+    }
+
+    private func runsTable(_ name: String, _ tenant: any TenantPages, of workflow: String?) throws -> String {
+        let runs = try tenant.workflowRuns(of: workflow, limit: 50)
+        let id = runs.columns.firstIndex(of: "run_id") ?? 0
+        return HTML.table(runs, caption: "The newest first", empty: "No workflow has run yet.") { row, column in
+            column == id ? row[id].map { self.workflowPath(name, $0) } : nil
+        }
+    }
+
+    func runBody(_ name: String, _ tenant: any TenantPages, _ id: String) throws -> String {
+        let steps = try tenant.steps(ofRun: id)
+        let path = workflowPath(name, id)
+        var html = "<p>\(actionForm("Retry", "\(path)/retry"))\(actionForm("Cancel", "\(path)/cancel"))</p>"
+        html +=
+            "<div data-part=\"steps\">" + Self.gantt(steps)
+            + HTML.table(steps, caption: "Steps in the order in which they began", empty: "No step has begun yet.")
+        html +=
+            "</div><div data-part=\"log\"><h2>Log</h2><pre tabindex=\"0\">\(escaped(try tenant.log(ofRun: id)))</pre></div>"
+        return html
+    }
+
+    private func workflowPath(_ name: String, _ part: String) -> String {
+        "/t/\(HTML.inPath(name))/workflows/\(HTML.inPath(part))"
+    }
+
+    /// A button that does something, as a form that works without scripts too; nothing where the server only shows.
+    private func actionForm(_ label: String, _ path: String, fields: String = "") -> String {
+        if options.isReadOnly { return "" }
+        return """
+            <form class="inline" method="post" action="\(path)">\(fields)<input type="hidden" name="session" value="\(sessionToken)">\
+            <button data-action="\(path)">\(escaped(label))</button></form>
+
+            """
+    }
+
+    /// A bar a step, from its start to its end.
+    private static func gantt(_ steps: PageTable) -> String {
+        guard let start = steps.columns.firstIndex(of: "started"), let end = steps.columns.firstIndex(of: "ended"),
+            let step = steps.columns.firstIndex(of: "step"), let state = steps.columns.firstIndex(of: "state")
+        else { return "" }
+        let bars = steps.rows.compactMap { row -> (name: String, state: String, from: EventTime, to: EventTime?)? in
+            guard let from = row[start].flatMap(RFC3339.parse) else { return nil }
+            return (row[step] ?? "", row[state] ?? "", from, row[end].flatMap(RFC3339.parse))
+        }
+        guard let first = bars.map(\.from).min() else { return "" }
+        let last = max(bars.map { $0.to ?? $0.from + 1000 }.max() ?? first, first + 1)
+        let scale = 560.0 / Double(last - first)
+        var svg =
+            "<svg class=\"gantt\" viewBox=\"0 0 760 \(bars.count * 22 + 4)\" role=\"img\" aria-label=\"When each step ran; the table below has the times\">"
+        for (index, bar) in bars.enumerated() {
+            let x = 190 + Double(bar.from - first) * scale
+            let width = max(2, Double((bar.to ?? last) - bar.from) * scale)
+            svg +=
+                "<text x=\"0\" y=\"\(index * 22 + 15)\">\(escaped(String(bar.name.prefix(28))))</text><rect class=\"\(escaped(bar.state))\" x=\"\(x)\" y=\"\(index * 22 + 4)\" width=\"\(width)\" height=\"14\" rx=\"2\"/>"
+        }
+        return svg + "</svg>"
+    }
+
+    func action(_ request: HTTPServerRequest, _ name: String, _ parts: [String]) throws -> HTTPServerResponse {
+        guard parts.count == 3, parts[0] == "workflows" else {
+            throw Refusal(404, "there is no action \"\(request.path)\"")
+        }
+        let action: PageAction
+        switch parts[2] {
+        case "run": action = .run(workflow: parts[1])
+        case "backfill": action = .backfill(workflow: parts[1], interval: Self.form(request)["interval"] ?? "")
+        case "retry": action = .retry(run: parts[1])
+        case "cancel": action = .cancel(run: parts[1])
+        default: throw Refusal(404, "there is no action \"\(parts[2])\"")
+        }
+        return HTTPServerResponse(type: Self.plain, try home.tenant(name).act(action) + "\n")
+    }
+}
