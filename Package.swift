@@ -39,7 +39,8 @@ let package = Package(
             swiftSettings: swiftSettings),
 
         .executableTarget(
-            name: "taxi-benchmarks", dependencies: ["Problems", "Trips", "Topics", "Kafka"], path: "Benchmarks/taxi-benchmarks",
+            name: "taxi-benchmarks", dependencies: ["Problems", "Trips", "Topics", "Kafka"],
+            path: "Benchmarks/taxi-benchmarks",
             swiftSettings: swiftSettings),
 
         module("Problems"),

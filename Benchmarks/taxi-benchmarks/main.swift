@@ -1,9 +1,13 @@
 @preconcurrency import Glibc
+import Kafka
 import Problems
+import Topics
 import Trips
 
 // Times single stages inside one process, which no command shows alone; Benchmarks/run calls it. Prints one JSON line a stage:
 //     taxi-benchmarks FILE.csv
+// Or the one that sends trips to librdkafka's mock cluster, for scripts/guard:
+//     taxi-benchmarks --kafka FILE.csv
 
 func seconds() -> Double {
     var time = timespec()
@@ -18,7 +22,8 @@ func report(_ stage: String, rows: Int, _ elapsed: Double) {
 }
 
 func read(
-    _ path: String, _ stage: String, clock: EventClock, fields: TripFieldSet, each: (TripBatch) -> Void = { _ in }
+    _ path: String, _ stage: String, clock: EventClock, fields: TripFieldSet,
+    each: (TripBatch) throws -> Void = { _ in }
 ) throws {
     let zone = try ZoneClock(identifier: "America/Chicago")
     let batch = TripBatch(capacity: 16384)
@@ -27,21 +32,44 @@ func read(
     var rows = 0
     while try source.next(into: batch) {
         rows += batch.count
-        each(batch)
+        try each(batch)
     }
     report(stage, rows: rows, seconds() - start)
 }
 
-guard CommandLine.arguments.count == 2 else {
-    fputs("usage: taxi-benchmarks FILE.csv\n", stderr)
+func sendToKafka(_ path: String) throws {
+    let mock = try KafkaMockCluster(brokers: 1)
+    mock.createTopic("trips", partitions: 1)
+    let writer = try KafkaTopicStore(mock.configuration, tenant: "").makeWriter()
+    var pool = TripRecordsPool()
+    try read(path, "csv to JSON on a mock cluster of Kafka", clock: .now, fields: .all) { batch in
+        let records = pool.take()
+        let rows = (0..<Int32(batch.count)).map { $0 }
+        rows.withUnsafeBufferPointer { records.encode(batch, rows: $0, key: nil) }
+        let times = UnsafeBufferPointer(start: batch.eventTimes, count: batch.count)
+        let pending = PendingBatch(
+            topic: "trips", partition: 0, count: batch.count, times: times.min()!...times.max()!, encoding: .records,
+            payload: [], records: records)
+        try writer.submit([pending], promptly: false)
+    }
+    try writer.flush()
+}
+
+guard CommandLine.arguments.count == 2 || CommandLine.arguments.count == 3 && CommandLine.arguments[1] == "--kafka"
+else {
+    fputs("usage: taxi-benchmarks [--kafka] FILE.csv\n", stderr)
     exit(64)
 }
-let path = CommandLine.arguments[1]
+let path = CommandLine.arguments[CommandLine.arguments.count - 1]
 let queryFields = TripFieldSet([.startTimestamp, .fare, .tips, .total, .pickupArea, .pickupLocation])
 var encoder = TripColumnsEncoder()
 var decoder = TripColumnsDecoder()
 var payloads: [[UInt8]] = []
 do {
+    if CommandLine.arguments.count == 3 {
+        try sendToKafka(path)
+        exit(0)
+    }
     try read(path, "csv to stored columns", clock: .now, fields: .all) { payloads.append(encoder.encode($0)) }
     let batch = TripBatch(capacity: 16384)
     for (stage, fields) in [
