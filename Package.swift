@@ -71,7 +71,7 @@ let package = Package(
             ]),
         module("HTTPServer", ["Problems", "CMicrohttpd"]),
         module("Avro", ["Problems", "Compression"]),
-        module("SchemaRegistry", ["Problems"]),
+        module("SchemaRegistry", ["Problems", "Avro", "HTTP", "HTTPServer", "SQLite"]),
         module("Compression", ["Problems", "CZstd", "CZlib", "CSnappy"]),
         .target(name: "CByteScan"),
         .target(name: "CMappedFault"),
@@ -99,6 +99,9 @@ let package = Package(
         tests(of: "HTTP", ["Problems", "ServerSupport"]),
         tests(of: "Compression", ["Problems"]),
         tests(of: "Avro", ["Problems", "PythonSupport"]),
+        tests(
+            of: "SchemaRegistry",
+            ["Problems", "Avro", "HTTP", "HTTPServer", "SQLite", "CommandSupport", "KafkaSupport", "PythonSupport"]),
         .target(name: "PythonSupport", path: "Tests/PythonSupport", swiftSettings: swiftSettings),
         tests(of: "CommandLine", ["Problems", "FuzzSupport"]),
         tests(of: "Trips", ["Problems", "Avro", "Compression", "CByteScan", "PythonSupport"]),
