@@ -67,7 +67,7 @@ let package = Package(
             "Dashboard",
             [
                 "Problems", "Trips", "Topics", "Database", "Stream", "Reports", "Monitoring", "Telemetry", "HTTPServer",
-                "SQLite",
+                "SQLite", "SchemaRegistry",
             ]),
         module("HTTPServer", ["Problems", "CMicrohttpd"]),
         module("Avro", ["Problems", "Compression"]),
@@ -101,7 +101,10 @@ let package = Package(
         tests(of: "Avro", ["Problems", "PythonSupport"]),
         tests(
             of: "SchemaRegistry",
-            ["Problems", "Avro", "HTTP", "HTTPServer", "SQLite", "CommandSupport", "KafkaSupport", "PythonSupport"]),
+            [
+                "Problems", "Avro", "HTTP", "HTTPServer", "SQLite", "CommandSupport", "FuzzSupport", "KafkaSupport",
+                "PythonSupport",
+            ]),
         .target(name: "PythonSupport", path: "Tests/PythonSupport", swiftSettings: swiftSettings),
         tests(of: "CommandLine", ["Problems", "FuzzSupport"]),
         tests(of: "Trips", ["Problems", "Avro", "Compression", "CByteScan", "PythonSupport"]),

@@ -122,7 +122,7 @@ enum Shown {
 struct Page {
     static let sections = [
         ("", "Now"), ("windows", "Windows"), ("map", "Map"), ("analytics", "Analytics"), ("workflows", "Workflows"),
-        ("topics", "Topics"), ("dead-letters", "Dead letters"), ("settings", "Settings"),
+        ("topics", "Topics"), ("dead-letters", "Dead letters"), ("schemas", "Schemas"), ("settings", "Settings"),
     ]
 
     var title: String

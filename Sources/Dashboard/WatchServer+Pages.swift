@@ -25,7 +25,7 @@ extension WatchServer {
         }
     }
 
-    private func page(
+    func page(
         _ title: String, tenant: String? = nil, section: String = "", isLive: Bool = false, _ body: String
     ) throws -> HTTPServerResponse {
         let page = Page(
@@ -87,6 +87,9 @@ extension WatchServer {
         case ("dead-letters", 1):
             return try page(
                 "Dead letters", tenant: name, section: "dead-letters", isLive: true, deadLettersBody(name, tenant))
+        case ("schemas", 1): return try schemasPage(name)
+        case ("schemas", 2...):
+            return try schemaPage(request, name, subject: parts.dropFirst().joined(separator: "/"))
         case ("settings", 1):
             return try page(
                 "Settings", tenant: name, section: "settings",

@@ -29,13 +29,15 @@ public final class WatchServer: Sendable {
     let clock: any WallClock
     /// Of this process: a page that another site has made does not know it.
     let sessionToken: String
-    private let isLoopback: Bool
+    let rules: AccessRules
+    let registries = Registries()
 
     /// - Parameter address: where the server listens; see `HTTPServer.address`.
     public init(
         _ home: any WatchedHome, options: WatchOptions, isLoopback: Bool, clock: any WallClock = SystemClock.shared
     ) {
-        (self.home, self.options, self.isLoopback, self.clock) = (home, options, isLoopback, clock)
+        (self.home, self.options, self.clock) = (home, options, clock)
+        rules = AccessRules(isLoopback: isLoopback, token: options.token, hasTLS: options.hasTLS)
         looks = Looks(home, clock: clock)
         events = Events(home)
         var generator = SystemRandomNumberGenerator()
@@ -58,6 +60,7 @@ public final class WatchServer: Sendable {
     public func stop() { events.stop() }
 
     public func answer(_ request: HTTPServerRequest) -> HTTPServerResponse {
+        if let response = registry(request) { return response }
         var response: HTTPServerResponse
         do {
             response = try route(request)
@@ -123,26 +126,13 @@ public final class WatchServer: Sendable {
 // MARK: - Who may ask
 
 extension WatchServer {
-    /// A name that a browser has resolved for another site's page is not ours, wherever it leads (DNS rebinding).
     private func checkHost(_ request: HTTPServerRequest) throws(Refusal) {
-        guard isLoopback, let host = request.headers["host"] else { return }
-        var name = host
-        if let colon = name.lastIndex(of: ":"), !name.hasSuffix("]") { name = String(name[..<colon]) }
-        if name.hasPrefix("["), name.hasSuffix("]") { name = String(name.dropFirst().dropLast()) }
-        guard ListenAddress.isLoopback(name) else {
-            throw Refusal(421, "this server answers to localhost and 127.0.0.1, not to \"\(name)\"")
-        }
+        guard let name = rules.foreignHost(of: request) else { return }
+        throw Refusal(421, "this server answers to localhost and 127.0.0.1, not to \"\(name)\"")
     }
 
     private func checkToken(_ request: HTTPServerRequest) throws(Refusal) {
-        guard let token = options.token else { return }
-        var given = ""
-        if let header = request.headers["authorization"], header.lowercased().hasPrefix("bearer ") {
-            given = String(header.dropFirst("bearer ".count)).trimmingCharacters(in: .whitespaces)
-        } else if let cookie = Self.cookie(Self.tokenCookie, in: request) {
-            given = cookie
-        }
-        if Self.isSame(given, token) { return }
+        if rules.isKnown(to: request, given: Self.cookie(Self.tokenCookie, in: request)) { return }
         throw Refusal(
             401, "this server wants a token: Authorization: Bearer …, or log in at /login",
             headers: [("WWW-Authenticate", "Bearer")])
@@ -158,31 +148,13 @@ extension WatchServer {
         return nil
     }
 
-    /// Takes as long whatever they have in common.
-    static func isSame(_ given: String, _ wanted: String) -> Bool {
-        let (given, wanted) = (Array(given.utf8), Array(wanted.utf8))
-        var difference = given.count ^ wanted.count
-        for index in 0..<wanted.count {
-            difference |= Int(wanted[index] ^ (index < given.count ? given[index] : ~wanted[index]))
-        }
-        return difference == 0
-    }
-
     /// Only pages of this server may change something: they know its token, and browsers tell where they come from.
     private func checkAction(_ request: HTTPServerRequest) throws(Refusal) {
         if options.isReadOnly { throw Refusal(403, "this server only shows: it was started with --read-only") }
-        if let origin = request.headers["origin"] {
-            let scheme = options.hasTLS ? "https" : "http"
-            guard origin == "\(scheme)://\(request.headers["host"] ?? "")" else {
-                throw Refusal(403, "this action was asked for by a page of \"\(origin)\"")
-            }
-        }
-        if let site = request.headers["sec-fetch-site"], site != "same-origin" {
-            throw Refusal(403, "this action was asked for by a page of another site")
-        }
+        if let reason = rules.foreignPage(of: request) { throw Refusal(403, reason) }
         let form = Self.form(request)
         let given = request.headers["x-taxi-session"] ?? form["session"] ?? ""
-        guard Self.isSame(given, sessionToken) else {
+        guard AccessRules.isSame(given, sessionToken) else {
             throw Refusal(403, "this page is of an earlier server: load it again")
         }
     }
@@ -232,7 +204,7 @@ extension WatchServer {
         guard let token = options.token else { return redirect("/") }
         guard request.method == "POST" else { return HTTPServerResponse(type: Self.html, Page.login(failed: false)) }
         let given = Self.form(request)["token"] ?? ""
-        guard Self.isSame(given, token) else {
+        guard AccessRules.isSame(given, token) else {
             return HTTPServerResponse(403, type: Self.html, Page.login(failed: true))
         }
         var response = redirect("/")

@@ -35,6 +35,8 @@ public struct TenantHome: Sendable, Hashable {
     public var path: String { "\(home)/\(tenant)" }
     public var resultsDB: String { "\(path)/results.db" }
     public var topicsDB: String { "\(path)/topics.db" }
+    /// Schemas of messages, by subject and version.
+    public var schemasDB: String { "\(path)/schemas.db" }
     public var taxiYAML: String { "\(path)/taxi.yaml" }
     /// The user's own queries.
     public var queriesYAML: String { "\(path)/queries.yaml" }

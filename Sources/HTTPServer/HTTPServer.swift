@@ -66,6 +66,10 @@ public final class HTTPServer: @unchecked Sendable {
         /// For the header of a request, in bytes.
         public var headerBytes = 16 << 10
         public var bodyBytes = 256 << 10
+        /// What is said of a longer one; the request comes without its body.
+        public var onTooLarge: @Sendable (HTTPServerRequest) -> HTTPServerResponse = { _ in
+            HTTPServerResponse(413, type: "text/plain; charset=utf-8", "the body is too large\n")
+        }
         /// Without any byte, in seconds.
         public var idleSeconds = 60
         /// Within so many seconds a request has come whole, or its connection is closed.
@@ -182,7 +186,7 @@ public final class HTTPServer: @unchecked Sendable {
         note(connection: connection, isWaiting: false)
         let response: HTTPServerResponse
         if pending.isTooLarge {
-            response = HTTPServerResponse(413, type: "text/plain; charset=utf-8", "the body is too large\n")
+            response = options.onTooLarge(pending.request(connection))
         } else {
             response = handler(pending.request(connection))
         }

@@ -50,14 +50,26 @@ extension LocalRegistry {
     }
 
     static func level(for subject: String?, _ connection: Connection) throws -> CompatibilityLevel {
-        try subject.flatMap { try own("compatibility", $0, connection) } ?? own("compatibility", nil, connection)
-            ?? defaultLevel
+        for scope in scopes(of: subject ?? "") {
+            if let level: CompatibilityLevel = try own("compatibility", scope, connection) { return level }
+        }
+        return defaultLevel
     }
 
     static func mode(for subject: String, _ connection: Connection) throws -> RegistryMode {
         let all: RegistryMode? = try own("mode", nil, connection)
         if all == .readOnlyOverride { return .readOnlyOverride }
-        return try (subject.isEmpty ? nil : own("mode", subject, connection)) ?? all ?? .readWrite
+        for scope in scopes(of: subject) {
+            if let mode: RegistryMode = try own("mode", scope, connection) { return mode }
+        }
+        return .readWrite
+    }
+
+    /// Where a subject's settings are looked for: its own, those of its context (`:.berlin:`), those of all.
+    private static func scopes(of subject: String) -> [String?] {
+        guard !subject.isEmpty else { return [nil] }
+        let context = SubjectName(subject).context
+        return [subject, context.isEmpty ? nil : ":.\(context):", nil]
     }
 
     private static func own<Setting: RawRepresentable<String>>(

@@ -1,3 +1,5 @@
+internal import Avro
+public import Problems
 internal import SQLite
 
 /// A version as the store has it.
@@ -49,6 +51,22 @@ extension LocalRegistry {
     /// All versions of all subjects.
     public func allVersions(_ choice: DeletedChoice = .live) throws(RegistryRefusal) -> [StoredVersion] {
         try read("reading all schemas") { try Self.stored("ORDER BY v.subject, v.version", $0) }.filter(choice.takes)
+    }
+
+    /// Reads all of it, each schema too.
+    ///
+    /// - Returns: how many versions there are.
+    /// - Throws: `.badData` for what is damaged.
+    public func requireSound() throws(Problem) -> Int {
+        let all = try explained { () throws(RegistryRefusal) in try allVersions(.all) }
+        for version in all {
+            let schema = version.schema
+            _ = try AvroSchema(schema.schema, file: "\(path), subject \(schema.subject), version \(schema.version)")
+            _ = try explained { () throws(RegistryRefusal) in
+                (try level(for: schema.subject), try mode(for: schema.subject))
+            }
+        }
+        return all.count
     }
 
     /// - Throws: 40401, 40402.

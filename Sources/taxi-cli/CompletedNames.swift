@@ -4,6 +4,7 @@ import Database
 import Glibc
 import Problems
 import SQLite
+import SchemaRegistry
 import Stream
 import Topics
 import Workflow
@@ -36,6 +37,10 @@ enum CompletedNames {
         }
         let isFull = !begun.isEmpty && (prefix.hasPrefix(begun) || begun.hasPrefix(prefix))
         return isFull ? names : names.map { $0.hasPrefix(prefix) ? String($0.dropFirst(prefix.count)) : $0 }
+    }
+
+    static let subjects: Option.Names = { line, _ in
+        try LocalRegistry(path: GlobalOptions(line).tenantHome.schemasDB).subjectNames(deleted: false)
     }
 
     static let workflows: Option.Names = { line, _ in

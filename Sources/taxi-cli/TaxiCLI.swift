@@ -32,6 +32,7 @@ enum TaxiCLI {
             DashboardCommand.command,
             TopicCommand.command,
             DeadLetterCommand.command,
+            SchemaCommand.command,
             ConfigCommand.command,
             TenantCommand.command,
             DataCommand.command,

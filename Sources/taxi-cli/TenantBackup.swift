@@ -5,7 +5,7 @@ import Problems
 import SQLite
 import Topics
 
-/// One file that holds everything that matters of a tenant, as it was at one moment: results with state and offsets, embedded topics,
+/// One file that holds everything that matters of a tenant, as it was at one moment: results with state and offsets, embedded topics, schemas,
 /// settings, queries, analyses and workflows with their secrets.
 ///
 /// It is an archive of `tar`, packed where its name says so (`.tar.gz`, `.tgz`, `.tar.zst`). `tar`, which every system has, reads and writes it.
@@ -13,7 +13,7 @@ struct TenantBackup {
     let home: TenantHome
 
     private static let manifest = "taxi-cli-backup.json"
-    private static let databases = ["results.db", "topics.db"]
+    private static let databases = ["results.db", "topics.db", "schemas.db"]
 
     private struct Manifest: Codable {
         var tenant: String
@@ -58,13 +58,13 @@ struct TenantBackup {
             && !["lock", "pid", "pace"].contains((name as NSString).pathExtension)
     }
 
-    /// Copies both databases as they are at one moment.
+    /// Copies the databases as they are at one moment.
     ///
     /// An epoch is committed to the results before its messages go to the topics, and trips come into the topics before they are counted.
     /// So the results are held still while both are looked at, the topics last: what the copy of the results says is in the copy of
-    /// the topics, or waits in its outbox.
+    /// the topics, or waits in its outbox. A schema is registered before the first message that names it, so schemas come after both.
     private func copyDatabases(to folder: String) throws {
-        let paths = [home.resultsDB, home.topicsDB].filter { Files.exists($0) }
+        let paths = [home.resultsDB, home.topicsDB, home.schemasDB].filter { Files.exists($0) }
         try explaining("copying the databases") {
             var views: [(connection: Connection, name: String)] = []
             let lock = Files.exists(home.resultsDB) ? try Connection(path: home.resultsDB) : nil

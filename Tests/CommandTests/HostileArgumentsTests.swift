@@ -11,7 +11,9 @@ import Testing
         "data generate": ["g.csv", "--force", "--rows", "5"], "data profile": ["trips.csv"], "data sample": ["s.csv"],
         "dead-letter list": [], "dead-letter show": [],
         "demo": [], "doctor": [], "produce": ["trips.csv", "--limit", "3"], "report": ["out.html"],
-        "show": ["sumfarewindow"], "stream": ["--until-end"], "stream explain": [], "stream queries": [],
+        "schema check": ["s.avsc"], "schema register": ["s.avsc"], "schema serve": ["--listen", "127.0.0.1:0"],
+        "schema set-compatibility": ["FULL"], "show": ["sumfarewindow"], "stream": ["--until-end"],
+        "stream explain": [], "stream queries": [],
         "top": ["--once"], "topic create": ["t"], "topic export": ["chicago_ingestData", "--output", "x"],
         "topic tail": ["chicago_ingestData"], "workflow backfill": ["w"],
         "workflow cancel": ["w"], "workflow graph": ["w"], "workflow logs": ["w"], "workflow next": ["w"],
@@ -53,6 +55,7 @@ import Testing
         try FileManager.default.createDirectory(atPath: workflows, withIntermediateDirectories: true)
         try "name: w\nschedule: \"0 3 1 * *\"\nstart: 2024-01-01\nparams: {x: 1}\nsteps: {a: {sh: \"true\"}}\n".write(
             toFile: workflows + "/w.yaml", atomically: true, encoding: .utf8)
+        try "\"int\"".write(toFile: taxi("s.avsc"), atomically: true, encoding: .utf8)
         let words = command.split(separator: " ").map(String.init)
         for option in try Self.options(command, taxi) {
             for value in Self.values {
@@ -62,7 +65,7 @@ import Testing
                     within: 30,
                     {
                         !program.isRunning || program.errors.contains("Ctrl-C stops it")
-                            || program.text.contains("the dashboard is at")
+                            || program.text.contains(" is at http")
                     })
                 {
                     Issue.record("\(command) --\(option)=\(value.prefix(40)) does not end")

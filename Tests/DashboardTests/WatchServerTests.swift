@@ -95,7 +95,8 @@ import Testing
 
     private static let pages = [
         "/", "/t/chicago/", "/t/chicago/windows", "/t/chicago/map", "/t/chicago/analytics", "/t/chicago/workflows",
-        "/t/chicago/workflows/r1", "/t/chicago/topics", "/t/chicago/dead-letters", "/t/chicago/settings",
+        "/t/chicago/workflows/r1", "/t/chicago/topics", "/t/chicago/dead-letters", "/t/chicago/schemas",
+        "/t/chicago/settings",
     ]
 
     @Test(arguments: pages) func everyPageIsWholeAndSafe(_ path: String) {
@@ -197,12 +198,99 @@ import Testing
         #expect(server.answer(get("/t/chicago/", ["cookie": "other=1; \(pair)"])).status == 200)
     }
 
+    // MARK: Schemas
+
+    private func ask(
+        _ server: WatchServer, _ method: String, _ path: String, _ body: String = "", _ headers: [String: String] = [:]
+    )
+        -> String
+    {
+        var request = get(path, headers, method: method)
+        request.body = Array(body.utf8)
+        let response = server.answer(request)
+        return "\(response.status) \(text(response))"
+    }
+
+    /// Its folder is made, as that of a tenant that something was written of.
+    private func filled() throws -> String {
+        try home.tenantHome.create()
+        return home.tenantHome.path
+    }
+
+    @Test func servesTheRegistryOfEachTenant() throws {
+        let folder = try filled()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let server = server()
+        let schema = #"{"schema":"\"int\""}"#
+        #expect(ask(server, "GET", "/registry/subjects") == "200 []")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
+        #expect(ask(server, "POST", "/t/chicago/registry/subjects/a/versions", schema) == #"200 {"id":1}"#)
+        #expect(
+            ask(server, "POST", "/registry/subjects/a%2Fb/versions/".removingPercentEncoding!, schema)
+                == #"200 {"id":1}"#)
+        #expect(ask(server, "GET", "/registry/subjects/") == #"200 ["a","a/b"]"#)
+        #expect(
+            ask(server, "PUT", "/registry/config", #"{"compatibility":"NONE"}"#) == #"200 {"compatibility":"NONE"}"#)
+        #expect(ask(server, "GET", "/registry") == "200 {}")
+        #expect(ask(server, "GET", "/registry/none") == #"404 {"error_code":404,"message":"HTTP 404 Not Found"}"#)
+        #expect(ask(server, "GET", "/t/nobody/registry/subjects").hasPrefix(#"404 {"error_code":404,"message":""#))
+        #expect(
+            ask(server, "GET", "/registry/subjects", "", ["host": "evil.example"]).hasPrefix(#"421 {"error_code":421,"#)
+        )
+        #expect(
+            ask(server, "POST", "/registry/subjects/a", schema, ["origin": "http://evil.example"]).hasPrefix(
+                #"403 {"error_code":403,"#))
+        let shown = self.server { $0.isReadOnly = true }
+        #expect(ask(shown, "DELETE", "/registry/subjects/a").hasPrefix(#"422 {"error_code":42205,"#))
+        #expect(ask(shown, "GET", "/registry/subjects/a/versions") == "200 [1]")
+        let metrics = self.server { $0.isMetricsOnly = true }
+        #expect(ask(metrics, "GET", "/registry/subjects").hasPrefix("404"))
+    }
+
+    @Test func asksClientsOfTheRegistryForTheToken() {
+        let server = server(isLoopback: false) { $0.token = "correct horse" }
+        for path in ["/registry/subjects", "/t/chicago/registry/subjects", "/t/nobody/registry/subjects"] {
+            #expect(ask(server, "GET", path).hasPrefix(#"401 {"error_code":401,"message":""#))
+        }
+        let basic = ["authorization": "Basic \(Data("me:correct horse".utf8).base64EncodedString())"]
+        for given in [basic, ["authorization": "Bearer correct horse"], ["cookie": "taxi_token=correct%20horse"]] {
+            #expect(ask(server, "GET", "/registry/subjects", "", given) == "200 []")
+        }
+    }
+
+    @Test func showsSchemasAndWhatTheyChanged() throws {
+        let folder = try filled()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let server = server()
+        let subject = "<script>x</script>-value"
+        func register(_ more: String) -> String {
+            let schema =
+                #"{\"type\":\"record\",\"name\":\"T\",\"doc\":\"<script>alert(1)</script>\u009b\",\"fields\":[{\"name\":\"a\",\"type\":\"int\"}\#(more)]}"#
+            return ask(server, "POST", "/registry/subjects/\(subject)/versions", #"{"schema":"\#(schema)"}"#)
+        }
+        #expect(register("") == #"200 {"id":1}"#)
+        #expect(register(#",{\"name\":\"b\",\"type\":\"long\",\"default\":0}"#) == #"200 {"id":2}"#)
+        let list = ask(server, "GET", "/t/chicago/schemas")
+        #expect(list.contains("&lt;script&gt;x&lt;/script&gt;-value</a>") && list.contains("BACKWARD"))
+        for parameters in ["", "?version=2&against=1", "?version=nothing&against=99"] {
+            let page = ask(server, "GET", "/t/chicago/schemas/\(subject)\(parameters)")
+            #expect(
+                page.contains(
+                    "<ins>+     {&quot;name&quot;:&quot;b&quot;,&quot;type&quot;:&quot;long&quot;,&quot;default&quot;:0}</ins>"
+                ))
+            #expect(!page.contains("<script>") && !page.contains("\u{9b}"))
+        }
+        let first = ask(server, "GET", "/t/chicago/schemas/\(subject)?version=1")
+        #expect(first.contains("1 of 2") && !first.contains("<ins>"))
+        #expect(ask(server, "GET", "/t/chicago/schemas/none").hasPrefix("404"))
+    }
+
     @Test func tokensAreComparedWhole() {
         for (given, wanted, isSame) in [
             ("abc", "abc", true), ("", "abc", false), ("abcd", "abc", false), ("ab", "abc", false),
             ("abd", "abc", false),
         ] {
-            #expect(WatchServer.isSame(given, wanted) == isSame)
+            #expect(AccessRules.isSame(given, wanted) == isSame)
         }
     }
 

@@ -3,16 +3,22 @@ import Foundation
 /// A Python with other readers and writers of the formats that we read and write: see scripts/peers.
 package enum Python {
     /// The interpreter's path; nil, said aloud, where it cannot be had.
-    package static let peers: String? = {
+    package static let peers = interpreter([], with: "fastavro and DuckDB to compare with")
+
+    /// The same with the stock clients of a schema registry, as they are now and as they were in 2024.
+    package static let clients = interpreter(["clients"], with: "confluent-kafka")
+    package static let clientsOf2024 = interpreter(["clients-2024"], with: "confluent-kafka of 2024")
+
+    private static func interpreter(_ words: [String], with what: String) -> String? {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
-        let ending = try? run(root.appendingPathComponent("scripts/peers").path, [])
+        let ending = try? run(root.appendingPathComponent("scripts/peers").path, words)
         guard let ending, ending.code == 0 else {
-            print("skipped: there is no Python with fastavro and DuckDB to compare with")
+            print("skipped: there is no Python with \(what)")
             return nil
         }
         return ending.output.trimmingCharacters(in: .whitespacesAndNewlines)
-    }()
+    }
 
     /// Whether tests that need it can run.
     package static var hasPeers: Bool { peers != nil }
@@ -24,7 +30,12 @@ package enum Python {
     ///
     /// - Throws: `PythonFailure` with what it says on stderr where it ends with another code than 0.
     package static func run(_ text: String, _ arguments: String...) throws -> String {
-        let ending = try run(peers ?? "python3", ["-c", text] + arguments)
+        try run(text, arguments, by: peers ?? "python3")
+    }
+
+    /// - Parameter interpreter: such as `clients`.
+    package static func run(_ text: String, _ arguments: [String], by interpreter: String) throws -> String {
+        let ending = try run(interpreter, ["-c", text] + arguments)
         guard ending.code == 0 else { throw PythonFailure(description: ending.errors) }
         return ending.output
     }

@@ -1,7 +1,7 @@
-import Problems
+package import Problems
 
 /// A value of JSON text, without its place: what defaults are kept as.
-enum JSONValue: Sendable, Hashable {
+package enum JSONValue: Sendable, Hashable {
     case null
     case bool(Bool)
     /// As it was written.
@@ -10,9 +10,17 @@ enum JSONValue: Sendable, Hashable {
     case array([JSONValue])
     case object([Member])
 
-    struct Member: Sendable, Hashable {
-        var name: String
-        var value: JSONValue
+    package struct Member: Sendable, Hashable {
+        package var name: String
+        package var value: JSONValue
+        package init(name: String, value: JSONValue) { (self.name, self.value) = (name, value) }
+    }
+
+    /// - Parameter file: what messages call it.
+    /// - Throws: `.badData` for what is no JSON, or nested too deep.
+    package init(_ bytes: [UInt8], file: String) throws(Problem) {
+        var text = JSONText(bytes, file: file)
+        self = try text.read().value
     }
 }
 
@@ -246,7 +254,7 @@ extension JSONText {
 
 extension JSONValue {
     /// Compact text; names in their order.
-    func write(to text: inout String) {
+    package func write(to text: inout String) {
         switch self {
         case .null: text += "null"
         case .bool(let value): text += value ? "true" : "false"

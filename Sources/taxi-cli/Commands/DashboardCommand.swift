@@ -8,8 +8,8 @@ enum DashboardCommand {
     static let command = Command(
         name: "dashboard", summary: "serve pages that show live what runs, how far behind it is, and what came out",
         discussion: """
-            Pages of each tenant: what happens now, windows, a map, analytics, workflows, topics, dead letters and settings; /metrics for \
-            Prometheus, /healthz and /readyz, and all numbers as JSON below /api. It reads what the processes of the home write, and asks \
+            Pages of each tenant: what happens now, windows, a map, analytics, workflows, topics, dead letters, schemas and settings; /metrics \
+            for Prometheus, /healthz and /readyz, all numbers as JSON below /api, and the registry of schemas below /t/TENANT/registry. It reads what the processes of the home write, and asks \
             none of them: it may be started and stopped at any time. Pages need no network and work without scripts. An address that other \
             machines reach needs a token (--token-file, or TAXI_TOKEN). Ctrl-C stops it.
             """,
@@ -20,29 +20,17 @@ enum DashboardCommand {
                 "taxi-cli dashboard --listen 0.0.0.0:8443 --token-file token --tls-cert cert.pem --tls-key key.pem",
                 "for other machines"),
         ],
-        options: [
-            Option(
-                "listen", value: .value("HOST:PORT"), kind: .custom(WatchService.checkAddress),
-                default: "127.0.0.1:8787",
-                configKey: "dashboard.listen", help: "where to listen; port 0 takes a free one"),
-            Option(
-                "token-file", value: .value("FILE"), kind: .file, configKey: "dashboard.token-file",
-                help: "a file with the token that clients have to know, which nobody else may read"),
-            Option(
-                "tls-cert", value: .value("FILE"), kind: .file, configKey: "dashboard.tls-cert",
-                help: "a certificate in PEM, with those that lead to its root"),
-            Option(
-                "tls-key", value: .value("FILE"), kind: .file, configKey: "dashboard.tls-key", help: "its key in PEM"),
+        options: WatchService.serverOptions("dashboard", listen: "127.0.0.1:8787") + [
             Option(
                 "read-only", configKey: "dashboard.read-only",
-                help: "without buttons that run, retry or cancel workflows"),
+                help: "without buttons that run, retry or cancel workflows")
         ], run: run)
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
         var options = WatchOptions(version: TaxiCLI.version)
         options.isReadOnly = arguments.isOn("read-only")
         options.token = try WatchService.token(file: arguments.text("token-file"), arguments)
-        let tls = try tls(arguments)
+        let tls = try WatchService.tls(arguments)
         options.hasTLS = tls != nil
         let isAll: Bool
         if case .defaultValue = arguments.origin("tenant") { isAll = true } else { isAll = false }
@@ -55,17 +43,5 @@ enum DashboardCommand {
         while !Interruption.isRequested { usleep(100_000) }
         service.stop()
         return .success
-    }
-
-    private static func tls(_ arguments: ParsedArguments) throws -> (certificate: String, key: String)? {
-        let (certificate, key) = (arguments.text("tls-cert"), arguments.text("tls-key"))
-        if certificate == nil, key == nil { return nil }
-        guard let certificate, let key else {
-            throw Problem(.usage, "a certificate and its key go together", hint: "Give both --tls-cert and --tls-key.")
-        }
-        func read(_ path: String) throws(Problem) -> String {
-            String(decoding: try Files.contents(of: path, limitBytes: 1 << 20), as: UTF8.self)
-        }
-        return (try read(certificate), try read(key))
     }
 }

@@ -58,7 +58,7 @@ enum TenantCommand {
     private static let backup = Command(
         name: "backup", summary: "write everything that matters of a tenant into one file, while it runs",
         discussion: """
-            Results with state and offsets, embedded topics, taxi.yaml, queries, analyses and workflows with their secrets, as they were at \
+            Results with state and offsets, embedded topics, schemas, taxi.yaml, queries, analyses and workflows with their secrets, as they were at \
             one moment; readable by its owner alone. Of a tenant on Kafka the topics stay where they are: a restored results.db that is \
             behind them is refused by the next stream, with the ways on. The file's name says how it is packed: .tar, .tar.gz, .tar.zst.
             """,
@@ -220,6 +220,6 @@ enum TenantCommand {
 
     private static let purposes = [
         "results.db": "results, state and offsets (SQLite)", "topics.db": "topics (SQLite)", "taxi.yaml": "settings",
-        "queries.yaml": "the tenant's own queries",
+        "queries.yaml": "the tenant's own queries", "schemas.db": "schemas of messages (SQLite)",
     ]
 }

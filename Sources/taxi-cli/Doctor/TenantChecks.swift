@@ -4,6 +4,7 @@ import Glibc
 import Kafka
 import Problems
 import SQLite
+import SchemaRegistry
 import Stream
 import Topics
 import Trips
@@ -41,7 +42,7 @@ struct TenantChecks {
         }
         let globals = (try? GlobalOptions(settled)) ?? first
         findings.append(zone(globals))
-        findings += [globals.resultsPath, globals.topicsPath].compactMap { path in
+        findings += [globals.resultsPath, globals.topicsPath, globals.tenantHome.schemasDB].compactMap { path in
             path == globals.topicsPath && globals.broker != .embedded ? nil : database(path, globals)
         }
         findings += [copies(globals)].compactMap { $0 }
@@ -91,14 +92,14 @@ struct TenantChecks {
         guard access(path, F_OK) == 0 else { return Finding(name, .ok, "not there yet") }
         guard !arguments.isOn("skip-databases") else { return nil }
         do {
-            return try explaining("reading it through") { try sound(path, name, isTopics: path == globals.topicsPath) }
+            return try explaining("reading it through") { try sound(path, name, globals) }
         } catch {
             return Finding(name, error as? Problem ?? Problem(.software, "\(error)"))
         }
     }
 
     /// - Throws: what keeps the database from being read, or does not belong into it.
-    private func sound(_ path: String, _ name: String, isTopics: Bool) throws -> Finding {
+    private func sound(_ path: String, _ name: String, _ globals: GlobalOptions) throws -> Finding {
         let connection = try Connection(path: path, access: .readOnly)
         let answers = try connection.rows("PRAGMA quick_check(3)") { row throws(SQLiteError) in
             row.value(0).text ?? ""
@@ -110,7 +111,11 @@ struct TenantChecks {
         }
         var status = stat()
         let size = byteText(stat(path, &status) == 0 ? Int64(status.st_size) : 0)
-        guard isTopics else {
+        if path == globals.tenantHome.schemasDB {
+            let versions = try LocalRegistry(path: path).requireSound()
+            return Finding(name, .ok, "sound, \(size), \(grouped(Int64(versions))) versions of schemas")
+        }
+        guard path == globals.topicsPath else {
             let isOlder = try ResultsDatabase.isOlder(connection)
             return Finding(
                 name, .ok, "sound, \(size)" + (isOlder ? ", of an earlier version: the next run updates it" : ""))

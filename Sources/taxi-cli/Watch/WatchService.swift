@@ -33,29 +33,75 @@ final class WatchService {
     init(_ home: WatchedTenants, listen: String, _ options: WatchOptions, tls: (certificate: String, key: String)?)
         throws
     {
-        let address = try ListenAddress(listen)
-        guard address.isLoopback || options.token != nil else {
-            throw Problem(
-                .usage, "\(address) can be reached from other machines, and no token is set",
-                hint: "Set TAXI_TOKEN or give --token-file, or listen at 127.0.0.1 behind a proxy that knows its users."
-            )
-        }
+        let address = try Self.address(listen, token: options.token)
         let watch = WatchServer(home, options: options, isLoopback: address.isLoopback)
         self.watch = watch
         var server = HTTPServer.Options(listen: listen)
         server.tls = tls
+        server.onTooLarge = WatchServer.tooLarge
         self.server = try HTTPServer(server) { watch.answer($0) }
         watch.start()
-        if !address.isLoopback, tls == nil {
-            try home.arguments.say(
-                "warning: \(self.server.address) goes without TLS: who listens on the way reads the token; give --tls-cert and --tls-key"
-            )
-        }
+        try Self.warnWithoutTLS(self.server.address, tls, home.arguments)
     }
 
     func stop() {
         watch.stop()
         server.stop()
+    }
+
+    // MARK: What all servers have
+
+    /// Where a server listens, who may ask, and its certificate.
+    ///
+    /// - Parameter key: the command's part of taxi.yaml.
+    static func serverOptions(_ key: String, listen: String) -> [Option] {
+        [
+            Option(
+                "listen", value: .value("HOST:PORT"), kind: .custom(checkAddress), default: listen,
+                configKey: "\(key).listen", help: "where to listen; port 0 takes a free one"),
+            Option(
+                "token-file", value: .value("FILE"), kind: .file, configKey: "\(key).token-file",
+                help: "a file with the token that clients have to know, which nobody else may read"),
+            Option(
+                "tls-cert", value: .value("FILE"), kind: .file, configKey: "\(key).tls-cert",
+                help: "a certificate in PEM, with those that lead to its root"),
+            Option(
+                "tls-key", value: .value("FILE"), kind: .file, configKey: "\(key).tls-key", help: "its key in PEM"),
+        ]
+    }
+
+    /// - Throws: `.usage` for an address that others reach where they need to know nothing.
+    static func address(_ listen: String, token: String?) throws(Problem) -> ListenAddress {
+        let address = try ListenAddress(listen)
+        guard address.isLoopback || token != nil else {
+            throw Problem(
+                .usage, "\(address) can be reached from other machines, and no token is set",
+                hint: "Set TAXI_TOKEN or give --token-file, or listen at 127.0.0.1 behind a proxy that knows its users."
+            )
+        }
+        return address
+    }
+
+    static func warnWithoutTLS(
+        _ address: ListenAddress, _ tls: (certificate: String, key: String)?, _ arguments: ParsedArguments
+    ) throws {
+        guard !address.isLoopback, tls == nil else { return }
+        try arguments.say(
+            "warning: \(address) goes without TLS: who listens on the way reads the token; give --tls-cert and --tls-key"
+        )
+    }
+
+    /// The certificate and key that were given.
+    static func tls(_ arguments: ParsedArguments) throws -> (certificate: String, key: String)? {
+        let (certificate, key) = (arguments.text("tls-cert"), arguments.text("tls-key"))
+        if certificate == nil, key == nil { return nil }
+        guard let certificate, let key else {
+            throw Problem(.usage, "a certificate and its key go together", hint: "Give both --tls-cert and --tls-key.")
+        }
+        func read(_ path: String) throws(Problem) -> String {
+            String(decoding: try Files.contents(of: path, limitBytes: 1 << 20), as: UTF8.self)
+        }
+        return (try read(certificate), try read(key))
     }
 
     /// The token: of a file that nobody else may read, or of `TAXI_TOKEN`; nil where neither is given.
