@@ -1,5 +1,6 @@
 import Foundation
 import Problems
+import SchemaRegistry
 import Stream
 import Topics
 import Trips
@@ -8,8 +9,8 @@ import Trips
 struct ResultMessage {
     var window = EventTime.min
     var windowEnd = EventTime.min
-    /// From UTC, in which start and end are written: seconds.
-    var offsets = (0, 0)
+    /// From UTC, in which start and end are written: seconds; nil where they are instants, as in Avro.
+    var offsets: (Int, Int)? = (0, 0)
     /// How often its window had results, with these.
     var revision: Int64 = 1
     /// nil where a key is missing.
@@ -22,10 +23,13 @@ struct ResultMessage {
 struct ResultMessages {
     private let plan: QueryPlan
     private let fields: [AggregatePlan]
-    private let records = BatchRecords()
+    private let schemas: SchemaCache?
+    private let records: BatchRecords
 
-    init(_ plan: QueryPlan) {
-        self.plan = plan
+    /// - Parameter schemas: of messages that are Avro.
+    init(_ plan: QueryPlan, schemas: SchemaCache? = nil) {
+        (self.plan, self.schemas) = (plan, schemas)
+        records = BatchRecords(schemas: schemas)
         fields = plan.messageFields.map { plan.aggregates[$0] }
     }
 
@@ -78,7 +82,7 @@ struct ResultMessages {
     /// The JSON of the message at an offset, for people; may be asked by who is shown the messages of a batch.
     func text(at offset: Int64, in batch: StoredBatch) throws -> String {
         // Not those that are being shown.
-        let records = BatchRecords()
+        let records = BatchRecords(schemas: schemas)
         try records.load(batch, from: offset)
         guard records.count > 0 else { return "" }
         return records.withValue(0) { $0.map { String(decoding: $0, as: UTF8.self) } ?? "null" }
@@ -108,7 +112,7 @@ struct ResultMessages {
             guard let offsets = Self.offset(start).flatMap({ start in Self.offset(end).map { (start, $0) } }) else {
                 return nil
             }
-            message.offsets = offsets
+            message.offsets = start.last == UInt8(ascii: "Z") && end.last == UInt8(ascii: "Z") ? nil : offsets
         }
         if case .number(let number)? = object["revision"] { message.revision = number.scaled(decimals: 0) ?? 0 }
         for group in plan.groups {
@@ -152,6 +156,7 @@ struct ResultMessages {
 /// Reads the JSON of one message: an object of texts, numbers and objects.
 struct MessageReader {
     enum Value {
+        case null
         case text([UInt8])
         case number(Number)
         case object([String: Value])
@@ -194,6 +199,8 @@ struct MessageReader {
         if take("}") { return object }
         repeat {
             guard let name = text(), take(":"), let value = value() else { return nil }
+            // JSON leaves out what is null, and Avro cannot.
+            if case .null = value { continue }
             object[String(decoding: name, as: UTF8.self)] = value
         } while take(",")
         return take("}") ? object : nil
@@ -205,6 +212,7 @@ struct MessageReader {
         switch bytes[offset] {
         case UInt8(ascii: "\""): return text().map { .text($0) }
         case UInt8(ascii: "{"): return object().map { .object($0) }
+        case UInt8(ascii: "n"): return take(word: "null") ? .null : nil
         default: return number().map { .number($0) }
         }
     }
@@ -250,6 +258,12 @@ struct MessageReader {
 
     private mutating func skipBlanks() {
         while offset < bytes.count, [0x20, 0x09, 0x0a, 0x0d].contains(bytes[offset]) { offset += 1 }
+    }
+
+    private mutating func take(word: String) -> Bool {
+        guard bytes[offset...].starts(with: word.utf8) else { return false }
+        offset += word.utf8.count
+        return true
     }
 
     private mutating func take(_ byte: Unicode.Scalar) -> Bool {

@@ -36,7 +36,7 @@ struct TopicComparison {
         func padded(_ ends: [Int64]) -> [Int64] { (0..<count).map { $0 < ends.count ? ends[$0] : 0 } }
         (self.endBefore, self.endAfter) = (padded(endBefore), padded(endAfter))
         (self.outbox, self.hasOlder) = (outbox, hasOlder)
-        messages = ResultMessages(audit.plan)
+        messages = ResultMessages(audit.plan, schemas: reader.schemas)
         histograms = Histograms(audit.recount.buckets)
         wordPlaces = audit.plan.aggregates.indices.map { index in
             let before = audit.plan.aggregates[..<index]
@@ -197,8 +197,8 @@ struct TopicComparison {
                 return ("window end", audit.time(message.windowEnd), audit.time(end))
             }
             let offsets = (audit.zone.offsetSeconds(atMs: message.window), audit.zone.offsetSeconds(atMs: end))
-            if message.offsets != offsets {
-                return ("the window's offset from UTC", "\(message.offsets) s", "\(offsets) s")
+            if let found = message.offsets, found != offsets {
+                return ("the window's offset from UTC", "\(found) s", "\(offsets) s")
             }
         }
         for (index, field) in plan.messageFields.enumerated() {

@@ -106,10 +106,15 @@ struct ObjectColumns {
     }
 
     /// Whether all fields are a trip's, those without which it is none among them.
-    var areTrips: Bool {
+    ///
+    /// - Parameter inCents: whether money may be called what it is called in cents.
+    func areTrips(inCents: Bool) -> Bool {
         let names = Set(fields.map { $0.outer < 0 ? String(decoding: $0.name, as: UTF8.self) : "" })
         return names.isSuperset(of: ["trip_id", "event_timestamp"])
-            && names.allSatisfy { $0 == "event_timestamp" || TripField(name: $0) != nil }
+            && names.allSatisfy { name in
+                name == "event_timestamp" || TripField(name: name) != nil
+                    || inCents && TripField.allCases.contains { TripMoney.cents.name(of: $0) == name }
+            }
     }
 
     private static func kinds(_ value: JSONObject.Value) -> Kinds {

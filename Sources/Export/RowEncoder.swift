@@ -1,6 +1,7 @@
 import Avro
 import Foundation
 import Problems
+import SchemaRegistry
 import Topics
 import Trips
 
@@ -35,11 +36,15 @@ extension RowEncoder {
 final class TripRows: RowEncoder {
     private let form: RowForm
     private let money: TripMoney
-    private var loader = TripBatchLoader()
+    private var loader: TripBatchLoader
     private var offsets: [Int] = []
     private(set) var rejected: [RejectReason: Int] = [:]
 
-    init(_ form: RowForm, _ money: TripMoney) { (self.form, self.money) = (form, money) }
+    /// - Parameter schemas: of records that are Avro.
+    init(_ form: RowForm, _ money: TripMoney, schemas: SchemaCache?) {
+        (self.form, self.money) = (form, money)
+        loader = TripBatchLoader(schemas: schemas)
+    }
 
     var schema: AvroSchema? { form == .avro ? TripAvro.schema(money: money) : nil }
 
@@ -68,7 +73,7 @@ final class ObjectRows: RowEncoder {
     private let form: RowForm
     private let columns: [ObjectColumn]
     private var fields: ObjectColumns
-    private let records = BatchRecords()
+    private let records: BatchRecords
     let schema: AvroSchema?
     /// The row's values, and where their bytes are: one buffer for all, since what is lent goes away.
     private var cells: [Cell]
@@ -80,10 +85,11 @@ final class ObjectRows: RowEncoder {
         var count = 0
     }
 
-    init(_ form: RowForm, _ columns: [ObjectColumn], _ fields: ObjectColumns, topic: String) throws {
+    init(_ form: RowForm, _ columns: [ObjectColumn], _ fields: ObjectColumns, _ reader: any TopicReader) throws {
         (self.form, self.columns, self.fields) = (form, columns, fields)
+        records = BatchRecords(schemas: reader.schemas)
         cells = Array(repeating: Cell(), count: columns.count)
-        schema = form == .avro ? try Self.schema(columns, topic) : nil
+        schema = form == .avro ? try Self.schema(columns, reader.topic) : nil
     }
 
     private static func schema(_ columns: [ObjectColumn], _ topic: String) throws -> AvroSchema {

@@ -1,4 +1,5 @@
 import Problems
+import SchemaRegistry
 import Topics
 import Trips
 
@@ -17,8 +18,10 @@ struct ShapeFinder {
         if wanted == .records { return (.records, columns) }
         if wanted == .trips { return (.trips, columns) }
         var (areTrips, isEmpty, verdict) = (wanted == nil, true, Verdict.open)
-        var trips = TripBatchLoader()
-        let records = BatchRecords()
+        var trips = TripBatchLoader(schemas: reader.schemas)
+        let records = BatchRecords(schemas: reader.schemas)
+        /// Money in cents has names of its own, by which readers of JSON do not know it.
+        var areAvro = true
         var fault: Problem?
         try selection.forEachBatch(reader) { batch, rows in
             try look()
@@ -29,6 +32,7 @@ struct ShapeFinder {
             }
             try records.load(batch, from: batch.baseOffset + Int64(rows.lowerBound))
             for index in 0..<rows.count {
+                areAvro = areAvro && records.isFramed(index)
                 let isObject =
                     (wanted == .objects || records.headers(index).isEmpty)
                     && records.withValue(index) { $0.map { columns.learn($0) } ?? false }
@@ -42,7 +46,7 @@ struct ShapeFinder {
             }
             if columns.isTooWide { return false }
             if areTrips {
-                areTrips = batch.encoding == .records && columns.areTrips
+                areTrips = batch.encoding == .records && columns.areTrips(inCents: areAvro)
                 if areTrips { areTrips = try trips.load(batch, rows).rejected.isEmpty }
             }
             return true
@@ -67,7 +71,10 @@ struct ShapeFinder {
 struct TripBatchLoader {
     private(set) var trips = TripBatch(capacity: 1)
     private var decoder = TripColumnsDecoder()
-    private var reader = TripJSONReader(fields: .all)
+    private var reader: TripValueReader
+
+    /// - Parameter schemas: of records that are Avro.
+    init(schemas: SchemaCache?) { reader = TripValueReader(fields: .all, schemas: schemas) }
 
     /// Replaces what it holds by some rows of a batch.
     ///
@@ -86,7 +93,7 @@ struct TripBatchLoader {
         let records = BatchRecords()
         try records.load(batch, from: batch.baseOffset + Int64(rows.lowerBound))
         let block = LineBlock(records, rows.count)
-        _ = reader.decode(
+        try reader.decode(
             block.slices[...], base: block.start, owner: block, name: "partition \(batch.partition)", into: trips,
             rejects: &rejected)
         return (0..<trips.count, rejected)

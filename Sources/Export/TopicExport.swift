@@ -76,8 +76,8 @@ public final class TopicExport {
                 hint: "Leave --money out.")
         }
         switch shape {
-        case .trips: return (TripRows(form, money), shape)
-        case .objects(let list): return (try ObjectRows(form, list, columns, topic: reader.topic), shape)
+        case .trips: return (TripRows(form, money, schemas: reader.schemas), shape)
+        case .objects(let list): return (try ObjectRows(form, list, columns, reader), shape)
         case .records: return (RecordRows(form), shape)
         }
     }

@@ -26,6 +26,8 @@ public struct HTTPRequest: Sendable {
     public var connectTimeoutMs: Int64 = 10_000
     /// For all of it; nil for as long as it takes.
     public var timeoutMs: Int64?
+    /// A file of certificates to trust in place of the machine's.
+    public var caFile: String?
     /// Signs the request for a service of AWS, or of one that does as AWS does.
     public var signature: AWSSignature?
     /// A file that the body of a 2xx answer is written to, piece by piece; it is there when all of it is.

@@ -70,6 +70,7 @@ private final class Transfer {
         set(CURLOPT_PATH_AS_IS, 1)
         set(CURLOPT_CONNECTTIMEOUT_MS, Int(clamping: request.connectTimeoutMs))
         if let timeoutMs = request.timeoutMs { set(CURLOPT_TIMEOUT_MS, Int(clamping: max(1, timeoutMs))) }
+        if let caFile = request.caFile { set(CURLOPT_CAINFO, caFile) }
         let context = Unmanaged.passUnretained(self).toOpaque()
         try setBody(context)
         try setSignature()

@@ -1,5 +1,3 @@
-import Foundation
-import Glibc
 public import Problems
 
 /// How clients reach a cluster: its brokers, and properties of librdkafka by their own names.
@@ -24,51 +22,19 @@ public struct KafkaConfiguration: Sendable, Equatable {
         "TAXI_BROKER_KEY_PASSWORD": "ssl.key.password",
     ]
 
-    /// Reads a file of properties, one `key=value` a line; blank lines and lines that begin with `#` are passed over.
+    /// Reads a file of properties: see `PropertyFile`.
     ///
     /// - Throws: `.noInput` where there is no such file, `.noPermission` where it holds a secret and others may read it,
     ///   `.configuration` with the place of each line that is no property.
     public mutating func read(file path: String) throws(Problem) {
-        let data: [UInt8]
-        do throws(Problem) { data = try Files.contents(of: path, limitBytes: 8 << 20) } catch {
-            var problem = error
-            problem.hint = "Check the path of --broker-config."
-            throw problem
-        }
-        var problems: [Problem] = []
-        var holdsSecret = false
-        let lines = String(decoding: data, as: UTF8.self).split(
-            omittingEmptySubsequences: false, whereSeparator: \.isNewline)
-        for (index, line) in lines.enumerated() {
-            let line = line.trimmingCharacters(in: .whitespaces)
-            if line.isEmpty || line.hasPrefix("#") { continue }
-            let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            let key = parts[0].trimmingCharacters(in: .whitespaces)
-            let place = InputLocation(file: path, line: index + 1, column: 1)
-            guard parts.count == 2, !key.isEmpty else {
-                // The line itself is not shown: it may hold a secret.
-                problems.append(
-                    Problem(.configuration, "this is no property", at: place, hint: "Write each as key=value."))
-                continue
+        let file = try PropertyFile(path, option: "--broker-config") { key, value in
+            KafkaClient.fault(ofProperty: key, value: value).map {
+                Problem(.configuration, $0.message, hint: $0.hint)
             }
-            let value = parts[1].trimmingCharacters(in: .whitespaces)
-            if let fault = KafkaClient.fault(ofProperty: key, value: value) {
-                problems.append(Problem(.configuration, fault.message, at: place, hint: fault.hint))
-            }
-            holdsSecret = holdsSecret || Self.secrets.contains(key)
-            properties[key] = value
         }
-        if var first = problems.first {
-            first.others = Array(problems.dropFirst())
-            throw first
-        }
-        guard holdsSecret else { return }
-        var status = stat()
-        guard stat(path, &status) == 0, status.st_mode & 0o077 == 0 else {
-            throw Problem(
-                .noPermission, "\"\(path)\" holds a secret and others may read it",
-                hint: "Run chmod 600 \"\(path)\", or put the secret into the environment: TAXI_BROKER_PASSWORD.")
-        }
+        for property in file.properties { properties[property.key] = property.value }
+        try file.requirePrivate(
+            Self.secrets, otherwise: ", or put the secret into the environment: TAXI_BROKER_PASSWORD")
     }
 
     /// Takes what the environment says over what files say; a user without a mechanism is meant for SASL's PLAIN.

@@ -16,6 +16,14 @@ public enum RecordKey: String, Sendable, CaseIterable {
     }
 }
 
+/// What the records of trips are made of.
+public enum RecordForm: Sendable, Equatable {
+    /// JSON, or columns where the store keeps those, which everybody reads as JSON.
+    case standard
+    /// Avro in Confluent's frame, with the schema in the store's registry.
+    case avro(TripMoney)
+}
+
 /// What is replayed, and how.
 public struct ReplayOptions: Sendable {
     /// Files, or `-` for standard input; in this order.
@@ -32,6 +40,8 @@ public struct ReplayOptions: Sendable {
     ///
     /// With the clocks `start` and `end` every further pass is shifted by whole weeks, so that event time goes on.
     public var isLooping: Bool
+    /// What records are made of.
+    public var form = RecordForm.standard
     public var tenant: String
     /// Whether topics that are missing are made.
     public var createsTopics = true
@@ -50,6 +60,8 @@ public struct ReplayOptions: Sendable {
         (self.tenant, self.producer) = (tenant, producer)
     }
 
+    /// Under which the schema of the records is registered.
+    var subject: String { "\(ingestTopic)-value" }
     var ingestTopic: String { "\(tenant)_ingestData" }
     var deadLetterTopic: String { "\(tenant)_deadLetter" }
 

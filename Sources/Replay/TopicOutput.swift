@@ -1,4 +1,6 @@
+import Avro
 import Problems
+import SchemaRegistry
 import Telemetry
 import Topics
 import Trips
@@ -10,11 +12,20 @@ final class TopicOutput: ReplayOutput {
 
     private let store: any TopicStore
     private let options: ReplayOptions
-    /// Columns, or records where the store keeps no columns.
-    private let encode: (TripBatch, UnsafeBufferPointer<Int32>) -> (columns: [UInt8], records: TripRecords?)
+    private let encoder: TripEncoder?
+    /// Columns, or records where the store keeps no columns, or the records are Avro. Set by `open`.
+    private var encode: TripEncoding?
     /// Whether positions are kept: always where that is free, else only for a replay that is to be resumed.
     let keepsPositions: Bool
     private let log = Logger("replay")
+
+    private typealias TripEncoding = (TripBatch, UnsafeBufferPointer<Int32>) -> Encoded
+    private struct Encoded {
+        var encoding: BatchEncoding
+        /// Empty where there are records.
+        var payload: [UInt8] = []
+        var records: TripRecords?
+    }
 
     // The committing thread's, after `open`.
     private var writer: (any TopicWriter)?
@@ -34,17 +45,40 @@ final class TopicOutput: ReplayOutput {
         (self.store, self.options) = (store, options)
         keepsPositions = store.keepsMarksForFree || options.isResuming
         bytesPerCommit = (keepsPositions ? 16 : 8) << 20
-        if store.keepsColumns || encode != nil {
-            let encode = encode ?? ColumnsEncoder().encode
-            self.encode = { (encode($0, $1), nil) }
-        } else {
-            var pool = TripRecordsPool()
-            self.encode = { batch, rows in
-                let records = pool.take()
-                records.encode(batch, rows: rows, key: options.key.field)
-                return ([], records)
-            }
+        encoder = encode
+    }
+
+    /// How trips become what the store keeps.
+    private func makeEncoding() throws -> TripEncoding {
+        let format = try tripFormat()
+        if format == .json, store.keepsColumns || encoder != nil {
+            let encode = encoder ?? ColumnsEncoder().encode
+            return { Encoded(encoding: .trips, payload: encode($0, $1)) }
         }
+        var pool = TripRecordsPool()
+        return { [keepsPayloads = store.keepsColumns, key = options.key.field] batch, rows in
+            let records = pool.take()
+            records.encode(batch, rows: rows, key: key, format: format)
+            return keepsPayloads
+                ? Encoded(encoding: .records, payload: records.payload())
+                : Encoded(encoding: .records, records: records)
+        }
+    }
+
+    /// Registers the schema, where records have one.
+    private func tripFormat() throws(Problem) -> TripFormat {
+        guard case .avro(let money) = options.form else { return .json }
+        let id = try registry().id(
+            of: TripAvro.schema(money: money).text, under: options.subject, registering: options.createsTopics)
+        log.debug("schema", ["subject": options.subject, "id": Int(id)])
+        return .avro(schemaID: id, money: money)
+    }
+
+    private func registry() throws(Problem) -> any SchemaRegistry {
+        guard let schemas = store.schemas else {
+            throw Problem(.usage, "there is no registry for the schemas of Avro", hint: "Name one with --registry.")
+        }
+        return schemas.registry
     }
 
     func look() throws -> [UInt8]? {
@@ -54,6 +88,10 @@ final class TopicOutput: ReplayOutput {
         {
             // Says which number it has.
             try store.createTopic(options.ingestTopic, partitions: asked, retentionMs: nil)
+        }
+        if case .avro(let money) = options.form {
+            try registry().requireUsable(
+                TripAvro.schema(money: money).text, under: options.subject, registering: options.createsTopics)
         }
         return keepsPositions ? try store.makeWriter().lastMark(of: options.producer)?.position : nil
     }
@@ -67,6 +105,7 @@ final class TopicOutput: ReplayOutput {
             try store.createTopic(options.ingestTopic, partitions: asked, retentionMs: nil)
         }
         try store.requireTopic(options.deadLetterTopic, creating: options.createsTopics)
+        encode = try makeEncoding()
         split = PartitionSplit(key: options.key, partitionCount: partitions)
         if !store.keepsMarksForFree { end = try store.describe(options.ingestTopic).partitions.first?.endOffset ?? 0 }
 
@@ -84,17 +123,18 @@ final class TopicOutput: ReplayOutput {
     }
 
     func add(_ batch: TripBatch, rows: Range<Int>, firstTrip: Int) {
+        guard let encode else { preconditionFailure("trips were added before the output was opened") }
         split.forEach(of: batch, rows: rows, firstTrip: firstTrip) { partition, rows in
             var (least, greatest) = (EventTime.max, EventTime.min)
             for row in rows {
                 let time = batch.eventTimes[Int(row)]
                 (least, greatest) = (min(least, time), max(greatest, time))
             }
-            let (columns, records) = encode(batch, rows)
+            let encoded = encode(batch, rows)
             append(
                 PendingBatch(
                     topic: options.ingestTopic, partition: partition, count: rows.count, times: least...greatest,
-                    encoding: records == nil ? .trips : .records, payload: columns, records: records))
+                    encoding: encoded.encoding, payload: encoded.payload, records: encoded.records))
             if partition == 0 { end += Int64(rows.count) }
         }
     }

@@ -1,10 +1,11 @@
 package import Problems
+public import SchemaRegistry
 public import Trips
 
 /// The records of one stored batch, whatever its encoding: each with its key, its headers, its event time and its value as JSON text.
 ///
-/// Trips become the objects of `TripJSON`, keyed by taxi; results become the messages of their query, with its keys; records stay as they are. All values
-/// lie in one buffer, a line feed behind each, so that printing a batch is one copy. Reused from batch to batch; one owner at a time.
+/// Trips become the objects of `TripJSON`, keyed by taxi; results become the messages of their query, with its keys; records stay as they are. Where
+/// schemas are given, records of Avro become what they say (`FramedJSON`), unless nobody can read them. All values lie in one buffer, a line feed behind each, so that printing a batch is one copy. Reused from batch to batch; one owner at a time.
 public final class BatchRecords {
     public private(set) var partition = 0
     /// Offset of the record with index 0.
@@ -26,12 +27,15 @@ public final class BatchRecords {
     /// Those of a batch of results; the first of them has index `firstResult` here.
     private var results = ResultColumns(columns: [])
     private var firstResult = 0
+    private let framed: FramedJSON?
 
-    public init() {}
+    /// - Parameter schemas: for who wants to see what records of Avro say; nil leaves their bytes as they are.
+    public init(schemas: SchemaCache? = nil) { framed = schemas.map(FramedJSON.init) }
 
     /// Replaces what it holds by the records of `batch` from `offset` on.
     ///
-    /// - Throws: `.badData` for a payload that is none of its encoding, or of another count than the batch says.
+    /// - Throws: `.badData` for a payload that is none of its encoding, or of another count than the batch says; `.unavailable` where a registry
+    ///   does not answer.
     public func load(_ batch: StoredBatch, from offset: Int64 = 0) throws {
         let skipped = Int(min(max(0, offset - batch.baseOffset), Int64(batch.count)))
         (partition, firstOffset, encoding) = (batch.partition, batch.baseOffset + Int64(skipped), batch.encoding)
@@ -94,6 +98,9 @@ extension BatchRecords {
         }
     }
 
+    /// Whether the record's own bytes begin as Confluent's frame does.
+    package func isFramed(_ index: Int) -> Bool { encoding == .records && records[index].value?.first == 0 }
+
     /// Only records that were written as such have any.
     public func headers(_ index: Int) -> [TopicRecord.Header] { encoding == .records ? records[index].headers : [] }
 
@@ -135,10 +142,17 @@ extension BatchRecords {
         for record in records {
             starts.append(lines.count)
             timestamps.append(record.timestamp)
-            lines.append(record.value ?? [])
+            try append(record.value ?? [])
             lines.append(UInt8(ascii: "\n"))
         }
         starts.append(lines.count)
+    }
+
+    private func append(_ value: [UInt8]) throws {
+        if let framed, value.first == 0, try value.withUnsafeBufferPointer({ try framed.append($0, to: &lines) }) {
+            return
+        }
+        lines.append(value)
     }
 
     private func loadTrips(_ batch: StoredBatch, _ skipped: Int) throws {

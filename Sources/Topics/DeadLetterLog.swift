@@ -10,7 +10,7 @@ public struct DeadLetterLog: Sendable {
         /// `file:line`, or `topic/partition/offset`.
         public var source: String?
         public var detail: String?
-        /// The record as it came.
+        /// The record as it came; of Avro whose schema is known, the JSON of what it says.
         public var bytes: [UInt8]
     }
 
@@ -32,7 +32,7 @@ public struct DeadLetterLog: Sendable {
     /// - Complexity: O(records) time, O(limit) memory beside a batch.
     public init(_ reader: any TopicReader, reason wanted: String? = nil, limit: Int = .max) throws {
         var counts: [String: Int64] = [:]
-        let records = BatchRecords()
+        let records = BatchRecords(schemas: reader.schemas)
         for (partition, kept) in try reader.offsets().enumerated() {
             var offset = kept.lowerBound
             while offset < kept.upperBound, let batch = try reader.read(partition: partition, from: offset) {

@@ -22,11 +22,12 @@ public final class TopicTail {
         var offset: Int64
         /// Records before it are passed over, until the first that is not; nil afterwards.
         var from: EventTime?
-        let records = BatchRecords()
+        let records: BatchRecords
         /// Next record to print.
         var row = 0
-        init(partition: Int, offset: Int64, from: EventTime?) {
+        init(_ reader: any TopicReader, partition: Int, offset: Int64, from: EventTime?) {
             (self.partition, self.offset, self.from) = (partition, offset, from)
+            records = BatchRecords(schemas: reader.schemas)
         }
         var head: EventTime { records.timestamps[row] }
     }
@@ -54,13 +55,13 @@ public final class TopicTail {
         ends = partitions.map { ranges[$0].upperBound }
         switch start {
         case .beginning:
-            cursors = partitions.map { Cursor(partition: $0, offset: ranges[$0].lowerBound, from: nil) }
+            cursors = partitions.map { Cursor(reader, partition: $0, offset: ranges[$0].lowerBound, from: nil) }
         case .time(let time):
             let offsets = try reader.offsets(from: time)
-            cursors = partitions.map { Cursor(partition: $0, offset: offsets[$0], from: time) }
+            cursors = partitions.map { Cursor(reader, partition: $0, offset: offsets[$0], from: time) }
         case .last(let count):
             let offsets = try Self.offsets(ofLast: count, in: partitions.map { ($0, ranges[$0]) }, of: reader)
-            cursors = zip(partitions, offsets).map { Cursor(partition: $0, offset: $1, from: nil) }
+            cursors = zip(partitions, offsets).map { Cursor(reader, partition: $0, offset: $1, from: nil) }
         }
     }
 
@@ -96,7 +97,7 @@ public final class TopicTail {
         try reader.requireSame()
         guard readsAll else { return }
         for partition in cursors.count..<max(cursors.count, reader.partitionCount) {
-            cursors.append(Cursor(partition: partition, offset: 0, from: nil))
+            cursors.append(Cursor(reader, partition: partition, offset: 0, from: nil))
         }
     }
 

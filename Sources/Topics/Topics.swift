@@ -1,4 +1,5 @@
 import Problems
+public import SchemaRegistry
 public import Trips
 
 /// How a stored batch's payload holds its records.
@@ -193,13 +194,15 @@ public enum Delivery: String, Sendable, CaseIterable {
 
 /// Where topics live: SQLite in the tenant's home, or Kafka. All calls block; every failure is a `Problem` or `SQLiteError`.
 public protocol TopicStore: AnyObject, Sendable {
-    /// Whether trips and results are kept as columns; else they are written as the JSON that everybody reads.
+    /// Whether trips and results are kept as columns, and records as payloads; else they are written as the records that everybody reads.
     var keepsColumns: Bool { get }
     /// Whether a mark costs nothing beside the append that carries it, and stays for as long as the records do; else it makes a transaction of
     /// the append, and may be forgotten.
     var keepsMarksForFree: Bool { get }
     /// Names where the topics are: those of another store are others, whatever their names.
     var identity: String { get }
+    /// Where the schemas are that records of Avro name; nil where nobody knows.
+    var schemas: SchemaCache? { get }
     /// Creates a topic; one of that name with as many partitions is left as it is, with another number it is an error.
     ///
     /// - Parameters:
@@ -232,6 +235,8 @@ public protocol TopicStore: AnyObject, Sendable {
 }
 
 extension TopicStore {
+    public var schemas: SchemaCache? { nil }
+
     /// All of them, where nobody else has topics in the store.
     public func ownership(among names: [String]) -> TopicOwnership { TopicOwnership(tenant: "", others: [], among: []) }
 
@@ -306,6 +311,8 @@ extension TopicWriter {
 /// Reads one topic; used by one thread at a time.
 public protocol TopicReader: AnyObject {
     var topic: String { get }
+    /// Of the store.
+    var schemas: SchemaCache? { get }
     /// Tells a topic from another one of the same name, made after it was deleted; nil where the backend cannot tell.
     var identity: String? { get }
     /// Grows where partitions are added, in `requireSame` alone.
@@ -352,6 +359,7 @@ public protocol TopicReader: AnyObject {
 }
 
 extension TopicReader {
+    public var schemas: SchemaCache? { nil }
     public func readValuesOnly() {}
     public func stop(partition: Int) {}
     public func takeLost(partition: Int) -> Range<Int64>? { nil }

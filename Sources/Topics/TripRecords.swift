@@ -1,6 +1,14 @@
 public import Trips
 
-/// Trips as the JSON records that everybody reads, in memory that stays where it is: what a writer sends without another copy.
+/// What a trip's record is made of.
+public enum TripFormat: Sendable, Equatable {
+    /// The objects of `TripJSON`.
+    case json
+    /// `taxi.Trip`, in Confluent's frame.
+    case avro(schemaID: UInt32, money: TripMoney)
+}
+
+/// Trips as the records that everybody reads, in memory that stays where it is: what a writer sends without another copy.
 ///
 /// `@unchecked Sendable`: filled by one thread before it is given away, and filled again only when nobody else holds it.
 public final class TripRecords: @unchecked Sendable {
@@ -21,9 +29,16 @@ public final class TripRecords: @unchecked Sendable {
     /// Replaces what it holds by the chosen rows of a batch.
     ///
     /// - Parameter key: whose text is the records' key; nil for records without keys.
-    public func encode(_ batch: TripBatch, rows: UnsafeBufferPointer<Int32>, key: TripField?) {
+    public func encode(
+        _ batch: TripBatch, rows: UnsafeBufferPointer<Int32>, key: TripField?, format: TripFormat = .json
+    ) {
         values.removeAll()
-        TripJSON.encode(batch, rows: rows, into: &values, recordOffsets: &starts)
+        switch format {
+        case .json: TripJSON.encode(batch, rows: rows, into: &values, recordOffsets: &starts)
+        case .avro(let schemaID, let money):
+            TripAvro.encode(
+                batch, rows: rows, money: money, schemaID: schemaID, into: &values, recordOffsets: &starts)
+        }
         times.removeAll(keepingCapacity: true)
         keys.removeAll()
         keyEnds.removeAll(keepingCapacity: true)
@@ -33,6 +48,13 @@ public final class TripRecords: @unchecked Sendable {
             if let cells { keys.append(batch.bytes(TextCell(cell: cells[Int(row)]))) }
             keyEnds.append(keys.count)
         }
+    }
+
+    /// The records as the payload of a batch, for a store that keeps payloads.
+    public func payload() -> [UInt8] {
+        var builder = RecordBatchBuilder(capacity: byteCount + 16 * count + 16)
+        for index in 0..<count { builder.append(key: key(index), value: value(index), timestamp: times[index]) }
+        return builder.finish()
     }
 
     /// A record's value; valid until the next `encode`.

@@ -1,6 +1,7 @@
 import CommandLine
 import Database
 import Problems
+import SchemaRegistry
 
 /// Where a run's files are, and which broker it talks to: the options that every command has.
 struct GlobalOptions: Sendable {
@@ -9,6 +10,10 @@ struct GlobalOptions: Sendable {
     let broker: Broker
     /// A file of librdkafka properties; nil for none.
     let brokerConfigPath: String?
+    /// A registry that others serve; nil for the tenant's own.
+    let registryURL: String?
+    /// A file of properties for it; nil for none.
+    let registryConfigPath: String?
     /// The tenant's time zone, such as `America/Chicago`; whether there is such a zone shows when it is opened.
     let zoneIdentifier: String
 
@@ -32,6 +37,12 @@ struct GlobalOptions: Sendable {
         let brokerText = arguments.text("broker") ?? "embedded"
         broker = brokerText == "embedded" ? .embedded : .kafka(brokerText.split(separator: ",").map(String.init))
         brokerConfigPath = arguments.text("broker-config")
+        registryURL = arguments.text("registry")
+        registryConfigPath = arguments.text("registry-config")
+        if registryURL == nil, registryConfigPath != nil {
+            throw arguments.problem(
+                "registry-config", "there is no registry that it could be for", hint: "Name one with --registry.")
+        }
         zoneIdentifier = Self.zoneIdentifier(arguments)
     }
 
@@ -103,6 +114,17 @@ struct GlobalOptions: Sendable {
             "broker-config", value: .value("FILE"), kind: .file, environment: "TAXI_BROKER_CONFIG",
             configKey: "broker-config",
             help: "a file of librdkafka properties, one key=value a line: SASL, TLS, compression",
+            group: Option.globalGroup),
+        Option(
+            "registry", value: .value("URL"), kind: .custom(RegistryAccess.check), environment: "TAXI_REGISTRY",
+            configKey: "registry",
+            help: "where the schemas of Avro are: a registry as Confluent's; the tenant's own unless said",
+            group: Option.globalGroup),
+        Option(
+            "registry-config", value: .value("FILE"), kind: .file, environment: "TAXI_REGISTRY_CONFIG",
+            configKey: "registry-config",
+            help:
+                "a file with basic.auth.user.info=user:password, bearer.auth.token=… or ssl.ca.location=… of the registry",
             group: Option.globalGroup),
         Option(
             "zone", value: .value("ZONE"), default: defaultZone, configKey: "zone",

@@ -1,9 +1,11 @@
 import CommandLine
+import Database
 import Foundation
 import Glibc
 import Kafka
 import Problems
 import SQLite
+import SchemaRegistry
 import Topics
 
 /// The one place where a command's `--broker` becomes a topic store.
@@ -13,13 +15,27 @@ extension GlobalOptions {
     /// - Throws: what `EmbeddedTopicStore.init` and `KafkaTopicStore.init` throw, and `kafkaConfiguration`.
     func openTopics(delivery: Delivery = .exactlyOnce) throws -> any TopicStore {
         switch broker {
-        case .embedded: return try EmbeddedTopicStore(path: topicsPath)
+        case .embedded: return try EmbeddedTopicStore(path: topicsPath, schemas: schemas())
         case .kafka(let servers):
             KafkaPatience.endsWhen { Interruption.isRequested }
             // Who cannot list the home's tenants knows those of the cluster all the same.
             return try KafkaTopicStore(
-                kafkaConfiguration(servers), tenant: tenant, others: (try? tenants.names()) ?? [], delivery: delivery)
+                kafkaConfiguration(servers), tenant: tenant, others: (try? tenants.names()) ?? [], delivery: delivery,
+                schemas: schemas())
         }
+    }
+
+    /// The schemas of Avro: of `--registry`, or the tenant's own.
+    ///
+    /// - Throws: what `RegistryAccess.init` throws. Nobody is asked yet.
+    func schemas() throws(Problem) -> SchemaCache {
+        guard let registryURL else {
+            return SchemaCache(LocalRegistry(path: tenantHome.schemasDB), place: "the registry of tenant \"\(tenant)\"")
+        }
+        let registry = RemoteRegistry(try RegistryAccess(url: registryURL, configuration: registryConfigPath)) {
+            Interruption.isRequested
+        }
+        return SchemaCache(registry, place: registry.place)
     }
 
     /// How to reach the cluster: `--broker`, the properties of `--broker-config`, and the secrets of the environment.
@@ -41,7 +57,7 @@ extension GlobalOptions {
             return nil
         }
         guard broker == .embedded else { return try openTopics() }
-        return try EmbeddedTopicStore(path: topicsPath, access: .granted(to: topicsPath))
+        return try EmbeddedTopicStore(path: topicsPath, access: .granted(to: topicsPath), schemas: schemas())
     }
 
     /// The topics and the full name of one of them, which may be given without the tenant's prefix.

@@ -11,6 +11,8 @@ import urllib.parse
 import daemon
 
 seen = {}
+# Of each registry by its name: the texts in the order of their ids, and the ids of each subject.
+registries = {}
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -68,8 +70,90 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 time.sleep(0.05)
         elif path == "never":
             time.sleep(600)
+        elif path == "registry":
+            self.registry(*rest.split("?")[0].split("/", 2), body)
         else:
             self.reply(404, "nothing here")
+
+    def registry(self, mood, name, path, body):
+        """A registry of schemas in memory, which may be in a mood."""
+        key = (mood, name, path)
+        seen[key] = seen.get(key, 0) + 1
+        authorization = self.headers.get("Authorization")
+        if mood == "flaky" and seen[key] < 3:
+            return self.reply(503, '{"error_code":50303,"message":"the store is not ready"}')
+        if mood == "busy":
+            return self.reply(int(name), '{"error_code":50001,"message":"the store is broken"}')
+        if mood == "garbage":
+            return self.reply(200, "<html>hello</html>")
+        if mood == "stranger":
+            return self.reply(404, "<html>nothing here</html>")
+        if mood == "long":
+            return self.reply(200, json.dumps({"schema": "x" * (9 << 20)}))
+        if mood == "half":
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b'{"schema":"')
+            self.close_connection = True
+            return None
+        if mood == "silent":
+            return time.sleep(600)
+        if mood == "elsewhere":
+            self.send_response(302)
+            self.send_header("Location", "http://127.0.0.1:1/secret?hush")
+            self.send_header("Content-Length", "0")
+            return self.end_headers()
+        if mood == "basic" and authorization != "Basic " + base64.b64encode(b"me:hush").decode():
+            return self.reply(401, '{"error_code":40101,"message":"who are you"}')
+        if mood == "bearer" and authorization != "Bearer hush":
+            return self.reply(401, "")
+        return self.answer_as_registry(registries.setdefault(name, ([], {})), path.split("/"), body)
+
+    def answer_as_registry(self, registry, words, body):
+        texts, subjects = registry
+        text = json.loads(body)["schema"] if body else None
+
+        def found(subject, ids, number):
+            return self.reply(200, json.dumps(
+                {"subject": subject, "version": ids.index(number) + 1, "id": number, "schema": texts[number - 1]}))
+
+        match words:
+            case ["associations", *_]:
+                self.reply(200, "[]")
+            case ["schemas", "ids", number] if 0 < int(number) <= len(texts):
+                self.reply(200, json.dumps({"schema": texts[int(number) - 1]}))
+            case ["schemas", "ids", _]:
+                self.reply(404, '{"error_code":40403,"message":"Schema not found"}')
+            case ["subjects", subject, "versions"]:
+                subject = urllib.parse.unquote(subject)
+                if "refuse" in subject:
+                    return self.reply(409, '{"error_code":409,"message":"it does not fit"}')
+                if text not in texts:
+                    texts.append(text)
+                number = texts.index(text) + 1
+                ids = subjects.setdefault(subject, [])
+                if number not in ids:
+                    ids.append(number)
+                self.reply(200, json.dumps({"id": number}))
+            case ["subjects", subject, "versions", "latest"]:
+                subject = urllib.parse.unquote(subject)
+                ids = subjects.get(subject)
+                if not ids:
+                    return self.reply(404, '{"error_code":40401,"message":"Subject not found"}')
+                found(subject, ids, ids[-1])
+            case ["subjects", subject]:
+                subject = urllib.parse.unquote(subject)
+                number = texts.index(text) + 1 if text in texts else 0
+                if number not in subjects.get(subject, []):
+                    return self.reply(404, '{"error_code":40403,"message":"Schema not found"}')
+                found(subject, subjects[subject], number)
+            case ["compatibility", "subjects", subject, "versions"]:
+                why = ["the first reason", "the second"] if "refuse" in subject else []
+                self.reply(200, json.dumps({"is_compatible": not why, "messages": why}))
+            case _:
+                self.reply(404, '{"error_code":404,"message":"HTTP 404 Not Found"}')
+        return None
 
     def mirror(self, status, text, quoted):
         data = text.encode()

@@ -48,7 +48,7 @@ struct MessageBuilder: ~Copyable {
     }
 
     /// Window, groups, then the aggregates that the message shows.
-    private static func columns(of plan: QueryPlan) -> [ResultColumns.Column] {
+    static func columns(of plan: QueryPlan) -> [ResultColumns.Column] {
         var columns: [ResultColumns.Column] = []
         if plan.window.isWindowed {
             columns = [.windowStart, .windowEnd, .startOffset, .endOffset].map { ResultColumns.Column(kind: $0) }

@@ -2,6 +2,7 @@ import Database
 import Foundation
 import Problems
 import SQLite
+import SchemaRegistry
 import Telemetry
 import Topics
 import Trips
@@ -14,6 +15,7 @@ final class Cohort {
     private(set) var states: [QueryState]
     private var checkpoints: [QueryCheckpoint]
     private let options: StreamOptions
+    private let schemas: SchemaCache?
     private let committer: EpochCommitter
     private let cutters: [EpochCutter]
     /// The results, for a look at windows that are closed; nil where nothing is merged into them.
@@ -98,8 +100,10 @@ final class Cohort {
 
     init(
         plans: [QueryPlan], checkpoints: [QueryCheckpoint], states: [QueryState], input: any StreamInput,
-        committer: EpochCommitter, database: ResultsDatabase, options: StreamOptions, clock: any WallClock
+        committer: EpochCommitter, database: ResultsDatabase, options: StreamOptions, schemas: SchemaCache?,
+        clock: any WallClock
     ) throws {
+        self.schemas = schemas
         self.clock = clock
         (self.plans, self.checkpoints, self.states, self.input) = (plans, checkpoints, states, input)
         (self.committer, self.options) = (committer, options)
@@ -127,7 +131,7 @@ final class Cohort {
         var fields = plans.reduce(into: TripFieldSet()) { $0.formUnion($1.fields) }
         if options.late == .deadLetter { fields = .all }
         self.fields = fields
-        workers = [Worker(decoder: PieceDecoder(fields: fields), states: states)]
+        workers = [Worker(decoder: PieceDecoder(fields: fields, schemas: schemas), states: states)]
         addWorkers()
     }
 
@@ -140,7 +144,7 @@ final class Cohort {
                 partial.mergesLate = state.mergesLate
                 return partial
             }
-            workers.append(Worker(decoder: PieceDecoder(fields: fields), states: partials))
+            workers.append(Worker(decoder: PieceDecoder(fields: fields, schemas: schemas), states: partials))
         }
     }
 

@@ -21,6 +21,8 @@ final class EpochCommitter: @unchecked Sendable {
     private let plans: [QueryPlan]
     private let zone: ZoneClock
     private let topics: [String]
+    /// Of each plan's messages where they are Avro.
+    private let schemaIDs: [UInt32]?
     private let producer: String
     private let producerEpoch: Int64
     private let run: (id: String, source: String)
@@ -58,8 +60,9 @@ final class EpochCommitter: @unchecked Sendable {
     init(
         database: ResultsDatabase, writer: any TopicWriter, plans: [QueryPlan], zone: ZoneClock, tenant: String,
         runID: String, source: String, readsTopic: Bool, store: any TopicStore, queue: DispatchQueue,
-        metrics: StreamMetrics, clock: any WallClock, offsets: [Int64]
+        metrics: StreamMetrics, clock: any WallClock, offsets: [Int64], schemaIDs: [UInt32]? = nil
     ) throws {
+        self.schemaIDs = schemaIDs
         (self.metrics, self.clock) = (metrics, clock)
         committedOffsets = Mutex(offsets)
         self.zone = zone
@@ -288,9 +291,17 @@ final class EpochCommitter: @unchecked Sendable {
         {
             times = first...last
         }
-        return PendingBatch(
+        var batch = PendingBatch(
             topic: topics[output.query], partition: 0, count: messages.count, times: times, encoding: .results,
-            payload: messages.encode())
+            payload: [])
+        if let schemaIDs {
+            batch.encoding = .records
+            batch.payload = ResultAvro.payload(
+                messages, schemaID: schemaIDs[output.query], newest: output.newest)
+        } else {
+            batch.payload = messages.encode()
+        }
+        return batch
     }
 
     private func store(_ batch: PendingBatch, _ sequence: Int64) throws {

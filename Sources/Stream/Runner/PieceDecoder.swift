@@ -1,4 +1,5 @@
 import Problems
+import SchemaRegistry
 import Topics
 import Trips
 
@@ -7,12 +8,12 @@ final class PieceDecoder {
     let fields: TripFieldSet
     private var batch = TripBatch(capacity: 1 << 16)
     private var columns = TripColumnsDecoder()
-    private var json: TripJSONReader
-    private var slices: [RecordSlice] = []
+    private var values: TripValueReader
 
-    init(fields: TripFieldSet) {
+    /// - Parameter schemas: of records that are Avro.
+    init(fields: TripFieldSet, schemas: SchemaCache?) {
         self.fields = fields
-        json = TripJSONReader(fields: fields)
+        values = TripValueReader(fields: fields, schemas: schemas)
     }
 
     /// The piece's trips, from `first` on; rejected records are added to `rejects`.
@@ -93,43 +94,10 @@ final class PieceDecoder {
 
     private func decodeRecords(_ stored: StoredBatch, _ skip: Int, _ topic: String, _ rejects: inout [Reject]) throws {
         batch.reset()
-        if let values = stored.values {
-            let records = values.slices.dropFirst(skip)
-            if batch.capacity < records.count { batch = TripBatch(capacity: records.count) }
-            _ = json.decode(
-                records, base: values.start, owner: values, name: "\(topic)/\(stored.partition)", into: batch,
-                rejects: &rejects)
-            return
-        }
-        // One copy, which the batch then points into.
-        let block = RecordBytes(stored.payload)
-        slices.removeAll(keepingCapacity: true)
-        var index = 0
-        try RecordBatch.forEach(in: block.bytes) { record in
-            defer { index += 1 }
-            guard index >= skip else { return }
-            let offset = record.value?.baseAddress.map { $0 - block.start } ?? 0
-            slices.append(
-                RecordSlice(
-                    offset: offset, length: record.value?.count ?? 0, position: stored.baseOffset + Int64(index)))
-        }
-        guard index == stored.count else { throw stored.damage }
-        if batch.capacity < slices.count { batch = TripBatch(capacity: slices.count) }
-        _ = json.decode(
-            slices[...], base: block.start.assumingMemoryBound(to: UInt8.self), owner: block,
-            name: "\(topic)/\(stored.partition)", into: batch, rejects: &rejects)
+        let records = try RecordSlices(stored, skip: skip)
+        if batch.capacity < records.slices.count { batch = TripBatch(capacity: records.slices.count) }
+        try values.decode(
+            records.slices, base: records.base, owner: records.owner, name: "\(topic)/\(stored.partition)", into: batch,
+            rejects: &rejects)
     }
-}
-
-/// A copy of a payload that stays where it is, for a batch to point into.
-private final class RecordBytes {
-    let bytes: UnsafeRawBufferPointer
-    var start: UnsafeRawPointer { bytes.baseAddress! }  // never empty
-
-    init(_ payload: [UInt8]) {
-        let block = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, payload.count), alignment: 16)
-        block.copyBytes(from: payload)
-        bytes = UnsafeRawBufferPointer(rebasing: block[..<payload.count])
-    }
-    deinit { bytes.deallocate() }
 }

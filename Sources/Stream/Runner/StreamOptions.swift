@@ -36,7 +36,9 @@ public struct StreamOptions: Sendable {
     public var late = LatePolicy.drop
     /// How far ahead of the clock an event time may be; a later one is rejected, and moves no watermark.
     public var maxAheadMs = MaxAhead.defaultMs
-    /// Whether topics that are missing are made.
+    /// Whether results are sent as Avro, with schemas in the store's registry; else as JSON.
+    public var sendsAvro = false
+    /// Whether topics that are missing are made, and schemas registered.
     public var createsTopics = true
     public var workers = 1
 

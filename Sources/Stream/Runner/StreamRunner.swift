@@ -102,6 +102,8 @@ extension StreamRunner {
         }
         let connection = database.connection
         try store.checkTopics(outputTopics, creating: options.createsTopics, tenant: options.tenant)
+        let schemas = try ResultSchemas(plans, options, store)
+        try schemas?.requireUsable()
         let expected = try groups(explaining("looking for the queries' results") { try plans.map(checkpoint) })
         let prepared = try expected.enumerated().map { try makeInput(for: $0, at: $1.position) }
         let names = plans.map(\.name)
@@ -116,6 +118,7 @@ extension StreamRunner {
         let unsent = options.fromBeginning ? try outbox.unsent(recoveryWriter) : []
         let isFirst = try !store.hasTopic("\(options.tenant)_deadLetter")
         for topic in outputTopics { try store.requireTopic(topic, creating: options.createsTopics) }
+        let schemaIDs = try schemas?.register()
         let marks =
             options.fromBeginning
             ? try store.marks(ofProducers: CopyCheck.producerPrefix, known: [EpochCommitter.producer(of: names)]) : []
@@ -152,13 +155,14 @@ extension StreamRunner {
             let committer = try EpochCommitter(
                 database: database, writer: store.makeWriter(), plans: plans, zone: options.zone,
                 tenant: options.tenant, runID: runID, source: sourceName, readsTopic: readsTopic, store: store,
-                queue: queue, metrics: live, clock: clock, offsets: input.offsets)
+                queue: queue, metrics: live, clock: clock, offsets: input.offsets,
+                schemaIDs: schemaIDs.map { ids in group.members.map { ids[$0] } })
             committer.writtenDeadLetters = input.written
             committers.append(committer)
             cohorts.append(
                 try Cohort(
                     plans: plans, checkpoints: group.members.map { checkpoints[$0] }, states: states, input: input,
-                    committer: committer, database: database, options: options, clock: clock))
+                    committer: committer, database: database, options: options, schemas: store.schemas, clock: clock))
         }
     }
 
@@ -351,7 +355,7 @@ extension StreamRunner {
     /// Where `--from-time` begins: other programs' records may have any timestamp, whatever their event time is.
     private func beginning(of reader: any TopicReader, _ offsets: [Int64]) throws -> String {
         var earliest: EventTime?
-        let decoder = PieceDecoder(fields: [])
+        let decoder = PieceDecoder(fields: [], schemas: store.schemas)
         for (partition, offset) in offsets.enumerated() {
             guard let batch = try reader.read(partition: partition, from: offset) else { continue }
             var rejects: [Reject] = []

@@ -11,7 +11,7 @@ package final class TopicTrips {
     /// - Parameter fields: the columns to decode, besides event times.
     package init(reader: any TopicReader, fields: TripFieldSet) {
         self.reader = reader
-        decoder = PieceDecoder(fields: fields)
+        decoder = PieceDecoder(fields: fields, schemas: reader.schemas)
     }
 
     /// The stored batch that holds `offset`, or the first one after it; nil at the partition's end.

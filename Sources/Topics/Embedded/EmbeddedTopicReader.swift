@@ -1,11 +1,13 @@
 import Glibc
 import Problems
 import SQLite
+import SchemaRegistry
 import Trips
 
 /// Reads one topic of a `topics.db` on a connection of its own.
 final class EmbeddedTopicReader: TopicReader {
     let topic: String
+    let schemas: SchemaCache?
     let identity: String?
     let partitionCount: Int
 
@@ -21,7 +23,8 @@ final class EmbeddedTopicReader: TopicReader {
     /// The database's version and the sum of the topic's end offsets, both from before the last read.
     private var seen: (version: Int64, total: Int64) = (-1, -1)
 
-    init(topic: String, id: Int64, on connection: Connection) throws {
+    init(topic: String, id: Int64, on connection: Connection, schemas: SchemaCache?) throws {
+        self.schemas = schemas
         identity = try connection.text("SELECT identity FROM topics WHERE id = ?", .integer(id))
         (self.topic, topicID, self.connection) = (topic, id, connection)
         slots = try EmbeddedPartitions.slots(ofTopic: topic, id: id, in: connection)

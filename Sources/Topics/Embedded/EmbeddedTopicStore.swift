@@ -1,12 +1,14 @@
 import Glibc
 import Problems
 public import SQLite
+public import SchemaRegistry
 import Synchronization
 public import Trips
 
 /// Topics in one SQLite file, `topics.db`; any number of processes may append and read at once (layout: `EmbeddedSchema`).
 public final class EmbeddedTopicStore: TopicStore {
     public let path: String
+    public let schemas: SchemaCache?
     private let access: Connection.Access
     private let now: @Sendable () -> EventTime
     private let connection: Connection
@@ -16,13 +18,14 @@ public final class EmbeddedTopicStore: TopicStore {
     ///
     /// - Parameters:
     ///   - access: for reading alone they have to be there.
+    ///   - schemas: of records that are Avro.
     ///   - now: processing time for the time of an append, ms UTC.
     /// - Throws: `Problem`: `.cannotCreate`, `.noPermission`, `.badData`, `.configuration` (a newer version), `.tryAgain`.
     public init(
-        path: String, access: Connection.Access = .readWrite,
+        path: String, access: Connection.Access = .readWrite, schemas: SchemaCache? = nil,
         now: @escaping @Sendable () -> EventTime = { systemTime() }
     ) throws {
-        (self.path, self.access, self.now) = (path, access, now)
+        (self.path, self.access, self.schemas, self.now) = (path, access, schemas, now)
         connection = try explaining("opening the topics") { try EmbeddedSchema.open(path, access: access) }
     }
 
@@ -112,7 +115,8 @@ public final class EmbeddedTopicStore: TopicStore {
     public func makeReader(topic: String) throws -> any TopicReader {
         try explaining("opening topic \"\(topic)\"") {
             let connection = try EmbeddedSchema.open(path, access: access)
-            return try EmbeddedTopicReader(topic: topic, id: Self.id(of: topic, in: connection), on: connection)
+            return try EmbeddedTopicReader(
+                topic: topic, id: Self.id(of: topic, in: connection), on: connection, schemas: schemas)
         }
     }
 

@@ -1,11 +1,13 @@
 import Glibc
 import Kafka
 import Problems
+import SchemaRegistry
 import Trips
 
 /// Reads one topic of a cluster, committed records only; what lies between them (the ends of transactions, aborted records) is skipped.
 final class KafkaTopicReader: TopicReader {
     let topic: String
+    let schemas: SchemaCache?
     let identity: String?
     private(set) var partitionCount: Int
     private let configuration: KafkaConfiguration
@@ -55,8 +57,10 @@ final class KafkaTopicReader: TopicReader {
 
     /// - Parameter untilEnd: whether nobody waits for records that are still to come: a broker is not asked to wait for them.
     init(
-        _ configuration: KafkaConfiguration, topic: String, partitionCount: Int, identity: String, untilEnd: Bool
+        _ configuration: KafkaConfiguration, topic: String, partitionCount: Int, identity: String,
+        schemas: SchemaCache?, untilEnd: Bool
     ) throws(Problem) {
+        self.schemas = schemas
         (self.topic, self.partitionCount, self.identity) = (topic, partitionCount, identity)
         self.configuration = configuration
         owned = try KafkaConsumer(

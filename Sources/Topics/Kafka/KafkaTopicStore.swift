@@ -1,14 +1,16 @@
 import Glibc
 public import Kafka
 public import Problems
+public import SchemaRegistry
 import Synchronization
 
 /// A tenant's topics on a Kafka cluster, which other programs and other tenants may use as well.
 ///
-/// Records are JSON there, whatever the embedded store would keep: for everybody else's sake. Topics are made without a limit of
+/// Records are JSON or Avro there, whatever the embedded store would keep: for everybody else's sake. Topics are made without a limit of
 /// age, since Kafka judges age by the records' timestamps, and a replay's are of past years.
 public final class KafkaTopicStore: TopicStore {
     public let configuration: KafkaConfiguration
+    public let schemas: SchemaCache?
     private let tenant: String
     private let otherTenants: [String]
     private let delivery: Delivery
@@ -26,11 +28,13 @@ public final class KafkaTopicStore: TopicStore {
     /// - Parameters:
     ///   - tenant: whose topics `topics` lists; "" for all.
     ///   - others: tenants that are known, so that topics of one whose name begins with this one's are told apart (`TopicOwnership`).
+    ///   - schemas: of records that are Avro.
     /// - Throws: `.unavailable`, `.noPermission`, `.configuration`, within ten seconds.
     public init(
-        _ configuration: KafkaConfiguration, tenant: String, others: [String] = [], delivery: Delivery = .exactlyOnce
+        _ configuration: KafkaConfiguration, tenant: String, others: [String] = [], delivery: Delivery = .exactlyOnce,
+        schemas: SchemaCache? = nil
     ) throws(Problem) {
-        (self.configuration, self.tenant, otherTenants) = (configuration, tenant, others)
+        (self.configuration, self.tenant, otherTenants, self.schemas) = (configuration, tenant, others, schemas)
         self.delivery = delivery
         let kafka = try KafkaAdmin(configuration)
         try kafka.client.connect()
@@ -158,7 +162,8 @@ public final class KafkaTopicStore: TopicStore {
             try requireTopic(topic, admin).partitionCount
         }
         return try KafkaTopicReader(
-            configuration, topic: topic, partitionCount: partitions, identity: identity, untilEnd: untilEnd)
+            configuration, topic: topic, partitionCount: partitions, identity: identity, schemas: schemas,
+            untilEnd: untilEnd)
     }
 }
 

@@ -37,12 +37,29 @@ public enum TripAvro {
         _ batch: TripBatch, rows: Range<Int>, money: TripMoney, into output: inout OutputBuffer,
         recordOffsets: inout [Int]
     ) {
+        encodeRows(batch, rows, RecordWriter(batch: batch, money: money), into: &output, recordOffsets: &recordOffsets)
+    }
+
+    /// Writes the chosen trips of a batch as messages, in the order of `rows`: each record with `ConfluentFrame`'s header.
+    public static func encode(
+        _ batch: TripBatch, rows: UnsafeBufferPointer<Int32>, money: TripMoney, schemaID: UInt32,
+        into output: inout OutputBuffer, recordOffsets: inout [Int]
+    ) {
+        encodeRows(
+            batch, rows, RecordWriter(batch: batch, money: money, schemaID: schemaID), into: &output,
+            recordOffsets: &recordOffsets)
+    }
+
+    @inline(__always)
+    private static func encodeRows<Rows: RandomAccessCollection>(
+        _ batch: TripBatch, _ rows: Rows, _ writer: RecordWriter, into output: inout OutputBuffer,
+        recordOffsets: inout [Int]
+    ) where Rows.Element: BinaryInteger {
         recordOffsets.removeAll(keepingCapacity: true)
         recordOffsets.reserveCapacity(rows.count + 1)
-        let writer = RecordWriter(batch: batch, money: money)
         for row in rows {
             recordOffsets.append(output.count)
-            writer.write(row, to: &output)
+            writer.write(Int(row), to: &output)
         }
         recordOffsets.append(output.count)
     }
@@ -62,15 +79,18 @@ private struct RecordWriter {
     let batch: TripBatch
     let columns: [Column]
     let isCents: Bool
+    /// Of the frame around each record; nil for records alone.
+    let schemaID: UInt32?
 
-    /// Room for everything but text: for each field its branch, and a length, a number or a time; and the event time.
-    private static let fixedRoom = TripField.count * (1 + WallTime.maximumLength + 2) + AvroBinary.maximumLongLength
+    /// Room for everything but text: the frame, for each field its branch, and a length, a number or a time; and the event time.
+    private static let fixedRoom =
+        ConfluentFrame.headerLength + TripField.count * (1 + WallTime.maximumLength + 2) + AvroBinary.maximumLongLength
     private static var null: UInt8 { 0 }
     /// The second of a union's types.
     private static var value: UInt8 { 2 }
 
-    init(batch: TripBatch, money: TripMoney) {
-        (self.batch, isCents) = (batch, money == .cents)
+    init(batch: TripBatch, money: TripMoney, schemaID: UInt32? = nil) {
+        (self.batch, isCents, self.schemaID) = (batch, money == .cents, schemaID)
         columns = TripField.allCases.map {
             Column(kind: batch.fields.contains($0) ? $0.kind : nil, cells: batch.column($0))
         }
@@ -84,7 +104,7 @@ private struct RecordWriter {
                 textLength &+= TextCell(cell: column.cells[row]).length
             }
             let start = output.reserve(Self.fixedRoom &+ textLength)
-            var place = start
+            var place = schemaID.map { ConfluentFrame.write(schemaID: $0, to: start) } ?? start
             for column in columns { write(column, row, to: &place) }
             place = AvroBinary.write(long: batch.eventTimes[row], to: place)
             output.advance(by: place - start)

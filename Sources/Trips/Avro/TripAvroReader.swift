@@ -12,7 +12,8 @@ public import Problems
 /// - times: string in any form that a file may have; `local-timestamp-millis` or `-micros`.
 /// - `event_timestamp`: `timestamp-millis` or `-micros`, string of RFC 3339; never null.
 ///
-/// Each may be in a union with null. A record whose values cannot be used is set aside whole, for the reasons of `TripJSONReader`; no bytes
+/// Each may be in a union with null. A field whose own name is no trip's is taken for the one that an alias of it names, unless the schema
+/// has that as well: a writer that renames a field says so, and its values are not lost. A record whose values cannot be used is set aside whole, for the reasons of `TripJSONReader`; no bytes
 /// make it trap.
 public struct TripAvroReader {
     public let fields: TripFieldSet
@@ -24,16 +25,18 @@ public struct TripAvroReader {
     public init(schema: AvroSchema, fields: TripFieldSet = .all) throws(Problem) {
         self.fields = fields
         let visitor = try TripVisitor(schema: schema, fields: fields)
-        plan = try AvroPlan(schema, selecting: TripVisitor.slot)
+        let slots = TripVisitor.slots(of: schema)
+        plan = try AvroPlan(schema, selecting: { slots[$0] })
         self.visitor = visitor
     }
 
     /// Appends records to a batch until it is full, as `TripJSONReader.decode` does: text stays where it is, in `base`, which `owner` keeps.
     ///
+    /// - Parameter headerLength: bytes in front of each record.
     /// - Returns: how many of the records were read, accepted or not.
     public mutating func decode(
         _ records: ArraySlice<RecordSlice>, base: UnsafePointer<UInt8>, owner: AnyObject?, name: String,
-        into batch: TripBatch, rejects: inout [Reject]
+        headerLength: Int = 0, into batch: TripBatch, rejects: inout [Reject]
     ) -> Int {
         prepare(batch, base, owner)
         var read = 0
@@ -44,6 +47,7 @@ public struct TripAvroReader {
             var input = AvroInput(bytes)
             var fault: (reason: RejectReason, text: String)?
             do throws(AvroFault) {
+                _ = try input.take(headerLength)
                 fault = try decode(&input, into: batch)
                 if fault == nil, !input.isAtEnd {
                     fault = (.schemaMismatch, "byte \(input.offset): more follows the record")
@@ -190,13 +194,27 @@ private struct TripVisitor: AvroVisitor {
         return centsSlots + Int(field.rawValue)
     }
 
+    /// The slot of each of a writer's fields that is a trip's.
+    static func slots(of schema: AvroSchema) -> [String: Int] {
+        var slots: [String: Int] = [:]
+        for field in schema.fields { slots[field.name] = slot(field.name) }
+        var taken = Set(slots.values)
+        for field in schema.fields where slots[field.name] == nil {
+            guard let slot = field.aliases.lazy.compactMap(slot).first(where: { !taken.contains($0) }) else { continue }
+            slots[field.name] = slot
+            taken.insert(slot)
+        }
+        return slots
+    }
+
     init(schema: AvroSchema, fields: TripFieldSet) throws(Problem) {
+        let slots = Self.slots(of: schema)
         var starts = Array(repeating: 0, count: 2 * Self.centsSlots)
         var forms: [Form] = []
         var found: TripFieldSet = []
         var hasEvent = false
         for field in schema.fields {
-            guard let slot = Self.slot(field.name) else { continue }
+            guard let slot = slots[field.name] else { continue }
             starts[slot] = forms.count
             let branches = schema.branches(of: field.type)
             let new = branches.map { Self.form(of: $0, slot) }

@@ -71,6 +71,16 @@ enum ProduceCommand {
         Option(
             "key", value: .value("KEY"), kind: .choice(RecordKey.allCases.map(\.rawValue)), default: "taxi_id",
             configKey: "produce.key", help: "records of one key share a partition and keep their order", group: "Topic"),
+        Option(
+            "format", value: .value("FORMAT"), kind: .choice(["json", "avro"]), default: "json",
+            configKey: "produce.format",
+            help:
+                "json, or avro: taxi.Trip with a schema that is registered under {tenant}_ingestData-value before the first trip is sent",
+            group: "Topic"),
+        Option(
+            "money", value: .value("FORM"), kind: .choice(TripMoney.allCases.map(\.rawValue)), default: "decimal",
+            configKey: "produce.money",
+            help: "in Avro: decimal, or cents as whole numbers in fields such as fare_cents", group: "Topic"),
         deliveryOption, noCreateOption,
         Option(
             "dry-run", help: "write JSON lines to stdout instead, for kcat or jq; nothing is stored", group: "Topic"),
@@ -111,9 +121,25 @@ enum ProduceCommand {
             key: arguments.text("key").flatMap(RecordKey.init) ?? .taxi,
             partitions: arguments.integer("partitions").map(Int.init), isResuming: arguments.isOn("resume"),
             isLooping: arguments.isOn("loop"), tenant: globals.tenant)
+        options.form = try form(arguments)
         options.createsTopics = !arguments.isOn("no-create")
         options.maxAheadMs = TripFileOptions.maxAheadMs(arguments)
         return options
+    }
+
+    private static func form(_ arguments: ParsedArguments) throws(Problem) -> RecordForm {
+        guard arguments.text("format") == "avro" else {
+            if case .flag = arguments.origin("money") {
+                throw arguments.problem(
+                    "money", "in JSON money is in dollars", hint: "Add --format avro, or leave --money out.")
+            }
+            return .standard
+        }
+        if arguments.isOn("dry-run") {
+            throw arguments.problem(
+                "format", "a dry run writes lines of JSON", hint: "Leave --format avro or --dry-run out.")
+        }
+        return .avro(arguments.text("money").flatMap(TripMoney.init) ?? .decimal)
     }
 
     private static func replay(_ options: ReplayOptions, _ arguments: ParsedArguments) throws -> ExitStatus {

@@ -93,6 +93,12 @@ enum StreamCommand {
                 "partitions", value: .value("N"), kind: .integer(1...1024),
                 help: "make the topic of the trips with so many, where it is missing, and do not wait for produce",
                 group: "Topic"),
+            Option(
+                "format", value: .value("FORMAT"), kind: .choice(["json", "avro"]), default: "json",
+                configKey: "stream.format",
+                help:
+                    "of the results in their topics: json, or avro, with a schema that is registered under the topic's name and -value; trips are read in either",
+                group: "Topic"),
             deliveryOption, noCreateOption, summaryOption, WatchService.listenOption,
         ],
         subcommands: [StreamExplainCommand.command, StreamQueriesCommand.command], run: run)
@@ -238,6 +244,7 @@ enum StreamCommand {
         options.fromTime = arguments.time("from-time")?.utcMs { zone.utcMs(localSeconds: $0) }
         options.skipsLost = arguments.isOn("skip-lost")
         options.createsTopics = !arguments.isOn("no-create")
+        options.sendsAvro = arguments.text("format") == "avro"
         options.late = latePolicy(arguments)
         options.maxAheadMs = TripFileOptions.maxAheadMs(arguments)
         options.workers = arguments.integer("workers").map(Int.init) ?? ProcessInfo.processInfo.activeProcessorCount

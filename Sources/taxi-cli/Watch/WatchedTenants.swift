@@ -227,7 +227,7 @@ private struct WatchedTenantPages: TenantPages {
             }
         let first = min(max(asked, kept.lowerBound), kept.upperBound)
         var table = PageTable(columns: ["offset", "time", "key", "value", "headers"])
-        let records = BatchRecords()
+        let records = BatchRecords(schemas: reader.schemas)
         var next = first
         while next < kept.upperBound, table.rows.count < limit {
             guard let batch = try reader.read(partition: partition, from: next) else {

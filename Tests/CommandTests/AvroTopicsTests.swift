@@ -1,0 +1,218 @@
+import CommandSupport
+import Foundation
+import SQLite
+import ServerSupport
+import Testing
+import Topics
+import Trips
+
+/// Avro on topics, as a person uses it.
+@Suite struct AvroTopicsTests {
+    private static let replay = ["produce", "--max", "--clock", "start", "--partitions", "2"]
+
+    private func generated(rows: Int = 2000) throws -> TaxiCLI {
+        let taxi = try TaxiCLI()
+        try taxi.succeed(
+            "data", "generate", "--rows", "\(rows)", "--seed", "3", "--dirty", "1%", "--from", "2024-03-09", "--to",
+            "2024-03-11", "trips.csv")
+        return taxi
+    }
+
+    private func succeed(_ taxi: TaxiCLI, _ arguments: [String]) throws {
+        let ending = try taxi.start(arguments).wait(timeout: 120)
+        try #require(ending.code == 0, "\(ending.errors)")
+    }
+
+    private static func objects(_ lines: [String]) throws -> [NSDictionary] {
+        try lines.map {
+            try #require(JSONSerialization.jsonObject(with: Data($0.utf8)) as? NSDictionary, "\($0.prefix(100))")
+        }
+    }
+
+    /// The values of a topic of the embedded store, byte for byte.
+    private static func values(_ taxi: TaxiCLI, _ topic: String) throws -> [[UInt8]] {
+        let reader = try EmbeddedTopicStore(path: taxi.topicsPath).makeReader(topic: topic)
+        var values: [[UInt8]] = []
+        for (partition, kept) in try reader.offsets().enumerated() {
+            var offset = kept.lowerBound
+            while let batch = try reader.read(partition: partition, from: offset) {
+                values += try batch.records().map { $0.value ?? [] }
+                offset = batch.baseOffset + Int64(batch.count)
+            }
+        }
+        return values
+    }
+
+    private static func append(_ values: [[UInt8]], to taxi: TaxiCLI, _ topic: String) throws {
+        let store = try EmbeddedTopicStore(path: taxi.topicsPath)
+        let records = values.map { TopicRecord(key: nil, value: $0, timestamp: 1_710_000_000_000) }
+        let batch = try #require(PendingBatch(topic: topic, partition: 0, records: records))
+        try store.makeWriter().append([batch], mark: nil)
+    }
+
+    @Test(arguments: ["decimal", "cents"]) func tripsInAvroGiveTheTablesOfThoseInJSON(_ money: String) throws {
+        let taxi = try generated()
+        let other = try TaxiCLI()
+        try succeed(taxi, Self.replay + ["trips.csv", "--format", "avro", "--money", money])
+        try succeed(other, Self.replay + [taxi("trips.csv")])
+        for taxi in [taxi, other] { try taxi.succeed("stream", "--until-end") }
+        #expect(try taxi.contents() == other.contents())
+        let audit = try taxi.run("audit")
+        #expect(audit.code == 0, "\(audit.text) \(audit.errors)")
+        #expect(try Self.values(taxi, "chicago_ingestData").allSatisfy { $0.first == 0 })
+        // What is told of them is the same.
+        let tails = try [taxi, other].map { taxi in
+            try Self.objects(taxi.succeed("topic", "tail", "ingestData", "--from-beginning").lines)
+        }
+        if money == "decimal" { #expect(tails[0] == tails[1]) }
+        #expect(tails[0].count == tails[1].count)
+        let exports = try [taxi, other].map { taxi in
+            try taxi.succeed("topic", "export", "ingestData", "--format", "csv").text
+        }
+        #expect(exports[0] == exports[1])
+        // Going on in the other form leaves a topic of both.
+        try succeed(taxi, Self.replay + [taxi("trips.csv"), "--again"])
+        try succeed(other, Self.replay + [taxi("trips.csv"), "--again"])
+        for taxi in [taxi, other] { try taxi.succeed("stream", "--until-end", "--from-beginning") }
+        #expect(try taxi.contents() == other.contents())
+    }
+
+    @Test func resultsInAvroAreThoseOfTheTables() throws {
+        let taxi = try generated()
+        try succeed(taxi, Self.replay + ["trips.csv", "--format", "avro", "--limit", "1500"])
+        // Twice, so that messages of windows that were sent before carry their revision.
+        try taxi.succeed("stream", "--until-end", "--format", "avro")
+        try succeed(taxi, Self.replay + ["trips.csv", "--format", "avro", "--again"])
+        try taxi.succeed("stream", "--until-end", "--format", "avro")
+        let audit = try taxi.run("audit")
+        #expect(audit.code == 0, "\(audit.text) \(audit.errors)")
+        for topic in ["sumFareWindowStream", "tripsTotalStream", "hotspotWindowStream", "fareDistributionStream"] {
+            let values = try Self.values(taxi, "chicago_\(topic)")
+            #expect(!values.isEmpty && values.allSatisfy { $0.first == 0 }, "\(topic)")
+        }
+        let messages = try Self.objects(
+            taxi.succeed("topic", "tail", "sumFareWindowStream", "--from-beginning").lines)
+        #expect(messages.contains { ($0["revision"] as? Int ?? 0) > 1 })
+        #expect(
+            messages.allSatisfy {
+                ($0["window"] as? NSDictionary).map { ($0["start"] as? String)?.hasSuffix("Z") == true } ?? false
+            })
+        let days = try Self.objects(taxi.succeed("topic", "tail", "tripsTotalStream", "--from-beginning").lines)
+        let newest = Dictionary(days.map { ($0["day"] as? String ?? "", $0["trips_total"] as? Int64 ?? 0) }) { $1 }
+        let rows = try taxi.query("SELECT day, trips_total FROM tripstotal")
+        #expect(newest == Dictionary(uniqueKeysWithValues: rows.map { ($0[0].text ?? "", $0[1].integer ?? 0) }))
+    }
+
+    @Test func whatCannotBeReadGoesToTheDeadLettersByteForByte() throws {
+        let taxi = try generated(rows: 300)
+        try succeed(taxi, Self.replay + ["trips.csv", "--format", "avro"])
+        let good = try Self.values(taxi, "chicago_ingestData")
+        let before = try taxi.recordCount("chicago_deadLetter")
+        let bad: [[UInt8]] = [
+            [0, 0, 0, 0, 99, 1, 2, 3], Array(good[0].dropLast()), good[0] + [0], [0, 1], [0, 0, 0, 0, 1],
+            Array("{".utf8),
+        ]
+        try Self.append(bad, to: taxi, "chicago_ingestData")
+        try taxi.succeed("stream", "--until-end")
+        let letters = try Self.values(taxi, "chicago_deadLetter").dropFirst(Int(before))
+        #expect(Set(letters) == Set(bad) && letters.count == bad.count)
+        let listed = try taxi.succeed("dead-letter", "list", "--format", "jsonl", "-n", "6").lines
+        #expect(listed.count { $0.contains("unknown_schema") } == 1)
+        #expect(listed.count { $0.contains("schema_mismatch") } == 3)
+        #expect(listed.count { $0.contains("malformed_json") } == 2)
+        let audit = try taxi.run("audit")
+        #expect(audit.code == 0, "\(audit.text) \(audit.errors)")
+    }
+
+    private func registry(_ mood: String = "plain") throws -> String {
+        "\(try TestServer.web().url)/registry/\(mood)/\(UUID().uuidString)"
+    }
+
+    @Test func refusesASchemaThatDoesNotFitBeforeTheFirstRecord() throws {
+        let taxi = try TaxiCLI(tenant: "refuse")
+        try taxi.succeed("tenant", "create", "refuse")
+        try taxi.succeed("data", "generate", "--rows", "100", "trips.csv")
+        let url = try registry()
+        let ending = try taxi.run("produce", "trips.csv", "--format", "avro", "--registry", url)
+        #expect(ending.code == 65)
+        #expect(ending.errors.contains("refuse_ingestData-value"))
+        #expect(ending.errors.contains("the first reason") && ending.errors.contains("the second"))
+        #expect(try taxi.succeed("topic", "list").lines.filter { $0.contains("ingestData") }.isEmpty)
+        // The same for results.
+        try taxi.succeed("produce", "trips.csv", "--max", "--clock", "start")
+        let streamed = try taxi.run("stream", "--until-end", "--format", "avro", environment: ["TAXI_REGISTRY": url])
+        #expect(streamed.code == 65)
+        #expect(try taxi.succeed("topic", "list").lines.filter { $0.contains("Stream") }.isEmpty)
+    }
+
+    @Test func sendsByASchemaThatIsThereWhereNothingMayBeMade() throws {
+        let taxi = try generated(rows: 100)
+        let url = try registry()
+        let produce = ["produce", "trips.csv", "--max", "--format", "avro", "--registry", url]
+        try taxi.succeed("topic", "create", "ingestData")
+        try taxi.succeed("topic", "create", "deadLetter")
+        let refused = try taxi.start(produce + ["--no-create"]).wait(timeout: 120)
+        #expect(refused.code == 69)
+        #expect(refused.errors.contains("not registered"))
+        try succeed(taxi, produce)
+        try succeed(taxi, produce + ["--no-create"])
+    }
+
+    /// Good records are not set aside because nobody says what they are.
+    @Test func aRegistryThatIsAwayMakesNoDeadLetters() throws {
+        let taxi = try generated(rows: 200)
+        let url = try registry()
+        try succeed(taxi, Self.replay + ["trips.csv", "--format", "avro", "--registry", url])
+        let before = try taxi.recordCount("chicago_deadLetter")
+        let away = try taxi.run("stream", "--until-end", "--registry", "http://127.0.0.1:1")
+        #expect(away.code == 69, "\(away.errors)")
+        #expect(try taxi.recordCount("chicago_deadLetter") == before)
+        // Nor is one that knows nothing of them the one that they name.
+        try taxi.succeed("stream", "--until-end", "--registry", url)
+        #expect(try taxi.recordCount("chicago_deadLetter") == before)
+        #expect(try taxi.number("SELECT sum(trips_total) FROM tripstotal") > 100)
+        let audit = try taxi.run("audit", "--registry", url)
+        #expect(audit.code == 0, "\(audit.text) \(audit.errors)")
+    }
+
+    @Test func saysWhatDoesNotGoTogether() throws {
+        let taxi = try generated(rows: 10)
+        for (line, words) in [
+            (["produce", "trips.csv", "--money", "cents"], "in JSON money is in dollars"),
+            (["produce", "trips.csv", "--format", "avro", "--dry-run"], "a dry run writes lines of JSON"),
+            (["produce", "trips.csv", "--registry-config", "x"], "there is no registry that it could be for"),
+            (["produce", "trips.csv", "--registry", "http://me:hush@host"], "a user, password or query in it"),
+        ] {
+            let ending = try taxi.start(line).wait(timeout: 60)
+            #expect(ending.code == 64 && ending.errors.contains(words), "\(line): \(ending.errors)")
+            #expect(!ending.errors.contains("hush"))
+        }
+    }
+
+    /// `kill -9` of either side at random moments: each trip once, and the results and messages are right.
+    @Test func killsLeaveTheResultsOfAnUndisturbedRun() throws {
+        let source = try TaxiCLI()
+        try source.succeed(
+            "data", "generate", "--rows", "8000", "--seed", "4", "--from", "2024-11-02", "--to", "2024-11-03",
+            "trips.csv")
+        let replay = ["produce", source("trips.csv"), "--clock", "start", "--spread", "uniform", "--partitions", "2"]
+        let (undisturbed, taxi) = (try TaxiCLI(), try TaxiCLI())
+        try succeed(undisturbed, replay + ["--max"])
+        try undisturbed.succeed("stream", "--until-end")
+        let seed = UInt64.random(in: 1...999_999)
+        print("Avro: 8 kills, seed \(seed)")
+        var series = KillSeries(
+            taxi: taxi, produce: replay + ["--format", "avro", "--rate", "4000/s", "--resume"],
+            stream: ["stream", "--epoch-records", "2000", "--idle-timeout", "10m", "--format", "avro"], seed: seed)
+        let tally = try series.run(kills: 8)
+        print("Avro: \(tally)")
+        #expect(try taxi.recordCount("chicago_ingestData") == 8000, "seed \(seed)")
+        #expect(try taxi.contents() == undisturbed.contents(), "seed \(seed)")
+        try ExactlyOnceTests.expectLedgerSums(taxi, records: 8000)
+        let audit = try taxi.run("audit")
+        #expect(audit.code == 0, "seed \(seed): \(audit.text) \(audit.errors)")
+        for output in OutputTopic.all {
+            #expect(try Self.values(taxi, "chicago_\(output.topic)").allSatisfy { $0.first == 0 })
+        }
+    }
+}
