@@ -48,6 +48,7 @@ extension Auditor {
         guard let store else { return [] }
         var reasons = [
             "deadLetter": "records that could not be used, as they came",
+            "deadLetterReplay": "which of those were sent again",
             "late": "records that were late, as they came",
             "mlResults": "models have answered so, and nothing else says what they should",
         ]

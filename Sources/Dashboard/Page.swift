@@ -10,10 +10,10 @@ enum HTML {
 
     /// - Parameters:
     ///   - link: where a cell leads.
-    ///   - marked: what of a cell's text is to stand out.
+    ///   - marked: which bytes of a cell's text are to stand out.
     static func table(
         _ table: PageTable, caption: String, empty: String, link: ((_ row: [String?], _ column: Int) -> String?)? = nil,
-        marked: ((_ row: [String?], _ column: Int) -> String?)? = nil
+        marked: ((_ row: [String?], _ column: Int) -> Range<Int>?)? = nil
     ) -> String {
         guard !table.rows.isEmpty else { return "<p class=\"empty\">\(escaped(empty))</p>" }
         let numeric = table.columns.indices.map { column in
@@ -30,10 +30,12 @@ enum HTML {
             html += "<tr>"
             for (column, value) in row.enumerated() {
                 var text = escaped(value ?? "–")
-                if let part = marked?(row, column), !part.isEmpty, let value, let range = value.range(of: part) {
+                if let value, let part = marked?(row, column) {
+                    let bytes = Array(value.utf8)
+                    func shown(_ bytes: ArraySlice<UInt8>) -> String { escaped(String(decoding: bytes, as: UTF8.self)) }
                     text =
-                        escaped(String(value[..<range.lowerBound])) + "<mark>\(escaped(part))</mark>"
-                        + escaped(String(value[range.upperBound...]))
+                        shown(bytes[..<part.lowerBound]) + "<mark>\(shown(bytes[part]))</mark>"
+                        + shown(bytes[part.upperBound...])
                 }
                 let shown = link?(row, column).map { "<a href=\"\($0)\">\(text)</a>" } ?? text
                 let state = ["state", "last_state"].contains(table.columns[column]) ? " data-state=\"\(text)\"" : ""

@@ -86,7 +86,8 @@ extension WatchServer {
             return try page(parts[1], tenant: name, section: "topics", recordsBody(request, name, tenant, parts[1]))
         case ("dead-letters", 1):
             return try page(
-                "Dead letters", tenant: name, section: "dead-letters", isLive: true, deadLettersBody(name, tenant))
+                "Dead letters", tenant: name, section: "dead-letters", isLive: true,
+                deadLettersBody(request, name, tenant))
         case ("schemas", 1): return try schemasPage(name)
         case ("schemas", 2...):
             return try schemaPage(request, name, subject: parts.dropFirst().joined(separator: "/"))
@@ -374,29 +375,5 @@ extension WatchServer {
                 "<p><a href=\"\(base)\(max(0, first - Int64(limit)))\">Earlier</a> · <a href=\"\(base)\(last + 1)\">Later</a></p>"
         }
         return html
-    }
-
-    private func deadLettersBody(_ name: String, _ tenant: any TenantPages) throws -> String {
-        let table = try tenant.deadLetters(limit: 200)
-        var html = "<div data-part=\"letters\">"
-        if let column = table.columns.firstIndex(of: "reason"), !table.rows.isEmpty {
-            let reasons = Dictionary(grouping: table.rows.compactMap { $0[column] }, by: { $0 }).mapValues(\.count)
-            html +=
-                "<p>"
-                + reasons.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map {
-                    "\(Shown.count(Int64($0.value))) \(escaped($0.key))"
-                }.joined(separator: ", ") + "</p>"
-        }
-        let (detail, record) = (table.columns.firstIndex(of: "detail"), table.columns.firstIndex(of: "record"))
-        html += HTML.table(
-            table, caption: "Rejected records, the newest first", empty: "No record was rejected.",
-            marked: {
-                row, column in
-                // The detail quotes what could not be read: `fare "12.x" …`.
-                guard column == record, let text = detail.flatMap({ row[$0] }) else { return nil }
-                let quoted = text.split(separator: "\"", omittingEmptySubsequences: false)
-                return quoted.count > 2 ? String(quoted[1]) : nil
-            })
-        return html + "</div>"
     }
 }

@@ -61,7 +61,7 @@ extension WatchServer {
     }
 
     /// A button that does something, as a form that works without scripts too; nothing where the server only shows.
-    private func actionForm(_ label: String, _ path: String, fields: String = "") -> String {
+    func actionForm(_ label: String, _ path: String, fields: String = "") -> String {
         if options.isReadOnly { return "" }
         return """
             <form class="inline" method="post" action="\(path)">\(fields)<input type="hidden" name="session" value="\(sessionToken)">\
@@ -94,6 +94,9 @@ extension WatchServer {
     }
 
     func action(_ request: HTTPServerRequest, _ name: String, _ parts: [String]) throws -> HTTPServerResponse {
+        if parts == ["dead-letters", "replay"] {
+            return HTTPServerResponse(type: Self.plain, try home.tenant(name).act(.replayDeadLetters) + "\n")
+        }
         guard parts.count == 3, parts[0] == "workflows" else {
             throw Refusal(404, "there is no action \"\(request.path)\"")
         }

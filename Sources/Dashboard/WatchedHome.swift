@@ -35,9 +35,11 @@ public protocol TenantPages: Sendable {
     func records(topic: String, partition: Int, from place: TopicPlace?, limit: Int) throws -> PageTable
     /// Rejected records, the newest first.
     func deadLetters(limit: Int) throws -> PageTable
+    /// By reason, what would become of them, were they sent again now.
+    func deadLetterReplay() throws -> PageTable
     /// The report as a page of its own.
     func report() throws -> String
-    /// Starts runs of a workflow, tries a failed one again, or ends one that runs.
+    /// Starts runs of a workflow, tries a failed one again, or ends one that runs; sends dead letters again.
     ///
     /// - Returns: what was done, in words.
     func act(_ action: PageAction) throws -> String
@@ -56,6 +58,7 @@ public enum PageAction: Sendable, Equatable {
     case backfill(workflow: String, interval: String)
     case retry(run: String)
     case cancel(run: String)
+    case replayDeadLetters
 }
 
 /// Rows for a page: texts, as they are shown.

@@ -140,7 +140,8 @@ final class TopicOutput: ReplayOutput {
     }
 
     func add(_ rejects: ArraySlice<Reject>, atMs ms: EventTime) {
-        let letters = rejects.map { DeadLetter.record(of: $0, from: .file(meantFor: options.ingestTopic), atMs: ms) }
+        let origin = DeadLetter.Origin.file(meantFor: options.ingestTopic, reading: RowReading(options).text)
+        let letters = rejects.map { DeadLetter.record(of: $0, from: origin, atMs: ms) }
         guard let batch = PendingBatch(topic: options.deadLetterTopic, partition: 0, records: letters) else { return }
         append(batch)
     }

@@ -124,6 +124,11 @@ extension StoredBatch {
         return records.record(Int(index))
     }
 
+    /// By what the record with this offset is known again; nil where the batch has none. As `record(at:from:)`.
+    package func seal(at offset: Int64, from loaded: inout BatchRecords?) throws -> Int64? {
+        try record(at: offset, from: &loaded).map { KafkaSeal.seal(of: $0, offset: offset) }
+    }
+
     /// All records of the batch, as a consumer of the topic sees them; see `BatchRecords`.
     public func records() throws -> [TopicRecord] {
         let records = BatchRecords()

@@ -27,10 +27,15 @@ public struct Reject: Sendable {
     public var bytes: [UInt8]
     /// Where the record starts in its source, in bytes.
     public var offset: Int
+    /// Of a row of a file the header line that it stands under (`CSVHeader.text`); nil where it is not kept.
+    public var columns: String?
 
-    public init(reason: RejectReason, detail: String, location: InputLocation, bytes: [UInt8], offset: Int = 0) {
+    public init(
+        reason: RejectReason, detail: String, location: InputLocation, bytes: [UInt8], offset: Int = 0,
+        columns: String? = nil
+    ) {
         (self.reason, self.detail, self.location) = (reason, detail, location)
-        (self.bytes, self.offset) = (bytes, offset)
+        (self.bytes, self.offset, self.columns) = (bytes, offset, columns)
     }
 
     /// Bytes of a record that is longer than a record may be: enough to see what it is, and no more than any topic takes.

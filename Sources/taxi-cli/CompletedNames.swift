@@ -32,7 +32,10 @@ enum CompletedNames {
         if globals.broker == .embedded {
             names = try EmbeddedTopicStore(path: globals.topicsPath, access: .untouched).topicNames().sorted()
         } else {
-            let own = try globals.declaredQueries().map(\.topicSuffix) + ["ingestData", "deadLetter", "late", "alerts"]
+            let own =
+                try globals.declaredQueries().map(\.topicSuffix) + [
+                    "ingestData", "deadLetter", "deadLetterReplay", "late", "alerts",
+                ]
             names = own.sorted().map { prefix + $0 }
         }
         let isFull = !begun.isEmpty && (prefix.hasPrefix(begun) || begun.hasPrefix(prefix))

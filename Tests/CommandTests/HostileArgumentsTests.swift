@@ -9,7 +9,7 @@ import Testing
         "alert history": [], "alert list": [], "alert test": ["none"], "audit": [], "batch": [],
         "dashboard": [], "data convert": ["trips.csv", "c.jsonl", "--force"],
         "data generate": ["g.csv", "--force", "--rows", "5"], "data profile": ["trips.csv"], "data sample": ["s.csv"],
-        "dead-letter list": [], "dead-letter show": [],
+        "dead-letter list": [], "dead-letter replay": [], "dead-letter show": [],
         "demo": [], "doctor": [], "produce": ["trips.csv", "--limit", "3"], "report": ["out.html"],
         "schema check": ["s.avsc"], "schema register": ["s.avsc"], "schema serve": ["--listen", "127.0.0.1:0"],
         "schema set-compatibility": ["FULL"], "show": ["sumfarewindow"], "stream": ["--until-end"],

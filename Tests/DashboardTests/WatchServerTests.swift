@@ -41,6 +41,9 @@ import Testing
                 columns: ["reason", "detail", "record"],
                 rows: [["bad_money", "fare \"12.<x\" is no amount", "a,12.<x,b"], ["bad", nil, Self.text]])
         }
+        func deadLetterReplay() throws -> PageTable {
+            PageTable(columns: ["reason", "would_be_sent"], rows: [[Self.text, "7"]])
+        }
         func report() throws -> String { "<html>report</html>" }
         func act(_ action: PageAction) throws -> String {
             acts.add(action)
@@ -118,6 +121,22 @@ import Testing
 
     @Test func whatCouldNotBeReadIsMarkedInItsRecord() {
         #expect(text(server().answer(get("/t/chicago/dead-letters"))).contains("a,<mark>12.&lt;x</mark>,b"))
+    }
+
+    @Test func deadLettersAreSentAgainOnlyBehindTheirFigures() {
+        #expect(!text(server().answer(get("/t/chicago/dead-letters"))).contains("dead-letters/replay"))
+        let html = text(server().answer(get("/t/chicago/dead-letters?dry-run=1")))
+        #expect(
+            html.contains("<td class=\"n\">7</td>") && html.contains("data-action=\"/t/chicago/dead-letters/replay\""))
+        let readOnly = server { $0.isReadOnly = true }
+        #expect(!text(readOnly.answer(get("/t/chicago/dead-letters?dry-run=1"))).contains("data-action"))
+        #expect(readOnly.answer(get("/t/chicago/dead-letters/replay", method: "POST")).status == 403)
+        let mine = server()
+        #expect(
+            mine.answer(get("/t/chicago/dead-letters/replay", method: "POST")).status == 403 && home.acts.all.isEmpty)
+        let headers = ["x-taxi-session": mine.sessionToken, "origin": "http://127.0.0.1:8787"]
+        #expect(mine.answer(get("/t/chicago/dead-letters/replay", headers, method: "POST")).status == 200)
+        #expect(home.acts.all == [.replayDeadLetters])
     }
 
     @Test func theReportHasNoScript() {

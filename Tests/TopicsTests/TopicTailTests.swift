@@ -175,7 +175,8 @@ import Trips
         }
         let foreign = TopicRecord(key: nil, value: nil, timestamp: 0)
         try writer.append([PendingBatch(topic: "dead", partition: 0, records: [foreign])!], mark: nil)
-        return try DeadLetterLog(store.makeReader(topic: "dead"), reason: reason, limit: limit)
+        let filter = try DeadLetterFilter(reason: reason, terms: [], tenant: "chicago") { _ in nil }
+        return try DeadLetterLog(store.makeReader(topic: "dead"), filter: filter, limit: limit)
     }
 
     @Test func countsTheReasonsAndKeepsTheRecords() throws {

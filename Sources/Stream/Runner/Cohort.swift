@@ -35,6 +35,8 @@ final class Cohort {
     private var ahead: [AheadRecords] = []
     /// The clock's now of this epoch, and how far ahead of it an event time may be.
     private var aheadLimit = MaxAhead(nowMs: .max, aheadMs: 0)
+    /// The records that a replay of dead letters has sent again (`LetterJournal.replaced`); set before the first epoch.
+    var replaced: [Int: [Int64: Int64]] = [:]
     private(set) var recordsInEpoch = 0
     private var timing = EpochTiming()
     private let clock: any WallClock
@@ -384,9 +386,10 @@ extension Cohort {
         defer { worker.decoder.finish(piece) }
         let beganNs = clock.monotonicNs
         let (batch, first) = try worker.decoder.decode(piece, topic: input.name, rejects: &rejects)
-        if batch.hasEvent(after: aheadLimit.latest) {
+        let replaced = try replaced(in: piece)
+        if !replaced.isEmpty || batch.hasEvent(after: aheadLimit.latest) {
             try worker.decoder.removeAhead(
-                of: aheadLimit, batch, from: first, piece, topic: input.name, rejects: &rejects)
+                of: aheadLimit, batch, from: first, piece, topic: input.name, replaced: replaced, rejects: &rejects)
         }
         worker.records += batch.count - first + rejects.count
         if case .stored(let stored, _) = piece {
@@ -436,6 +439,19 @@ extension Cohort {
         }
     }
 
+    /// The piece's records in whose place others were sent.
+    private func replaced(in piece: InputPiece) throws -> Set<Int64> {
+        guard !replaced.isEmpty, case .stored(let stored, _) = piece, let known = replaced[stored.partition] else {
+            return []
+        }
+        let offsets = stored.baseOffset..<stored.baseOffset + Int64(stored.count)
+        var loaded: BatchRecords?
+        return Set(
+            try known.filter { offset, seal in
+                try offsets.contains(offset) && stored.seal(at: offset, from: &loaded) == seal
+            }.keys)
+    }
+
     /// Notes in which order records were accepted and rejected.
     private func note(_ batch: TripBatch, _ first: Int, _ rejects: [Reject], _ piece: InputPiece, _ worker: Worker) {
         let accepted = batch.count - first
@@ -472,12 +488,15 @@ extension Cohort {
         timing.add(worker.timing)
         worker.timing = EpochTiming()
         for (partition, reject, original) in worker.rejects {
-            if reject.offset == PieceDecoder.isAhead {
+            let isReplaced = reject.offset == PieceDecoder.isReplaced
+            if reject.offset == PieceDecoder.isAhead || isReplaced {
                 AheadRecords.note(Int64(reject.location.line), partition: partition, in: &ahead)
             }
             ledger[.init(partition: partition, query: -1, counter: "rejected:\(reject.reason.rawValue)"), default: 0] +=
                 1
             rejected[reject.reason, default: 0] += 1
+            // A dead letter of it there is already.
+            if isReplaced { continue }
             sideBytes += original.value?.count ?? 0
             let origin = DeadLetter.Origin.topic(input.name, partition: partition)
             deadLetters.append(

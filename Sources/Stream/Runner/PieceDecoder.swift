@@ -42,30 +42,33 @@ final class PieceDecoder {
         }
     }
 
-    /// Rejects the batch's trips from `first` on that are too far ahead; the others close up.
+    /// Rejects the batch's trips from `first` on that are too far ahead, or in whose place others were sent; the others close up.
     ///
-    /// - Parameter piece: where the batch was decoded from, not finished yet.
+    /// - Parameters:
+    ///   - piece: where the batch was decoded from, not finished yet.
+    ///   - replaced: offsets of records that a replay of dead letters has sent again: the copies count.
     func removeAhead(
         of limit: MaxAhead, _ batch: TripBatch, from first: Int, _ piece: InputPiece, topic: String,
-        rejects: inout [Reject]
+        replaced: Set<Int64> = [], rejects: inout [Reject]
     ) throws {
         guard case .stored(let stored, _) = piece else { return }
         var kept = first
         for row in first..<batch.count {
-            guard batch.eventTimes[row] > limit.latest else {
+            let offset = TopicTrips.offset(ofRow: row, of: batch, in: stored)
+            let isReplaced = replaced.contains(offset)
+            guard isReplaced || batch.eventTimes[row] > limit.latest else {
                 if kept != row { batch.moveRow(row, to: kept, fields: fields) }
                 kept += 1
                 continue
             }
-            let offset = TopicTrips.offset(ofRow: row, of: batch, in: stored)
             rejects.append(
                 Reject(
                     reason: .outOfRange,
                     detail: "event_timestamp \"\(RFC3339.string(batch.eventTimes[row]))\" "
-                        + limit.excess(of: batch.eventTimes[row]),
+                        + (isReplaced ? "was too far ahead, and sent again" : limit.excess(of: batch.eventTimes[row])),
                     location: InputLocation(
                         file: "\(topic)/\(stored.partition)", line: Int(offset), column: 1),
-                    bytes: [], offset: Self.isAhead))
+                    bytes: [], offset: isReplaced ? Self.isReplaced : Self.isAhead))
         }
         batch.count = kept
     }
@@ -84,6 +87,8 @@ final class PieceDecoder {
 
     /// Marks rejects whose event time is too far ahead, by their place in bytes, which a topic's records have not.
     static let isAhead = -2
+    /// The same for those that were, and in whose place a replay of dead letters has sent copies.
+    static let isReplaced = -3
 
     /// The piece's trips are not looked at any more, so that what was lent for them can be given back.
     func finish(_ piece: InputPiece) {

@@ -146,6 +146,7 @@ extension StreamRunner {
         // A process that was ended just now may have gone on since the look.
         let isAsExpected = groups.map(\.position) == expected.map(\.position)
         let queue = DispatchQueue(label: "epochs")
+        let replaced = try replacedRecords()
         for (index, group) in groups.enumerated() {
             let plans = group.members.map { self.plans[$0] }
             let states = try plans.map { try loader.load($0, zone: options.zone) }
@@ -163,7 +164,16 @@ extension StreamRunner {
                 try Cohort(
                     plans: plans, checkpoints: group.members.map { checkpoints[$0] }, states: states, input: input,
                     committer: committer, database: database, options: options, schemas: store.schemas, clock: clock))
+            cohorts[cohorts.count - 1].replaced = replaced
         }
+    }
+
+    /// The records of the topic that a replay of dead letters has sent again: none of them counts twice, whenever a query comes to them.
+    private func replacedRecords() throws -> [Int: [Int64: Int64]] {
+        guard case .topic(let topic) = source else { return [:] }
+        let journal = LetterJournal.topic(of: options.tenant)
+        guard try store.hasTopic(journal) else { return [:] }
+        return try LetterJournal(store.makeReader(topic: journal, untilEnd: true)).replaced(in: topic)
     }
 
     /// The topics that a run writes to, beside the one that it reads.

@@ -118,7 +118,9 @@ public final class KafkaTopicStore: TopicStore {
     /// The groups in which this tenant's producers keep where they are: they outlive its topics.
     public func producerGroups() throws -> [String] {
         try withAdmin("listing the consumer groups") { admin in
-            try admin.groupNames().filter { $0 == "\(tenant)_produce" || $0.hasPrefix("\(tenant)_stream:") }
+            try admin.groupNames().filter {
+                ["\(tenant)_produce", LetterJournal.topic(of: tenant)].contains($0) || $0.hasPrefix("\(tenant)_stream:")
+            }
         }
     }
 

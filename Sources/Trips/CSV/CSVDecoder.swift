@@ -329,7 +329,7 @@ extension CSVDecoder {
             detail: "\(field?.name ?? header.names[column]) \"\(Self.shown(text.bytes))\" \(words ?? wanted)",
             location: InputLocation(
                 file: header.file, line: lineOf(rows.line[row]) + lines, column: columnInLine),
-            bytes: Array(bytes), offset: bytes.baseAddress.unsafelyUnwrapped - source)
+            bytes: Array(bytes), offset: bytes.baseAddress.unsafelyUnwrapped - source, columns: header.text)
     }
 
     /// The first 80 bytes of a field, with a mark in place of what is no text.

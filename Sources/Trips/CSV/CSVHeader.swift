@@ -11,6 +11,8 @@ public struct CSVHeader: Sendable {
     public var newline: UInt8
     /// Names as they stand in the file, without quotes and blanks around.
     public var names: [String]
+    /// The header line, by which a row can be read elsewhere; nil for one that is too long to be kept with each row.
+    public let text: String?
     /// For each column of the file the field it holds.
     public var fields: [TripField?]
     /// Bytes before the first row: byte-order mark, blank lines and header line.
@@ -73,6 +75,7 @@ public struct CSVHeader: Sendable {
         delimiter = Self.commonestDelimiter(text)
         names = Self.split(text, delimiter)
         fields = Self.match(names)
+        self.text = Self.line(of: names, delimiter)
         try refuseMissingHeader()
     }
 
@@ -184,6 +187,18 @@ extension CSVHeader {
             let start = text.drop { $0 == " " || $0 == "\t" }
             return String(start.reversed().drop { $0 == " " || $0 == "\t" || $0 == "\r" }.reversed())
         }
+    }
+
+    /// More than twice what any published file has.
+    private static let keptLength = 2048
+
+    private static func line(of names: [String], _ delimiter: UInt8) -> String? {
+        let separator = String(UnicodeScalar(delimiter))
+        let text = names.map { name in
+            name.contains { $0 == "\"" || $0.isNewline } || name.contains(separator)
+                ? "\"\(name.replacing("\"", with: "\"\""))\"" : name
+        }.joined(separator: separator)
+        return text.utf8.count <= keptLength ? text : nil
     }
 
     private static func refuseOtherFormats(_ sample: UnsafeBufferPointer<UInt8>, _ file: String) throws(Problem) {

@@ -295,7 +295,7 @@ extension CSVFramer {
                 reason: fields < columns ? .tooFewFields : .tooManyFields,
                 detail: "\(fields) fields where the header has \(columns)",
                 location: InputLocation(file: header.file, line: Int(line), column: 1), bytes: Array(bytes),
-                offset: start))
+                offset: start, columns: header.text))
         return .passed
     }
 
@@ -350,18 +350,18 @@ extension CSVFramer {
                 Reject(
                     reason: .oversized,
                     detail: "a row of more than \(CSVRows.maximumRowSize) bytes, of which the first \(kept) are kept",
-                    location: location, bytes: bytes, offset: start))
+                    location: location, bytes: bytes, offset: start, columns: header.text))
         } else if quote != nil {
             rejects.append(
                 Reject(
                     reason: .malformedRow, detail: "a quote is not closed on this line", location: location,
-                    bytes: bytes, offset: start))
+                    bytes: bytes, offset: start, columns: header.text))
         } else {
             rejects.append(
                 Reject(
                     reason: fields < header.names.count ? .tooFewFields : .tooManyFields,
                     detail: "\(fields) fields where the header has \(header.names.count)", location: location,
-                    bytes: bytes, offset: start))
+                    bytes: bytes, offset: start, columns: header.text))
         }
         offset = min(stop + 1, end)
         isPassingOver = found == nil && !isLast

@@ -4,6 +4,7 @@ import Database
 import Foundation
 import Monitoring
 import Problems
+import Replay
 import Reports
 import SQLite
 import Stream
@@ -162,22 +163,25 @@ private struct WatchedTenantPages: TenantPages {
     }
 
     func act(_ action: PageAction) throws -> String {
-        let session = try session()
         switch action {
+        case .replayDeadLetters:
+            try start(["dead-letter", "replay"])
+            return "dead letters that can be read are being sent again"
         case .cancel(let id):
-            let history = try session.openHistory(arguments.program)
+            let history = try session().openHistory(arguments.program)
             let run = try history.run(id)
             try history.cancel(run, at: systemTime())
             return "run \(run.id) of \(run.workflow) is asked to stop"
         case .retry(let id):
-            let run = try session.requireHistory().run(id)
+            let run = try session().requireHistory().run(id)
             try start(["workflow", "retry", run.id])
             return "run \(run.id) of \(run.workflow) goes on"
         case .run(let workflow):
-            let spec = try session.folder.load(workflow)
+            let spec = try session().folder.load(workflow)
             try start(["workflow", "trigger", spec.name])
             return ServeLock.isHeld(home: globals.home) ? "\(spec.name) is queued" : "\(spec.name) begins"
         case .backfill(let workflow, let interval):
+            let session = try session()
             let spec = try session.folder.load(workflow)
             let begins = try spec.begins(ofIntervals: interval)
             let missing = try Backfill.missing(
@@ -258,17 +262,29 @@ private struct WatchedTenantPages: TenantPages {
     }
 
     func deadLetters(limit: Int) throws -> PageTable {
-        var table = PageTable(columns: ["partition", "offset", "reason", "source", "detail", "record"])
+        var table = PageTable(columns: ["partition", "offset", "reason", "source", "column", "detail", "record"])
         let topic = "\(globals.tenant)_deadLetter"
         guard let store = try globals.openTopicsIfAny(), try store.hasTopic(topic) else { return table }
         let log = try DeadLetterLog(store.makeReader(topic: topic, untilEnd: true), limit: limit)
         for entry in log.entries.reversed() {
             table.rows.append([
-                "\(entry.partition)", "\(entry.offset)", entry.reason, entry.source, entry.detail,
+                "\(entry.partition)", "\(entry.offset)", entry.reason, entry.source, entry.column.map { "\($0)" },
+                entry.detail,
                 Self.text(entry.bytes),
             ])
         }
         return table
+    }
+
+    func deadLetterReplay() throws -> PageTable {
+        var options = try DeadLetterReplayCommand.options(globals)
+        options.isDryRun = true
+        let summary = try globals.openTopicsIfAny().map { store in
+            try DeadLetterReplay(options: options, store: store).run { false }
+        }
+        let table = DeadLetterReplayCommand.histogram(summary ?? DeadLetterReplaySummary())
+        return PageTable(
+            columns: table.columns.map(\.name), rows: table.rows.map { row in row.map { $0.shown() } })
     }
 
     // MARK: Settings
