@@ -35,6 +35,7 @@ let package = Package(
                 "Problems", "CommandLine", "Trips", "Topics", "Database", "Telemetry", "Replay", "Stream", "Batch",
                 "Reports", "Audit", "Datasets", "Avro", "SchemaRegistry", "Export", "Compression",
                 "SQLite", "YAML", "Kafka", "Workflow", "Monitoring", "HTTPServer", "Dashboard",
+                "Postgres", "Publish",
             ],
             swiftSettings: swiftSettings),
 
@@ -61,7 +62,10 @@ let package = Package(
         module("Export", ["Problems", "Avro", "SchemaRegistry", "Compression", "Trips", "Topics"]),
         module("Workflow", ["Problems", "Trips", "Database", "SQLite", "YAML", "HTTP"]),
 
+        module("Publish", ["Problems", "Trips", "Database", "SQLite", "Postgres"]),
+
         module("SQLite", ["Problems", "CSQLite"]),
+        module("Postgres", ["Problems", "CLibpq"]),
         module("Kafka", ["Problems", "Telemetry", "CRdKafka"]),
         module("YAML", ["Problems", "CYAML"]),
         module("HTTP", ["Problems", "CCurl"]),
@@ -78,6 +82,7 @@ let package = Package(
         .target(name: "CByteScan"),
         .target(name: "CMappedFault"),
         .target(name: "CCurl"),
+        .target(name: "CLibpq"),
         .target(name: "CMicrohttpd"),
         .systemLibrary(name: "CGetopt"),
         system("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
@@ -107,6 +112,8 @@ let package = Package(
                 "Problems", "Avro", "HTTP", "HTTPServer", "SQLite", "CommandSupport", "FuzzSupport", "KafkaSupport",
                 "PythonSupport", "ServerSupport",
             ]),
+        .target(name: "PostgresSupport", path: "Tests/PostgresSupport", swiftSettings: swiftSettings),
+        tests(of: "Postgres", ["Problems", "PostgresSupport"]),
         .target(name: "PythonSupport", path: "Tests/PythonSupport", swiftSettings: swiftSettings),
         tests(of: "CommandLine", ["Problems", "FuzzSupport"]),
         tests(of: "Trips", ["Problems", "Avro", "Compression", "CByteScan", "PythonSupport"]),
@@ -136,8 +143,8 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "CommandSupport", "KafkaSupport", "ServerSupport", "PythonSupport", "HTTP", "SQLite", "Topics", "Trips",
-                "Problems",
+                "CommandSupport", "KafkaSupport", "ServerSupport", "PythonSupport", "PostgresSupport", "HTTP", "SQLite",
+                "Topics", "Trips", "Problems",
             ],
             swiftSettings: swiftSettings),
     ],

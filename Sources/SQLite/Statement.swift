@@ -132,6 +132,17 @@ public final class Statement {
     public func isNull(_ column: Int) -> Bool { sqlite3_column_type(raw, Int32(column)) == SQLITE_NULL }
     public func isInteger(_ column: Int) -> Bool { sqlite3_column_type(raw, Int32(column)) == SQLITE_INTEGER }
     public func isText(_ column: Int) -> Bool { sqlite3_column_type(raw, Int32(column)) == SQLITE_TEXT }
+    /// What is stored, before any conversion.
+    public enum Kind: UInt8, Sendable { case null, integer, real, text, blob }
+    public func kind(_ column: Int) -> Kind {
+        switch sqlite3_column_type(raw, Int32(column)) {
+        case SQLITE_INTEGER: .integer
+        case SQLITE_FLOAT: .real
+        case SQLITE_TEXT: .text
+        case SQLITE_BLOB: .blob
+        default: .null
+        }
+    }
     public func integer(_ column: Int) -> Int64 { sqlite3_column_int64(raw, Int32(column)) }
     public func real(_ column: Int) -> Double { sqlite3_column_double(raw, Int32(column)) }
     public func text(_ column: Int) -> String {

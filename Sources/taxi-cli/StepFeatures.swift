@@ -1,7 +1,9 @@
 import Batch
 import CommandLine
 import Database
+import Postgres
 import Problems
+import Publish
 import Reports
 import Topics
 import Trips
@@ -26,6 +28,7 @@ struct StepFeatures: Sendable {
     /// Gives the steps all of it.
     func equip(_ surroundings: inout StepSurroundings) {
         surroundings.report = { try report(by: $0, period: $1, $2) }
+        surroundings.publish = { try publish($0, $1) }
         surroundings.records = { try records(of: $0) }
         surroundings.appendRecords = { try append($1, to: "\(globals.tenant)_\($0)", at: $2) }
         surroundings.openWorkflow = { try openWorkflow($0) }
@@ -64,6 +67,17 @@ struct StepFeatures: Sendable {
             made: try ZoneClock(identifier: zone).iso(ms: systemTime()), zone: zone,
             own: OwnTables.declared(by: globals)
         ).html
+    }
+
+    private func publish(_ request: PublishRequest, _ interruption: StepInterruption) throws -> (Int, [String]) {
+        var job = try PublishJob(globals, PostgresURL(request.url), views: request.views)
+        job.password = request.password
+        job.options.reader = request.reader
+        job.isStopped = { interruption.isDue }
+        job.opened = { interruption.watch($0) }
+        let summary = try job.run()
+        let lines = summary.changed.map { "\($0.name): \($0.written) rows written, \($0.deleted) deleted" }
+        return (summary.written + summary.deleted, summary.notes + lines)
     }
 
     /// 0 for a topic that is not there yet.

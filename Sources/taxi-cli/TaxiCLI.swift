@@ -25,6 +25,7 @@ enum TaxiCLI {
             ReportCommand.command,
             AuditCommand.command,
             ShowCommand.command,
+            PublishCommand.command,
             WorkflowCommand.command,
             AlertCommand.command,
             StatusCommand.command,

@@ -88,10 +88,27 @@ extension QueryPlan {
     /// It writes a window's times anew for each of its groups, some 2 µs each where they are asked for. Writing them once a
     /// window takes a subquery that SQLite materializes: ten times faster to read whole, but `LIMIT 1` would copy the table.
     public var createViewSQL: String {
+        "CREATE VIEW \(StorageSQL.identifier(table)) AS " + selectSQL(times: ViewSQL.isoTime, day: Self.dayText)
+    }
+
+    /// The view's rows for programs: its columns with times as ms UTC and days as days since 1970, which is several times faster. Of a query
+    /// with windows those that begin from the first parameter (ms) up to before the second.
+    public var numbersSQL: String {
+        selectSQL(
+            times: { $0 }, day: { $0 },
+            conditions: window.isWindowed ? ["w.window_start_ms >= ?1", "w.window_start_ms < ?2"] : [])
+    }
+
+    /// - Parameters:
+    ///   - times: makes of an expression in ms UTC what stands in the columns of a window's bounds.
+    ///   - day: makes of days since 1970 what stands in the column of a local day.
+    private func selectSQL(
+        times: (String) -> String, day: (String) -> String, conditions more: [String] = []
+    ) -> String {
         var columns: [(sql: String, name: String)] = []
         if window.isWindowed {
-            columns.append((ViewSQL.isoTime("w.window_start_ms"), "window_start"))
-            columns.append((ViewSQL.isoTime(windowEndSQL), "window_end"))
+            columns.append((times("w.window_start_ms"), "window_start"))
+            columns.append((times(windowEndSQL), "window_end"))
         }
         var from = "\(storageTable) AS w"
         if packsGroups { from += ", json_each(w.groups) AS g" }
@@ -107,7 +124,7 @@ extension QueryPlan {
         for group in groups {
             let value = keysTable == nil ? groupID : "k.\(StorageSQL.identifier(group.columnName))"
             switch group {
-            case .day: columns.append((Self.dayText(value), group.columnName))
+            case .day: columns.append((day(value), group.columnName))
             case .fareBucket:
                 from += " LEFT JOIN fare_buckets AS b ON b.bucket = \(value)"
                 columns += [(value, "bucket"), ("b.fare_from", "fare_from"), ("b.fare_to", "fare_to")]
@@ -122,8 +139,9 @@ extension QueryPlan {
         }
         let list = columns.map { "\($0.sql) AS \(StorageSQL.identifier($0.name))" }.joined(separator: ",\n  ")
         if emit == .append { conditions.append("w.closed > 0") }
+        conditions += more
         let filter = conditions.isEmpty ? "" : " WHERE " + conditions.joined(separator: " AND ")
-        return "CREATE VIEW \(StorageSQL.identifier(table)) AS SELECT\n  \(list)\nFROM \(from)\(filter)"
+        return "SELECT\n  \(list)\nFROM \(from)\(filter)"
     }
 
     /// Creates the tables where they are missing, and the view anew where it is another than declared.

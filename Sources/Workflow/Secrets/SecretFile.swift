@@ -1,16 +1,16 @@
 internal import Foundation
 internal import Glibc
-internal import Problems
+public import Problems
 
 /// A file that holds one secret: `{{ file:secrets/token }}`.
-enum SecretFile {
+public enum SecretFile {
     private static let limitBytes = 64 << 10
 
     /// What the file holds, without the line break at its end.
     ///
     /// - Throws: `.noInput`, `.noPermission` where it cannot be read; `.configuration` where others may read it, or it holds no text
     ///   or more than 64 KiB.
-    static func read(_ path: String) throws(Problem) -> String {
+    public static func read(_ path: String) throws(Problem) -> String {
         // A pipe without a writer would not even open otherwise.
         let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard file >= 0 else {

@@ -6,7 +6,8 @@ internal import YAML
 struct StepReader {
     /// Each kind with the keys that it takes beside its own.
     private static let kinds: [(name: String, keys: [String])] = [
-        ("batch", ["by", "period"]), ("report", ReportStep.keys), ("ml", MLStep.keys), ("sql", []), ("shell", []),
+        ("batch", ["by", "period"]), ("report", ReportStep.keys), ("publish", []), ("ml", MLStep.keys), ("sql", []),
+        ("shell", []),
         ("sh", []), ("http", []), ("s3", []), ("sns", []), ("wait", []), ("workflow", WorkflowStep.keys),
     ]
     static let periodKinds = ["month", "quarter", "year"]
@@ -127,6 +128,7 @@ struct StepReader {
         case "sns": return .sns(try SNSStep(value))
         case "ml": return .ml(try MLStep(value, of: step))
         case "report": return .report(try ReportStep(value, of: step))
+        case "publish": return .publish(try PublishStep(value))
         case "workflow": return .workflow(try WorkflowStep(value, of: step, calls))
         default: return try Self.wait(value)
         }

@@ -20,6 +20,7 @@ public enum StepAction: Sendable {
     case sns(SNSStep)
     case ml(MLStep)
     case report(ReportStep)
+    case publish(PublishStep)
     case workflow(WorkflowStep)
 
     /// The key that declares it.
@@ -35,6 +36,7 @@ public enum StepAction: Sendable {
         case .sns: "sns"
         case .ml: "ml"
         case .report: "report"
+        case .publish: "publish"
         case .workflow: "workflow"
         }
     }
@@ -43,7 +45,7 @@ public enum StepAction: Sendable {
     var outputs: [String] {
         switch self {
         case .command, .shell: ["exit", "output"]
-        case .sqlFile, .batch, .ml: ["rows"]
+        case .sqlFile, .batch, .ml, .publish: ["rows"]
         case .waitForFile, .waitForRow, .waitForRecords: []
         case .http: ["status", "body"]
         case .s3: ["bytes", "etag"]
@@ -67,6 +69,7 @@ public enum StepAction: Sendable {
         case .sns(let step): step.templates
         case .ml(let step): step.templates
         case .report(let step): step.templates
+        case .publish(let step): step.templates
         case .workflow(let step): step.templates
         }
     }
@@ -89,6 +92,7 @@ public enum StepAction: Sendable {
         case .sns(let step): try step.run(attempt)
         case .ml(let step): try step.run(attempt)
         case .report(let step): try step.run(attempt)
+        case .publish(let step): try step.run(attempt)
         case .workflow(let step): try step.run(attempt)
         }
     }

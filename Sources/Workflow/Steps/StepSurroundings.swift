@@ -7,6 +7,9 @@ public struct StepSurroundings: Sendable {
         @Sendable (_ analysis: String, _ by: String?, _ period: String?, StepInterruption) throws -> Int
     /// Gives the report's page as HTML: the kind of period, the periods.
     public typealias Report = @Sendable (_ by: String?, _ period: String?, StepInterruption) throws -> String
+    /// Publishes views (all where none are named) to a PostgreSQL; gives the number of rows that were written or deleted, and lines for the
+    /// log.
+    public typealias Publish = @Sendable (PublishRequest, StepInterruption) throws -> (rows: Int, lines: [String])
     /// How many records have ever come into a topic, all its partitions together.
     public typealias Records = @Sendable (_ topic: String) throws -> Int64
     /// Appends to the tenant's topic of this suffix.
@@ -24,6 +27,7 @@ public struct StepSurroundings: Sendable {
     // The features above this one that steps stand for; features do not import each other. A step whose feature is nil fails.
     public var batch: Batch
     public var report: Report?
+    public var publish: Publish?
     public var records: Records?
     public var appendRecords: AppendRecords?
     public var openWorkflow: OpenWorkflow?

@@ -2,6 +2,7 @@ import CommandLine
 import Database
 import Foundation
 import Glibc
+import Postgres
 import Problems
 
 /// What the machine gives: libraries, disk, memory, open files, time zones, terminal.
@@ -46,7 +47,7 @@ struct MachineChecks {
         ]
         // It alone is loaded only when it is used.
         _ = dlopen("libcurl.so.4", RTLD_LAZY | RTLD_GLOBAL)
-        return functions.map { name, function in
+        let found = functions.map { name, function in
             guard let symbol = dlsym(nil, function) else {
                 return Finding(
                     name, .warn, "cannot be loaded", advice: "Requests over HTTP need it: apt-get install libcurl4.")
@@ -61,6 +62,11 @@ struct MachineChecks {
             }
             return Finding(name, .ok, version)
         }
+        return found + [
+            PostgresConnection.libraryVersion.map { Finding("libpq", .ok, $0) }
+                ?? Finding(
+                    "libpq", .warn, "cannot be loaded", advice: "taxi-cli publish needs it: apt-get install libpq5.")
+        ]
     }
 
     private static func isVersion(_ version: String, before wanted: [Int]) -> Bool {
