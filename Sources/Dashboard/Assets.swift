@@ -54,7 +54,7 @@ struct Asset: Sendable {
         .columns{display:grid;grid-template-columns:minmax(0,3fr) minmax(0,2fr);gap:20px}.controls{display:flex;flex-wrap:wrap;gap:8px 14px;align-items:center;margin:8px 0}.controls input[type=range]{flex:1;min-width:140px}
         .gantt{width:100%}.gantt rect{fill:var(--accent)}.gantt .failed{fill:var(--bad)}.gantt .success{fill:var(--good)}.gantt text{fill:var(--fg);font-size:11px}
         .steps{overflow-x:auto}.steps rect{fill:var(--card);stroke:var(--accent)}.steps svg>rect{fill:none;stroke:none}.steps text{fill:var(--fg)}.steps svg>path{stroke:var(--soft)}
-        .diff del,.diff ins{text-decoration:none;display:block}.diff del{color:var(--bad)}.diff ins{color:var(--good)}
+        .schema{white-space:pre;overflow-wrap:normal}.diff del,.diff ins{text-decoration:none;display:block}.diff del{color:var(--bad)}.diff ins{color:var(--good)}
         mark{background:var(--bad);color:var(--bg)}footer{padding:0 20px 20px;color:var(--soft);font-size:13px;max-width:1180px;margin:0 auto}
         .login{max-width:340px;margin:12vh auto}.login label{display:block;margin:10px 0}
         @media (max-width:640px){header,main,footer{padding-left:12px;padding-right:12px}.columns{grid-template-columns:minmax(0,1fr)}.cards{grid-template-columns:repeat(2,minmax(0,1fr))}.card dd{font-size:18px}}

@@ -118,13 +118,13 @@ extension WatchServer {
             html += Self.difference(from: try SchemaLines.lines(of: old.schema, file: subject), to: lines)
         }
         html +=
-            "<h2>Version \(version)</h2><pre tabindex=\"0\">\(escaped(lines.map { visible($0) }.joined(separator: "\n")))</pre>"
+            "<h2>Version \(version)</h2><pre class=\"schema\" tabindex=\"0\">\(escaped(lines.map { visible($0) }.joined(separator: "\n")))</pre>"
         return try page(subject, tenant: name, section: "schemas", html)
     }
 
     /// Lines that stay, go and come; signs tell them apart where colours do not.
     private static func difference(from old: [String], to new: [String]) -> String {
-        var html = "<pre class=\"diff\" tabindex=\"0\">"
+        var html = "<pre class=\"schema diff\" tabindex=\"0\">"
         for line in SchemaLines.difference(from: old, to: new) {
             switch line {
             case .same(let text): html += "  \(escaped(visible(text)))\n"

@@ -73,11 +73,21 @@ extension LocalRegistry {
     public func version(
         _ choice: VersionChoice, of subject: String, _ deleted: DeletedChoice = .live
     ) throws(RegistryRefusal) -> StoredVersion {
-        let all = try versions(of: subject, deleted)
-        guard let last = all.last else { throw .noSubject(subject) }
-        guard case .number(let number) = choice else { return last }
-        guard let found = all.first(where: { $0.schema.version == number }) else { throw .noVersion(number) }
-        return found
+        let (wanted, number): (String, Int) =
+            if case .number(let number) = choice { ("AND v.version = ?", number) } else { ("AND ? = 0", 0) }
+        let state =
+            switch deleted {
+            case .live: "AND v.deleted = 0"
+            case .all: ""
+            case .deletedOnly: "AND v.deleted = 1"
+            }
+        let found = try read("reading subject \"\(subject)\"") {
+            try Self.stored(
+                "WHERE v.subject = ? \(wanted) \(state) ORDER BY v.version DESC LIMIT 1", $0, .text(subject),
+                .integer(Int64(number)))
+        }.first
+        if let found { return found }
+        throw try versions(of: subject, deleted).isEmpty ? .noSubject(subject) : .noVersion(number)
     }
 
     /// The subject's version of this schema, the newest where it has several.

@@ -42,11 +42,10 @@ public struct RegistryService: Sendable {
         throw RegistryRefusal(403, reason)
     }
 
-    /// A schema is read up to this; JSON of it has escapes besides.
-    public static let bodyLimitBytes = 16 << 20
+    /// As much as other registries take, which keep schemas in messages of Kafka. It is read before anybody knows who sends it.
+    public static let bodyLimitBytes = 1 << 20
     /// What is said of more.
-    public static let tooLarge = response(
-        to: RegistryRefusal(413, "The body is larger than \(bodyLimitBytes >> 20) MiB"))
+    public static let tooLarge = response(to: RegistryRefusal(413, "The body is too large"))
 
     public static func response(to refusal: RegistryRefusal) -> HTTPServerResponse {
         var text = ""

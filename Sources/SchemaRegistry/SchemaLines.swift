@@ -20,11 +20,30 @@ public enum SchemaLines {
         case same(String), removed(String), added(String)
     }
 
-    /// The lines of both, each once, in their order.
+    /// The lines of both, each once, in their order; a comma behind one, since another follows, makes none of them another.
     public static func difference(from old: [String], to new: [String]) -> [Line] {
-        let changes = new.difference(from: old)
-        let removed = Set(changes.removals.map { if case .remove(let place, _, _) = $0 { place } else { -1 } })
-        let added = Set(changes.insertions.map { if case .insert(let place, _, _) = $0 { place } else { -1 } })
+        func bare(_ line: String) -> Substring { line.hasSuffix(",") ? line.dropLast() : line[...] }
+        let (left, right) = (old.map(bare), new.map(bare))
+        let start = zip(left, right).prefix { $0 == $1 }.count
+        let shorter = min(left.count, right.count) - start
+        let end = zip(left.reversed(), right.reversed()).prefix(shorter).prefix { $0 == $1 }.count
+        var (removed, added) = (Set(start..<left.count - end), Set(start..<right.count - end))
+        // It takes time and memory by the square of what differs: where that is much, none of it is called the same.
+        if removed.count + added.count <= maximumCompared {
+            // Without their places in the whole: a slice's difference counts from 0.
+            let changes = Array(right[start..<right.count - end]).difference(
+                from: Array(left[start..<left.count - end]))
+            removed = Set(
+                changes.removals.compactMap { if case .remove(let place, _, _) = $0 { place + start } else { nil } })
+            added = Set(
+                changes.insertions.compactMap { if case .insert(let place, _, _) = $0 { place + start } else { nil } })
+        }
+        return merged(old, new, removed, added)
+    }
+
+    private static let maximumCompared = 3000
+
+    private static func merged(_ old: [String], _ new: [String], _ removed: Set<Int>, _ added: Set<Int>) -> [Line] {
         var lines: [Line] = []
         var (left, right) = (0, 0)
         while left < old.count || right < new.count {

@@ -116,6 +116,43 @@ import Testing
         #expect(try SchemaComparison(entered("string"), [old], .backward) != nil)
     }
 
+    @Test func comparesUnionsOfManyTypesAndRefusesTooMany() throws {
+        func union(_ count: Int, _ name: (Int) -> String) -> String {
+            "[" + (0..<count).map { #"{"type":"record","name":"\#(name($0))","fields":[]}"# }.joined(separator: ",")
+                + "]"
+        }
+        let old = RegisteredSchema(subject: "s", version: 1, id: 1, schema: union(1000) { "R\($0)" })
+        #expect(try SchemaComparison(union(1000) { "R\(999 - $0)" }, [old], .full) == nil)
+        let fewer = try #require(try SchemaComparison(union(999) { "R\($0)" }, [old], .full))
+        #expect(fewer.readingOld.map(\.path) == ["/999"])
+        // All of one short name: each may be read as each.
+        let alike = RegisteredSchema(subject: "s", version: 1, id: 1, schema: union(1000) { "n\($0).R" })
+        do {
+            _ = try SchemaComparison(union(1000) { "m\($0).R" }, [alike], .full)
+            Issue.record("was compared")
+        } catch { #expect(error.code == 42201) }
+    }
+
+    @Test func findsTheLinesThatDiffer() {
+        func lines(_ text: String) -> [String] { text.split(separator: "|").map(String.init) }
+        func shown(_ old: String, _ new: String) -> String {
+            SchemaLines.difference(from: lines(old), to: lines(new)).map { line in
+                switch line {
+                case .same(let text): " \(text)"
+                case .removed(let text): "-\(text)"
+                case .added(let text): "+\(text)"
+                }
+            }.joined(separator: "|")
+        }
+        #expect(shown("{|a|}", "{|a,|b|}") == " {| a,|+b| }")
+        #expect(shown("a|b|c", "a|x|c") == " a|-b|+x| c")
+        #expect(shown("a|a|a", "a|a") == " a| a|-a")
+        #expect(shown("", "a") == "+a")
+        #expect(shown("a|b", "b|a").filter { $0 == "+" }.count == 1)
+        let many = SchemaLines.difference(from: (0..<9000).map { "x\($0)" }, to: (0..<9000).map { "y\($0)" })
+        #expect(many.count == 18_000)
+    }
+
     /// Whether a pair in a circle holds is not decided by where the walk entered it.
     @Test func findsOutWhatACircleHides() throws {
         func schema(_ type: String) -> String {

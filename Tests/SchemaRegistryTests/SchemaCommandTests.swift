@@ -47,6 +47,7 @@ import Testing
         #expect(try taxi.succeed("schema", "show", "t-value", "1").text == Self.record(Self.a) + "\n")
         let difference = try taxi.succeed("schema", "diff", "t-value").text
         #expect(difference.contains("\n+     {\"name\":\"b\",\"type\":\"int\",\"default\":0}\n"))
+        #expect(!difference.contains("\n- "))
         #expect(difference.hasPrefix("--- t-value version 1 (id 1)\n+++ t-value version 2 (id 2)\n"))
         try taxi.succeed("schema", "set-compatibility", "NONE", "--subject", "t-value")
         try taxi.succeed("schema", "register", "wrong.avsc", "-s", "t-value")
@@ -133,6 +134,24 @@ import Testing
         }
         #expect(Set(texts).count == 2)
         #expect(texts.allSatisfy { $0.contains("\"version\":1,\"id\":1}") })
+    }
+
+    @Test func refusesABodyThatIsTooLarge() throws {
+        let taxi = try TaxiCLI()
+        let server = try taxi.start(["schema", "serve", "--listen", "127.0.0.1:0"])
+        defer { server.signal(SIGTERM) }
+        try #require(eventually(within: 30) { server.text.hasSuffix("\n") || !server.isRunning })
+        let url = String(server.text.split(separator: " ").last ?? "").trimmingCharacters(in: .whitespacesAndNewlines)
+        func register(_ bytes: Int) throws -> HTTPResponse {
+            let body = AskedRegistry.body("\"int\"", #","padding":"\#(String(repeating: "x", count: bytes))""#)
+            return try HTTPRequest("POST", "\(url)/subjects/a%2Fb/versions", body: .bytes(Array(body.utf8))).send()
+        }
+        let refused = try register(RegistryService.bodyLimitBytes)
+        #expect(refused.status == 413)
+        #expect(
+            String(decoding: refused.body, as: UTF8.self) == #"{"error_code":413,"message":"The body is too large"}"#)
+        #expect(try register(RegistryService.bodyLimitBytes - 100).status == 200)
+        #expect(try LocalRegistry(path: taxi.tenantFolder + "/schemas.db").subjects() == ["a/b"])
     }
 
     /// What was answered is there, whenever the server is killed; versions have no gaps, ids no doubles.
