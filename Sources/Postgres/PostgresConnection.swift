@@ -35,11 +35,11 @@ public final class PostgresConnection {
         }
         var settings = try Self.settings(of: url)
         if let password { settings["password"] = password }
-        // What goes over the wire is UTF-8 here, whatever the database is in; somebody who is gone shall be noticed within a minute.
+        // What goes over the wire is UTF-8 here, whatever the database is in; somebody who is gone shall be noticed, in minutes at most.
         for (name, value) in [
             ("application_name", "taxi-cli"), ("connect_timeout", "10"), ("keepalives_idle", "15"),
             ("keepalives_interval", "5"),
-            ("keepalives_count", "4"), ("tcp_user_timeout", "40000"),
+            ("keepalives_count", "4"), ("tcp_user_timeout", "300000"),
         ] where settings[name] == nil { settings[name] = value }
         settings["client_encoding"] = "UTF8"
         (self.url, self.isStopped) = (url, isStopped)

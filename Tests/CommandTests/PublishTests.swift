@@ -265,6 +265,30 @@ import Testing
         try published.compare()
     }
 
+    @Test func tablesFollowAStreamThatWrites() throws {
+        let published = try Published(.filled())
+        let taxi = published.taxi
+        try taxi.succeed(
+            "data", "generate", "--rows", "400", "--seed", "7", "--from", "2024-03-10", "--to", "2024-03-13", "more.csv"
+        )
+        let before = try taxi.number("SELECT sum(trips_total) FROM tripstotal")
+        let stream = try taxi.start(["stream"])
+        let watch = try taxi.start(["publish", published.url, "--watch", "--every", "200ms"])
+        try taxi.succeed("produce", "more.csv", "--rate", "200/s", "--clock", "start")
+        // Passes while the stream writes, and one of what it left.
+        let total = "SELECT sum(trips_total) FROM "
+        #expect(try eventually(within: 60) { try taxi.number(total + "tripstotal") > before }, "\(stream.errors)")
+        stream.signal(SIGTERM)
+        #expect(stream.wait(timeout: 60).code == 130)
+        let expected = ["\(try taxi.number(total + "tripstotal"))"]
+        let follows = eventually(within: 60) { (try? published.query(total + "chicago.tripstotal")) == expected }
+        #expect(follows, "\(watch.errors)")
+        watch.signal(SIGTERM)
+        #expect(watch.wait(timeout: 60).code == 130, "\(watch.errors)")
+        try published.publish()
+        try published.compare()
+    }
+
     @Test func aWorkflowPublishes() throws {
         let published = try Published(.filled())
         let taxi = published.taxi
