@@ -51,7 +51,7 @@ final class LetterJudge {
     init(_ options: DeadLetterReplayOptions, _ store: any TopicStore, _ journal: LetterJournal) throws {
         (self.options, self.store, self.journal) = (options, store, journal)
         topic = "\(options.tenant)_ingestData"
-        letters = LetterReader(options)
+        letters = LetterReader(options, store.schemas)
         ownership = store.ownership(among: try store.topicNames())
         partitioner = try store.partitionCount(of: topic).map { Partitioner(partitionCount: $0) }
     }
@@ -95,13 +95,13 @@ final class LetterJudge {
         record edition: [UInt8]?, _ letter: StoredLetter, _ origin: LetterOrigin
     ) throws -> LetterVerdict {
         var replaced: LetterJournal.Replaced?
-        if letters.fault(of: letter.record.value, anyTime: true) == nil {
+        if try letters.fault(of: letter.record.value, anyTime: true) == nil {
             replaced = try original(of: letter, origin)
             if let replaced, try !options.isPassedOver(replaced.partition, replaced.offset) {
                 return .leave(.counted, "stream counts it where it lies, at \(origin.place ?? "")")
             }
         }
-        if let fault = letters.fault(of: edition ?? letter.record.value) {
+        if let fault = try letters.fault(of: edition ?? letter.record.value) {
             return rejected(letter, edition != nil, fault)
         }
         var record = letter.record

@@ -1,4 +1,5 @@
 import Problems
+import SchemaRegistry
 import Topics
 import Trips
 
@@ -6,7 +7,7 @@ import Trips
 final class LetterReader {
     private let options: DeadLetterReplayOptions
     private let ahead: MaxAhead
-    private var json = TripJSONReader(fields: .all)
+    private var values: TripValueReader
     private let batch = TripBatch(capacity: 1)
     private var rowReaders: [RowKind: Result<TripRowReader, Problem>] = [:]
     private var output = OutputBuffer(capacity: 2048)
@@ -22,8 +23,10 @@ final class LetterReader {
     /// More of them at a time are not kept: each has some hundred kilobytes.
     private static let mostReaders = 16
 
-    init(_ options: DeadLetterReplayOptions) {
+    /// - Parameter schemas: those that records of Avro name.
+    init(_ options: DeadLetterReplayOptions, _ schemas: SchemaCache?) {
         self.options = options
+        values = TripValueReader(fields: .all, schemas: schemas)
         ahead = MaxAhead(nowMs: options.clock.nowMs, aheadMs: options.maxAheadMs)
     }
 
@@ -68,21 +71,21 @@ final class LetterReader {
     /// Why a record of a topic cannot be used; nil where it can.
     ///
     /// - Parameter anyTime: whether it may be however far ahead of the clock.
-    func fault(of value: [UInt8]?, anyTime: Bool = false) -> String? {
+    /// - Throws: `.unavailable` where the registry does not say what its schema is.
+    func fault(of value: [UInt8]?, anyTime: Bool = false) throws -> String? {
         // A byte behind it, so that one without bytes has a place too.
         let bytes = (value ?? []) + [0]
-        return bytes.withUnsafeBufferPointer { bytes in
+        return try bytes.withUnsafeBufferPointer { bytes in
             guard let start = bytes.baseAddress else { return "" }
             batch.reset()
             defer { batch.reset() }
             var rejects: [Reject] = []
             let slice = RecordSlice(offset: 0, length: bytes.count - 1, position: 0)
-            _ = json.decode([slice], base: start, owner: nil, name: "", into: batch, rejects: &rejects)
+            try values.decode([slice], base: start, owner: nil, name: "", into: batch, rejects: &rejects)
             if let reject = rejects.first { return reject.detail }
             let time = batch.eventTimes[0]
             return anyTime || time <= ahead.latest
                 ? nil : "event_timestamp \"\(RFC3339.string(time))\" \(ahead.excess(of: time))"
         }
     }
-
 }
