@@ -54,7 +54,10 @@ let package = Package(
         module("Replay", ["Problems", "Avro", "SchemaRegistry", "Trips", "Topics", "Telemetry"]),
         module(
             "Stream",
-            ["Problems", "Avro", "SchemaRegistry", "Trips", "Topics", "Database", "Telemetry", "SQLite", "YAML"]),
+            [
+                "Problems", "Avro", "SchemaRegistry", "Trips", "Topics", "Database", "Telemetry", "SQLite", "YAML",
+                "Compression",
+            ]),
         module("Batch", ["Problems", "Trips", "Database", "SQLite"]),
         module("Reports", ["Problems", "Database", "SQLite"]),
         module("Audit", ["Problems", "SchemaRegistry", "Trips", "Topics", "Database", "Stream", "Batch", "SQLite"]),

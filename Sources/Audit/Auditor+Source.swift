@@ -52,11 +52,13 @@ extension Auditor {
             plan: plan, zone: options.zone, lateness: lateness(of: plan, checkpoint, partitions: ends.count),
             ends: ends, closings: closings, ahead: try ahead(of: plan),
             merged: history.mergedStretches(partitionCount: ends.count))
-        audits.append(
-            try QueryAudit(
-                plan: plan, checkpoint: checkpoint, zone: options.zone, recount: recount,
-                pruned: PrunedDays(of: plan, zone: options.zone, on: connection),
-                topic: "\(options.tenant)_\(plan.topicSuffix)"))
+        let audit = try QueryAudit(
+            plan: plan, checkpoint: checkpoint, zone: options.zone, recount: recount,
+            pruned: PrunedDays(of: plan, zone: options.zone, on: connection),
+            topic: "\(options.tenant)_\(plan.topicSuffix)")
+        audit.rewinds = (try PendingRewind.count(of: plan.name, on: connection), history.rewoundMerges)
+        audit.pendingRewind = try PendingRewind(of: plan.name, checkpoint, on: connection)
+        audits.append(audit)
     }
 
     /// What the query has left out of a topic, by partition.

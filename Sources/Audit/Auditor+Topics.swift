@@ -50,6 +50,7 @@ extension Auditor {
             "deadLetter": "records that could not be used, as they came",
             "deadLetterReplay": "which of those were sent again",
             "late": "records that were late, as they came",
+            "control": "what was done to the results of the other topics",
             "mlResults": "models have answered so, and nothing else says what they should",
         ]
         for query in others { reasons["\(query)Stream"] = "its query was not audited" }

@@ -95,8 +95,9 @@ enum LedgerComparison {
     private static func compareStream(_ run: RunHistory.Run, _ finding: Finding) {
         guard let records = (run.summary["records"] as? NSNumber)?.int64Value else { return }
         let rejected = sum(run.summary["rejected"])
-        let furthest = run.counts.keys.sorted().max { run.total($0).consumed < run.total($1).consumed }
-        let consumed = furthest.map { run.total($0).consumed } ?? 0
+        let queries = Set(run.counts.keys).union(run.rewound.keys)
+        let furthest = queries.sorted().max { run.read($0).consumed < run.read($1).consumed }
+        let consumed = furthest.map { run.read($0).consumed } ?? 0
         finding.cells += 1
         if consumed.addingSaturated(rejected) != records {
             finding.differ(
@@ -105,14 +106,14 @@ enum LedgerComparison {
             )
         }
         let lost = (
-            (run.summary["lost"] as? NSNumber)?.int64Value ?? 0, run.counts.keys.map { run.total($0).lost }.max() ?? 0
+            (run.summary["lost"] as? NSNumber)?.int64Value ?? 0, queries.map { run.read($0).lost }.max() ?? 0
         )
         if lost.0 != lost.1 {
             finding.differ(run.started, "\(run.id) (stream): lost is \(lost.1) in the ledger, \(lost.0) in the summary")
         }
         for (query, late) in (run.summary["late"] as? [String: Any] ?? [:]).sorted(by: { $0.key < $1.key }) {
             finding.cells += 1
-            let (summary, ledger) = ((late as? NSNumber)?.int64Value ?? 0, run.total(query).late)
+            let (summary, ledger) = ((late as? NSNumber)?.int64Value ?? 0, run.read(query).late)
             if summary != ledger {
                 finding.differ(
                     run.started,

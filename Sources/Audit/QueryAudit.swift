@@ -57,6 +57,16 @@ final class QueryAudit {
     /// Trips that were merged into windows which they were late for.
     var lateMerged: Int64 { checkpoint.counts.lateMerged ?? 0 }
 
+    /// How often the query went back to an earlier epoch, and merges of late trips that were taken back.
+    var rewinds: (count: Int64, lateMerged: Int64) = (0, 0)
+    /// Where the stream has not come again as far as it was before a rewind.
+    var pendingRewind: PendingRewind?
+
+    /// How often a window may have gone out as a closed one.
+    var mostRevisions: Int64 {
+        Int64(1).addingSaturated(lateMerged).addingSaturated(rewinds.count).addingSaturated(rewinds.lateMerged)
+    }
+
     func isClosed(_ window: EventTime) -> Bool {
         plan.window.isWindowed && recount.end(ofWindowFrom: window) <= closedUntil
     }

@@ -27,6 +27,7 @@ struct StoredInventory {
     private static let ownUse: Set<String> = [
         "settings", "zone_offsets", "fare_buckets", "wide_fare_buckets", "checkpoints", "ahead_records", "ledger",
         "outbox", "sent_messages", "written_dead_letters", "late_days", "sent_files", "stored_sources", "sources",
+        "epoch_history", "rewinds", "rewound_windows", "rewound_alerts",
         "run_records", "runs",
         "changed_days",
         "query_windows", "rolled_days", "rolled_months", "rolled_locations", "day_fare", "day_area", "day_location",

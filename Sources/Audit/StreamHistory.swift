@@ -22,15 +22,23 @@ struct RunHistory {
         var rejected: [String: Int64] = [:]
         var sources: Set<String> = []
 
-        /// Whether a stream came to the end of a bounded source and closed all windows of a query.
+        /// What rewinds have taken back of it, by query: what it had counted, and how many epochs.
+        var rewound: [String: RecordCounts] = [:]
+        var rewoundMerges: [String: Int64] = [:]
+        var rewoundEpochs: [String: Int64] = [:]
+        var rewoundRejects: Int64 = 0
+
+        /// Whether a stream came to the end of a bounded source and closed all windows of a query, and they have stayed so.
         func closed(_ query: String) -> Bool {
-            outcome == "success" && (summary["results"] as? [String: Any])?[query] != nil
+            outcome == "success" && rewoundEpochs[query] == nil && (summary["results"] as? [String: Any])?[query] != nil
         }
 
         /// Whether a stream changed results of these queries, as far as is known.
         func changed(_ queries: Set<String>) -> Bool {
             let results = summary["results"] as? [String: Any] ?? [:]
-            return queries.contains { counts[$0] != nil || (results[$0] as? NSNumber)?.int64Value ?? 0 > 0 }
+            return queries.contains {
+                counts[$0] != nil || rewoundEpochs[$0] != nil || (results[$0] as? NSNumber)?.int64Value ?? 0 > 0
+            }
         }
     }
 
@@ -48,10 +56,16 @@ struct RunHistory {
                 ended: records.isNull(3) ? nil : records.integer(3), outcome: records.text(4), summary: summary ?? [:])
         }
         let entries = try connection.prepare(
-            "SELECT run_id, source, partition, query, counter, value FROM ledger WHERE kind = 'stream'")
+            "SELECT run_id, source, partition, query, counter, value, kind FROM ledger WHERE kind IN ('stream', 'rewound')"
+        )
         while try entries.step() {
             let id = entries.text(0)
             var run = byID[id] ?? Run(id: id, command: "stream", started: 0, outcome: "", summary: [:])
+            guard entries.text(6) == "stream" else {
+                run.takeBack(entries.integer(5), of: entries.text(4), query: entries.text(3))
+                byID[id] = run
+                continue
+            }
             run.add(
                 entries.integer(5), to: entries.text(4), query: entries.text(3), partition: Int(entries.integer(2)))
             run.sources.insert(entries.text(1))
@@ -62,27 +76,46 @@ struct RunHistory {
 }
 
 extension RunHistory.Run {
+    fileprivate mutating func takeBack(_ value: Int64, of counter: String, query: String) {
+        switch counter {
+        case "epochs": rewoundEpochs[query] = rewoundEpochs[query, default: 0].addingSaturated(value)
+        case "late_merged": rewoundMerges[query] = rewoundMerges[query, default: 0].addingSaturated(value)
+        case "late_in_part": break
+        case _ where counter.hasPrefix("rejected:"): rewoundRejects = rewoundRejects.addingSaturated(value)
+        default:
+            guard let counts = Self.counts(value, of: counter) else { return }
+            rewound[query] = (rewound[query] ?? RecordCounts()) + counts
+        }
+    }
+
     fileprivate mutating func add(_ value: Int64, to counter: String, query: String, partition: Int) {
         if counter.hasPrefix("rejected:") {
             let reason = String(counter.dropFirst(9))
             rejected[reason] = rejected[reason, default: 0].addingSaturated(value)
             return
         }
+        // Of the aggregated ones.
+        if counter == "late_merged" { merged[query] = merged[query, default: 0].addingSaturated(value) }
+        guard let counts = Self.counts(value, of: counter) else { return }
+        self.counts[query, default: [:]][partition] = (self.counts[query]?[partition] ?? RecordCounts()) + counts
+    }
+
+    /// nil for what is counted beside what became of each record.
+    private static func counts(_ value: Int64, of counter: String) -> RecordCounts? {
         var counts = RecordCounts()
         switch counter {
         case "aggregated": counts.aggregated = value
         case "late": counts.late = value
         case "skipped": counts.skipped = value
         case "lost": counts.lost = value
-        // Of the aggregated ones.
-        case "late_merged":
-            merged[query] = merged[query, default: 0].addingSaturated(value)
-            return
-        case "late_in_part": return
+        case "late_merged", "late_in_part": return nil
         default: counts.filtered = value
         }
-        self.counts[query, default: [:]][partition] = (self.counts[query]?[partition] ?? RecordCounts()) + counts
+        return counts
     }
+
+    /// What the run has read of a query's records, also what was taken back since.
+    func read(_ query: String) -> RecordCounts { total(query) + (rewound[query] ?? RecordCounts()) }
 
     func total(_ query: String) -> RecordCounts {
         counts[query, default: [:]].values.reduce(RecordCounts(), +)
@@ -101,11 +134,14 @@ struct QueryHistory {
     let rejected: [String: Int64]
     /// Whether all queries of these runs read the same records, so that each reject was met once.
     let isAlone: Bool
+    /// Merges of late trips that rewinds have taken back, of whichever runs.
+    let rewoundMerges: Int64
 
     /// Finds the latest runs whose counts add up to those of the checkpoint; where none do, those that come nearest.
     init(of query: String, counts: RecordCounts, in history: RunHistory) {
         self.query = query
         let streams = history.runs.filter { $0.command == "stream" }
+        rewoundMerges = streams.reduce(0) { $0.addingSaturated($1.rewoundMerges[query] ?? 0) }
         var sum = RecordCounts()
         var best = (first: streams.count, distance: Self.distance(sum, counts))
         for index in streams.indices.reversed() {

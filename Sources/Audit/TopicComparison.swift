@@ -50,6 +50,8 @@ struct TopicComparison {
         var count: Int64 = 0
         /// Rows whose last message was wrong, with its place.
         var wrong: [Int: (partition: Int, offset: Int64)] = [:]
+        /// Messages from before a rewind whose rows the stream has not come to again.
+        var rewound: Int64 = 0
     }
 
     func run(_ slice: Range<EventTime>) throws {
@@ -95,6 +97,9 @@ struct TopicComparison {
                 take(message, at: -1, batch, slice, &tally)
             }
         }
+        if tally.rewound > 0 {
+            finding.leaveOut(tally.rewound, "they were sent before a rewind, and the stream has not come there again")
+        }
         for (entry, place) in tally.wrong { try tellWrong(entry, place) }
         if !isCut { findUnsent() }
         if finding.differences == differencesBefore, tally.count != sent, !isCut, slice.lowerBound == .min {
@@ -132,6 +137,10 @@ struct TopicComparison {
         guard let group = group(of: message), let entry = table.find(message.window, group),
             !table.marks[entry].contains(.absent)
         else {
+            if isRewound(offset, batch.partition) {
+                tally.rewound += 1
+                return
+            }
             return finding.differ(
                 message.window,
                 "offset \(offset): is of a row that there should not be: \(text(at: max(offset, batch.baseOffset), in: batch))"
@@ -142,6 +151,12 @@ struct TopicComparison {
         let isFirst = !table.marks[entry].contains(.sent)
         table.marks[entry].insert(.sent)
         let wrong = firstWrong(message, entry)
+        if isRewound(offset, batch.partition), wrong != nil || (plan.emit == .append && !audit.isClosed(message.window))
+        {
+            tally.rewound += 1
+            tally.wrong[entry] = nil
+            return
+        }
         if plan.emit == .append {
             let isRevised = message.revision > 1
             if !isFirst, !isRevised {
@@ -151,7 +166,7 @@ struct TopicComparison {
                 finding.differ(message.window, "\(key()): was sent before its window has closed")
             }
             // Late trips may have changed it since.
-            if audit.lateMerged > 0 {
+            if audit.lateMerged > 0 || audit.rewinds.count > 0 {
                 tally.wrong[entry] = wrong == nil ? nil : (batch.partition, offset)
             } else if let wrong {
                 finding.differ(
@@ -163,6 +178,12 @@ struct TopicComparison {
         } else if !isFirst {
             tally.wrong[entry] = nil
         }
+    }
+
+    /// Whether a message was sent before a rewind, and the stream has not come again as far as it was then.
+    private func isRewound(_ offset: Int64, _ partition: Int) -> Bool {
+        guard let ends = audit.pendingRewind?.ends, ends.indices.contains(partition) else { return false }
+        return offset >= 0 && offset < ends[partition]
     }
 
     /// The message as its readers see it; of the first ones, since it takes unpacking a batch.

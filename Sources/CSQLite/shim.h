@@ -1,3 +1,5 @@
+// Debian's SQLite is compiled with it; the header declares it on request only.
+#define SQLITE_ENABLE_PREUPDATE_HOOK 1
 #include <sqlite3.h>
 
 /// `sqlite3_config` takes variable arguments, which Swift cannot pass.

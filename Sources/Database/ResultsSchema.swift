@@ -54,7 +54,39 @@ enum ResultsSchema {
             try requireFree("sources", on: connection)
             try connection.execute(sources)
         },
+        { connection in
+            for name in ["epoch_history", "rewinds", "rewound_windows", "rewound_alerts"] {
+                try requireFree(name, on: connection)
+            }
+            try connection.execute(history)
+        },
     ]
+
+    private static let history = """
+        -- What epochs of a query have changed, packed, the latest of them last: see EpochHistory.
+        CREATE TABLE epoch_history (
+            query TEXT NOT NULL, last_epoch INTEGER NOT NULL, before_epoch INTEGER NOT NULL, epochs INTEGER NOT NULL,
+            first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, checksum INTEGER NOT NULL, changes BLOB NOT NULL,
+            PRIMARY KEY (query, last_epoch));
+        CREATE INDEX epoch_history_by_time ON epoch_history (query, last_ms);
+
+        -- A query's way back: from_epoch were its results before, to_epoch those that it has again, epoch the number of the rewind itself.
+        -- positions (JSON) is how far it had read its sources, ends (JSON) where its output topic ended.
+        CREATE TABLE rewinds (
+            run_id TEXT NOT NULL, query TEXT NOT NULL, made_ms INTEGER NOT NULL, from_epoch INTEGER NOT NULL,
+            to_epoch INTEGER NOT NULL, epoch INTEGER NOT NULL, positions TEXT NOT NULL, ends TEXT NOT NULL,
+            PRIMARY KEY (query, epoch)) WITHOUT ROWID;
+
+        -- Windows that went out as closed ones and are not closed any more, or not so often: their next results follow these.
+        CREATE TABLE rewound_windows (
+            query TEXT NOT NULL, window_start_ms INTEGER NOT NULL, revision INTEGER NOT NULL,
+            PRIMARY KEY (query, window_start_ms)) WITHOUT ROWID;
+
+        -- Alerts that were raised and are withdrawn until the stream comes there again; run_id is of the workflow that they have started.
+        CREATE TABLE rewound_alerts (
+            name TEXT NOT NULL, window_start_ms INTEGER NOT NULL, group_id INTEGER NOT NULL, query TEXT NOT NULL,
+            value REAL NOT NULL, params TEXT NOT NULL, run_id TEXT, PRIMARY KEY (name, window_start_ms, group_id)) WITHOUT ROWID;
+        """
 
     private static let firstTables = """
         -- What the tables were made for; "zone" is the tenant's time zone.

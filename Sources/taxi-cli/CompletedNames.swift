@@ -34,7 +34,7 @@ enum CompletedNames {
         } else {
             let own =
                 try globals.declaredQueries().map(\.topicSuffix) + [
-                    "ingestData", "deadLetter", "deadLetterReplay", "late", "alerts",
+                    "ingestData", "deadLetter", "deadLetterReplay", "late", "alerts", "control",
                 ]
             names = own.sorted().map { prefix + $0 }
         }

@@ -42,7 +42,8 @@ struct RunSession {
     ///   - about: what the command works on, beside the tenant.
     ///   - topics: those that it reads and writes, without the tenant's prefix.
     /// - Throws: `Problem` where the home cannot be written, a database is locked, damaged or of a newer version.
-    init(_ arguments: ParsedArguments, command: String, about: String, topics: [String]) throws {
+    ///   - listens: whether the command has `--listen`.
+    init(_ arguments: ParsedArguments, command: String, about: String, topics: [String], listens: Bool = true) throws {
         LogOutput.level = arguments.isOn("quiet") ? .error : arguments.isOn("verbose") ? .info : .warning
         globals = try GlobalOptions(arguments)
         zone = try ZoneClock(identifier: globals.zoneIdentifier)
@@ -56,7 +57,7 @@ struct RunSession {
         log = RunLog(database)
         runID = try log.begin(command, at: systemTime())
         live = LiveSession(globals.tenantHome, command: command, nowMs: systemTime())
-        service = try WatchService.beside(arguments)
+        service = listens ? try WatchService.beside(arguments) : nil
     }
 
     /// Sees that the record of the run goes where somebody will find it.

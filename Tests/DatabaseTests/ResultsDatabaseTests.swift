@@ -77,10 +77,13 @@ import Trips
     @Test func refusesANameThatIsTakenByNow() throws {
         _ = try ResultsDatabase(path: path)
         let connection = try Connection(path: path)
-        try connection.execute("DROP VIEW sources; DROP TABLE stored_sources; PRAGMA user_version=8")
+        let later =
+            "DROP TABLE epoch_history; DROP TABLE rewinds; DROP TABLE rewound_windows; DROP TABLE rewound_alerts;"
+        try connection.execute("\(later) DROP VIEW sources; DROP TABLE stored_sources; PRAGMA user_version=8")
         _ = try ResultsDatabase(path: path)
         #expect(try connection.value("SELECT count(*) FROM sources")?.integer == 0)
-        try connection.execute("DROP VIEW sources; CREATE VIEW sources AS SELECT 1 AS mine; PRAGMA user_version=8")
+        try connection.execute(
+            "\(later) DROP VIEW sources; CREATE VIEW sources AS SELECT 1 AS mine; PRAGMA user_version=8")
         let problem = #expect(throws: Problem.self) { try ResultsDatabase(path: path) }
         #expect(problem?.code == .configuration && problem?.message.contains("\"sources\"") == true)
         #expect(try connection.value("SELECT mine FROM sources")?.integer == 1)

@@ -51,6 +51,28 @@ struct KafkaOutboxTests {
         #expect(try tenant.messages().count == 3)
     }
 
+    /// A rewind is an epoch of its own: the group's mark follows it, whether it was killed before its record was sent or after.
+    @Test(arguments: [OutboxRule.Waiting.none, .pending, .sent])
+    func goesOnAfterARewind(_ waiting: OutboxRule.Waiting) throws {
+        let tenant = try SentTenant(leaving: .none)
+        for minute in 2...4 {
+            try tenant.produce(minute: minute)
+            try tenant.stream { $0.keepHistoryMs = 1 << 40 }
+        }
+        let faulty = FaultyTopicStore(tenant.store)
+        switch waiting {
+        case .pending: faulty.beforeAppend = { _ in throw FaultyTopicStore.Crash() }
+        case .sent: faulty.afterAppend = { _ in throw FaultyTopicStore.Crash() }
+        case .none, .unknown: break
+        }
+        do { try tenant.rewind(.epochs(2), by: faulty) } catch is FaultyTopicStore.Crash {}
+        for _ in 0..<2 { try tenant.stream { $0.keepHistoryMs = 1 << 40 } }
+        #expect(try tenant.messages().count == 5 + 2)
+        #expect(try tenant.messages().filter { $0.contains("\"revision\":2") }.count == 2)
+        #expect(try tenant.messages(of: "\(tenant.name)_control").count == 1)
+        #expect(try tenant.outboxRows() == 0)
+    }
+
     /// The way on that a refusal names.
     @Test(arguments: [OutboxRule.Mark.newer, .foreign]) func isComputedAnewOnceSaidSo(mark: OutboxRule.Mark) throws {
         let tenant = try SentTenant(leaving: .pending)
@@ -163,9 +185,18 @@ private final class SentTenant {
         _ = try runner.run()
     }
 
-    func messages() throws -> [String] {
+    func rewind(_ target: Rewind.Target, by other: any TopicStore) throws {
+        runs += 1
+        _ = try Rewind(
+            plans: plans, tenant: name, zone: ZoneClock(identifier: "America/Chicago"), database: database,
+            store: other,
+            runID: "rewind \(runs) of \(folder.suffix(4))", nowMs: SystemClock.shared.nowMs
+        ).run(to: target)
+    }
+
+    func messages(of topic: String? = nil) throws -> [String] {
         // Whoever takes over waits until what was committed before is shown.
-        let reader = try store.makeReader(topic: output, untilEnd: true)
+        let reader = try store.makeReader(topic: topic ?? output, untilEnd: true)
         _ = try reader.settle()
         var values: [String] = []
         try reader.forEachBatch(of: 0, in: reader.offsets()[0]) { batch in

@@ -71,7 +71,7 @@ struct AlertEvaluator {
                 let isRaised = progress[index][group, default: AlertProgress()].match(
                     startMs: start, endMs: end, nextStartMs: next, alert)
                 changed.insert(Place(alert: index, group: group))
-                if isRaised { raised.append(alert.raise(window, group, plan, zone, values)) }
+                if isRaised { raised.append(alert.raise(window, group, plan, zone, values, isLate: false)) }
             }
         }
     }
@@ -148,7 +148,7 @@ extension AlertEvaluator {
                 let holds = alert.condition.holds(values) == true
                 holdsNow[place] = holds
                 if holds, !heldBefore.contains(place) {
-                    candidates.append((place, alert.raise(window, group, plan, zone, values)))
+                    candidates.append((place, alert.raise(window, group, plan, zone, values, isLate: true)))
                 } else if !holds, heldBefore.contains(place) {
                     shorten(place)
                     revisions.append(
@@ -302,9 +302,11 @@ struct StoredProgress: Sendable {
 extension AlertPlan {
     fileprivate func raise(
         _ window: WindowPointer, _ group: Int64, _ query: QueryPlan, _ zone: ZoneClock,
-        _ value: (AlertCondition.Subject) -> AlertCondition.Value
+        _ value: (AlertCondition.Subject) -> AlertCondition.Value, isLate: Bool
     ) -> RaisedAlert {
-        let (start, end, revision) = (window.pointee.start, window.pointee.end, window.pointee.revision)
+        let (start, end) = (window.pointee.start, window.pointee.end)
+        // A window that closes for the first time since a rewind has one as well.
+        let revision = isLate ? window.pointee.revision : 1
         let (from, until) = (zone.iso(ms: start), zone.iso(ms: end))
         let threshold = condition.leading.map { AlertCondition.text(of: $0.threshold) } ?? ""
         var number = 0.0

@@ -44,6 +44,7 @@ struct AlertStore {
                 .integer(alert.windowStartMs), .real(alert.value), .text(try Self.json(alert.params)),
                 alert.plan.workflow.map(SQLValue.text) ?? .null, .integer(alert.group),
                 alert.revision.map(SQLValue.integer) ?? .null)
+            try comeBack(alert)
         }
         guard !progress.isEmpty else { return }
         let update = try connection.prepare("INSERT OR REPLACE INTO alert_states VALUES (?, ?, ?, ?, ?)")
@@ -55,6 +56,24 @@ struct AlertStore {
             update.bind(4, item.progress.quietUntilMs)
             try update.run()
         }
+    }
+
+    /// An alert that was raised before a rewind has started its workflow already.
+    private func comeBack(_ alert: RaisedAlert) throws {
+        let key = "name = ? AND window_start_ms = ? AND group_id = ?"
+        let values: [SQLValue] = [
+            .text(alert.plan.name), .integer(alert.windowStartMs), .integer(alert.group),
+        ]
+        let row = connection.lastInsertedRow
+        let find = try connection.prepare("SELECT run_id FROM rewound_alerts WHERE \(key)")
+        try find.bind(values)
+        guard try find.step() else { return }
+        let run = find.value(0)
+        try connection.execute(
+            "UPDATE stored_alerts SET run_id = ? WHERE alert_id = ?", run, .integer(row))
+        let remove = try connection.prepare("DELETE FROM rewound_alerts WHERE \(key)")
+        try remove.bind(values)
+        try remove.run()
     }
 
     /// Whether an alert was raised for a group by a window that ends in `ends`.
@@ -74,7 +93,7 @@ struct AlertStore {
         try connection.execute("DELETE FROM stored_alerts WHERE query = ?", .text(plan.name))
     }
 
-    private static func json(_ params: [String: String]) throws -> String {
+    static func json(_ params: [String: String]) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return String(decoding: try encoder.encode(params), as: UTF8.self)

@@ -49,7 +49,7 @@ enum Names {
     /// suffix `b_ingestData` the topic of tenant `a` would be that of tenant `a_b`.
     static func isReserved(topic: String) -> Bool {
         let name = topic.lowercased()
-        return ["ingestdata", "deadletter", "deadletterreplay", "late", "alerts", "mlresults"].contains {
+        return ["ingestdata", "deadletter", "deadletterreplay", "late", "alerts", "mlresults", "control"].contains {
             name == $0 || name.hasSuffix("_\($0)")
         }
     }

@@ -100,7 +100,8 @@ final class EpochCutter {
             // Late is late for good, also where the watermark has yet to come to what the end of a bounded run closed.
             let isLate = closed != nil && window.pointee.end <= closedBound
             let isClosed = isRevised || isLate || window.pointee.end <= watermark
-            if isClosed { window.pointee.revision += 1 }
+            let sent = isClosed ? takeSent(window.pointee.start, &output) : 0
+            if isClosed { window.pointee.revision = max(window.pointee.revision, sent) + 1 }
             if packsGroups {
                 pack(window, order, histograms, &output.rows, &text)
             } else {
@@ -112,8 +113,8 @@ final class EpochCutter {
                 lastDay = day
             }
             // Who has read the other groups of a window already reads nothing new of them.
-            if isRevised { order.removeAll { !window.pointee.groupChanged[Int($0)] } }
-            if plan.emit == .append ? isClosed : window.pointee.isChanged {
+            if isRevised, sent == 0 { order.removeAll { !window.pointee.groupChanged[Int($0)] } }
+            if plan.emit == .append ? isClosed : window.pointee.isChanged || sent > 0 {
                 builder.add(window, order, histograms, keys: state.keys)
             }
             guard isClosed else {
@@ -141,6 +142,13 @@ final class EpochCutter {
         }
         output.results = Int64(output.messages.count)
         return output
+    }
+
+    /// How often a window had gone out as a closed one before a rewind; 0 where it had not, or has since.
+    private func takeSent(_ start: EventTime, _ output: inout QueryOutput) -> Int64 {
+        guard !state.sentRevisions.isEmpty, let sent = state.sentRevisions.removeValue(forKey: start) else { return 0 }
+        output.followed.append(start)
+        return sent
     }
 
     /// The changed groups of a query without windows: each is a row of its own.

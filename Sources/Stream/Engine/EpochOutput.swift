@@ -37,6 +37,8 @@ struct QueryOutput: Sendable {
     var alertProgress: [StoredProgress] = []
     /// Windows that raised an alert, or would have, and that their trips that came late have changed since.
     var alertRevisions: [AlertRevision] = []
+    /// Windows that had gone out before a rewind, and whose results follow those now.
+    var followed: [EventTime] = []
     /// Local days whose windows changed.
     var days: Set<Int64> = []
     /// Event time of messages that have no window: the newest that the stream had seen.

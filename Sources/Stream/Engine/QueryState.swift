@@ -48,6 +48,13 @@ final class QueryState {
     /// How far the conditions of its alerts are, by alert and group, where the state was loaded; from then on the cutter knows.
     var alertProgress: [String: [Int64: AlertProgress]] = [:]
 
+    /// Windows that have gone out as closed ones before a rewind and not since, and how often.
+    var sentRevisions: [EventTime: Int64] = [:]
+    /// Alerts that have gone out before a rewind and not since.
+    var sentAlerts: [AlertIdentity: SentAlert] = [:]
+    /// How far each partition of the source was read before a rewind.
+    var reachedBefore: [Int64] = []
+
     private let updates: [Update]
     /// Aggregates whose results are kept among the words, with their first words and the numbers of their sketches.
     private let derived: [(aggregate: AggregatePlan, word: Int, sketch: Int)]

@@ -435,7 +435,8 @@ extension Cohort {
                 after.filtered - before.filtered
         }
         for (row, queries) in lateQueries.sorted(by: { $0.key < $1.key }) {
-            worker.lateRecords.append(lateRecord(batch, Int(row), queries, partition))
+            let isAgain = isAgain(piece, of: queries, partition)
+            worker.lateRecords.append(lateRecord(batch, Int(row), queries, partition, isAgain: isAgain))
         }
     }
 
@@ -468,7 +469,26 @@ extension Cohort {
         worker.steps += places.withUnsafeBufferPointer { RejectGuard.steps(accepted: $0, rejects: rejects) }
     }
 
-    private func lateRecord(_ batch: TripBatch, _ row: Int, _ queries: [String], _ partition: Int) -> SideRecord {
+    /// Whether a piece was read before a rewind: what was late has gone out then.
+    private func isAgain(_ piece: InputPiece, of queries: [String], _ partition: Int) -> Bool {
+        guard case .stored(_, let first) = piece else { return false }
+        return states.contains { state in
+            queries.contains(state.plan.name) && partition < state.reachedBefore.count
+                && first < state.reachedBefore[partition]
+        }
+    }
+
+    /// Whether an alert has gone out before a rewind as it is now.
+    private func wasSent(_ alert: RaisedAlert, of state: QueryState) -> Bool {
+        guard !state.sentAlerts.isEmpty, let sent = state.sentAlerts.removeValue(forKey: alert.identity) else {
+            return false
+        }
+        return sent.says(alert)
+    }
+
+    private func lateRecord(
+        _ batch: TripBatch, _ row: Int, _ queries: [String], _ partition: Int, isAgain: Bool
+    ) -> SideRecord {
         var out = OutputBuffer(capacity: 1024)
         var ends: [Int] = []
         TripJSON.encode(batch, rows: row..<row + 1, into: &out, recordOffsets: &ends)
@@ -479,7 +499,8 @@ extension Cohort {
                 headers: [
                     .init(name: "queries", value: Array(queries.joined(separator: ",").utf8)),
                     .init(name: "source", value: Array("\(input.name)/\(partition)".utf8)),
-                ], timestamp: batch.eventTimes[row]))
+                ] + (isAgain ? [.init(name: "again", value: Array("rewind".utf8))] : []),
+                timestamp: batch.eventTimes[row]))
     }
 
     /// Takes over what a worker found beside its states.
@@ -645,7 +666,8 @@ extension Cohort {
                 partition: key.partition, query: key.query < 0 ? "" : plans[key.query].name, counter: key.counter,
                 value: value)
         }
-        let alerts = outputs.flatMap(\.alerts).map { alert in
+        let alerts = outputs.flatMap { output in output.alerts.filter { !wasSent($0, of: states[output.query]) } }.map {
+            alert in
             SideRecord(
                 topic: "\(options.tenant)_alerts",
                 record: TopicRecord(key: Array(alert.plan.name.utf8), value: alert.record, timestamp: alert.raisedMs))

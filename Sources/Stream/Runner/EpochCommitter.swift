@@ -53,6 +53,8 @@ final class EpochCommitter: @unchecked Sendable {
     private let failure = Mutex<(any Error)?>(nil)
     private let metrics: StreamMetrics
     private let clock: any WallClock
+    /// What the epochs change, where that is kept.
+    private let history: EpochHistory?
     private let committedOffsets: Mutex<[Int64]>
     /// What is to be stored of the source with the next epoch.
     private let pendingSources = Mutex<[SourceRow]?>(nil)
@@ -60,7 +62,8 @@ final class EpochCommitter: @unchecked Sendable {
     init(
         database: ResultsDatabase, writer: any TopicWriter, plans: [QueryPlan], zone: ZoneClock, tenant: String,
         runID: String, source: String, readsTopic: Bool, store: any TopicStore, queue: DispatchQueue,
-        metrics: StreamMetrics, clock: any WallClock, offsets: [Int64], schemaIDs: [UInt32]? = nil
+        metrics: StreamMetrics, clock: any WallClock, offsets: [Int64], schemaIDs: [UInt32]? = nil,
+        keepHistoryMs: Int64? = nil
     ) throws {
         self.schemaIDs = schemaIDs
         (self.metrics, self.clock) = (metrics, clock)
@@ -96,6 +99,9 @@ final class EpochCommitter: @unchecked Sendable {
         insertOutbox = try connection.prepare("INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
         outbox = Outbox(connection: connection)
         self.database = try ResultsDatabase.identity(of: connection)
+        history = try keepHistoryMs.map { [producer] in
+            try EpochHistory(connection, plans: plans, producer: producer, run: runID, keepMs: $0)
+        }
     }
 
     /// The name under which the messages of some queries are sent together.
@@ -182,7 +188,7 @@ final class EpochCommitter: @unchecked Sendable {
         var deadLetters: [TopicRecord] = []
         let beganNs = clock.monotonicNs
         do {
-            try connection.transaction {
+            try committing(epoch) {
                 let letters = try WrittenDeadLetters.take(
                     epoch.deadLetters, judged: epoch.judged, of: writtenDeadLetters, ahead: run.source, on: connection)
                 deadLetters = letters
@@ -199,6 +205,8 @@ final class EpochCommitter: @unchecked Sendable {
                 for output in epoch.outputs {
                     try AlertStore(connection: connection).save(
                         output.alerts, output.alertProgress, output.alertRevisions)
+                    try RewoundResults(connection: connection).remove(
+                        windows: output.followed, of: plans[output.query].name)
                 }
                 for entry in epoch.ledger {
                     try ledger.add(
@@ -236,6 +244,14 @@ final class EpochCommitter: @unchecked Sendable {
                 progress: readsTopic ? epoch.progress : nil))
         metrics.countPublish(ns: clock.monotonicNs - endedNs)
         acknowledged = (epoch.sequence, writer.appendedEnds)
+    }
+
+    /// One transaction, with what it changes where that is kept.
+    private func committing(_ epoch: Epoch, _ body: () throws -> Void) throws {
+        try connection.transaction {
+            guard let history else { return try body() }
+            try history.record(epoch.checkpoints, sequence: epoch.sequence, nowMs: clock.nowMs, body)
+        }
     }
 
     /// Whose messages the mark stands beside: an epoch without any repeats what was said of the last.

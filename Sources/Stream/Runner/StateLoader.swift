@@ -7,11 +7,18 @@ import Trips
 struct StateLoader {
     let connection: Connection
 
-    func load(_ plan: QueryPlan, zone: ZoneClock) throws -> QueryState {
+    /// - Parameter source: as in checkpoints; nil for whoever only looks.
+    func load(_ plan: QueryPlan, zone: ZoneClock, source: String? = nil) throws -> QueryState {
         try explaining("loading the open windows of query \"\(plan.name)\"") {
             let state = QueryState(plan: plan, zone: zone)
             try loadKeys(into: state)
             state.alertProgress = try AlertStore(connection: connection).progress(of: plan.alerts)
+            if let source {
+                let rewound = RewoundResults(connection: connection)
+                state.sentRevisions = try rewound.windows(of: plan.name)
+                state.sentAlerts = try rewound.alerts(of: plan.name)
+                state.reachedBefore = try rewound.reached(plan.name, source: source)
+            }
             let condition = plan.window.isWindowed ? " WHERE closed = 0" : ""
             let rows = try connection.prepare("SELECT * FROM \(plan.storageTable)\(condition)")
             while try rows.step() { try restore(from: rows, into: state) }

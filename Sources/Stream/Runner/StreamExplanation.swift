@@ -78,6 +78,11 @@ public struct StreamExplanation: Sendable {
                     var query = Query(name: name, plan: plan, checkpoint, topics, options)
                     try query.readWindows(from: database.connection, zone, options)
                     query.remark(checkpoint, isRunning: isRunning, zone: zone, options)
+                    if plan != nil, let reach = try HistoryReach(on: database.connection, query: name) {
+                        query.remarks.append(
+                            "It can go back to each of its last \(reach.epochs) epochs, since \(zone.iso(ms: reach.since)): taxi-cli stream rewind."
+                        )
+                    }
                     queries.append(query)
                 }
                 for plan in plans where !stored.contains(where: { $0.name == plan.name }) {

@@ -41,6 +41,8 @@ public struct StreamOptions: Sendable {
     /// Whether topics that are missing are made, and schemas registered.
     public var createsTopics = true
     public var workers = 1
+    /// How long what epochs change is kept, so that results can go back to them; nil where they cannot.
+    public var keepHistoryMs: Int64?
 
     public init(tenant: String, zone: ZoneClock) { (self.tenant, self.zone) = (tenant, zone) }
 }

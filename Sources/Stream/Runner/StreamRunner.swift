@@ -42,6 +42,8 @@ public final class StreamRunner {
     private var lastProgressMs: Int64 = 0
     private var live: [StreamMetrics] = []
     private var lag = SourceLag()
+    /// Queries whose epochs had been kept.
+    private var lostHistory: [String] = []
     private var lastLookMs = Int64.min / 2
     private var shownSources: [SourceRow] = []
     private var recent = RecentOutcomes()
@@ -135,6 +137,11 @@ extension StreamRunner {
                 return checkpoints
             }
         }
+        if !lostHistory.isEmpty {
+            onNotice?(
+                "note: what was kept of the epochs of \(lostHistory.joined(separator: ", ")) is let go of, since this run keeps none: --keep-history goes on keeping it"
+            )
+        }
         try explaining("sending what an earlier run had committed") {
             // Until now an earlier process may have sent more.
             try sent.look()
@@ -149,7 +156,7 @@ extension StreamRunner {
         let replaced = try replacedRecords()
         for (index, group) in groups.enumerated() {
             let plans = group.members.map { self.plans[$0] }
-            let states = try plans.map { try loader.load($0, zone: options.zone) }
+            let states = try plans.map { try loader.load($0, zone: options.zone, source: sourceName) }
             let input = isAsExpected ? prepared[index] : try makeInput(for: index, at: group.position)
             let live = StreamMetrics(metrics, queries: plans.map(\.name), countsRejects: index == 0)
             self.live.append(live)
@@ -157,7 +164,8 @@ extension StreamRunner {
                 database: database, writer: store.makeWriter(), plans: plans, zone: options.zone,
                 tenant: options.tenant, runID: runID, source: sourceName, readsTopic: readsTopic, store: store,
                 queue: queue, metrics: live, clock: clock, offsets: input.offsets,
-                schemaIDs: schemaIDs.map { ids in group.members.map { ids[$0] } })
+                schemaIDs: schemaIDs.map { ids in group.members.map { ids[$0] } },
+                keepHistoryMs: options.keepHistoryMs)
             committer.writtenDeadLetters = input.written
             committers.append(committer)
             cohorts.append(
@@ -286,11 +294,18 @@ extension StreamRunner {
             try AlertStore(connection: connection).remove(plan)
             try AheadRecords.remove(plan.name, from: connection)
             try LateTrips.remove(plan.name, from: connection)
+            try RewoundResults(connection: connection).remove(plan.name)
             let sent = marks.filter { CopyCheck.queries(of: $0.producer).contains(plan.name) }
             taken.epoch = max(taken.epoch, sent.map(\.sequence).max() ?? 0)
             taken.followsOlder = sent.isEmpty ? nil : true
             let superseded = sent.map { ($0.producer, SentCheck.account(of: $0)) }
             taken.superseded = sent.isEmpty ? nil : Dictionary(superseded) { $1 }
+        }
+        // An epoch that is not kept is one that nothing before it leads to any more.
+        if options.fromBeginning || options.keepHistoryMs == nil, try EpochHistory.remove(plan.name, from: connection),
+            !options.fromBeginning
+        {
+            lostHistory.append(plan.name)
         }
         taken.target = store.identity
         try plan.installStorage(on: connection)

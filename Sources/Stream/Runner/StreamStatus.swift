@@ -270,7 +270,7 @@ extension StreamStatus {
 
     private mutating func judge() {
         let hasRead = queries.contains { $0.consumed > 0 }
-        for run in runs where run.outcome == .failed && !isMistake(run) {
+        for run in runs where run.outcome == .failed && run.command != "rewind" && !isMistake(run) {
             let error = (Self.summary(of: run)["error"] as? String).map { ": \($0)" } ?? ""
             let rule = HealthRule(rawValue: run.command) ?? .runs
             findings.append(

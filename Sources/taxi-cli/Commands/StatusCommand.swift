@@ -2,6 +2,7 @@ import CommandLine
 import Database
 import Monitoring
 import Problems
+import SQLite
 import Stream
 import Telemetry
 import Topics
@@ -62,7 +63,16 @@ enum StatusCommand {
         let look = try TenantLook(reading: watched, nowMs: systemTime())
         let hasWorkflows = !(Files.names(in: globals.workflowsFolder) ?? []).isEmpty
         let scheduler = ServeLock.isHeld(home: globals.home) ? "running" : "none"
-        return try StatusPage(look, scheduler: hasWorkflows ? scheduler : nil)
+        var page = try StatusPage(look, scheduler: hasWorkflows ? scheduler : nil)
+        if let database = try ResultsDatabase.openReadOnlyIfAny(path: globals.resultsPath) {
+            let zone = try ZoneClock(identifier: database.zone)
+            page.history = try explaining("looking how far back results can go") {
+                try HistoryReach(on: database.connection).map {
+                    .init(since: zone.iso(ms: $0.since), epochs: $0.epochs, bytes: $0.bytes)
+                }
+            }
+        }
+        return page
     }
 }
 
@@ -95,6 +105,10 @@ private struct StatusPage: Encodable {
         var holdsBack: Bool
         var updated: String
     }
+    struct History: Encodable {
+        var since: String
+        var epochs, bytes: Int64
+    }
     struct Finding: Encodable {
         var rule, what: String
         var since, remedy: String?
@@ -108,7 +122,7 @@ private struct StatusPage: Encodable {
     private var isStreaming = false
     private var trend: String?
     private enum CodingKeys: CodingKey {
-        case tenant, state, reasons, warnings, failing, sources, scheduler, runs, ingest, queries, rejected
+        case tenant, state, reasons, warnings, failing, sources, scheduler, runs, ingest, queries, rejected, history
     }
     /// Whether a scheduler serves the home, where the tenant has workflows: running, none.
     var scheduler: String?
@@ -116,6 +130,8 @@ private struct StatusPage: Encodable {
     var ingest: Ingest?
     var queries: [Query]
     var rejected: [String: Int64]
+    /// How far back stream rewind can go; nil where nothing is kept.
+    var history: History?
 
     /// - Throws: `Problem` for a time zone that the system does not know.
     init(_ look: TenantLook, scheduler: String?) throws {
@@ -175,6 +191,10 @@ private struct StatusPage: Encodable {
             text += (ingest.lastAppend.map { ", last append \($0)" } ?? "") + "\n"
         }
         if isStreaming, !sources.isEmpty { text += "  \(lagLine)\n" }
+        if let history {
+            text +=
+                "  history: back to \(history.since), \(grouped(history.epochs)) epochs, \(byteText(history.bytes))\n"
+        }
         let rejects = rejected.sorted { $0.key < $1.key }.map { "\(grouped($0.value)) \($0.key)" }
         if !rejects.isEmpty { text += "  rejected in the last runs: \(rejects.joined(separator: ", "))\n" }
         if !runs.isEmpty {

@@ -81,6 +81,11 @@ enum StreamCommand {
                 configKey: "stream.epoch-records",
                 help: "commit every so many records; by default more while commits are behind", group: "Work"),
             Option(
+                "keep-history", value: .value("TIME"), kind: .duration, configKey: "stream.keep-history",
+                help:
+                    "keep for so long what epochs change (7d), so that stream rewind can go back to each of them; none unless said",
+                group: "Work"),
+            Option(
                 "workers", value: .value("N"), kind: .integer(1...256), configKey: "stream.workers",
                 help: "threads, at most one a partition; the number of processors unless said", group: "Work"),
             Option(
@@ -101,7 +106,8 @@ enum StreamCommand {
                 group: "Topic"),
             deliveryOption, noCreateOption, summaryOption, WatchService.listenOption,
         ],
-        subcommands: [StreamExplainCommand.command, StreamQueriesCommand.command], run: run)
+        subcommands: [StreamExplainCommand.command, StreamQueriesCommand.command, StreamRewindCommand.command], run: run
+    )
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
         let globals = try GlobalOptions(arguments)
@@ -239,6 +245,7 @@ enum StreamCommand {
         options.epochMs = arguments.durationMs("epoch").map(Int.init) ?? options.epochMs
         options.epochRecords = arguments.integer("epoch-records").map(Int.init) ?? options.epochRecords
         if arguments.origin("epoch-records") == .defaultValue { options.epochRecordsWhileBehind = 100_000 }
+        options.keepHistoryMs = arguments.durationMs("keep-history")
         options.untilEnd = arguments.isOn("until-end")
         options.fromBeginning = arguments.isOn("from-beginning")
         options.fromTime = arguments.time("from-time")?.utcMs { zone.utcMs(localSeconds: $0) }

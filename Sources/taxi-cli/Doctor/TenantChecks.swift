@@ -117,8 +117,12 @@ struct TenantChecks {
         }
         guard path == globals.topicsPath else {
             let isOlder = try ResultsDatabase.isOlder(connection)
+            try HistoryReach.inspect(connection)
+            let reach = try HistoryReach(on: connection)
+            let history = reach.map { ", history of \(grouped($0.epochs)) epochs in \(byteText($0.bytes))" } ?? ""
             return Finding(
-                name, .ok, "sound, \(size)" + (isOlder ? ", of an earlier version: the next run updates it" : ""))
+                name, .ok,
+                "sound, \(size)\(history)" + (isOlder ? ", of an earlier version: the next run updates it" : ""))
         }
         let inspection = try StoreInspection(EmbeddedTopicStore(path: path, access: .granted(to: path)))
         guard var problem = inspection.damages.first else {
