@@ -120,7 +120,7 @@ public final class RemoteRegistry: SchemaRegistry {
 // MARK: - Questions and answers
 
 extension RemoteRegistry {
-    private struct Answer {
+    struct Answer {
         var status: Int
         var body: [UInt8]
         var errorCode: Int?
@@ -148,10 +148,13 @@ extension RemoteRegistry {
     }
     private struct Question: Encodable { var schema: String }
 
-    private func found(_ answer: Answer, _ path: String, _ subject: String) throws(Problem) -> RegisteredSchema {
+    func found(_ answer: Answer, _ path: String, _ subject: String) throws(Problem) -> RegisteredSchema {
         let found: FoundAnswer = try decode(answer, path)
         return RegisteredSchema(subject: subject, version: found.version, id: found.id, schema: found.schema)
     }
+
+    /// Looks anew from now on: what was deleted is not what it was.
+    func forget() { cache.withLock { $0 = Cache() } }
 
     private func cached(_ schema: String, _ subject: String) -> RegisteredSchema? {
         cache.withLock { $0.registered[Key(subject: subject, schema: schema)] }
@@ -175,7 +178,7 @@ extension RemoteRegistry {
     /// Asks until there is an answer that asking again would not change.
     ///
     /// - Throws: `.unavailable` where there is none, `.noPermission` where the registry does not let us in.
-    private func ask(_ method: String, _ path: String, body: HTTPRequest.Body = .none) throws(Problem) -> Answer {
+    func ask(_ method: String, _ path: String, body: HTTPRequest.Body = .none) throws(Problem) -> Answer {
         var request = access.request(method, path, body: body)
         request.timeoutMs = timeoutMs
         request.bodyLimitBytes = Self.bodyLimitBytes
@@ -230,21 +233,21 @@ extension RemoteRegistry {
         return Answer(status: response.status, body: response.body, errorCode: told?.error_code, detail: detail)
     }
 
-    private func decode<Value: Decodable>(_ answer: Answer, _ path: String) throws(Problem) -> Value {
+    func decode<Value: Decodable>(_ answer: Answer, _ path: String) throws(Problem) -> Value {
         guard (200..<300).contains(answer.status) else { throw strange(path, answer.detail) }
         do { return try JSONDecoder().decode(Value.self, from: Data(answer.body)) } catch {
             throw strange(path, "it is not the JSON of a registry", hint: "Check the URL of --registry.")
         }
     }
 
-    private func strange(_ path: String, _ what: String, hint: String? = nil) -> Problem {
+    func strange(_ path: String, _ what: String, hint: String? = nil) -> Problem {
         Problem(
             .unavailable, "the answer of \(HTTPRequest("GET", access.url + path).place) cannot be used: \(what)",
             hint: hint)
     }
 
     /// A subject as a part of a path.
-    private static func escaped(_ subject: String) -> String {
+    static func escaped(_ subject: String) -> String {
         let plain = CharacterSet(charactersIn: "-._~").union(.init(charactersIn: "a"..."z"))
             .union(.init(charactersIn: "A"..."Z")).union(.init(charactersIn: "0"..."9"))
         return subject.addingPercentEncoding(withAllowedCharacters: plain) ?? subject

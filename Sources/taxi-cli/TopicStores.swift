@@ -29,13 +29,16 @@ extension GlobalOptions {
     ///
     /// - Throws: what `RegistryAccess.init` throws. Nobody is asked yet.
     func schemas() throws(Problem) -> SchemaCache {
-        guard let registryURL else {
-            return SchemaCache(LocalRegistry(path: tenantHome.schemasDB), place: "the registry of tenant \"\(tenant)\"")
-        }
-        let registry = RemoteRegistry(try RegistryAccess(url: registryURL, configuration: registryConfigPath)) {
+        if let registry = try remoteRegistry() { return SchemaCache(registry, place: registry.place) }
+        return SchemaCache(LocalRegistry(path: tenantHome.schemasDB), place: "the registry of tenant \"\(tenant)\"")
+    }
+
+    /// The registry of `--registry`; nil where the tenant's own is meant.
+    func remoteRegistry() throws(Problem) -> RemoteRegistry? {
+        guard let registryURL else { return nil }
+        return RemoteRegistry(try RegistryAccess(url: registryURL, configuration: registryConfigPath)) {
             Interruption.isRequested
         }
-        return SchemaCache(registry, place: registry.place)
     }
 
     /// How to reach the cluster: `--broker`, the properties of `--broker-config`, and the secrets of the environment.

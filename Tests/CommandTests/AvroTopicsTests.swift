@@ -193,6 +193,38 @@ import Trips
         #expect(audit.code == 0, "\(audit.text) \(audit.errors)")
     }
 
+    @Test func triesASchemaOnTheRecordsThatAreThere() throws {
+        let taxi = try generated(rows: 500)
+        try succeed(taxi, Self.replay + ["trips.csv", "--format", "avro", "--limit", "300"])
+        // Behind them trips as columns.
+        try succeed(taxi, Self.replay + ["trips.csv", "--again"])
+        let count = try taxi.recordCount("chicago_ingestData")
+        let event = #"{"name":"event_timestamp","type":{"type":"long","logicalType":"timestamp-millis"}}"#
+        func write(_ name: String, _ fields: String) throws {
+            try #"{"type":"record","name":"Trip","namespace":"taxi","fields":[\#(fields)\#(event)]}"#
+                .write(toFile: taxi(name), atomically: true, encoding: .utf8)
+        }
+        try write(
+            "loose.avsc",
+            #"{"name":"company","type":["null","string"],"default":null},{"name":"new","type":"int","default":1},"#)
+        try write("strict.avsc", #"{"name":"driver","type":"string"},"#)
+        func check(_ arguments: String...) throws -> Ending {
+            try taxi.start(["schema", "check"] + arguments).wait(timeout: 60)
+        }
+        let loose = try check("loose.avsc", "--subject", "chicago_ingestData-value", "--against-topic")
+        #expect(loose.code == 0, "\(loose.errors)")
+        #expect(loose.errors.contains("chicago_ingestData: all \(count) records can be read"), "\(loose.errors)")
+        let strict = try check(
+            "strict.avsc", "--subject", "other", "--against-topic", "ingestData", "--format", "jsonl")
+        #expect(strict.code == 65)
+        #expect(
+            strict.errors.contains("\(count) of \(count) records of topic \"chicago_ingestData\""), "\(strict.errors)")
+        #expect(strict.lines.count == 10)
+        #expect(strict.lines.first?.contains("driver") == true, "\(strict.text)")
+        #expect(try check("loose.avsc", "--subject", "other", "--against-topic", "nowhere").code == 66)
+        #expect(try check("loose.avsc", "ingestData", "--subject", "other").code == 64)
+    }
+
     @Test func saysWhatDoesNotGoTogether() throws {
         let taxi = try generated(rows: 10)
         for (line, words) in [

@@ -1,4 +1,5 @@
 import Foundation
+import HTTPServer
 import Problems
 import ServerSupport
 import Synchronization
@@ -157,5 +158,49 @@ import Testing
         for text in ["rubbish hush", "bearer.auth.tokens=hush", "basic.auth.user.info=hush"] {
             #expect(try "\(problem(text) as Any)".contains("hush") == false)
         }
+    }
+
+    /// The tenant's own registry, served to another one's command line.
+    @Test func managesTheSubjectsOfARegistryThatIsServed() throws {
+        let asked = try AskedRegistry()
+        let server = try HTTPServer(HTTPServer.Options(listen: "127.0.0.1:0")) {
+            asked.service.answer($0, path: $0.path)
+        }
+        defer { server.stop() }
+        let remote: any SchemaCatalog = RemoteRegistry(try RegistryAccess(url: "http://\(server.address)/"))
+        #expect(try remote.subjectNames(deleted: false) == [])
+        #expect(try remote.versionNumbers(of: "a-value", deleted: true) == [])
+        let missing = #expect(throws: Problem.self) { try remote.schema(.latest, of: "a-value", deleted: false) }
+        #expect(missing?.code == .noInput)
+
+        let first = try remote.register(Self.schema, under: "a-value")
+        let next = Self.schema.replacing("]}", with: #",{"name":"b","type":"int","default":0}]}"#)
+        let second = try remote.register(next, under: "a-value")
+        #expect(second.version == 2 && second.id != first.id)
+        #expect(try remote.subjectNames(deleted: false) == ["a-value"])
+        #expect(try remote.versionNumbers(of: "a-value", deleted: false) == [1, 2])
+        #expect(try remote.schema(.number(1), of: "a-value", deleted: false) == first)
+        #expect(try remote.schema(.latest, of: "a-value", deleted: false) == second)
+
+        #expect(try remote.compatibility(of: "a-value") == .backward)
+        try remote.setCompatibility(.full, of: nil)
+        #expect(try remote.compatibility(of: nil) == .full)
+        #expect(try remote.compatibility(of: "a-value") == .full)
+        try remote.setCompatibility(.fullTransitive, of: "a-value")
+        #expect(try remote.compatibility(of: "a-value") == .fullTransitive)
+        #expect(try remote.incompatibilities(of: #""int""#, under: "a-value").isEmpty == false)
+        try remote.setCompatibility(nil, of: "a-value")
+        #expect(try remote.compatibility(of: "a-value") == .full)
+
+        #expect(try remote.delete(.number(1), of: "a-value", permanently: false) == [1])
+        #expect(try remote.versionNumbers(of: "a-value", deleted: false) == [2])
+        #expect(try remote.versionNumbers(of: "a-value", deleted: true) == [1, 2])
+        // What was deleted is not taken from memory.
+        #expect(try remote.find(Self.schema, under: "a-value") == nil)
+        #expect(try remote.delete(nil, of: "a-value", permanently: false) == [2])
+        #expect(try remote.subjectNames(deleted: false) == [])
+        #expect(try remote.subjectNames(deleted: true) == ["a-value"])
+        let gone = #expect(throws: Problem.self) { try remote.delete(nil, of: "nobody", permanently: false) }
+        #expect(gone?.code == .noInput)
     }
 }

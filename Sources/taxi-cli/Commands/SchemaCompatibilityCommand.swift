@@ -18,7 +18,7 @@ enum SchemaCompatibilityCommand {
             Argument(
                 "LEVEL", kind: .choice(CompatibilityLevel.allCases.map(\.rawValue) + ["default"]), help: "the level")
         ],
-        options: [SchemaCommand.subjectOption] + registryOptions
+        options: [SchemaCommand.subjectOption]
     ) { arguments in
         let subject = arguments.text("subject")
         let catalog = try openCatalog(arguments, making: true)

@@ -23,7 +23,7 @@ enum SchemaDeleteCommand {
         options: [
             Option("permanent", help: "for good, what was deleted before"),
             Option("yes", short: "y", help: "do not ask"),
-        ] + registryOptions
+        ]
     ) { arguments in
         let subject = arguments.positionals[0]
         let choice = try arguments.positionals.dropFirst().first.map { try SchemaCommand.choice($0) }

@@ -15,8 +15,7 @@ enum SchemaDiffCommand {
             Argument(
                 "VERSION", .any, kind: .custom(SchemaCommand.checkVersion),
                 help: "the older and the newer one (default: the last two)"),
-        ],
-        options: registryOptions
+        ]
     ) { arguments in
         let subject = arguments.positionals[0]
         let given = try arguments.positionals.dropFirst().map { try SchemaCommand.choice($0) }

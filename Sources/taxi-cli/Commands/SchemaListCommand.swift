@@ -11,7 +11,7 @@ enum SchemaListCommand {
         arguments: [
             Argument("SUBJECT", .optional, help: "a subject whose versions are wanted", names: CompletedNames.subjects)
         ],
-        options: [Option("deleted", help: "with what was deleted, but not for good")] + registryOptions
+        options: [Option("deleted", help: "with what was deleted, but not for good")]
     ) { arguments in
         let catalog = try openCatalog(arguments)
         let deleted = arguments.isOn("deleted")

@@ -16,7 +16,7 @@ enum SchemaRegisterCommand {
                 "taxi-cli schema register trip.avsc -s trips-value --format json | jq .[0].id",
                 "its id, for a program of one's own"),
         ],
-        arguments: [SchemaCommand.file], options: [SchemaCommand.subjectOption] + registryOptions
+        arguments: [SchemaCommand.file], options: [SchemaCommand.subjectOption]
     ) { arguments in
         let subject = try SchemaCommand.givenSubject(arguments)
         let text = try SchemaCommand.read(arguments.positionals[0])

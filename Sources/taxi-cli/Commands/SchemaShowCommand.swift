@@ -16,7 +16,7 @@ enum SchemaShowCommand {
                 "VERSION", .optional, kind: .custom(SchemaCommand.checkVersion),
                 help: "a number from 1 on, or latest (default: latest)"),
         ],
-        options: [Option("deleted", help: "also one that was deleted, but not for good")] + registryOptions
+        options: [Option("deleted", help: "also one that was deleted, but not for good")]
     ) { arguments in
         let choice = try SchemaCommand.choice(arguments.positionals.dropFirst().first ?? "latest")
         let schema = try openCatalog(arguments)
