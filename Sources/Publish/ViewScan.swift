@@ -22,7 +22,7 @@ struct ViewScan {
     /// Empty where nothing tells rows apart.
     var key: [String]
 
-    /// Digests of the stored windows, which are what the view's rows are made of, at a tenth of the cost.
+    /// Digests of the stored windows, which are what the view's rows are made of: nothing of them need be unpacked.
     ///
     /// - Parameter step: called with each row.
     static func windows(

@@ -91,7 +91,7 @@ extension QueryPlan {
         "CREATE VIEW \(StorageSQL.identifier(table)) AS " + selectSQL(times: ViewSQL.isoTime, day: Self.dayText)
     }
 
-    /// The view's rows for programs: its columns with times as ms UTC and days as days since 1970, which is several times faster. Of a query
+    /// The view's rows for programs: its columns with times as ms UTC and days as days since 1970, so that no text is made. Of a query
     /// with windows those that begin from the first parameter (ms) up to before the second.
     public var numbersSQL: String {
         selectSQL(
