@@ -49,7 +49,8 @@ struct KafkaAvroTests {
         var streaming = try taxi.start(stream + ["--partitions", "2"])
         for _ in 0..<3 {
             let producing = try taxi.start(produce)
-            let before = (try? taxi.succeed("topic", "tail", "ingestData", "--from-beginning").lines.count) ?? 0
+            // Before the stream has made the topic there is nothing.
+            let before = try taxi.run("topic", "tail", topic, "--from-beginning").lines.count
             // Something of this start is there.
             #expect(
                 eventually(within: 60) {
