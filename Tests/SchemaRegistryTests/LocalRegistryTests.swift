@@ -1,4 +1,5 @@
 import Avro
+import CommandSupport
 import Foundation
 import Problems
 import SQLite
@@ -242,6 +243,52 @@ import Testing
         let path = "\(place.folder)/copy.db"
         try Connection(path: place.registry.path, access: .readOnly).copy(to: path)
         return path
+    }
+
+    /// Killed between the making of the file and that of its tables.
+    @Test func goesOnFromAFileWithoutTables() throws {
+        let place = try Place()
+        try Data().write(to: URL(fileURLWithPath: place.registry.path))
+        #expect(try place.registry.subjects().isEmpty)
+        #expect(try place.registry.register("\"int\"", under: "s").id == 1)
+        #expect(try place.registry.subjects() == ["s"])
+    }
+
+    @Test func refusesTheFileOfANewerVersion() throws {
+        let place = try Place()
+        _ = try place.registry.register("\"int\"", under: "s")
+        try Connection(path: place.registry.path).execute("PRAGMA user_version=2")
+        let other = LocalRegistry(path: place.registry.path)
+        do {
+            _ = try other.latest(of: "s")
+            Issue.record("was read")
+        } catch { #expect(error.code == .configuration) }
+        do {
+            _ = try other.register("\"long\"", under: "t")
+            Issue.record("was written")
+        } catch { #expect(error.code == .configuration) }
+    }
+
+    /// What was registered stays; what there was no room for is registered once there is.
+    @Test func losesNothingOnAFullDisk() throws {
+        guard let disk = try SmallDisk(kilobytes: 400) else { return }
+        let registry = LocalRegistry(path: "\(disk.path)/schemas.db")
+        var kept: [RegisteredSchema] = []
+        func schema(_ index: Int) -> String {
+            #"{"type":"fixed","name":"F\#(index)","size":1,"doc":"\#(String(repeating: "x", count: 3000))"}"#
+        }
+        var refusal: Problem.Code?
+        while refusal == nil, kept.count < 1000 {
+            do { kept.append(try registry.register(schema(kept.count), under: "s\(kept.count)")) } catch {
+                refusal = error.code
+            }
+        }
+        #expect(refusal == .inputOutput)
+        for schema in kept { #expect(try registry.latest(of: schema.subject) == schema) }
+        try disk.resize(kilobytes: 4000)
+        let next = try registry.register(schema(kept.count), under: "s\(kept.count)")
+        #expect(next.version == 1 && !kept.contains { $0.id == next.id })
+        #expect(try LocalRegistry(path: registry.path).requireSound() == kept.count + 1)
     }
 
     @Test func goesOnWithTheFileThatTookTheFirstOnesPlace() throws {

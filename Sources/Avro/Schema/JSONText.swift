@@ -281,19 +281,23 @@ extension JSONValue {
 
     static func write(_ string: String, to text: inout String) {
         text += "\""
-        for scalar in string.unicodeScalars {
-            switch scalar {
-            case "\"", "\\":
-                text += "\\"
-                text.unicodeScalars.append(scalar)
-            case "\n": text += "\\n"
-            case "\r": text += "\\r"
-            case "\t": text += "\\t"
-            case _ where scalar.value < 0x20:
-                let digits = String(scalar.value, radix: 16)
-                text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: text.unicodeScalars.append(scalar)
+        var string = string
+        string.withUTF8 { bytes in
+            // What needs no escape is appended as it stands, in one piece.
+            var start = 0
+            for (place, byte) in bytes.enumerated() where byte < 0x20 || byte == 0x22 || byte == 0x5c {
+                text += String(decoding: UnsafeBufferPointer(rebasing: bytes[start..<place]), as: UTF8.self)
+                start = place + 1
+                switch byte {
+                case 0x22: text += "\\\""
+                case 0x5c: text += "\\\\"
+                case 0x0a: text += "\\n"
+                case 0x0d: text += "\\r"
+                case 0x09: text += "\\t"
+                default: text += byte < 0x10 ? "\\u000\(String(byte, radix: 16))" : "\\u00\(String(byte, radix: 16))"
+                }
             }
+            text += String(decoding: UnsafeBufferPointer(rebasing: bytes[start...]), as: UTF8.self)
         }
         text += "\""
     }
