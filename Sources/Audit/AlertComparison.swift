@@ -44,7 +44,7 @@ struct AlertComparison {
                 let finding = Finding("alert", alert.name)
                 findings.append(finding)
                 let rows = stored.removeValue(forKey: .text(alert.name)) ?? []
-                if audit.lateMerged == 0 {
+                if audit.lateMerged == 0, !audit.isRestated {
                     for row in rows where row.isRevised {
                         finding.differ(
                             "alert of \(SQLText.of(row.start)) is marked as changed by late trips, and there were none")
@@ -56,6 +56,10 @@ struct AlertComparison {
                 if !audit.isExact {
                     finding.leaveOut(
                         Int64(rows.count), "late trips may be missing from the windows of \(audit.plan.name)")
+                } else if audit.isRestated {
+                    finding.leaveOut(
+                        Int64(rows.count),
+                        "restatements have changed windows of \(audit.plan.name) after they were judged")
                 } else if audit.lateMerged > 0 {
                     finding.leaveOut(
                         Int64(rows.count),

@@ -26,15 +26,23 @@ extension Auditor {
         var slice = slice
         let recounts = audits.map(\.recount)
         for recount in recounts { recount.begin(slice) }
-        try reader.pass(over: recounts) { trips in
-            onProgress?(trips, report.passes)
-        } narrowing: {
+        func narrow() {
             while recounts.reduce(0, { $0 + $1.divisibleBytes }) > options.memoryBytes,
                 let bound = Self.middle(of: recounts, slice)
             {
                 slice = slice.lowerBound..<bound
                 for recount in recounts { recount.narrow(to: bound) }
             }
+        }
+        try reader.pass(over: recounts) {
+            onProgress?($0, report.passes)
+        } narrowing: {
+            narrow()
+        }
+        try addRestated(recounts) {
+            onProgress?($0, report.passes)
+        } narrowing: {
+            narrow()
         }
         for recount in recounts { recount.deriveResults() }
         return slice

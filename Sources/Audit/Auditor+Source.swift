@@ -1,3 +1,4 @@
+import Database
 import Problems
 import Stream
 import Topics
@@ -34,7 +35,8 @@ extension Auditor {
     }
 
     func prepare(
-        _ plan: QueryPlan, _ checkpoint: QueryCheckpoint, _ history: QueryHistory, _ reader: any TripReader
+        _ plan: QueryPlan, _ checkpoint: QueryCheckpoint, _ history: QueryHistory, _ runs: RunHistory,
+        _ reader: any TripReader
     ) throws {
         let declaration = "\(plan.schemaFingerprint); table \(plan.table)"
         guard checkpoint.declaration == declaration else {
@@ -51,14 +53,64 @@ extension Auditor {
         let recount = Recount(
             plan: plan, zone: options.zone, lateness: lateness(of: plan, checkpoint, partitions: ends.count),
             ends: ends, closings: closings, ahead: try ahead(of: plan),
-            merged: history.mergedStretches(partitionCount: ends.count))
+            merged: history.mergedStretches(partitionCount: ends.count),
+            restated: try restated(plan, history, partitionCount: ends.count))
         let audit = try QueryAudit(
             plan: plan, checkpoint: checkpoint, zone: options.zone, recount: recount,
             pruned: PrunedDays(of: plan, zone: options.zone, on: connection),
             topic: "\(options.tenant)_\(plan.topicSuffix)")
         audit.rewinds = (try PendingRewind.count(of: plan.name, on: connection), history.rewoundMerges)
         audit.pendingRewind = try PendingRewind(of: plan.name, checkpoint, on: connection)
+        let restatements = runs.runs.filter { $0.restated.contains(plan.name) }
+        audit.restatements = restatements.count
+        audit.hasUnsentRestatement = restatements.contains { $0.outcome != "success" }
         audits.append(audit)
+    }
+
+    /// Which times newer files stand for.
+    private func restated(
+        _ plan: QueryPlan, _ history: QueryHistory, partitionCount: Int
+    ) throws -> [Recount.Restated] {
+        try Restatements(of: plan.name, on: connection).parts.map { part in
+            Recount.Restated(
+                part: part, since: history.consumed(before: part.since, partitionCount: partitionCount),
+                made: history.consumed(before: part.restatement.runID, partitionCount: partitionCount))
+        }
+    }
+
+    /// Shows the trips of the files that stand for some times to the queries of which they do.
+    func addRestated(_ recounts: [Recount], progress: (Int64) -> Void, narrowing: () -> Void) throws {
+        var byRun: [String: [(recount: Recount, times: [Range<EventTime>])]] = [:]
+        var sources: [String: Restatement.Source] = [:]
+        for recount in recounts {
+            for (run, parts) in Dictionary(grouping: recount.restated, by: \.part.restatement.runID) {
+                byRun[run, default: []].append((recount, parts.map(\.part.times)))
+                sources[run] = parts[0].part.restatement.source
+            }
+        }
+        let batch = TripBatch(capacity: 16384)
+        for (run, users) in byRun.sorted(by: { $0.key < $1.key }) {
+            let fields = users.reduce(into: TripFieldSet()) { $0.formUnion($1.recount.plan.fields) }
+            guard let source = try sources[run]?.open(fields, zone: options.zone) else { continue }
+            var read: Int64 = 0
+            while try source.next(into: batch) {
+                _ = source.takeRejects()
+                for (recount, times) in users {
+                    var row = 0
+                    while row < batch.count {
+                        let first = row
+                        while row < batch.count, times.contains(where: { $0.contains(batch.eventTimes[row]) }) {
+                            row += 1
+                        }
+                        recount.addRestated(batch, first..<row)
+                        row += 1
+                    }
+                }
+                read += Int64(batch.count)
+                progress(read)
+                narrowing()
+            }
+        }
     }
 
     /// What the query has left out of a topic, by partition.

@@ -107,7 +107,7 @@ extension Auditor {
         let history = histories[audit.plan.name]
         // A run that ended by itself has sent all that it committed; an earlier version left the last of it in the outbox.
         let last = history?.runs.last
-        let hasSentAll = last?.ended != nil && last?.outcome != "failed"
+        let hasSentAll = last?.ended != nil && last?.outcome != "failed" && !audit.hasUnsentRestatement
         try TopicComparison(
             audit, reader: store.makeReader(topic: topic), endBefore: before[topic] ?? endAfter, endAfter: endAfter,
             outbox: hasSentAll ? [] : outbox[topic] ?? [],

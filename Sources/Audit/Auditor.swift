@@ -99,7 +99,9 @@ public final class Auditor {
         let reader = try makeReader(checkpoints.map(\.checkpoint))
         for (name, plan, checkpoint) in checkpoints {
             guard let plan, checkpoint.epoch > 0 else { continue }
-            try prepare(plan, checkpoint, QueryHistory(of: name, counts: .init(checkpoint.counts), in: history), reader)
+            try prepare(
+                plan, checkpoint, QueryHistory(of: name, counts: .init(checkpoint.counts), in: history), history, reader
+            )
         }
         guard !audits.isEmpty else {
             throw Problem(

@@ -202,7 +202,7 @@ struct BatchComparison {
         let queries = Set(audits.filter { reads.contains($0.plan.table) }.map(\.plan.name))
         var isSure = true
         if history.runs.contains(where: { $0.command == "rewind" && $0.started >= batch.started }) { return .stale }
-        for run in history.runs where run.command == "stream" && run.changed(queries) {
+        for run in history.runs where ["stream", "restate"].contains(run.command) && run.changed(queries) {
             if run.started >= batch.started || (run.ended ?? .min) >= batch.started { return .stale }
             // It runs, or was killed and nobody knows when; the days that it changed are noted then.
             if run.ended == nil { isSure = false }

@@ -5,7 +5,7 @@ import Trips
 /// A key of one text is its bytes. Of several parts each is a byte that says its kind, then a text's length (4 bytes) and bytes, or
 /// an integer's 8 bytes: no two keys are alike.
 struct GroupNumbers {
-    enum Part: Equatable {
+    enum Part: Hashable {
         case text([UInt8])
         case integer(Int64)
     }

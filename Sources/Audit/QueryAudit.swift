@@ -1,3 +1,4 @@
+import Database
 import Problems
 import SQLite
 import Stream
@@ -30,6 +31,9 @@ final class QueryAudit {
     var keys: StoredKeys?
     /// The id in storage of each group that has one.
     var storedIDs: [Int64: Int64] { keys?.ids ?? [:] }
+    /// How many restatements there were, and whether one was killed, perhaps before its messages were sent.
+    var restatements = 0
+    var hasUnsentRestatement = false
     /// Rows that there should be in storage, and in the public view.
     var storedRows: Int64 = 0
     var viewRows: Int64 = 0
@@ -51,7 +55,7 @@ final class QueryAudit {
     func restart(_ lateness: Recount.Lateness) {
         recount = Recount(
             plan: plan, zone: zone, lateness: lateness, ends: recount.ends, closings: recount.closings,
-            ahead: recount.ahead, merged: recount.merged)
+            ahead: recount.ahead, merged: recount.merged, restated: recount.restated)
     }
 
     /// Trips that were merged into windows which they were late for.
@@ -65,6 +69,16 @@ final class QueryAudit {
     /// How often a window may have gone out as a closed one.
     var mostRevisions: Int64 {
         Int64(1).addingSaturated(lateMerged).addingSaturated(rewinds.count).addingSaturated(rewinds.lateMerged)
+    }
+
+    /// Whether newer files stand for some time.
+    var isRestated: Bool { !recount.restated.isEmpty }
+
+    /// Whether a restatement may have changed a window, or a group where there are no windows.
+    func isRestated(_ window: EventTime) -> Bool {
+        guard plan.window.isWindowed else { return isRestated }
+        let times = window..<max(window, recount.end(ofWindowFrom: window))
+        return recount.restated.contains { $0.part.times.overlaps(times) }
     }
 
     func isClosed(_ window: EventTime) -> Bool {

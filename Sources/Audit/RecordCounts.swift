@@ -4,21 +4,26 @@ struct RecordCounts: Equatable {
     var late: Int64 = 0
     var skipped: Int64 = 0
     var filtered: Int64 = 0
+    /// Left out, since newer files stand for their time.
+    var restated: Int64 = 0
     /// Gone before it could be consumed.
     var lost: Int64 = 0
 
-    var consumed: Int64 { [late, skipped, filtered].reduce(aggregated) { $0.addingSaturated($1) } }
+    var consumed: Int64 { [late, skipped, filtered, restated].reduce(aggregated) { $0.addingSaturated($1) } }
 
     /// Each with its name in the ledger.
     var named: [(name: String, value: Int64)] {
-        [("aggregated", aggregated), ("late", late), ("skipped", skipped), ("filtered", filtered), ("lost", lost)]
+        [
+            ("aggregated", aggregated), ("late", late), ("skipped", skipped), ("filtered", filtered),
+            ("restated", restated), ("lost", lost),
+        ]
     }
 
     static func + (a: Self, b: Self) -> Self {
         Self(
             aggregated: a.aggregated.addingSaturated(b.aggregated), late: a.late.addingSaturated(b.late),
             skipped: a.skipped.addingSaturated(b.skipped), filtered: a.filtered.addingSaturated(b.filtered),
-            lost: a.lost.addingSaturated(b.lost))
+            restated: a.restated.addingSaturated(b.restated), lost: a.lost.addingSaturated(b.lost))
     }
 }
 

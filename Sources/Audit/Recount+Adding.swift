@@ -1,3 +1,4 @@
+import Database
 import Problems
 import Stream
 import Trips
@@ -49,11 +50,21 @@ extension Recount {
             var end = current?.upperBound ?? stretches.map(\.lowerBound).filter { $0 > place }.min() ?? .max
             if segment < closings.count { end = min(end, closings[segment][partition]) }
             let part = rows.prefix(Int(clamping: end - place))
-            find(part, segment, current == nil ? lateness : .none, stretch)
+            find(part, segment, current == nil ? lateness : .none, stretch, from: place)
             for step in steps { apply(step, stretch.batch, part) }
             consumed[partition] += Int64(part.count)
             rows = part.upperBound..<rows.upperBound
         }
+    }
+
+    /// Adds trips of files that stand for a time, which no stream has read.
+    func addRestated(_ batch: TripBatch, _ rows: Range<Int>) {
+        guard !rows.isEmpty, isFirstPass || plan.window.isWindowed else { return }
+        makeRoom(batch.capacity)
+        readGroups(batch, rows)
+        let stretch = Stretch(batch: batch, rows: rows, partition: 0, newestBefore: UnsafePointer(values))
+        find(rows, closings.count, .none, stretch, from: nil)
+        for step in steps { apply(step, batch, rows) }
     }
 
     private func makeRoom(_ wanted: Int) {
@@ -136,7 +147,13 @@ extension Recount {
     }
 
     /// Finds the entries of each row's windows, -1 for a window that does not count, and says what became of the row.
-    private func find(_ rows: Range<Int>, _ segment: Int, _ lateness: Lateness, _ stretch: Stretch) {
+    ///
+    /// - Parameter place: how many trips of the partition come before the first row; nil for trips of files that stand for their time, which
+    ///   count nowhere else.
+    private func find(
+        _ rows: Range<Int>, _ segment: Int, _ lateness: Lateness, _ stretch: Stretch, from place: Int64?
+    ) {
+        let restated = place == nil ? [] : restated
         var counts = RecordCounts()
         let closedUntil = reached[..<segment].max() ?? .min
         var reachedHere = reached[segment]
@@ -154,6 +171,12 @@ extension Recount {
                 continue
             }
             let time = times[row]
+            let own = (place ?? 0) &+ Int64(row - rows.lowerBound)
+            let part = restated.isEmpty ? nil : restated.first { $0.part.times.contains(time) }
+            if let part, own >= part.since[stretch.partition] {
+                counts.restated &+= 1
+                continue
+            }
             if time < window.from || time >= window.until {
                 switch plan.window {
                 case .tumbling, .sliding:
@@ -169,7 +192,19 @@ extension Recount {
             for slot in 0..<windowsATrip {
                 let start = window.from &- Int64(slot) &* every
                 let end = size > 0 ? start &+ size : window.until
+                // Nothing is late for a window that was worked out anew with all that had been read by then.
+                let isWhole =
+                    !restated.isEmpty
+                    && restated.contains {
+                        own < $0.made[stretch.partition] && $0.part.times.lowerBound < end
+                            && start < $0.part.times.upperBound
+                    }
                 var mayBeLate = false
+                defer {
+                    if isWhole, part == nil, slice.contains(start) || start == .min {
+                        entries[slot &* capacity &+ row] = Int32(truncatingIfNeeded: table.entry(start, groups[row]))
+                    }
+                }
                 if lateness != .none, end < .max {
                     if end <= closedUntil { continue }
                     switch lateness {
@@ -179,20 +214,20 @@ extension Recount {
                         if newest != .min, end <= newest &- delayMs { continue }
                     case .unknown:
                         if end <= stretch.newestBefore[row] {
-                            touched.insert(start)
+                            if !isWhole { touched.insert(start) }
                             mayBeLate = true
                         }
                     }
                 }
                 if mayBeLate { mayBeTaken = true } else { isTaken = true }
                 if end < .max { reachedHere = max(reachedHere, end) }
-                guard slice.contains(start) || start == .min else { continue }
+                guard part == nil, !isWhole, slice.contains(start) || start == .min else { continue }
                 entries[slot &* capacity &+ row] = Int32(truncatingIfNeeded: table.entry(start, groups[row]))
             }
             if isTaken || mayBeTaken { counts.aggregated &+= 1 } else { counts.late &+= 1 }
             if !isTaken, mayBeTaken, isFirstPass { possiblyLate &+= 1 }
         }
-        guard isFirstPass else { return }
+        guard isFirstPass, place != nil else { return }
         reached[segment] = reachedHere
         self.counts[stretch.partition] = self.counts[stretch.partition] + counts
     }

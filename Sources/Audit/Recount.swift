@@ -1,3 +1,4 @@
+import Database
 import Problems
 import Stream
 import Trips
@@ -28,6 +29,16 @@ final class Recount {
     let closings: [[Int64]]
     /// By partition: trips, as numbers of consumed ones, of which none was late, since what would have been was merged.
     let merged: [Int: [Range<Int64>]]
+
+    /// Times that newer files stand for.
+    let restated: [Restated]
+
+    /// A stretch of time that was restated, with how many trips of each partition had been consumed when it was first, and last.
+    struct Restated {
+        var part: Restatements.Part
+        var since: [Int64]
+        var made: [Int64]
+    }
 
     var table: FlatTable
     /// Counts by (entry and number of the histogram, bucket).
@@ -84,8 +95,9 @@ final class Recount {
 
     init(
         plan: QueryPlan, zone: ZoneClock, lateness: Lateness, ends: [Int64], closings: [[Int64]],
-        ahead: [Int: [Range<Int64>]] = [:], merged: [Int: [Range<Int64>]] = [:]
+        ahead: [Int: [Range<Int64>]] = [:], merged: [Int: [Range<Int64>]] = [:], restated: [Restated] = []
     ) {
+        self.restated = restated
         (self.ahead, self.merged) = (ahead, merged)
         (self.plan, self.zone, self.lateness, self.ends, self.closings) = (plan, zone, lateness, ends, closings)
         var initial: [Int64] = []

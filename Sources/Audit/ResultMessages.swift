@@ -13,6 +13,8 @@ struct ResultMessage {
     var offsets: (Int, Int)? = (0, 0)
     /// How often its window had results, with these.
     var revision: Int64 = 1
+    /// Whether its row is not there any more.
+    var isWithdrawn = false
     /// nil where a key is missing.
     var parts: [GroupNumbers.Part?] = []
     /// One for each of the plan's `messageFields`; nil for null.
@@ -43,6 +45,7 @@ struct ResultMessages {
         let startOffset = columns.firstIndex { $0.kind == .startOffset }
         let endOffset = columns.firstIndex { $0.kind == .endOffset }
         let revision = column("revision")
+        let withdrawn = column("withdrawn")
         let groups = plan.groups.map { column($0.name) }
         let places = fields.map { column($0.name) }
         let isWhole =
@@ -61,6 +64,7 @@ struct ResultMessages {
                 message.offsets = (offset(startOffset), offset(endOffset))
             }
             message.revision = revision.map { columns[$0].cells[row] }.flatMap { $0 == nullCell ? nil : $0 } ?? 1
+            message.isWithdrawn = withdrawn.map { columns[$0].cells[row] == 1 } ?? false
             message.parts.removeAll(keepingCapacity: true)
             for case let index? in groups {
                 let cell = columns[index].cells[row]
@@ -115,6 +119,7 @@ struct ResultMessages {
             message.offsets = start.last == UInt8(ascii: "Z") && end.last == UInt8(ascii: "Z") ? nil : offsets
         }
         if case .number(let number)? = object["revision"] { message.revision = number.scaled(decimals: 0) ?? 0 }
+        if case .flag? = object["withdrawn"] { message.isWithdrawn = true }
         for group in plan.groups {
             switch object[group.name] {
             case nil: message.parts.append(nil)
@@ -159,6 +164,8 @@ struct MessageReader {
         case null
         case text([UInt8])
         case number(Number)
+        /// `true`
+        case flag
         case object([String: Value])
     }
 
@@ -213,6 +220,7 @@ struct MessageReader {
         case UInt8(ascii: "\""): return text().map { .text($0) }
         case UInt8(ascii: "{"): return object().map { .object($0) }
         case UInt8(ascii: "n"): return take(word: "null") ? .null : nil
+        case UInt8(ascii: "t"): return take(word: "true") ? .flag : nil
         default: return number().map { .number($0) }
         }
     }

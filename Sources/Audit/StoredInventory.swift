@@ -21,6 +21,8 @@ struct StoredInventory {
     ///     sent_messages                           where a stream goes on in its topics, which it compares at its start
     ///     late_days                               which days lack trips that were late, of which the ledger has the sum
     ///     sent_files                              which files need not be sent again
+    ///     restatements                            which files stand for which time: all that is recounted goes by them
+    ///     stored_withdrawn                        how often windows that are gone were sent
     ///     sources                                 how far a stream was at some moment, of which nothing follows
     ///     query_windows, pruned_windows           how long windows are, and which are gone
     ///     alert_states, workflow_schedules        how far alerts and schedules are
@@ -28,6 +30,7 @@ struct StoredInventory {
         "settings", "zone_offsets", "fare_buckets", "wide_fare_buckets", "checkpoints", "ahead_records", "ledger",
         "outbox", "sent_messages", "written_dead_letters", "late_days", "sent_files", "stored_sources", "sources",
         "epoch_history", "rewinds", "rewound_windows", "rewound_alerts",
+        "stored_restatements", "restatements", "stored_withdrawn",
         "run_records", "runs",
         "changed_days",
         "query_windows", "rolled_days", "rolled_months", "rolled_locations", "day_fare", "day_area", "day_location",

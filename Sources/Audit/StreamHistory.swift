@@ -21,6 +21,8 @@ struct RunHistory {
         var merged: [String: Int64] = [:]
         var rejected: [String: Int64] = [:]
         var sources: Set<String> = []
+        /// Queries of which it has put newer files in the place of a period.
+        var restated: Set<String> = []
 
         /// What rewinds have taken back of it, by query: what it had counted, and how many epochs.
         var rewound: [String: RecordCounts] = [:]
@@ -36,9 +38,10 @@ struct RunHistory {
         /// Whether a stream changed results of these queries, as far as is known.
         func changed(_ queries: Set<String>) -> Bool {
             let results = summary["results"] as? [String: Any] ?? [:]
-            return queries.contains {
-                counts[$0] != nil || rewoundEpochs[$0] != nil || (results[$0] as? NSNumber)?.int64Value ?? 0 > 0
-            }
+            return !restated.isDisjoint(with: queries)
+                || queries.contains {
+                    counts[$0] != nil || rewoundEpochs[$0] != nil || (results[$0] as? NSNumber)?.int64Value ?? 0 > 0
+                }
         }
     }
 
@@ -69,6 +72,13 @@ struct RunHistory {
             run.add(
                 entries.integer(5), to: entries.text(4), query: entries.text(3), partition: Int(entries.integer(2)))
             run.sources.insert(entries.text(1))
+            byID[id] = run
+        }
+        for restatement in try Restatements.all(on: connection) {
+            let id = restatement.runID
+            var run =
+                byID[id] ?? Run(id: id, command: "restate", started: restatement.madeMs, outcome: "", summary: [:])
+            run.restated.insert(restatement.query)
             byID[id] = run
         }
         runs = byID.values.sorted { $0.id < $1.id }
@@ -107,6 +117,7 @@ extension RunHistory.Run {
         case "aggregated": counts.aggregated = value
         case "late": counts.late = value
         case "skipped": counts.skipped = value
+        case "restated": counts.restated = value
         case "lost": counts.lost = value
         case "late_merged", "late_in_part": return nil
         default: counts.filtered = value
@@ -191,6 +202,13 @@ struct QueryHistory {
         return closings
     }
 
+    /// How many trips of each partition had been consumed when a run began.
+    func consumed(before run: String, partitionCount: Int) -> [Int64] {
+        var consumed = Array(repeating: Int64(0), count: partitionCount)
+        forEachRun(partitionCount: partitionCount) { other, _, after in if other.id < run { consumed = after } }
+        return consumed
+    }
+
     /// Shows each run with how many trips of each partition had been consumed before and after it.
     private func forEachRun(
         partitionCount: Int, _ body: (_ run: RunHistory.Run, _ before: [Int64], _ after: [Int64]) -> Void
@@ -212,6 +230,6 @@ extension RecordCounts {
     init(_ counts: QueryCheckpoint.StoredCounts) {
         self.init(
             aggregated: counts.aggregated, late: counts.late, skipped: counts.skipped, filtered: counts.filtered,
-            lost: counts.lost ?? 0)
+            restated: counts.restated ?? 0, lost: counts.lost ?? 0)
     }
 }

@@ -52,6 +52,13 @@ struct TopicComparison {
         var wrong: [Int: (partition: Int, offset: Int64)] = [:]
         /// Messages from before a rewind whose rows the stream has not come to again.
         var rewound: Int64 = 0
+        /// Rows that there are not and that a restatement may have withdrawn: whose last message did not say so, with its text.
+        var gone: [GoneRow: String] = [:]
+    }
+
+    private struct GoneRow: Hashable {
+        var window: EventTime
+        var parts: [GroupNumbers.Part?]
     }
 
     func run(_ slice: Range<EventTime>) throws {
@@ -101,6 +108,7 @@ struct TopicComparison {
             finding.leaveOut(tally.rewound, "they were sent before a rewind, and the stream has not come there again")
         }
         for (entry, place) in tally.wrong { try tellWrong(entry, place) }
+        for (row, text) in tally.gone { finding.differ(row.window, text) }
         if !isCut { findUnsent() }
         if finding.differences == differencesBefore, tally.count != sent, !isCut, slice.lowerBound == .min {
             finding.differ("holds \(tally.count) messages, the query has sent \(sent)")
@@ -141,6 +149,13 @@ struct TopicComparison {
                 tally.rewound += 1
                 return
             }
+            if audit.isRestated(message.window) {
+                let row = GoneRow(window: message.window, parts: message.parts)
+                tally.gone[row] =
+                    message.isWithdrawn
+                    ? nil : "offset \(offset): is of a row that is not there any more, and nothing withdraws it"
+                return
+            }
             return finding.differ(
                 message.window,
                 "offset \(offset): is of a row that there should not be: \(text(at: max(offset, batch.baseOffset), in: batch))"
@@ -166,7 +181,7 @@ struct TopicComparison {
                 finding.differ(message.window, "\(key()): was sent before its window has closed")
             }
             // Late trips may have changed it since.
-            if audit.lateMerged > 0 || audit.rewinds.count > 0 {
+            if audit.lateMerged > 0 || audit.rewinds.count > 0 || audit.isRestated(message.window) {
                 tally.wrong[entry] = wrong == nil ? nil : (batch.partition, offset)
             } else if let wrong {
                 finding.differ(
@@ -222,6 +237,7 @@ struct TopicComparison {
                 return ("the window's offset from UTC", "\(found) s", "\(offsets) s")
             }
         }
+        if message.isWithdrawn { return ("withdrawn", "true", "left out") }
         for (index, field) in plan.messageFields.enumerated() {
             let aggregate = plan.aggregates[field]
             if aggregate.hasHistogram, audit.mayLack(message.window) { continue }

@@ -190,7 +190,7 @@ public struct BatchRunner: Sendable {
     }
 
     /// All views of answers that there are, with what tells a period's rows apart.
-    private func vintageViews() throws -> [(name: String, keys: [String])] {
+    func vintageViews() throws -> [(name: String, keys: [String])] {
         let declared = try connection.rows("SELECT name, sql FROM batch_analyses ORDER BY name") {
             row throws(SQLiteError) in
             (try row.storedText(0), try row.storedText(1))

@@ -26,25 +26,28 @@ struct Vintages {
     ///
     /// - Parameter views: with the columns that tell a period's rows apart.
     func keep(_ name: String, views: [(name: String, keys: [String])], nowMs: EventTime) throws {
-        try connection.transaction {
-            for table in ["batch_vintages", "batch_vintage_views", "batch_vintage_rows"] {
-                try connection.execute("DELETE FROM \(table) WHERE vintage = ?", .text(name))
-            }
-            try connection.execute("INSERT INTO batch_vintages VALUES (?, ?)", .text(name), .integer(nowMs))
-            for view in views where try BatchSchema.exists(view.name, on: connection) {
-                let keys = "json_array(\(view.keys.map { "\"\($0)\"" }.joined(separator: ", ")))"
-                let statement = try connection.prepare("SELECT * FROM \(view.name) LIMIT 0")
-                let columns = (0..<statement.columnCount).map(statement.columnName)
-                let object = columns.dropFirst(2).map { "'\($0)', \"\($0)\"" }.joined(separator: ", ")
-                try connection.execute(
-                    "INSERT INTO batch_vintage_views VALUES (?, ?, ?, ?)", .text(name), .text(view.name), .text(keys),
-                    .text("json_object(\(object))"))
-                try connection.execute(
-                    """
-                    INSERT OR REPLACE INTO batch_vintage_rows
-                    SELECT ?, ?, period_kind, period, \(keys), json_object(\(object)) FROM \(view.name)
-                    """, .text(name), .text(view.name))
-            }
+        try connection.transaction { try replace(name, views: views, nowMs: nowMs) }
+    }
+
+    /// The same inside a transaction of the caller's.
+    func replace(_ name: String, views: [(name: String, keys: [String])], nowMs: EventTime) throws {
+        for table in ["batch_vintages", "batch_vintage_views", "batch_vintage_rows"] {
+            try connection.execute("DELETE FROM \(table) WHERE vintage = ?", .text(name))
+        }
+        try connection.execute("INSERT INTO batch_vintages VALUES (?, ?)", .text(name), .integer(nowMs))
+        for view in views where try BatchSchema.exists(view.name, on: connection) {
+            let keys = "json_array(\(view.keys.map { "\"\($0)\"" }.joined(separator: ", ")))"
+            let statement = try connection.prepare("SELECT * FROM \(view.name) LIMIT 0")
+            let columns = (0..<statement.columnCount).map(statement.columnName)
+            let object = columns.dropFirst(2).map { "'\($0)', \"\($0)\"" }.joined(separator: ", ")
+            try connection.execute(
+                "INSERT INTO batch_vintage_views VALUES (?, ?, ?, ?)", .text(name), .text(view.name), .text(keys),
+                .text("json_object(\(object))"))
+            try connection.execute(
+                """
+                INSERT OR REPLACE INTO batch_vintage_rows
+                SELECT ?, ?, period_kind, period, \(keys), json_object(\(object)) FROM \(view.name)
+                """, .text(name), .text(view.name))
         }
     }
 }

@@ -28,7 +28,7 @@ public enum TakenNames {
         "settings", "zone_offsets", "fare_buckets", "wide_fare_buckets", "changed_days", "checkpoints", "outbox",
         "outbox_order", "sent_messages", "ledger", "ahead_records", "written_dead_letters", "late_days",
         "sent_files", "sources", "epoch_history", "epoch_history_by_time", "rewinds", "rewound_windows",
-        "rewound_alerts",
+        "rewound_alerts", "restatements",
         "run_records", "alert_states", "alerts_by_name", "alerts_to_start", "workflow_schedules",
         "workflow_runs_by_parent", "workflow_runs_by_state", "pooled_workflow_steps",
         // Words for what may come to be.

@@ -15,12 +15,13 @@ public import Trips
 ///          1  window end, ms UTC                 4  number: an integer of `decimals` places
 ///          2  window start's offset, seconds     5  text: entries (4), lengths (4 each), characters; then indices as a NumberColumn
 ///                                                6  day: days since 1970, written as 2024-04-13
+///                                                7  flag: 1 for true; null, which is left out, for false
 ///
 /// A null is left out of the message, as Spark's `to_json` does.
 ///
 /// The key of one column is its text, as Kafka's own tools write it (`28`, `Flash Cab`, `2024-04-13`); that of several a JSON object.
 public struct ResultColumns: Sendable {
-    public enum Kind: UInt8, Sendable { case windowStart, windowEnd, startOffset, endOffset, number, text, day }
+    public enum Kind: UInt8, Sendable { case windowStart, windowEnd, startOffset, endOffset, number, text, day, flag }
 
     public struct Column: Sendable {
         public var name: String
@@ -160,6 +161,7 @@ extension ResultColumns {
             // Without texts there is only null, which is never in the range.
             case .text: NumberColumn.Domain(0...Int64(max(0, column.texts.count - 1)))
             case .day: NumberColumn.Domain(RFC3339.days)
+            case .flag: NumberColumn.Domain(1...1)
             }
         column.cells = Array(repeating: 0, count: count)
         var failure: ByteReader.Truncated?
@@ -249,7 +251,7 @@ extension ResultColumns {
     /// Nothing where it is null.
     private static func append(fieldOf column: Column, _ row: Int, _ isFirst: inout Bool, to out: inout OutputBuffer) {
         switch column.kind {
-        case .number, .text, .day: if column.cells[row] == nullCell { return }
+        case .number, .text, .day, .flag: if column.cells[row] == nullCell { return }
         case .windowStart, .windowEnd, .startOffset, .endOffset: return
         }
         out.append(isFirst ? "\"" : ",\"")
@@ -268,6 +270,7 @@ extension ResultColumns {
         case .day:
             let day = Calendar.text(ofDay: Int(cell))
             out.append(quotes ? "\"\(day)\"" : day)
+        case .flag: out.append("true")
         case .windowStart, .windowEnd, .startOffset, .endOffset: break
         }
     }

@@ -45,7 +45,7 @@ struct SentInput {
                 .usage,
                 "\"\(file.name)\" was sent already, at \(zone.iso(ms: earlier.sentMs))\(name): \(grouped(trips)) trips in run \(earlier.runID)",
                 hint:
-                    "--resume goes on where an interrupted run stopped; --again sends it once more, and its trips count twice. For corrected months begin another tenant with --tenant, or delete the topic and send all files anew, then taxi-cli stream --from-beginning."
+                    "--resume goes on where an interrupted run stopped; --again sends it once more, and its trips count twice. Where a month was published anew, taxi-cli stream restate --month MONTH --from FILE puts the new file in the place of what was sent."
             )
         }
     }

@@ -74,13 +74,16 @@ final class AuditedTenant {
         try log.end(id, epochs == nil ? .success : .interrupted, summary: summary.json(zone: zone), at: now)
     }
 
-    /// Notes the beginning of a run of another command.
+    /// Notes that a run begins, after all others.
     func begin(_ command: String) throws -> String {
         now += 1
         return try log.begin(command, at: now)
     }
 
     func end(_ id: String) throws { try log.end(id, .success, summary: "{}", at: now) }
+    func end(_ id: String, _ outcome: RunRecord.Outcome, summary: String?) throws {
+        try log.end(id, outcome, summary: summary, at: now)
+    }
 
     /// Computes the analytics of all periods.
     func batch(_ declared: [DeclaredAnalysis] = [], vintage: String? = nil) throws {

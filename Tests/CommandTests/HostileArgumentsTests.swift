@@ -15,6 +15,7 @@ import Testing
         "schema check": ["s.avsc"], "schema register": ["s.avsc"], "schema serve": ["--listen", "127.0.0.1:0"],
         "schema set-compatibility": ["FULL"], "show": ["sumfarewindow"], "stream": ["--until-end"],
         "stream explain": [], "stream queries": [], "stream rewind": ["--epochs", "1"],
+        "stream restate": ["--month", "2024-03", "--from", "trips.csv", "--yes"],
         "top": ["--once"], "topic create": ["t"], "topic export": ["chicago_ingestData", "--output", "x"],
         "topic tail": ["chicago_ingestData"], "workflow backfill": ["w"],
         "workflow cancel": ["w"], "workflow graph": ["w"], "workflow logs": ["w"], "workflow next": ["w"],

@@ -145,7 +145,8 @@ extension AlertEvaluator {
                 }
                 let group = window.pointee.groups[Int(entry)]
                 let place = WindowPlace(alert: index, group: group, start: start)
-                let holds = alert.condition.holds(values) == true
+                // Where a group is gone nothing holds, whatever is true of nothing.
+                let holds = Int(entry) >= window.pointee.withdrawnFrom ? false : alert.condition.holds(values) == true
                 holdsNow[place] = holds
                 if holds, !heldBefore.contains(place) {
                     candidates.append((place, alert.raise(window, group, plan, zone, values, isLate: true)))

@@ -67,10 +67,10 @@ struct DeclarationReader {
 
     /// No two columns of the view or of the storage may have one name; SQL does not tell letter case apart.
     private mutating func checkColumns(_ groups: [GroupKey], _ aggregates: [(plan: AggregatePlan, key: YAMLNode)]) {
-        // "window" and "revision" are fields of messages; rows with a "period_kind" are those of analyses.
+        // "window", "revision" and "withdrawn" are fields of messages; rows with a "period_kind" are those of analyses.
         var taken: Set<String> = [
             "window_start", "window_end", "window_start_ms", "closed", "groups", "group_id", "window", "revision",
-            "period_kind",
+            "withdrawn", "period_kind",
         ]
         for group in groups { taken.formUnion(group.viewColumns + [group.name]) }
         for (plan, key) in aggregates {

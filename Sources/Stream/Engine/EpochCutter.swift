@@ -102,8 +102,11 @@ final class EpochCutter {
             let isClosed = isRevised || isLate || window.pointee.end <= watermark
             let sent = isClosed ? takeSent(window.pointee.start, &output) : 0
             if isClosed { window.pointee.revision = max(window.pointee.revision, sent) + 1 }
-            if packsGroups {
-                pack(window, order, histograms, &output.rows, &text)
+            let kept = kept(order, of: window)
+            if kept.isEmpty {
+                output.removed.append((window.pointee.start, window.pointee.revision))
+            } else if packsGroups {
+                pack(window, kept, histograms, &output.rows, &text)
             } else {
                 store(window, 0, histograms, &output.rows, &text)
             }
@@ -151,6 +154,15 @@ final class EpochCutter {
         return sent
     }
 
+    /// The entries that are stored: all but those of groups that go.
+    private func kept(_ order: [Int32], of window: WindowPointer) -> [Int32] {
+        let first = window.pointee.withdrawnFrom
+        return first < window.pointee.count ? order.filter { Int($0) < first } : order
+    }
+
+    /// Notes what was stored of a window that is about to be replaced.
+    func remember(_ stored: WindowPointer) { alerts?.remember(stored, state.keys) }
+
     /// The changed groups of a query without windows: each is a row of its own.
     private func cutGroups(
         _ window: WindowPointer, _ order: inout [Int32], _ histograms: WindowHistograms, _ output: inout QueryOutput,
@@ -159,7 +171,11 @@ final class EpochCutter {
     ) {
         order.removeAll { !window.pointee.groupChanged[Int($0)] }
         for entry in order {
-            store(window, Int(entry), histograms, &output.rows, &text)
+            if Int(entry) < window.pointee.withdrawnFrom {
+                store(window, Int(entry), histograms, &output.rows, &text)
+            } else {
+                output.removed.append((window.pointee.groups[Int(entry)], 0))
+            }
             if plan.groups == [.day] { output.days.insert(window.pointee.groups[Int(entry)]) }
             window.pointee.groupChanged[Int(entry)] = false
         }

@@ -30,6 +30,8 @@ struct QueryOutput: Sendable {
     var rows = StoredRows()
     /// Keys that were met first in this epoch, by id.
     var newKeys: [(id: Int64, parts: [GroupKeys.Part])] = []
+    /// Rows that go, by window start or group id, with the revision by which the window of one is withdrawn.
+    var removed: [(id: Int64, revision: Int64)] = []
     /// Messages for the output topic; empty columns where there are none.
     var messages: ResultColumns
     /// Alerts that its windows raised, and how far the conditions that held are now.
@@ -45,4 +47,31 @@ struct QueryOutput: Sendable {
     var newest: EventTime = 0
     /// How many windows or groups went out as results.
     var results: Int64 = 0
+}
+
+extension QueryOutput {
+    /// Its messages, as they go to the query's topic.
+    ///
+    /// - Parameter schemaID: what they name as Avro; nil for JSON.
+    func batch(for topic: String, schemaID: UInt32? = nil) -> PendingBatch {
+        var times: ClosedRange<EventTime> = newest...newest
+        if let starts = messages.columns.first(where: { $0.kind == .windowStart })?.cells, let first = starts.min(),
+            let last = starts.max()
+        {
+            times = first...last
+        }
+        return PendingBatch(
+            topic: topic, partition: 0, count: messages.count, times: times,
+            encoding: schemaID == nil ? .results : .records,
+            payload: schemaID.map { ResultAvro.payload(messages, schemaID: $0, newest: newest) } ?? messages.encode())
+    }
+}
+
+extension [QueryOutput] {
+    /// The records of alerts that they raise.
+    var alertRecords: [TopicRecord] {
+        flatMap(\.alerts).map { alert in
+            TopicRecord(key: [UInt8](alert.plan.name.utf8), value: alert.record, timestamp: alert.raisedMs)
+        }
+    }
 }

@@ -17,6 +17,8 @@ struct MessageBuilder: ~Copyable {
     private let aggregates: [(aggregate: AggregatePlan, word: Int, histogram: Int)]
     /// For each column of a key, by id: the part's number, or the place of its text in the column; `nullCell` for not looked up yet.
     private var partsOfKey: [[Int64]]
+    /// Messages of groups that no trip is in any more.
+    private var withdrawn: [Int] = []
     private var offsets: LocalDayCursor
     /// Messages of windows whose results were sent before, with the number of the present ones.
     private var revisions: [(rows: Range<Int>, revision: Int64)] = []
@@ -72,17 +74,27 @@ struct MessageBuilder: ~Copyable {
     /// The messages' columns; the builder has none of them afterwards.
     mutating func finish() -> [ResultColumns.Column] {
         for column in columns.indices { columns[column].cells = table.cells(of: column) }
-        guard !revisions.isEmpty else { return columns }
-        var revision = ResultColumns.Column(name: Self.revision, kind: .number)
-        revision.cells = Array(repeating: nullCell, count: table.count)
-        for (rows, number) in revisions {
-            for row in rows { revision.cells[row] = number }
+        if !revisions.isEmpty {
+            var revision = ResultColumns.Column(name: Self.revision, kind: .number)
+            revision.cells = Array(repeating: nullCell, count: table.count)
+            for (rows, number) in revisions {
+                for row in rows { revision.cells[row] = number }
+            }
+            columns.append(revision)
         }
-        return columns + [revision]
+        if !withdrawn.isEmpty {
+            var flag = ResultColumns.Column(name: Self.withdrawn, kind: .flag)
+            flag.cells = Array(repeating: nullCell, count: table.count)
+            for row in withdrawn { flag.cells[row] = 1 }
+            columns.append(flag)
+        }
+        return columns
     }
 
     /// The field of a message that says how often its window had results, from the second time on.
     static let revision = "revision"
+    /// The field of a message that says that its row is not there any more.
+    static let withdrawn = "withdrawn"
 
     mutating func day(of time: EventTime) -> Int64 {
         if time >= lastDay.from, time < lastDay.until { return lastDay.day }
@@ -125,6 +137,11 @@ struct MessageBuilder: ~Copyable {
         }
         if window.pointee.revision > 1 {
             revisions.append((table.count..<table.count + entries.count, window.pointee.revision))
+        }
+        if window.pointee.withdrawnFrom < window.pointee.count {
+            for (index, entry) in entries.enumerated() where Int(entry) >= window.pointee.withdrawnFrom {
+                withdrawn.append(table.count + index)
+            }
         }
         table.advance(by: entries.count)
     }

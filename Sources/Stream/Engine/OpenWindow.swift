@@ -16,6 +16,8 @@ struct OpenWindow {
     var isWhole = false
     /// Epochs since a trip was added last, where it is closed.
     var idleEpochs = 0
+    /// Entries from here on are groups that no trip is in any more: they go out once, and are not stored.
+    var withdrawnFrom = Int.max
     private(set) var count = 0
     /// Group ids in the order in which they came.
     private(set) var groups: UnsafeMutablePointer<Int64>
@@ -70,7 +72,7 @@ struct OpenWindow {
     mutating func begin(start: Int64, end: Int64) {
         (self.start, self.end) = (start, end)
         isChanged = false
-        (revision, isWhole, idleEpochs) = (0, false, 0)
+        (revision, isWhole, idleEpochs, withdrawnFrom) = (0, false, 0, .max)
         if count > 0 { table.update(repeating: 0, count: capacity * 2) }
         for sketch in 0..<count * sketchStride { sketches[sketch].removeAll() }
         count = 0
@@ -128,6 +130,7 @@ struct OpenWindow {
         }
         (larger.start, larger.end, larger.isChanged, larger.count) = (start, end, isChanged, count)
         (larger.revision, larger.isWhole, larger.idleEpochs) = (revision, isWhole, idleEpochs)
+        larger.withdrawnFrom = withdrawnFrom
         larger.histograms = histograms
         for sketch in 0..<count * sketchStride { swap(&larger.sketches[sketch], &sketches[sketch]) }
         deallocate()

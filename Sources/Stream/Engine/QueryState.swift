@@ -1,7 +1,7 @@
 import Problems
 import Trips
 
-/// What became of the records that a query was shown: `consumed = aggregated + late + skipped + filtered`.
+/// What became of the records that a query was shown: `consumed = aggregated + late + skipped + filtered + restated`.
 ///
 /// A record of overlapping windows is late only where it is late for each of them.
 public struct QueryCounts: Sendable, Equatable {
@@ -15,8 +15,10 @@ public struct QueryCounts: Sendable, Equatable {
     public var skipped: Int64 = 0
     /// Not what `where` asks for.
     public var filtered: Int64 = 0
+    /// Of a time that newer files stand for.
+    public var restated: Int64 = 0
     public init() {}
-    public var consumed: Int64 { aggregated + late + skipped + filtered }
+    public var consumed: Int64 { aggregated + late + skipped + filtered + restated }
 
     static func += (sum: inout QueryCounts, other: QueryCounts) {
         sum.aggregated += other.aggregated
@@ -25,6 +27,7 @@ public struct QueryCounts: Sendable, Equatable {
         sum.lateInPart += other.lateInPart
         sum.skipped += other.skipped
         sum.filtered += other.filtered
+        sum.restated += other.restated
     }
 }
 
@@ -43,6 +46,8 @@ final class QueryState {
     var mergesLate = false
     /// Where windows start that were stored, and are not any more; in the order of time.
     var pruned: [Range<EventTime>] = []
+    /// Times that newer files stand for: trips of the source that lie in them are left out.
+    var restated: [Range<EventTime>] = []
     /// A sum that left its words, and the window that it is of; nothing of the state counts then.
     private(set) var overflow: (word: Int, window: EventTime)?
     /// How far the conditions of its alerts are, by alert and group, where the state was loaded; from then on the cutter knows.
@@ -279,6 +284,7 @@ extension QueryState {
         // Locals, since each look at a class's property costs more than what is done here with most of them.
         let keepsGroupChanges = !plan.window.isWindowed
         let (closedUntil, mergesLate) = (closedUntil, mergesLate)
+        let (restated, hasRestated) = (restated, !restated.isEmpty)
         let (stride, initial) = (windows.stride, UnsafePointer(initialWords))
         for row in first..<batch.count {
             if let selected, selected[row] != 1 {
@@ -288,6 +294,10 @@ extension QueryState {
             let group = ids.map { $0[row] } ?? 0
             if group == nullCell {
                 counts.skipped &+= 1
+                continue
+            }
+            if hasRestated, restated.contains(where: { $0.contains(batch.eventTimes[row]) }) {
+                counts.restated &+= 1
                 continue
             }
             cursor.move(to: batch.eventTimes[row])

@@ -74,6 +74,8 @@ package struct QueryCheckpoint: Codable, Sendable, Equatable {
         package var lateMerged: Int64?
         /// Records that are missing from some of their windows, which they were late for; nil from versions that did not count them.
         package var lateInPart: Int64? = 0
+        /// Records of a time that newer files stand for; nil for none.
+        package var restated: Int64?
     }
 }
 
@@ -105,7 +107,7 @@ extension QueryCheckpoint {
         if isWrong(.instants, closedUntil) { return "closedUntil" }
         if isWrong(
             .counts, counts.aggregated, counts.late, counts.skipped, counts.filtered, counts.results, counts.lost,
-            counts.lateMerged, counts.lateInPart)
+            counts.lateMerged, counts.lateInPart, counts.restated)
         {
             return "counts"
         }

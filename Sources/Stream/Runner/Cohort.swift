@@ -117,7 +117,10 @@ final class Cohort {
         tracker = WatermarkTracker(
             newest: newest, watermark: checkpoints[0].watermark ?? .min, delayMs: options.delayMs,
             idleTimeoutMs: options.idleTimeoutMs, nowMs: clock.monotonicMs)
-        for (state, checkpoint) in zip(states, checkpoints) { state.closedUntil = checkpoint.closedUntil ?? .min }
+        for (state, checkpoint) in zip(states, checkpoints) {
+            state.closedUntil = checkpoint.closedUntil ?? .min
+            state.restated = try Restatements(of: state.plan.name, on: database.connection).times
+        }
         closedResults =
             try options.late == .update ? Connection(path: database.connection.path, access: .readOnly) : nil
         cutters = try states.enumerated().map { [closedResults, watermark = tracker.watermark] query, state in
@@ -144,6 +147,7 @@ final class Cohort {
                 let partial = QueryState(plan: state.plan, zone: state.zone)
                 partial.closedUntil = state.closedUntil
                 partial.mergesLate = state.mergesLate
+                partial.restated = state.restated
                 return partial
             }
             workers.append(Worker(decoder: PieceDecoder(fields: fields, schemas: schemas), states: partials))
@@ -180,6 +184,9 @@ final class Cohort {
 
     var newest: EventTime? { tracker.partitions.compactMap(\.newest).max() }
     var late: [Int64] { zip(checkpoints, countsAtStart).map { $0.counts.late - $1.late } }
+    var restated: [Int64] {
+        zip(checkpoints, countsAtStart).map { ($0.counts.restated ?? 0) - ($1.restated ?? 0) }
+    }
     var lateMerged: [Int64] {
         zip(checkpoints, countsAtStart).map { ($0.counts.lateMerged ?? 0) - ($1.lateMerged ?? 0) }
     }
@@ -433,6 +440,8 @@ extension Cohort {
                 after.skipped - before.skipped
             worker.counts[.init(partition: partition, query: index, counter: "filtered"), default: 0] +=
                 after.filtered - before.filtered
+            worker.counts[.init(partition: partition, query: index, counter: "restated"), default: 0] +=
+                after.restated - before.restated
         }
         for (row, queries) in lateQueries.sorted(by: { $0.key < $1.key }) {
             let isAgain = isAgain(piece, of: queries, partition)
@@ -657,6 +666,8 @@ extension Cohort {
             case "late_in_part":
                 checkpoints[key.query].counts.lateInPart = (checkpoints[key.query].counts.lateInPart ?? 0) + value
             case "skipped": checkpoints[key.query].counts.skipped += value
+            case "restated":
+                checkpoints[key.query].counts.restated = (checkpoints[key.query].counts.restated ?? 0) + value
             case "lost": checkpoints[key.query].counts.lost = (checkpoints[key.query].counts.lost ?? 0) + value
             default: checkpoints[key.query].counts.filtered += value
             }

@@ -1,3 +1,4 @@
+import SQLite
 import Topics
 import Trips
 
@@ -24,6 +25,8 @@ struct Epoch: Sendable {
     var pruned: PrunedWindows?
     /// The next offset of each partition of the source.
     var progress: ProducerMark.Progress
+    /// What is noted of newer files that stand for some time from this epoch on; nil for an epoch of a stream.
+    var restated: (@Sendable (Connection) throws -> Void)?
     /// What it took so far.
     var timing: EpochTiming
 

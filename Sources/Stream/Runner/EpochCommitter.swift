@@ -201,6 +201,7 @@ final class EpochCommitter: @unchecked Sendable {
                         marked(checkpoint, of: query, epoch.sequence, sends: !batches.isEmpty), of: query)
                 }
                 try epoch.pruned?.requireKept(epoch.outputs, of: plans, zone: zone, on: connection)
+                try epoch.restated?(connection)
                 for output in epoch.outputs { try store(output) }
                 for output in epoch.outputs {
                     try AlertStore(connection: connection).save(
@@ -300,24 +301,7 @@ final class EpochCommitter: @unchecked Sendable {
     }
 
     private func batch(of output: QueryOutput) -> PendingBatch {
-        let messages = output.messages
-        var times: ClosedRange<EventTime> = output.newest...output.newest
-        if let starts = messages.columns.first(where: { $0.kind == .windowStart })?.cells, let first = starts.min(),
-            let last = starts.max()
-        {
-            times = first...last
-        }
-        var batch = PendingBatch(
-            topic: topics[output.query], partition: 0, count: messages.count, times: times, encoding: .results,
-            payload: [])
-        if let schemaIDs {
-            batch.encoding = .records
-            batch.payload = ResultAvro.payload(
-                messages, schemaID: schemaIDs[output.query], newest: output.newest)
-        } else {
-            batch.payload = messages.encode()
-        }
-        return batch
+        output.batch(for: topics[output.query], schemaID: schemaIDs?[output.query])
     }
 
     private func store(_ batch: PendingBatch, _ sequence: Int64) throws {
@@ -352,12 +336,24 @@ final class EpochCommitter: @unchecked Sendable {
                 }
             }
         }
+        if !output.removed.isEmpty { try remove(output, plan) }
         for day in output.days {
             insertDay.bind(0, day)
             try insertDay.run()
         }
         try output.rows.text.withUnsafeBytes { text in
             try store(output.rows, text, plan, upserts[output.query])
+        }
+    }
+
+    /// Takes out rows that no trip is in any more; of a closed window that was sent it stays known how often.
+    private func remove(_ output: QueryOutput, _ plan: QueryPlan) throws {
+        let key = plan.window.isWindowed ? "window_start_ms" : "group_id"
+        let delete = try connection.prepare("DELETE FROM \(plan.storageTable) WHERE \(key) = ?")
+        for (id, revision) in output.removed {
+            delete.bind(0, id)
+            try delete.run()
+            if revision > 0 { try Restatements.withdraw(id, revision: revision, view: plan.table, on: connection) }
         }
     }
 

@@ -11,6 +11,7 @@ final class StoredClosedWindows: ClosedWindows {
     /// Holds what was read until it is released; its groups are numbered as those of the query's own state.
     private let state: QueryState
     private let select: Statement
+    private let knowsWithdrawn: Bool
     /// Starts of the windows that the latest epochs store, which may not be committed yet: those that are cut, and the oldest first.
     private var recent: [[EventTime]] = []
 
@@ -19,6 +20,7 @@ final class StoredClosedWindows: ClosedWindows {
         (self.connection, self.committer) = (connection, committer)
         self.state = QueryState(plan: state.plan, zone: state.zone, keys: state.keys)
         loader = StateLoader(connection: connection)
+        knowsWithdrawn = try connection.hasTable("stored_withdrawn")
         select = try connection.prepare("SELECT * FROM \(state.plan.storageTable) WHERE window_start_ms = ?")
     }
 
@@ -32,7 +34,7 @@ final class StoredClosedWindows: ClosedWindows {
             }
             defer { select.reset() }
             select.bind(0, start)
-            guard try select.step() else { return nil }
+            guard try select.step() else { return try withdrawn(start) }
             try loader.restore(from: select, into: state)
             let window = state.windows.window(start: start, end: state.end(ofWindowFrom: start))
             window.pointee.revision = try select.integer(1, in: .counts)
@@ -40,6 +42,16 @@ final class StoredClosedWindows: ClosedWindows {
         } catch let error as SQLiteError {
             throw Problem(error, doing: "looking for the closed windows of query \"\(state.plan.name)\"")
         }
+    }
+
+    /// One that was sent and is not there any more: its next results count on.
+    private func withdrawn(_ start: EventTime) throws -> WindowPointer? {
+        guard knowsWithdrawn,
+            let revision = try Restatements.withdrawal(of: start, view: state.plan.table, on: connection)
+        else { return nil }
+        let window = state.windows.window(start: start, end: state.end(ofWindowFrom: start))
+        window.pointee.revision = revision
+        return window
     }
 
     func release(_ window: WindowPointer) { state.windows.close(window) }

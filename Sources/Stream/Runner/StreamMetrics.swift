@@ -52,7 +52,7 @@ struct StreamMetrics: Sendable {
         for entry in epoch.ledger {
             if let index = indexes[entry.query] {
                 switch entry.counter {
-                case "aggregated", "filtered": queries[index].records.add(entry.value)
+                case "aggregated", "filtered", "restated": queries[index].records.add(entry.value)
                 case "late":
                     queries[index].records.add(entry.value)
                     queries[index].late.add(entry.value)

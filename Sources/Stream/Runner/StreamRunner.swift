@@ -21,13 +21,13 @@ public final class StreamRunner {
             open: (_ skip: Int, _ ahead: MaxAhead) throws -> TripSource)
     }
 
-    private let plans: [QueryPlan]
-    private let options: StreamOptions
-    private let database: ResultsDatabase
-    private let store: any TopicStore
+    let plans: [QueryPlan]
+    let options: StreamOptions
+    let database: ResultsDatabase
+    let store: any TopicStore
     private let source: Source
-    private let runID: String
-    private let clock: any WallClock
+    let runID: String
+    let clock: any WallClock
     /// Told at most ten times a second what the stream has done.
     public var onProgress: ((StreamProgress) -> Void)?
     /// Told what somebody should know of where the stream begins.
@@ -42,6 +42,8 @@ public final class StreamRunner {
     private var lastProgressMs: Int64 = 0
     private var live: [StreamMetrics] = []
     private var lag = SourceLag()
+    /// Of the messages, by query; nil for JSON.
+    private var schemaIDs: [UInt32]?
     /// Queries whose epochs had been kept.
     private var lostHistory: [String] = []
     private var lastLookMs = Int64.min / 2
@@ -108,46 +110,7 @@ extension StreamRunner {
         try schemas?.requireUsable()
         let expected = try groups(explaining("looking for the queries' results") { try plans.map(checkpoint) })
         let prepared = try expected.enumerated().map { try makeInput(for: $0, at: $1.position) }
-        let names = plans.map(\.name)
-        var sent = try explaining("comparing results and topics") {
-            var sent = try SentCheck(names, results: connection, topics: store)
-            if !options.fromBeginning { try sent.require() }
-            return sent
-        }
-
-        let recoveryWriter = try store.makeWriter()
-        let outbox = Outbox(connection: connection)
-        let unsent = options.fromBeginning ? try outbox.unsent(recoveryWriter) : []
-        let isFirst = try !store.hasTopic("\(options.tenant)_deadLetter")
-        for topic in outputTopics { try store.requireTopic(topic, creating: options.createsTopics) }
-        let schemaIDs = try schemas?.register()
-        let marks =
-            options.fromBeginning
-            ? try store.marks(ofProducers: CopyCheck.producerPrefix, known: [EpochCommitter.producer(of: names)]) : []
-        let checkpoints = try explaining("taking over the queries") {
-            try connection.transaction {
-                let checkpoints = try plans.map { try takeOver($0, marks) }
-                try WrittenDeadLetters.install(on: connection)
-                if isFirst { try WrittenDeadLetters.forgetAll(on: connection) }
-                if options.fromBeginning, let input = prepared.first as? TopicInput {
-                    // The topic was made anew, and is shorter than it was.
-                    try WrittenDeadLetters.forget(input.written, beyond: input.ended, on: connection)
-                }
-                if options.fromBeginning { try outbox.forget(plans, tenant: options.tenant, unsent: unsent) }
-                return checkpoints
-            }
-        }
-        if !lostHistory.isEmpty {
-            onNotice?(
-                "note: what was kept of the epochs of \(lostHistory.joined(separator: ", ")) is let go of, since this run keeps none: --keep-history goes on keeping it"
-            )
-        }
-        try explaining("sending what an earlier run had committed") {
-            // Until now an earlier process may have sent more.
-            try sent.look()
-            if !options.fromBeginning { try sent.require() }
-            try sent.recover(recoveryWriter, topic: readsTopic ? sourceName : nil)
-        }
+        let checkpoints = try takeOver(prepared, schemas)
         let loader = StateLoader(connection: connection)
         let groups = try groups(checkpoints)
         // A process that was ended just now may have gone on since the look.
@@ -176,6 +139,56 @@ extension StreamRunner {
         }
     }
 
+    /// Makes this process the owner of the queries, and sends what an earlier one has left to send.
+    ///
+    /// - Parameters:
+    ///   - prepared: what is read.
+    ///   - schemas: to be registered for the messages; nil for JSON.
+    func takeOver(_ prepared: [any StreamInput], _ schemas: ResultSchemas? = nil) throws -> [QueryCheckpoint] {
+        let connection = database.connection
+        let names = plans.map(\.name)
+        var sent = try explaining("comparing results and topics") {
+            var sent = try SentCheck(names, results: connection, topics: store)
+            if !options.fromBeginning { try sent.require() }
+            return sent
+        }
+
+        let recoveryWriter = try store.makeWriter()
+        let outbox = Outbox(connection: connection)
+        let unsent = options.fromBeginning ? try outbox.unsent(recoveryWriter) : []
+        let isFirst = try !store.hasTopic("\(options.tenant)_deadLetter")
+        for topic in outputTopics { try store.requireTopic(topic, creating: options.createsTopics) }
+        schemaIDs = try schemas?.register()
+        let marks =
+            options.fromBeginning
+            ? try store.marks(ofProducers: CopyCheck.producerPrefix, known: [EpochCommitter.producer(of: names)]) : []
+        let checkpoints = try explaining("taking over the queries") {
+            try connection.transaction {
+                let checkpoints = try plans.map { try takeOver($0, marks) }
+                try WrittenDeadLetters.install(on: connection)
+                if isFirst { try WrittenDeadLetters.forgetAll(on: connection) }
+                if options.fromBeginning, let input = prepared.first as? TopicInput {
+                    // The topic was made anew, and is shorter than it was.
+                    try WrittenDeadLetters.forget(input.written, beyond: input.ended, on: connection)
+                }
+                if options.fromBeginning { try outbox.forget(plans, tenant: options.tenant, unsent: unsent) }
+                return checkpoints
+            }
+        }
+        if !lostHistory.isEmpty {
+            onNotice?(
+                "note: what was kept of the epochs of \(lostHistory.joined(separator: ", ")) is let go of, since this run keeps none: --keep-history goes on keeping it"
+            )
+        }
+        try explaining("sending what an earlier run had committed") {
+            // Until now an earlier process may have sent more.
+            try sent.look()
+            if !options.fromBeginning { try sent.require() }
+            try sent.recover(recoveryWriter, topic: readsTopic ? sourceName : nil)
+        }
+        return checkpoints
+    }
+
     /// The records of the topic that a replay of dead letters has sent again: none of them counts twice, whenever a query comes to them.
     private func replacedRecords() throws -> [Int: [Int64: Int64]] {
         guard case .topic(let topic) = source else { return [:] }
@@ -185,7 +198,7 @@ extension StreamRunner {
     }
 
     /// The topics that a run writes to, beside the one that it reads.
-    private var outputTopics: [String] {
+    var outputTopics: [String] {
         var suffixes = plans.map(\.topicSuffix) + ["deadLetter"]
         if options.late == .deadLetter { suffixes.append("late") }
         if plans.contains(where: { !$0.alerts.isEmpty }) { suffixes.append("alerts") }
@@ -234,7 +247,7 @@ extension StreamRunner {
     /// Where a query is to go on; nothing is changed.
     ///
     /// - Throws: `Problem` where its stored results are of another declaration, or cannot begin where they are asked to.
-    private func checkpoint(of plan: QueryPlan) throws -> QueryCheckpoint {
+    func checkpoint(of plan: QueryPlan) throws -> QueryCheckpoint {
         let declaration = declaration(of: plan)
         var checkpoint = try CheckpointStore(connection: database.connection).load(plan.name)
         if options.fromBeginning, let found = checkpoint {
@@ -295,6 +308,7 @@ extension StreamRunner {
             try AheadRecords.remove(plan.name, from: connection)
             try LateTrips.remove(plan.name, from: connection)
             try RewoundResults(connection: connection).remove(plan.name)
+            try Restatements.remove(plan.name, view: plan.table, from: connection)
             let sent = marks.filter { CopyCheck.queries(of: $0.producer).contains(plan.name) }
             taken.epoch = max(taken.epoch, sent.map(\.sequence).max() ?? 0)
             taken.followsOlder = sent.isEmpty ? nil : true
@@ -393,7 +407,7 @@ extension StreamRunner {
             + (earliest.map { "the first event time there is \(RFC3339.string($0))" } ?? "no trip is there yet")
     }
 
-    private func explaining<Result>(_ action: String, _ body: () throws -> Result) throws -> Result {
+    func explaining<Result>(_ action: String, _ body: () throws -> Result) throws -> Result {
         do { return try body() } catch let error as SQLiteError { throw Problem(error, doing: action) }
     }
 }
@@ -554,6 +568,7 @@ extension StreamRunner {
             for (index, plan) in cohort.plans.enumerated() {
                 summary.late[plan.name] = cohort.late[index]
                 summary.lateMerged[plan.name] = cohort.lateMerged[index]
+                summary.restated[plan.name] = cohort.restated[index]
                 summary.results[plan.name] = cohort.results[index]
             }
             summary.epochs += cohort.epochs

@@ -56,6 +56,8 @@ public struct StreamStatus: Sendable {
     public var warnings: [String] = []
     /// The newest run of each command.
     public var runs: [RunRecord] = []
+    /// Which times newer files stand for, a sentence each.
+    public var restated: [String] = []
     public var ingest: Ingest?
     public var queries: [Query] = []
     /// Of the newest produce and stream runs together, by reason.
@@ -106,6 +108,7 @@ extension StreamStatus {
     private mutating func read(_ database: ResultsDatabase, _ topics: [TopicDescription], _ plans: [QueryPlan]) throws {
         let zone = try ZoneClock(identifier: database.zone)
         runs = try RunLog(database).newestOfEachCommand()
+        restated = Restatements.sentences(try Restatements.all(on: database.connection), zone: zone)
         warnings = try LateTrips(on: database.connection).warnings
         // Those that a stream runs are on their way.
         if !isStreamRunning, let behind = try StoredQueries.leftBehind(on: database.connection) {
@@ -128,7 +131,8 @@ extension StreamStatus {
             let counts = checkpoint.counts
             var query = Query(
                 name: name, state: .empty, watermark: checkpoint.watermark, lag: Self.lag(of: checkpoint, in: topics),
-                consumed: counts.aggregated + counts.late + counts.skipped + counts.filtered, late: counts.late,
+                consumed: counts.aggregated + counts.late + counts.skipped + counts.filtered + (counts.restated ?? 0),
+                late: counts.late,
                 skipped: counts.skipped, results: counts.results)
             if let plan { query.newestWindow = try Self.newestWindow(of: plan, zone, in: database.connection) }
             if query.consumed > 0 { query.state = isStreamRunning ? .ok : .idle }

@@ -9,6 +9,8 @@ public struct StreamSummary: Sendable, Equatable {
     public var late: [String: Int64] = [:]
     /// By query: records that were merged into windows which they were late for.
     public var lateMerged: [String: Int64] = [:]
+    /// By query: records of a time that newer files stand for, which are in no result.
+    public var restated: [String: Int64] = [:]
     public var results: [String: Int64] = [:]
     /// Records, or offsets of a topic at least, that were removed before they were read.
     public var lost: Int64 = 0
@@ -42,10 +44,11 @@ extension StreamSummary {
         func number(_ value: Double) -> String { "\((value * 1000).rounded() / 1000)" }
         let reasons = Dictionary(uniqueKeysWithValues: rejected.map { ($0.key.rawValue, $0.value) })
         let merged = lateMerged.values.contains { $0 > 0 } ? ",\"late_merged\":\(object(lateMerged))" : ""
+        let left = restated.values.contains { $0 > 0 } ? ",\"restated\":\(object(restated))" : ""
         return """
             {"records":\(records),"rejected":\(object(reasons)),"late":\(object(late)),"results":\(object(results)),\
             "epochs":\(epochs),"watermark":\(watermark.map { "\"\(zone.iso(ms: $0))\"" } ?? "null"),\
-            "seconds":\(number(seconds)),"rate":\(number(rate))\(merged)\(lost > 0 ? ",\"lost\":\(lost)" : "")}
+            "seconds":\(number(seconds)),"rate":\(number(rate))\(merged)\(left)\(lost > 0 ? ",\"lost\":\(lost)" : "")}
             """
     }
 }

@@ -4,6 +4,7 @@ import Glibc
 import Monitoring
 import Problems
 import Replay
+import SQLite
 import Synchronization
 import Topics
 import Trips
@@ -150,6 +151,7 @@ enum ProduceCommand {
         return try session.recording {
             let sent = try sentFiles(options, session)
             if !options.isResuming, !options.isLooping, !arguments.isOn("again") { try sent?.requireNew(session.zone) }
+            if options.source.clock != .now { try sayRestated(options.source, session, arguments) }
             try sent?.begin(session.runID)
             defer { sent?.end(session.runID, session.store, trips: Int64(replayer.summary?.sent ?? 0)) }
             let control = RateFile(session.control)
@@ -168,6 +170,19 @@ enum ProduceCommand {
                 outcome: summary.outcome == .interrupted ? .interrupted : .success,
                 json: summary.json(zone: session.zone), text: text(summary, session.zone))
         }.report(arguments)
+    }
+
+    /// Says of which times trips that are sent now will be in no result.
+    private static func sayRestated(
+        _ source: TripSourceOptions, _ session: RunSession, _ arguments: ParsedArguments
+    ) throws {
+        let all = try explaining("looking for restatements") { try Restatements.all(on: session.database.connection) }
+            .filter { $0.period.lowerBound < source.to ?? .max && source.from ?? .min < $0.period.upperBound }
+        for sentence in Restatements.sentences(all, zone: session.zone) {
+            try arguments.say(
+                "warning: trips of times that were restated are left out by the stream, \(sentence); taxi-cli stream restate puts a newer file in the place of those"
+            )
+        }
     }
 
     /// The account of what was sent; nil where no file can be known again.

@@ -135,6 +135,7 @@ enum ShowCommand {
             let isPeriodic = selection.view.isPeriodic
             let late = try LateTrips(on: connection).of(views: isPeriodic ? nil : [selection.view.name])
             for warning in late.warnings { try arguments.say("warning: \(warning)") }
+            for sentence in try restated(selection.view, connection) { try arguments.say("restated: \(sentence)") }
             guard arguments.format == .table else {
                 var writer = try arguments.tableWriter(columns: selection.view.columns.map { Column($0) })
                 try selection.forEachRow(on: connection) { row in
@@ -160,6 +161,19 @@ enum ShowCommand {
             if !lines.isEmpty { try arguments.output.write("\n" + lines) }
             if rows.isEmpty { try arguments.say(selection.nothingText) }
         }
+    }
+
+    /// Which times newer files stand for, in the view of a query.
+    private static func restated(_ view: ResultView, _ connection: Connection) throws -> [String] {
+        let all = try Restatements.all(on: connection)
+        guard !all.isEmpty else { return [] }
+        let names = try connection.rows(
+            "SELECT stream FROM checkpoints WHERE json_extract(state, '$.declaration') LIKE ?",
+            .text("%; table \(view.name)")
+        ) { $0.text(0) }
+        let zone = try connection.value("SELECT value FROM settings WHERE name = 'zone'")?.text ?? ""
+        return Restatements.sentences(
+            all.filter { names.contains($0.query) }, zone: try ZoneClock(identifier: zone))
     }
 
     /// Which periods of an analysis' rows have days without trips; nil for rows of no periods, and those that say it themselves.

@@ -115,6 +115,8 @@ private struct StatusPage: Encodable {
     }
     var tenant, state: String
     var reasons, warnings: [String]
+    /// Which times newer files stand for.
+    var restated: [String]
     /// The same as `reasons`, each with its rule of health.
     var failing: [Finding]
     var sources: [Source]
@@ -122,7 +124,8 @@ private struct StatusPage: Encodable {
     private var isStreaming = false
     private var trend: String?
     private enum CodingKeys: CodingKey {
-        case tenant, state, reasons, warnings, failing, sources, scheduler, runs, ingest, queries, rejected, history
+        case tenant, state, reasons, warnings, restated, failing, sources, scheduler, runs, ingest, queries, rejected,
+            history
     }
     /// Whether a scheduler serves the home, where the tenant has workflows: running, none.
     var scheduler: String?
@@ -152,7 +155,7 @@ private struct StatusPage: Encodable {
         }
         trend = look.trend
         isStreaming = look.numbers.processes.contains { $0.command == "stream" }
-        warnings = status.warnings
+        (warnings, restated) = (status.warnings, status.restated)
         rejected = status.rejected
         runs = status.runs.map {
             Run(
@@ -178,6 +181,7 @@ private struct StatusPage: Encodable {
         var text = "\(style.bold(tenant))  \(word)\n"
         for reason in reasons { text += "  \(style.red("failing:")) \(printable(reason))\n" }
         for warning in warnings { text += "  \(style.yellow("warning:")) \(printable(warning))\n" }
+        for sentence in restated { text += "  restated: \(printable(sentence))\n" }
         if let scheduler {
             text +=
                 "  workflows: "

@@ -106,8 +106,10 @@ enum StreamCommand {
                 group: "Topic"),
             deliveryOption, noCreateOption, summaryOption, WatchService.listenOption,
         ],
-        subcommands: [StreamExplainCommand.command, StreamQueriesCommand.command, StreamRewindCommand.command], run: run
-    )
+        subcommands: [
+            StreamExplainCommand.command, StreamQueriesCommand.command, StreamRewindCommand.command,
+            StreamRestateCommand.command,
+        ], run: run)
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
         let globals = try GlobalOptions(arguments)
@@ -152,6 +154,7 @@ enum StreamCommand {
                 try? arguments.say(text)
             }
             runner.shouldStop = { Interruption.isRequested }
+            if arguments.isOn("from-beginning") { try sayForgotten(plans, session, arguments) }
             let summary = try runner.run()
             var isBounded = arguments.isOn("until-end")
             if case .files = source {
@@ -167,6 +170,21 @@ enum StreamCommand {
                 outcome: Interruption.isRequested ? .interrupted : .success, json: summary.json(zone: session.zone),
                 text: text(summary, plans, session.zone, isComplete: isBounded && !Interruption.isRequested))
         }.report(arguments)
+    }
+
+    /// Says which restatements go with the results that are computed anew from their source.
+    private static func sayForgotten(
+        _ plans: [QueryPlan], _ session: RunSession, _ arguments: ParsedArguments
+    ) throws {
+        let names = Set(plans.map(\.name))
+        let forgotten = try explaining("looking for restatements") {
+            try Restatements.all(on: session.database.connection)
+        }.filter { names.contains($0.query) }
+        for sentence in Restatements.sentences(forgotten, zone: session.zone) {
+            try arguments.say(
+                "warning: the source stands again for what was restated, \(sentence); taxi-cli stream restate puts it back"
+            )
+        }
     }
 
     /// Names queries that have results and are not run: those fall behind without anybody meaning it.
@@ -355,10 +373,13 @@ enum StreamCommand {
             let late = summary.late[plan.name] ?? 0
             let merged = summary.lateMerged[plan.name] ?? 0
             let results = summary.results[plan.name] ?? 0
+            let restated = summary.restated[plan.name] ?? 0
             lines.append(
                 "  \(plan.name): \(grouped(results)) results" + (late > 0 ? ", \(grouped(late)) trips late" : "")
                     + (merged > 0 ? ", \(grouped(merged)) late trips merged into closed windows" : "")
-                    + (results == 0 && late == 0 && summary.used > 0 ? idleReason(plan, isComplete: isComplete) : ""))
+                    + (restated > 0 ? ", \(grouped(restated)) trips left out: newer files stand for their time" : "")
+                    + (results == 0 && late + restated == 0 && summary.used > 0
+                        ? idleReason(plan, isComplete: isComplete) : ""))
         }
         for (reason, count) in summary.rejected.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             lines.append("  rejected \(grouped(count)) \(reason.rawValue)")
