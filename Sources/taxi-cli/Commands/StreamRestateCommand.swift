@@ -264,7 +264,11 @@ enum StreamRestateCommand {
     ) throws -> Restating.Origin {
         let files = arguments.texts("source")
         guard files != ["topic"], !files.isEmpty else { return .topic("\(session.globals.tenant)_ingestData") }
-        let read = TripFileOptions.sourceOptions(arguments, from: nil, clock: .start, spread: .none, zone: session.zone)
+        let read = TripSourceOptions(
+            clock: arguments.text("clock").flatMap(EventClock.init) ?? .start,
+            spread: arguments.text("spread").flatMap(Spread.init) ?? .none,
+            seed: UInt64(arguments.integer("seed") ?? 1), cleaning: arguments.text("clean").flatMap(Cleaning.init),
+            zone: session.zone)
         let aheadMs = TripFileOptions.maxAheadMs(arguments)
         return .files(identity: try TripFileOptions.identity(of: files, read)) { fields, startedMs in
             var options = read
