@@ -42,11 +42,12 @@ final class LetterJudge {
     private let store: any TopicStore
     private let letters: LetterReader
     private let ownership: TopicOwnership
-    private var journal: LetterJournal
+    private let journal: LetterJournal
     private let topic: String
     private let partitioner: Partitioner?
     private var originals: (any TopicReader)?
-    private var nextPartition = 0
+    /// The batch that was looked into last, decoded: letters of one stand together.
+    private var lastBatch: (batch: StoredBatch, loaded: BatchRecords?)?
 
     init(_ options: DeadLetterReplayOptions, _ store: any TopicStore, _ journal: LetterJournal) throws {
         (self.options, self.store, self.journal) = (options, store, journal)
@@ -120,16 +121,26 @@ final class LetterJudge {
         guard let partition = origin.partition, let offset = origin.offset,
             partition < partitioner?.partitionCount ?? 0
         else { return nil }
-        let reader = try originals ?? store.makeReader(topic: topic, untilEnd: true)
-        originals = reader
-        guard let batch = try reader.read(partition: partition, from: offset), batch.baseOffset <= offset else {
-            return nil
-        }
-        var loaded: BatchRecords?
+        guard let (batch, found) = try batch(partition, offset) else { return nil }
+        var loaded = found
+        defer { lastBatch = (batch, loaded) }
         guard let original = try batch.record(at: offset, from: &loaded), original.value == letter.record.value,
             original.key == letter.record.key, let seal = try batch.seal(at: offset, from: &loaded)
         else { return nil }
         return .init(topic: topic, partition: partition, offset: offset, seal: seal)
+    }
+
+    /// The batch of the topic of trips that holds an offset; nil where there is none.
+    private func batch(_ partition: Int, _ offset: Int64) throws -> (batch: StoredBatch, loaded: BatchRecords?)? {
+        func holds(_ batch: StoredBatch) -> Bool {
+            batch.partition == partition && batch.baseOffset <= offset
+                && offset - batch.baseOffset < Int64(batch.count)
+        }
+        if let lastBatch, holds(lastBatch.batch) { return lastBatch }
+        let reader = try originals ?? store.makeReader(topic: topic, untilEnd: true)
+        originals = reader
+        guard let batch = try reader.read(partition: partition, from: offset), holds(batch) else { return nil }
+        return (batch, nil)
     }
 
     private func send(

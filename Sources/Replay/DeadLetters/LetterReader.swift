@@ -6,7 +6,8 @@ import Trips
 /// Reads dead letters as the readers of today would.
 final class LetterReader {
     private let options: DeadLetterReplayOptions
-    private let ahead: MaxAhead
+    /// By the clock of the moment, which also stamps rows that were to happen when they are sent.
+    private var ahead: MaxAhead { MaxAhead(nowMs: options.clock.nowMs, aheadMs: options.maxAheadMs) }
     private var values: TripValueReader
     private let batch = TripBatch(capacity: 1)
     private var rowReaders: [RowKind: Result<TripRowReader, Problem>] = [:]
@@ -27,7 +28,6 @@ final class LetterReader {
     init(_ options: DeadLetterReplayOptions, _ schemas: SchemaCache?) {
         self.options = options
         values = TripValueReader(fields: .all, schemas: schemas)
-        ahead = MaxAhead(nowMs: options.clock.nowMs, aheadMs: options.maxAheadMs)
     }
 
     /// A trip's record as `produce` would have sent it.
@@ -83,7 +83,7 @@ final class LetterReader {
             let slice = RecordSlice(offset: 0, length: bytes.count - 1, position: 0)
             try values.decode([slice], base: start, owner: nil, name: "", into: batch, rejects: &rejects)
             if let reject = rejects.first { return reject.detail }
-            let time = batch.eventTimes[0]
+            let (time, ahead) = (batch.eventTimes[0], ahead)
             return anyTime || time <= ahead.latest
                 ? nil : "event_timestamp \"\(RFC3339.string(time))\" \(ahead.excess(of: time))"
         }
