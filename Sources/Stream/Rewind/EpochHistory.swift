@@ -14,7 +14,7 @@ import Trips
 ///     epoch · the one before · when it was committed, ms UTC, signed · the number of its messages' mark · their producer · run ·
 ///     length of its entries · entries: see RowChanges, with the tables of EpochHistory.Code
 ///
-/// The newest epochs are rows of their own; some at a time are packed together, since they look alike: 5 to 20 times smaller.
+/// The newest epochs are rows of their own; some at a time are packed together, since they look alike.
 final class EpochHistory {
     /// The tables that go back. What the topics hold stays, and so do the accounts of it: outbox, sent_messages, written_dead_letters.
     enum Code: UInt8, CaseIterable {
