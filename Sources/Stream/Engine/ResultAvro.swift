@@ -8,7 +8,8 @@ import Trips
 ///     taxi.NAME   window    taxi.Window: start, end; both timestamp-millis. Of queries with windows.
 ///                 groups    long, string, or date for the day
 ///                 results   long, or decimal(18, places) as bytes
-///                 revision  long: how often the window had results, from the second time on.
+///                 revision  long: how often the window had results, from the second time on
+///                 withdrawn boolean: true for a row that is not there any more.
 ///
 /// Each but the window is in a union with null, which is its default: columns may come and go, and readers of both kinds go on.
 enum ResultAvro {
@@ -25,6 +26,7 @@ enum ResultAvro {
             if let type = type(of: column) { fields.append(field(column.name, type)) }
         }
         fields.append(field(MessageBuilder.revision, #""long""#))
+        fields.append(field(MessageBuilder.withdrawn, #""boolean""#))
         let text =
             #"{"type":"record","name":"\#(plan.name)","namespace":"taxi","fields":[\#(fields.joined(separator: ","))]}"#
         do throws(Problem) { return try AvroSchema(text, file: "query \(plan.name)").text } catch {
@@ -44,6 +46,7 @@ enum ResultAvro {
         case .windowStart, .windowEnd, .startOffset, .endOffset: nil
         case .text: #""string""#
         case .day: #"{"type":"int","logicalType":"date"}"#
+        case .flag: #""boolean""#
         case .number where column.decimals == 0: #""long""#
         case .number: #"{"type":"bytes","logicalType":"decimal","precision":18,"scale":\#(column.decimals)}"#
         }
@@ -54,15 +57,19 @@ enum ResultAvro {
     /// - Parameter newest: the time of messages that have no window.
     static func payload(_ messages: ResultColumns, schemaID: UInt32, newest: EventTime) -> [UInt8] {
         let times = messages.timestamps(newest: newest)
-        let hasRevision = messages.columns.contains { $0.name == MessageBuilder.revision }
+        let last = [MessageBuilder.revision, MessageBuilder.withdrawn]
+        // Most messages have neither.
+        let lastColumns = last.map { name in messages.columns.first { $0.name == name } }
         var output = OutputBuffer(capacity: 1 << 10)
         var batch = RecordBatchBuilder(capacity: messages.count * 64)
         for row in 0..<messages.count {
             output.removeAll()
             _ = ConfluentFrame.write(schemaID: schemaID, to: output.reserve(ConfluentFrame.headerLength))
             output.advance(by: ConfluentFrame.headerLength)
-            for column in messages.columns { append(column, row, to: &output) }
-            if !hasRevision { output.append(0) }
+            for column in messages.columns where !last.contains(column.name) { append(column, row, to: &output) }
+            for column in lastColumns {
+                if let column { append(column, row, to: &output) } else { output.append(0) }
+            }
             let value = UnsafeRawBufferPointer(output.bytes)
             if let key = messages.key(row: row) {
                 key.withUnsafeBytes { batch.append(key: $0, value: value, timestamp: times[row]) }
@@ -78,7 +85,7 @@ enum ResultAvro {
         switch column.kind {
         case .startOffset, .endOffset: return
         case .windowStart, .windowEnd: break
-        case .text, .day, .number:
+        case .text, .day, .number, .flag:
             // The number of a union's type: null, or the other.
             output.append(cell == nullCell ? 0 : 2)
             if cell == nullCell { return }
@@ -88,6 +95,7 @@ enum ResultAvro {
             append(long: Int64(text.count), to: &output)
             return output.append(text)
         }
+        if column.kind == .flag { return output.append(cell == 0 ? 0 : 1) }
         guard column.kind == .number, column.decimals > 0 else { return append(long: cell, to: &output) }
         let place = output.reserve(AvroBinary.maximumDecimalLength)
         output.advance(by: AvroBinary.write(decimal: cell, to: place) - place)
