@@ -50,24 +50,6 @@ import Trips
         try store.makeWriter().append([batch], mark: nil)
     }
 
-    /// A registry that was lost makes dead letters of good records; once it is back, they are sent again and count.
-    @Test func recordsWhoseSchemaWasUnknownAreSentAgainOnceItIsKnown() throws {
-        let taxi = try generated(rows: 300)
-        try succeed(taxi, Self.replay + ["trips.csv", "--format", "avro"])
-        let (schemas, aside) = ("\(taxi.tenantFolder)/schemas.db", taxi("aside.db"))
-        try FileManager.default.moveItem(atPath: schemas, toPath: aside)
-        let blind = try taxi.run("stream", "--until-end")
-        #expect(blind.code == 65, "\(blind.errors)")
-        for suffix in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: schemas + suffix) }
-        try FileManager.default.moveItem(atPath: aside, toPath: schemas)
-        try taxi.succeed("dead-letter", "replay")
-        try taxi.succeed("stream", "--until-end")
-        let trips = try taxi.number("SELECT sum(trips_total) FROM tripstotal")
-        #expect(trips > 250, "\(trips) of 300, of which the replay rejects some")
-        let audit = try taxi.run("audit")
-        #expect(audit.code == 0, "\(audit.errors)")
-    }
-
     @Test(arguments: ["decimal", "cents"]) func tripsInAvroGiveTheTablesOfThoseInJSON(_ money: String) throws {
         let taxi = try generated()
         let other = try TaxiCLI()

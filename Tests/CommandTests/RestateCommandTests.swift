@@ -89,6 +89,27 @@ import Testing
         #expect(try taxi.number("SELECT count(*) FROM stored_restatements") == 0)
     }
 
+    /// Neither works on what the other has left half done, or has changed behind its back.
+    @Test func aRewoundStreamGoesOnFirstAndNobodyRewindsToBeforeARestatement() throws {
+        let taxi = try TaxiCLI()
+        for (name, month) in [("feb.csv", 2), ("mar.csv", 3)] {
+            try file(taxi, name, month: month, days: 1...28, fare: 10)
+            try taxi.succeed("produce", taxi(name), "--clock", "start", "-q")
+            try taxi.succeed("stream", "--until-end", "--keep-history", "7d", "-q")
+        }
+        let new = try file(taxi, "mar-new.csv", month: 3, days: 2...29, fare: 12)
+        let restate = ["stream", "restate", "--month", "2024-03", "--from", new, "--yes"]
+        try taxi.succeed("stream", "rewind", "--epochs", "1", "-q")
+        let early = try taxi.start(restate).wait()
+        #expect(early.code == 69 && early.errors.contains("was rewound"), "\(early.errors)")
+        try taxi.succeed("stream", "--until-end", "--keep-history", "7d", "-q")
+        let done = try taxi.start(restate).wait()
+        #expect(done.code == 0, "\(done.errors)")
+        let late = try taxi.run("stream", "rewind", "--epochs", "1")
+        #expect(late.code == 66 && late.errors.contains("nothing is kept"), "\(late.errors)")
+        try taxi.succeed("audit")
+    }
+
     @Test func nobodyIsSurprised() throws {
         let taxi = try TaxiCLI()
         try filled(taxi)

@@ -201,6 +201,7 @@ import Trips
                 "__connect.errors.topic": Bench.ingest,
                 "__connect.errors.partition": "-1", "__connect.errors.offset": "4",
                 "__connect.errors.exception.message": "trips.csv:4:5: bad_money: \"x\"",
+                "reading": "clock=start spread=none seed=1 key=taxi_id",
             ])
     }
 
