@@ -12,6 +12,9 @@ public enum ViewSQL {
         """
     }
 
+    /// A name as SQL takes it, whatever characters it has.
+    public static func quoted(_ name: String) -> String { "\"\(name.replacing("\"", with: "\"\""))\"" }
+
     /// Cents as dollars; NULL of NULL.
     public static func dollars(_ cents: String) -> String { "((\(cents)) / 100.0)" }
 

@@ -67,11 +67,9 @@ extension QueryOutput {
     }
 }
 
-extension [QueryOutput] {
-    /// The records of alerts that they raise.
-    var alertRecords: [TopicRecord] {
-        flatMap(\.alerts).map { alert in
-            TopicRecord(key: [UInt8](alert.plan.name.utf8), value: alert.record, timestamp: alert.raisedMs)
-        }
+extension RaisedAlert {
+    /// As it goes to `{tenant}_alerts`.
+    var topicRecord: TopicRecord {
+        TopicRecord(key: Array(plan.name.utf8), value: record, timestamp: raisedMs)
     }
 }

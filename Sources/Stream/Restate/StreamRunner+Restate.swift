@@ -58,7 +58,8 @@ extension StreamRunner {
             }
         }
         if let alerts = PendingBatch(
-            topic: "\(options.tenant)_alerts", partition: 0, records: prepared.outputs.alertRecords)
+            topic: "\(options.tenant)_alerts", partition: 0,
+            records: prepared.outputs.flatMap(\.alerts).map(\.topicRecord))
         {
             prepared.batches.append(alerts)
         }

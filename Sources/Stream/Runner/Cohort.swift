@@ -677,12 +677,8 @@ extension Cohort {
                 partition: key.partition, query: key.query < 0 ? "" : plans[key.query].name, counter: key.counter,
                 value: value)
         }
-        let alerts = outputs.flatMap { output in output.alerts.filter { !wasSent($0, of: states[output.query]) } }.map {
-            alert in
-            SideRecord(
-                topic: "\(options.tenant)_alerts",
-                record: TopicRecord(key: Array(alert.plan.name.utf8), value: alert.record, timestamp: alert.raisedMs))
-        }
+        let raised = outputs.flatMap { output in output.alerts.filter { !wasSent($0, of: states[output.query]) } }
+        let alerts = raised.map { SideRecord(topic: "\(options.tenant)_alerts", record: $0.topicRecord) }
         let sideRecords = sideRecords + alerts
         let byTopic = Dictionary(grouping: sideRecords, by: \.topic)
         let sideBatches = byTopic.keys.sorted().compactMap { topic in
