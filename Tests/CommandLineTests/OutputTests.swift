@@ -205,6 +205,17 @@ struct TextTests {
         #expect(wrapped("", width: 9) == [""])
     }
 
+    @Test func `a line that is too wide goes on under its first value`() {
+        #expect(brokenLine("  companies   Flash Cab; Sun Taxi", width: nil) == ["  companies   Flash Cab; Sun Taxi"])
+        #expect(
+            brokenLine("  pickups     Loop 20 %; Lake View 3 %; Uptown", width: 34)
+                == ["  pickups     Loop 20 %; Lake View", "              3 %; Uptown"])
+        #expect(brokenLine("  a  Loop 20 %", width: 13) == ["  a  Loop", "     20 %"])
+        #expect(brokenLine("  - a sentence of words", width: 16) == ["  - a sentence", "    of words"])
+        // No room behind the label: left as it is rather than a word a line.
+        #expect(brokenLine("  companies   Flash Cab", width: 20) == ["  companies   Flash Cab"])
+    }
+
     @Test func `sparklines span least to greatest and leave gaps`() {
         #expect(Charts.sparkline([0, 1, 2, 3, 4, 5, 6, 7], width: 20) == "▁▂▃▄▅▆▇█")
         #expect(Charts.sparkline([1, nil, 2], width: 20) == "▁ █")

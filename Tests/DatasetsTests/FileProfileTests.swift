@@ -141,4 +141,20 @@ import Trips
         #expect(lines.count < 90)
         #expect(lines.allSatisfy { !$0.contains("\n") && $0.last != " " })
     }
+
+    @Test func theTableOfColumnsFitsATerminal() throws {
+        let folder = try TemporaryFolder()
+        let options = TripGenerator.Options(rows: 2_000, days: day("2024-01-01")...day("2024-12-31"))
+        let profile = try FileProfile(path: try folder.write(try generate(options).bytes, to: "trips.csv"))
+        func rows(_ lines: [String]) -> [String] {
+            lines.drop { !$0.hasPrefix("  Column") }.prefix { !$0.isEmpty }.map { $0 }
+        }
+        let wide = rows(profile.lines)
+        #expect(wide.contains { $0.count > 80 } && rows(profile.lines(width: 200)) == wide)
+        let narrow = rows(profile.lines(width: 80))
+        #expect(narrow.count == wide.count && narrow.allSatisfy { $0.count <= 80 })
+        #expect(narrow[0].split(separator: " ").suffix(3) == ["lowest", "highest", "sum"])
+        let start = try #require(narrow.first { $0.contains("trip_start_timestamp") })
+        #expect(start.contains("/2024") && !start.contains("M"))
+    }
 }

@@ -2,13 +2,18 @@ import Trips
 
 extension FileProfile {
     /// The profile as a page of text, without colour.
-    public var lines: [String] {
+    public var lines: [String] { lines(width: nil) }
+
+    /// The page for a terminal: where the table of columns is wider than it, times lose their hours, then counts are left out that JSON has.
+    ///
+    /// - Parameter width: columns of the terminal; nil for no limit.
+    public func lines(width: Int?) -> [String] {
         var lines = [
             "\(file): \(count(rows)) trips" + (rejectedRows > 0 ? ", \(count(rejectedRows)) rows rejected" : "")
         ]
         lines += layoutLines
         lines += timeLines
-        lines += columnLines
+        lines += columnLines(width: width)
         lines += shareLines
         lines += findingLines
         lines += rejectLines
@@ -50,7 +55,7 @@ extension FileProfile {
         ]
     }
 
-    private var columnLines: [String] {
+    private func columnLines(width: Int?) -> [String] {
         guard !columns.isEmpty else { return [] }
         var table = [["Column", "empty", "zero", "distinct", "lowest", "highest", "sum"]]
         for column in columns {
@@ -62,8 +67,30 @@ extension FileProfile {
                 sums[column.name] ?? "",
             ])
         }
+        return [""] + (width.map { Self.narrowed(table, to: $0) } ?? Self.aligned(table))
+    }
+
+    private static func narrowed(_ table: [[String]], to width: Int) -> [String] {
+        var table = table
+        func isTooWide(_ lines: [String]) -> Bool { lines.contains { $0.count > width } }
+        var lines = aligned(table)
+        if isTooWide(lines) {
+            for row in table.indices.dropFirst() where table[row][0].hasSuffix("_timestamp") {
+                for cell in 4...5 { table[row][cell] = String(table[row][cell].prefix { $0 != " " && $0 != "T" }) }
+            }
+            lines = aligned(table)
+        }
+        for name in ["distinct", "zero"] where isTooWide(lines) {
+            guard let gone = table[0].firstIndex(of: name) else { continue }
+            for row in table.indices { table[row].remove(at: gone) }
+            lines = aligned(table)
+        }
+        return lines
+    }
+
+    private static func aligned(_ table: [[String]]) -> [String] {
         let widths = table[0].indices.map { index in table.map { $0[index].count }.max() ?? 0 }
-        let rows = table.map { row in
+        return table.map { row in
             var line = " "
             for (index, cell) in row.enumerated() {
                 let blanks = String(repeating: " ", count: widths[index] - cell.count)
@@ -72,7 +99,6 @@ extension FileProfile {
             while line.last == " " { line.removeLast() }
             return line
         }
-        return [""] + rows
     }
 
     private var shareLines: [String] {

@@ -68,11 +68,25 @@ enum DataProfileCommand {
     private static func write(_ profiles: [FileProfile], as format: OutputFormat, _ arguments: ParsedArguments) throws {
         switch format {
         case .table, .csv:
-            let pages = profiles.map { $0.lines.map(printable).joined(separator: "\n") + "\n" }
+            let pages = profiles.map { page($0.lines(width: width(of: arguments)), arguments) }
             try arguments.output.write(pages.joined(separator: "\n"))
         case .json, .jsonl:
             try writeJSON(profiles, arguments)
         }
+    }
+
+    private static func page(_ lines: [String], _ arguments: ParsedArguments) -> String {
+        let width = width(of: arguments)
+        // A row of the table has no list in it, and would be no row any more.
+        let shown = lines.map(printable).flatMap { line in
+            line.contains(", ") || line.contains("; ") || line.hasPrefix("  - ")
+                ? brokenLine(line, width: width) : [line]
+        }
+        return shown.joined(separator: "\n") + "\n"
+    }
+
+    private static func width(of arguments: ParsedArguments) -> Int? {
+        arguments.terminal.outputIsTerminal ? arguments.terminal.width : nil
     }
 
     private static func writeAliases(of together: FilesTogether, _ arguments: ParsedArguments) throws {
@@ -92,7 +106,7 @@ enum DataProfileCommand {
         switch format {
         case .table, .csv:
             guard isAlone || together.files.count > 1 else { return }
-            let page = together.lines.map(printable).joined(separator: "\n") + "\n"
+            let page = page(together.lines, arguments)
             try arguments.output.write(isAlone ? page : "\n" + page)
         case .json, .jsonl:
             guard isAlone else { return }

@@ -53,7 +53,9 @@ struct MachineChecks {
                     name, .warn, "cannot be loaded", advice: "Requests over HTTP need it: apt-get install libcurl4.")
             }
             typealias Version = @convention(c) () -> UnsafePointer<CChar>?
-            let version = unsafeBitCast(symbol, to: Version.self)().map { String(cString: $0) } ?? "unknown"
+            // libcurl names all that it was built with; what secures a connection is of interest.
+            let version = (unsafeBitCast(symbol, to: Version.self)().map { String(cString: $0) } ?? "unknown")
+                .split(separator: " ").prefix(2).joined(separator: ", ").replacing("libcurl/", with: "")
             let isOld = name == "SQLite" && Self.isVersion(version, before: [3, 38])
             guard !isOld else {
                 return Finding(
