@@ -11,7 +11,9 @@ public func fuzz(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     expect(reading.batch.count + reading.rejects.count == 1)
     guard reading.batch.count == 1 else { return 0 }
     let batch = reading.batch
-    for field in TripField.allCases { expect(field.allows(batch.column(field)[0]), "a cell out of its bounds") }
+    for field in TripField.allCases where field.kind != .string {
+        expect(field.domain.contains(batch.column(field)[0]), "a cell out of its bounds")
+    }
     let again = read(encoded(batch).map { Array($0.utf8) })
     expect(again.rejects.isEmpty, "a written record is not read")
     expectSame(batch, again.batch)

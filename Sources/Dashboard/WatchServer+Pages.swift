@@ -291,20 +291,14 @@ extension WatchServer {
     private func analyticsPage(_ request: HTTPServerRequest, _ name: String, _ tenant: any TenantPages) throws
         -> HTTPServerResponse
     {
-        let known = [
-            "fare_trend", "accumulated_metrics", "area_hotspots", "location_hotspots", "payment_mix", "company_rank",
-            "area_flows", "hour_of_week", "taxi_utilization",
-        ]
-        let views = try tenant.views().filter {
-            known.contains($0) || $0.hasPrefix("batch_") && !$0.hasPrefix("batch_vintage")
-        }
+        let views = try tenant.analyses()
         var html =
             "<p><a href=\"/t/\(HTML.inPath(name))/report\">The report</a> has all charts on one page, with their numbers.</p><div data-part=\"analytics\">"
-        for view in views where !view.hasPrefix("batch_") {
-            let table = try tenant.rows(ofView: view, limit: 60)
+        for view in views {
+            let table = try tenant.rowsForPeople(ofView: view)
             html +=
                 "<h2>\(escaped(view.replacing("_", with: " ")))</h2>"
-                + HTML.table(table, caption: "The newest rows of \(view)", empty: "No rows yet.")
+                + HTML.table(table, caption: "The newest months of \(view)", empty: "No rows yet.")
         }
         if views.isEmpty { html += "<p class=\"empty\">Nothing is computed yet: taxi-cli batch does it.</p>" }
         return try page("Analytics", tenant: name, section: "analytics", isLive: true, html + "</div>")

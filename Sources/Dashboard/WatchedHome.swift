@@ -18,6 +18,10 @@ public protocol TenantPages: Sendable {
     ///
     /// - Throws: `Problem(.usage)` for a view that is not there.
     func rows(ofView name: String, limit: Int) throws -> PageTable
+    /// The rows that a person wants to see first: of analytics the months, of places those of the newest month.
+    func rowsForPeople(ofView name: String) throws -> PageTable
+    /// The views of analyses, shipped and declared, by name: those that have periods.
+    func analyses() throws -> [String]
     /// The public views and queries that have rows, by name.
     func views() throws -> [String]
     /// Runs of one workflow or all, the newest first.

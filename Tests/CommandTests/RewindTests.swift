@@ -5,6 +5,8 @@ import Testing
 /// `stream rewind` as a person has it: what it says, what it refuses, and `kill -9` at any moment.
 @Suite struct RewindCommandTests {
     private static let kills = ProcessInfo.processInfo.environment["TAXI_FAULT_KILLS"].flatMap(Int.init) ?? 8
+    private static let seed =
+        ProcessInfo.processInfo.environment["TAXI_FAULT_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 1...999_999)
     private static let stream = ["stream", "--until-end", "--keep-history", "7d", "--epoch-records", "500"]
 
     private static func filled() throws -> TaxiCLI {
@@ -22,7 +24,7 @@ import Testing
         #expect(try undisturbed.start(["stream", "--until-end"]).wait().code == 0)
         let taxi = try Self.filled()
         #expect(try taxi.start(Self.stream).wait().code == 0)
-        var numbers = SplitMix(seed: UInt64(Self.kills))
+        var numbers = SplitMix(seed: Self.seed)
         let epoch = "SELECT max(epoch) FROM checkpoints"
         for kill in 0..<Self.kills {
             let before = try taxi.number(epoch)
@@ -30,7 +32,7 @@ import Testing
             usleep(UInt32.random(in: 1_000...600_000, using: &numbers))
             rewind.killAtOnce()
             let rewinds = try taxi.number("SELECT count(DISTINCT epoch) FROM rewinds")
-            #expect([before, before + 1].contains(try taxi.number(epoch)), "kill \(kill)")
+            #expect([before, before + 1].contains(try taxi.number(epoch)), "kill \(kill), seed \(Self.seed)")
             // Every other time the stream dies as well.
             if kill % 2 == 1 {
                 let streaming = try taxi.start(Self.stream)
@@ -38,7 +40,9 @@ import Testing
                 streaming.killAtOnce()
             }
             #expect(try taxi.start(Self.stream).wait().code == 0)
-            if rewinds > 0 { #expect(try taxi.recordCount("chicago_control") == rewinds, "kill \(kill)") }
+            if rewinds > 0 {
+                #expect(try taxi.recordCount("chicago_control") == rewinds, "kill \(kill), seed \(Self.seed)")
+            }
         }
         let contents = (try taxi.contents(), try undisturbed.contents())
         for view in TaxiCLI.queryViews { #expect(contents.0[view] == contents.1[view], "\(view)") }

@@ -24,6 +24,8 @@ import Testing
                 columns: ["window_start", "fare"],
                 rows: (0..<min(limit, 5)).map { ["2024-01-0\($0 + 1)T00:00:00.000-06:00", "\($0)"] })
         }
+        func rowsForPeople(ofView name: String) throws -> PageTable { try rows(ofView: name, limit: 24) }
+        func analyses() throws -> [String] { ["sumfarewindow"] }
         func views() throws -> [String] { ["sumfarewindow"] }
         func workflowRuns(of workflow: String?, limit: Int) throws -> PageTable { table }
         func workflows() throws -> PageTable { PageTable(columns: ["workflow"], rows: [["monthly"]]) }

@@ -68,14 +68,28 @@ private struct WatchedTenantPages: TenantPages {
         }
     }
 
+    func analyses() throws -> [String] {
+        guard let database = try openResults() else { return [] }
+        let catalog = ResultCatalog(connection: database.connection, queriesPath: globals.queriesPath)
+        return try views().filter { try catalog.view(named: $0).isPeriodic }
+    }
+
     func rows(ofView name: String, limit: Int) throws -> PageTable {
+        try rows(ofView: name, limit: limit, isForPeople: false)
+    }
+
+    func rowsForPeople(ofView name: String) throws -> PageTable {
+        try rows(ofView: name, limit: nil, isForPeople: true)
+    }
+
+    private func rows(ofView name: String, limit: Int?, isForPeople: Bool) throws -> PageTable {
         guard let database = try openResults() else {
             throw Problem(.noInput, "there are no results yet", hint: "Run taxi-cli stream first.")
         }
         let catalog = ResultCatalog(connection: database.connection, queriesPath: globals.queriesPath)
         let view = try catalog.view(named: name)
         let selection = ResultSelection(
-            view: view, limit: limit, kind: nil, period: nil, isForPeople: false,
+            view: view, limit: limit, kind: nil, period: nil, isForPeople: isForPeople,
             zone: try ZoneClock(identifier: database.zone))
         var table = PageTable(columns: view.columns)
         try selection.forEachRow(on: database.connection) { row in
