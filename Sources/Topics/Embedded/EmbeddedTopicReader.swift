@@ -22,6 +22,10 @@ final class EmbeddedTopicReader: TopicReader {
     private var lost: [Int: Range<Int64>] = [:]
     /// The database's version and the sum of the topic's end offsets, both from before the last read.
     private var seen: (version: Int64, total: Int64) = (-1, -1)
+    /// Of the write-ahead log; nil while there is none to watch.
+    private var watch: WriteWatch?
+    /// When somebody was last seen to write to the database.
+    var lastWriteMs = monotonicMs()
 
     init(topic: String, id: Int64, on connection: Connection, schemas: SchemaCache?) throws {
         self.schemas = schemas
@@ -103,12 +107,33 @@ final class EmbeddedTopicReader: TopicReader {
                 }
                 let left = deadline - monotonicMs()
                 if left <= 0 { return try connection.requireFile() }
-                poll(nil, 0, Int32(min(left, Self.pollIntervalMs)))
+                waitForWrites(atMost: left)
             }
         }
     }
 
+    /// Shortly after a write another one, or the rest of a commit, is likely: then the database is asked often. Later the system tells.
+    private func waitForWrites(atMost left: Int) {
+        if watch == nil { watch = WriteWatch(path: "\(connection.path)-wal") }
+        let isQuiet = monotonicMs() - lastWriteMs >= Self.attentiveMs
+        guard let watch, isQuiet else {
+            poll(nil, 0, Int32(min(left, Self.pollIntervalMs)))
+            note(watch?.wait(ms: 0) ?? .nothing)
+            return
+        }
+        note(watch.wait(ms: Int32(clamping: left)))
+    }
+
+    private func note(_ finding: WriteWatch.Finding) {
+        switch finding {
+        case .nothing: break
+        case .written: lastWriteMs = monotonicMs()
+        case .gone: watch = nil
+        }
+    }
+
     private static let pollIntervalMs = 2
+    private static let attentiveMs = 1000
 }
 
 extension EmbeddedTopicReader {
