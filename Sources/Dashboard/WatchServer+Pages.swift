@@ -251,7 +251,7 @@ extension WatchServer {
             for (column, title) in table.columns.enumerated() where column > 0 {
                 let values = table.rows.compactMap { $0[column].flatMap { Double($0) } }
                 guard values.count == table.rows.count, values.count > 1 else { continue }
-                html += "<h3>\(escaped(title.replacing("_", with: " ")))</h3>"
+                html += "<h2>\(escaped(title.replacing("_", with: " ")))</h2>"
                 html += HTML.curve(
                     values, label: "\(title), \(values.count) rows to \(Shown.time(table.rows.last?[0]))",
                     top: "at most \(Shown.number(values.max(), 2))", from: Shown.time(table.rows.first?[0]),

@@ -24,7 +24,8 @@ extension WatchServer {
     /// One workflow: its steps and what each needs, what can be done with it, and its runs.
     func workflowBody(_ name: String, _ tenant: any TenantPages, _ workflow: String) throws -> String {
         let path = workflowPath(name, workflow)
-        var html = "<figure class=\"steps\">\(try tenant.graph(ofWorkflow: workflow))</figure>"
+        var html =
+            "<figure class=\"steps\" tabindex=\"0\" role=\"region\" aria-label=\"Steps and what each needs\">\(try tenant.graph(ofWorkflow: workflow))</figure>"
         html += "<p>\(actionForm("Run", "\(path)/run"))</p>"
         html += actionForm(
             "Backfill", "\(path)/backfill",
