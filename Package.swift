@@ -35,7 +35,7 @@ let package = Package(
                 "Problems", "CommandLine", "Trips", "Topics", "Database", "Telemetry", "Replay", "Stream", "Batch",
                 "Reports", "Audit", "Datasets", "Avro", "SchemaRegistry", "Export", "Compression",
                 "SQLite", "YAML", "Kafka", "Workflow", "Monitoring", "HTTPServer", "Dashboard",
-                "Postgres", "Publish",
+                "Postgres", "Publish", "Shares", "Serve",
             ],
             swiftSettings: swiftSettings),
 
@@ -51,12 +51,12 @@ let package = Package(
         module("Database", ["Problems", "Trips", "SQLite"]),
         module("Telemetry", ["Problems"]),
         module("Monitoring", ["Problems", "Trips", "Topics", "Database", "Stream", "Telemetry", "SQLite"]),
-        module("Replay", ["Problems", "Avro", "SchemaRegistry", "Trips", "Topics", "Telemetry"]),
+        module("Replay", ["Problems", "Avro", "SchemaRegistry", "Shares", "Trips", "Topics", "Telemetry"]),
         module(
             "Stream",
             [
                 "Problems", "Avro", "SchemaRegistry", "Trips", "Topics", "Database", "Telemetry", "SQLite", "YAML",
-                "Compression",
+                "Compression", "Shares",
             ]),
         module("Batch", ["Problems", "Trips", "Database", "SQLite"]),
         module("Reports", ["Problems", "Database", "SQLite"]),
@@ -64,6 +64,10 @@ let package = Package(
         module("Datasets", ["Problems", "Trips"]),
         module("Export", ["Problems", "Avro", "SchemaRegistry", "Compression", "Trips", "Topics"]),
         module("Workflow", ["Problems", "Trips", "Database", "SQLite", "YAML", "HTTP"]),
+
+        module("Shares", ["Problems"]),
+        module("Serve", ["Problems", "Shares", "Database", "CommandLine", "YAML", "CParentDeath"]),
+        .target(name: "CParentDeath"),
 
         module("Publish", ["Problems", "Trips", "Database", "SQLite", "Postgres"]),
 
@@ -132,6 +136,8 @@ let package = Package(
         tests(of: "Reports", ["Problems", "Trips", "Database", "SQLite"]),
         tests(of: "Audit", ["Problems", "Trips", "Topics", "Database", "Stream", "Batch", "SQLite"]),
         tests(of: "Datasets", ["Problems", "Trips"]),
+        tests(of: "Shares", ["Problems"]),
+        tests(of: "Serve", ["Problems"]),
         tests(of: "Export", ["Problems", "Avro", "Compression", "Trips", "Topics", "PythonSupport"]),
         tests(of: "Workflow", ["Problems", "Trips", "Database", "SQLite", "YAML", "ServerSupport", "FuzzSupport"]),
         tests(of: "Kafka", ["Problems", "KafkaSupport", "CommandSupport", "SQLite"]),

@@ -14,10 +14,11 @@ public enum ChildStart {
     ///   - words: all of its arguments; the first is the name that it is called by.
     ///   - input: one of our open files, which becomes its standard input; likewise `output` and `errors`.
     ///   - leadsGroup: whether it is the first of a process group of its own.
+    ///   - kept: an open file of ours that becomes its descriptor 3; -1 for none.
     /// - Returns: its number; somebody has to wait for it.
     public static func run(
         _ program: String, _ words: [String], environment: [String: String], input: Int32 = STDIN_FILENO,
-        output: Int32 = STDOUT_FILENO, errors: Int32 = STDERR_FILENO, leadsGroup: Bool = false
+        output: Int32 = STDOUT_FILENO, errors: Int32 = STDERR_FILENO, leadsGroup: Bool = false, kept: Int32 = -1
     ) throws(Refusal) -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -25,6 +26,8 @@ public enum ChildStart {
         for (own, its) in [(input, STDIN_FILENO), (output, STDOUT_FILENO), (errors, STDERR_FILENO)] where own != its {
             posix_spawn_file_actions_adddup2(&actions, own, its)
         }
+        // Of a descriptor that has the number already this takes away that it closes at the start of another program.
+        if kept >= 0 { posix_spawn_file_actions_adddup2(&actions, kept, STDERR_FILENO + 1) }
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }

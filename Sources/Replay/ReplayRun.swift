@@ -1,4 +1,5 @@
 import Problems
+import Shares
 import Telemetry
 import Topics
 import Trips
@@ -53,6 +54,8 @@ final class ReplayRun {
     /// When the first and the last record were sent.
     private var sendingNs: ClosedRange<Int64>?
     private var nextProgressNs: Int64 = 0
+    /// What the replay may use of the machine.
+    var share = WorkShare()
 
     /// What waits for its commit.
     private struct Pending {
@@ -134,17 +137,27 @@ extension ReplayRun {
             let nextEvent = batch.eventTimes[sent]
             if let pace = control.take() { pacer?.change(to: pace, atNs: now, next: nextEvent) }
             let upcoming = UnsafeBufferPointer(start: batch.eventTimes + sent, count: batch.count - sent)
-            let due = pacer?.dueCount(atNs: now, events: upcoming) ?? 0
+            let waitMs = share.waitMs()
+            let due = waitMs > 0 ? 0 : min(pacer?.dueCount(atNs: now, events: upcoming) ?? 0, share.atOnce)
             if due > 0 { send(due, atNs: now) } else { pacer?.close(secondsBefore: now) }
             if isCommitDue(atNs: now) { try commit() }
             if now >= nextProgressNs {
                 reportProgress(atNs: now)
                 try committer.check()
                 try output.requireThere()
+                try share.requireDisk()
+            }
+            if waitMs > 0 {
+                share.rest()
+                let wakeNs = now + Int64(waitMs) * 1_000_000
+                clock.sleep(untilNs: min(wakeNs, now + Self.longestSleepNs, nextCommitNs(atNs: now)))
+                continue
             }
             guard sent < batch.count, let wake = pacer?.wakeNs(next: batch.eventTimes[sent]) else { continue }
             now = clock.monotonicNs
-            if wake > now { clock.sleep(untilNs: min(wake, now + Self.longestSleepNs, nextCommitNs(atNs: now))) }
+            guard wake > now else { continue }
+            share.rest()
+            clock.sleep(untilNs: min(wake, now + Self.longestSleepNs, nextCommitNs(atNs: now)))
         }
         return .interrupted
     }
@@ -159,6 +172,7 @@ extension ReplayRun {
         if options.source.clock == .now {
             (batch.eventTimes + sent).update(repeating: clock.nowMs, count: count)
         }
+        share.took(count)
         sent += count
         pending.trips += count
         position.pass.sent += count
@@ -169,6 +183,8 @@ extension ReplayRun {
     private func refill() throws -> Bool {
         encodeSent()
         guard let feed else { return false }
+        share.endQuantum()
+        share.begin(slots: 1)
         let hasMore = try feed.next(into: batch)
         (sent, encoded) = (0, 0)
         takeRejects()

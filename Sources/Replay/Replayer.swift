@@ -1,4 +1,5 @@
 import Problems
+public import Shares
 public import Telemetry
 public import Topics
 public import Trips
@@ -19,6 +20,8 @@ public final class Replayer: @unchecked Sendable {
     public var onProgress: ((ReplayProgress) -> Void)?
     /// Where the replay keeps its live numbers.
     public var metrics = LiveMetrics()
+    /// What the replay may use of the machine.
+    public var share = WorkShare()
     /// What was done; complete once `run` has returned or thrown, for a failed run as well.
     public private(set) var summary: ReplaySummary?
 
@@ -117,6 +120,7 @@ public final class Replayer: @unchecked Sendable {
             options: options, position: position, output: output, feeds: feeds, contents: contents, clock: clock,
             commitDepth: commitDepth, control: rateControl, isStopped: isStopped, onProgress: onProgress,
             metrics: live)
+        run.share = share
         defer {
             summary = run.summary
             live.end()

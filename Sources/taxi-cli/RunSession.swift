@@ -5,6 +5,7 @@ import Glibc
 import Monitoring
 import Problems
 import SQLite
+import Shares
 import Telemetry
 import Topics
 import Trips
@@ -57,6 +58,8 @@ struct RunSession {
         log = RunLog(database)
         runID = try log.begin(command, at: systemTime())
         live = LiveSession(globals.tenantHome, command: command, nowMs: systemTime())
+        WorkShare.ofProcess.attend(folder: globals.tenantFolder)
+        try WorkShare.ofProcess.requireDisk()
         service = listens ? try WatchService.beside(arguments) : nil
     }
 

@@ -2,6 +2,8 @@ import CommandLine
 import Glibc
 import Problems
 import SQLite
+import Serve
+import Shares
 
 /// The program: its tree of commands. To add one, see `Command`.
 @main
@@ -31,6 +33,7 @@ enum TaxiCLI {
             StatusCommand.command,
             TopCommand.command,
             DashboardCommand.command,
+            ServeCommand.command,
             TopicCommand.command,
             DeadLetterCommand.command,
             SchemaCommand.command,
@@ -58,7 +61,11 @@ enum TaxiCLI {
         let words = (1..<max(1, Int(Swift.CommandLine.argc))).compactMap { index in
             Swift.CommandLine.unsafeArgv[index].map { String(fileName: $0) }
         }
+        if words.first == Launcher.word { exit(Launcher.run(Array(words.dropFirst()))) }
+        let surroundings = Program.Surroundings.process()
+        WorkShare.ofProcess.take(from: surroundings.environment)
+        WorkShare.ofProcess.attend { Interruption.isRequested }
         Connection.tellOnce { try? TextWriter.standardError.writeLine("note: \($0)") }
-        exit(await program.run(words, in: .process()))
+        exit(await program.run(words, in: surroundings))
     }
 }

@@ -69,6 +69,8 @@ protocol StreamInput: AnyObject {
 }
 
 extension StreamInput {
+    /// What is read, without what stands before it.
+    var source: any StreamInput { (self as? SharedInput)?.source ?? self }
     func newestEnds() -> [Int64]? { nil }
     func appendTime(partition: Int, of offset: Int64) -> EventTime? { nil }
 

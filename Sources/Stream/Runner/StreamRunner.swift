@@ -2,6 +2,7 @@ public import Database
 import Foundation
 import Problems
 import SQLite
+public import Shares
 public import Telemetry
 public import Topics
 public import Trips
@@ -34,6 +35,8 @@ public final class StreamRunner {
     public var onNotice: ((String) -> Void)?
     /// Where the stream keeps its live numbers.
     public var metrics = LiveMetrics()
+    /// What the stream may use of the machine.
+    public var share = WorkShare()
     /// Asked between pieces; true ends the stream cleanly.
     public var shouldStop: () -> Bool = { false }
 
@@ -167,7 +170,7 @@ extension StreamRunner {
                 let checkpoints = try plans.map { try takeOver($0, marks) }
                 try WrittenDeadLetters.install(on: connection)
                 if isFirst { try WrittenDeadLetters.forgetAll(on: connection) }
-                if options.fromBeginning, let input = prepared.first as? TopicInput {
+                if options.fromBeginning, let input = prepared.first?.source as? TopicInput {
                     // The topic was made anew, and is shorter than it was.
                     try WrittenDeadLetters.forget(input.written, beyond: input.ended, on: connection)
                 }
@@ -388,7 +391,7 @@ extension StreamRunner {
             if !store.keepsColumns { try onNotice?(beginning(of: reader, offsets)) }
         }
         try input.open()
-        return input
+        return share.isShared ? SharedInput(input, share: share, workers: options.workers) : input
     }
 
     /// Where `--from-time` begins: other programs' records may have any timestamp, whatever their event time is.
@@ -419,7 +422,9 @@ extension StreamRunner {
         var finished = Array(repeating: false, count: cohorts.count)
         var lastArrivalMs = clock.monotonicMs
         var hasNotedSent = false
+        share.ready()
         while !shouldStop() {
+            try share.requireDisk()
             for committer in committers { try committer.check() }
             var hadRecords = false
             for (index, cohort) in cohorts.enumerated() where !finished[index] {
@@ -427,6 +432,7 @@ extension StreamRunner {
                 hadRecords = hadRecords || cohort.recordsInEpoch > 0
                 finished[index] = isAtEnd && isBounded && !shouldStop()
                 try cohort.cut(finished[index] ? .everything : .more, nowMs: clock.monotonicMs)
+                share.endQuantum()
                 reportProgress()
             }
             if clock.monotonicMs - lastLookMs >= Self.lookEveryMs { lookAtSource(isIdle: !hadRecords) }

@@ -2,6 +2,7 @@ import CommandLine
 import Dashboard
 import Foundation
 import Problems
+import Shares
 
 /// `dashboard`: pages about all tenants of a home, live.
 enum DashboardCommand {
@@ -38,7 +39,10 @@ enum DashboardCommand {
         if !isAll { try GlobalOptions(arguments).requireTenant() }
         Interruption.install()
         let service = try WatchService(home, listen: arguments.text("listen") ?? "", options, tls: tls)
-        try arguments.output.writeLine("the dashboard is at \(tls == nil ? "http" : "https")://\(service.address)/")
+        let address = "\(tls == nil ? "http" : "https")://\(service.address)/"
+        WorkShare.ofProcess.listens(at: address)
+        WorkShare.ofProcess.ready()
+        try arguments.output.writeLine("the dashboard is at \(address)")
         try arguments.output.flush()
         while !Interruption.isRequested { usleep(100_000) }
         service.stop()

@@ -5,6 +5,7 @@ import Monitoring
 import Problems
 import Replay
 import SQLite
+import Shares
 import Synchronization
 import Topics
 import Trips
@@ -161,6 +162,8 @@ enum ProduceCommand {
                 control.remove()
             }
             replayer.metrics = session.live.metrics
+            replayer.share = .ofProcess
+            replayer.share.ready()
             wire(replayer, line, arguments, session.zone, control)
             let summary = try replayer.run {
                 Interruption.isRequested || (try? session.requireResults()) == nil

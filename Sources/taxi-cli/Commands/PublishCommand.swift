@@ -5,6 +5,7 @@ import Postgres
 import Problems
 import Publish
 import SQLite
+import Shares
 import Trips
 
 /// `publish`: public views as tables of a PostgreSQL.
@@ -135,6 +136,7 @@ enum PublishCommand {
                     let began = monotonicMs()
                     let summary = try job.run(talk(arguments.progressLine(), arguments))
                     seen = (watcher, version)
+                    WorkShare.ofProcess.ready()
                     for note in summary.notes where notes.insert(note).inserted { try arguments.say(note) }
                     let took = monotonicMs() - began
                     if summary.written + summary.deleted > 0 {

@@ -62,7 +62,7 @@ enum StatusCommand {
         }
         let look = try TenantLook(reading: watched, nowMs: systemTime())
         let hasWorkflows = !(Files.names(in: globals.workflowsFolder) ?? []).isEmpty
-        let scheduler = ServeLock.isHeld(home: globals.home) ? "running" : "none"
+        let scheduler = ServeLock.isHeld(for: globals.tenantHome) ? "running" : "none"
         var page = try StatusPage(look, scheduler: hasWorkflows ? scheduler : nil)
         if let database = try ResultsDatabase.openReadOnlyIfAny(path: globals.resultsPath) {
             let zone = try ZoneClock(identifier: database.zone)

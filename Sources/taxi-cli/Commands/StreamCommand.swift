@@ -5,6 +5,7 @@ import Monitoring
 import Problems
 import Replay
 import SQLite
+import Shares
 import Stream
 import Topics
 import Trips
@@ -146,6 +147,7 @@ enum StreamCommand {
                 plans: plans, options: streamOptions(arguments, globals, session.zone), database: session.database,
                 store: session.store, source: source, runID: session.runID)
             runner.metrics = session.live.metrics
+            runner.share = .ofProcess
             let line = arguments.progressLine()
             defer { line.clear() }
             runner.onProgress = { progress in line.update { text(progress, session.zone) } }
@@ -248,6 +250,8 @@ enum StreamCommand {
             if Interruption.isRequested { return false }
             if !hasSaid { try arguments.say("waiting for topic \"\(topic)\", which taxi-cli produce makes") }
             hasSaid = true
+            // The replay that makes it may wait for this stream.
+            WorkShare.ofProcess.ready()
             Thread.sleep(forTimeInterval: 0.05)
         }
         return true

@@ -4,6 +4,7 @@ import Foundation
 import Glibc
 import Monitoring
 import Problems
+import Shares
 import Synchronization
 import Topics
 import Trips
@@ -20,7 +21,7 @@ enum WorkflowServeCommand {
         discussion: """
             One scheduler serves all tenants of a home (or only --tenant), and sees workflows that are new, changed or gone by itself. It starts \
             what is due, what trigger has queued and what alerts ask for, and goes on with runs whose process was killed. After SIGTERM or \
-            Ctrl-C steps get SIGTERM, and the next scheduler goes on with their runs. A second scheduler of the same home ends with exit code 75.
+            Ctrl-C steps get SIGTERM, and the next scheduler goes on with their runs. A second scheduler of the same home or tenant ends with exit code 75.
             """,
         examples: [
             Example("taxi-cli workflow serve", "in the foreground, as a service runs it"),
@@ -35,7 +36,7 @@ enum WorkflowServeCommand {
         // The default tenant comes into being as for any command.
         try globals.prepareTenant(arguments.program)
         try globals.tenantHome.requireOurs()
-        let lock = try ServeLock(home: globals.home)
+        let lock = try ServeLock(home: globals.home, tenant: isAll ? nil : globals.tenantHome)
         defer { withExtendedLifetime(lock) {} }
         Interruption.install()
         let live = LiveSession(globals.tenantHome, command: "workflow serve", nowMs: systemTime())
@@ -43,7 +44,9 @@ enum WorkflowServeCommand {
         let watch = try WatchService.beside(arguments, isAll: isAll)
         defer { watch?.stop() }
         var services: [String: TenantService] = [:]
-        try arguments.say("the scheduler of \"\(globals.home)\" is at work; Ctrl-C stops it")
+        WorkShare.ofProcess.ready()
+        let whose = isAll ? "\"\(globals.home)\"" : "tenant \"\(globals.tenant)\""
+        try arguments.say("the scheduler of \(whose) is at work; Ctrl-C stops it")
         while !Interruption.isRequested {
             let names = isAll ? try TenantHome.tenants(in: globals.home) : [globals.tenant]
             for name in names where services[name] == nil {

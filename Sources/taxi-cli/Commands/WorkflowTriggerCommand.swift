@@ -32,7 +32,7 @@ enum WorkflowTriggerCommand {
         let params = try spec.filled(params: WorkflowCommand.params(arguments))
         let interval = try arguments.text("interval").map { (text) throws(Problem) in try spec.interval(named: text) }
         let history = try session.openHistory(arguments.program)
-        let isServed = ServeLock.isHeld(home: session.globals.home)
+        let isServed = ServeLock.isHeld(for: session.globals.tenantHome)
         if isServed || arguments.isOn("queue") {
             let run = try history.enqueue(
                 spec.name, interval, trigger: .manual, params: params, file: spec.absoluteFile, at: systemTime())

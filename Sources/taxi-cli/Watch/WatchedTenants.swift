@@ -193,7 +193,7 @@ private struct WatchedTenantPages: TenantPages {
         case .run(let workflow):
             let spec = try session().folder.load(workflow)
             try start(["workflow", "trigger", spec.name])
-            return ServeLock.isHeld(home: globals.home) ? "\(spec.name) is queued" : "\(spec.name) begins"
+            return ServeLock.isHeld(for: globals.tenantHome) ? "\(spec.name) is queued" : "\(spec.name) begins"
         case .backfill(let workflow, let interval):
             let session = try session()
             let spec = try session.folder.load(workflow)
