@@ -35,7 +35,7 @@ let package = Package(
                 "Problems", "CommandLine", "Trips", "Topics", "Database", "Telemetry", "Replay", "Stream", "Batch",
                 "Reports", "Audit", "Datasets", "Avro", "SchemaRegistry", "Export", "Compression",
                 "SQLite", "YAML", "Kafka", "Workflow", "Monitoring", "HTTPServer", "Dashboard",
-                "Postgres", "Publish", "Shares", "Serve",
+                "Postgres", "Publish", "Shares", "Serve", "ML",
             ],
             swiftSettings: swiftSettings),
 
@@ -69,6 +69,11 @@ let package = Package(
         module("Serve", ["Problems", "Shares", "Database", "CommandLine", "YAML", "CParentDeath"]),
         .target(name: "CParentDeath"),
 
+        module(
+            "ML",
+            [
+                "Problems", "Trips", "Database", "Topics", "SchemaRegistry", "SQLite", "YAML", "HTTP", "Workflow",
+            ]),
         module("Publish", ["Problems", "Trips", "Database", "SQLite", "Postgres"]),
 
         module("SQLite", ["Problems", "CSQLite"]),
@@ -140,6 +145,8 @@ let package = Package(
         tests(of: "Serve", ["Problems"]),
         tests(of: "Export", ["Problems", "Avro", "Compression", "Trips", "Topics", "PythonSupport"]),
         tests(of: "Workflow", ["Problems", "Trips", "Database", "SQLite", "YAML", "ServerSupport", "FuzzSupport"]),
+        tests(
+            of: "ML", ["Problems", "Database", "ServerSupport", "SQLite", "Topics"]),
         tests(of: "Kafka", ["Problems", "KafkaSupport", "CommandSupport", "SQLite"]),
         .target(
             name: "ServerSupport", dependencies: ["HTTP"], path: "Tests/ServerSupport",

@@ -26,6 +26,8 @@ struct StoredInventory {
     ///     sources                                 how far a stream was at some moment, of which nothing follows
     ///     query_windows, pruned_windows           how long windows are, and which are gone
     ///     alert_states, workflow_schedules        how far alerts and schedules are
+    ///     stored_ml_models, …_rows, …_batches, …_outbox
+    ///                                             which rows models have answered, of which nothing follows
     private static let ownUse: Set<String> = [
         "settings", "zone_offsets", "fare_buckets", "wide_fare_buckets", "checkpoints", "ahead_records", "ledger",
         "outbox", "sent_messages", "written_dead_letters", "late_days", "sent_files", "stored_sources", "sources",
@@ -38,6 +40,7 @@ struct StoredInventory {
         "alert_states", "stored_alerts", "alerts", "workflow_schedules", "stored_workflow_runs", "workflow_runs",
         "stored_workflow_steps", "workflow_steps", "batch_analyses", "batch_vintages", "batch_vintage_views",
         "batch_vintage_rows", "vintages",
+        "stored_ml_models", "stored_ml_rows", "stored_ml_batches", "stored_ml_outbox", "ml_batches",
     ]
 
     private static let reasons = [

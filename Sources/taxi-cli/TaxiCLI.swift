@@ -30,6 +30,7 @@ enum TaxiCLI {
             PublishCommand.command,
             WorkflowCommand.command,
             AlertCommand.command,
+            MLCommand.command,
             StatusCommand.command,
             TopCommand.command,
             DashboardCommand.command,

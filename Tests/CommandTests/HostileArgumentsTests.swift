@@ -10,7 +10,7 @@ import Testing
         "dashboard": [], "data convert": ["trips.csv", "c.jsonl", "--force"],
         "data generate": ["g.csv", "--force", "--rows", "5"], "data profile": ["trips.csv"], "data sample": ["s.csv"],
         "dead-letter list": [], "dead-letter replay": [], "dead-letter show": [],
-        "demo": [], "doctor": [], "produce": ["trips.csv", "--limit", "3"],
+        "demo": [], "doctor": [], "ml history": [], "ml serve": [], "ml test": ["none"], "produce": ["trips.csv", "--limit", "3"],
         "publish": ["postgres://u@127.0.0.1:1/d"], "report": ["out.html"],
         "schema check": ["s.avsc"], "schema register": ["s.avsc"], "schema serve": ["--listen", "127.0.0.1:0"],
         "schema set-compatibility": ["FULL"], "serve": ["--check"], "show": ["sumfarewindow"],

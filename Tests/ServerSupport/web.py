@@ -13,6 +13,8 @@ import daemon
 seen = {}
 # Of each registry by its name: the texts in the order of their ids, and the ids of each subject.
 registries = {}
+# Of each model by its name: how often each key of a request came.
+models = {}
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -35,6 +37,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             request = json.loads(body)
             results = [dict(row, model=request["model"], demand=2 * row["trips"]) for row in request["rows"]]
             self.reply(200, json.dumps({"results": results}))
+        elif path == "ml":
+            self.model(*rest.split("/"), body)
+        elif path == "ml-seen":
+            self.reply(200, json.dumps(models.get(rest, {})))
         elif path == "big":
             self.reply(200, "x" * int(rest))
         elif path == "redirect":
@@ -153,6 +159,66 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.reply(200, json.dumps({"is_compatible": not why, "messages": why}))
             case _:
                 self.reply(404, '{"error_code":404,"message":"HTTP 404 Not Found"}')
+        return None
+
+    def model(self, mood, count, name, body):
+        """A model that doubles x of each row; its first COUNT requests are answered as its mood is, and -1 means all. `poison` is a mood
+        of one row: of the request that holds x = COUNT."""
+        keys = models.setdefault(name, {})
+        asked = sum(keys.values())
+        key = self.headers.get("Idempotency-Key")
+        keys[key] = keys.get(key, 0) + 1
+        request = json.loads(body)
+        rows = request.get("rows", [])
+        answer = {"results": [{"y": 2 * row["x"]} for row in rows]}
+        if "inputs" in request:
+            data = request["inputs"][0]["data"]
+            answer = {"model_name": name, "id": request["id"], "outputs": [
+                {"name": "y", "datatype": "FP64", "shape": [len(data), 1], "data": [[2.0 * x] for x in data]}]}
+        text = json.dumps(answer)
+        if mood == "poison":
+            is_bad = any(row["x"] == int(count) for row in rows)
+            return self.reply(500, "boom") if is_bad else self.reply(200, text)
+        if int(count) >= 0 and asked >= int(count):
+            return self.reply(200, text)
+        match mood:
+            case "slow":
+                time.sleep(600)
+            case "drop":
+                self.close_connection = True
+                self.connection.close()
+            case "half":
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text[:len(text) // 2].encode())
+                self.close_connection = True
+            case "garbage":
+                self.reply(200, "<html>hello</html>")
+            case "few":
+                self.reply(200, json.dumps({"results": answer["results"][:-1]}))
+            case "many":
+                self.reply(200, json.dumps({"results": answer["results"] + [{"y": 1}]}))
+            case "nan":
+                self.reply(200, json.dumps({"results": [{"y": float("nan")} for _ in rows]}))
+            case "huge":
+                self.reply(200, text.replace('"y": ', '"y": 9e999'))
+            case "text":
+                self.reply(200, json.dumps({"results": [{"y": "many"} for _ in rows]}))
+            case "other":
+                self.reply(200, json.dumps({"results": [{"z": 1} for _ in rows]}))
+            case "redirect":
+                self.send_response(302)
+                self.send_header("Location", "/ml/fine/0/" + name + "-elsewhere")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+            case "busy":
+                self.send_response(503)
+                self.send_header("Retry-After", "0")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+            case _:
+                self.reply(int(mood), "no")
         return None
 
     def mirror(self, status, text, quoted):
