@@ -49,7 +49,7 @@ final class QueryState {
     /// Times that newer files stand for: trips of the source that lie in them are left out.
     var restated: [Range<EventTime>] = []
     /// A sum that left its words, and the window that it is of; nothing of the state counts then.
-    private(set) var overflow: (word: Int, window: EventTime)?
+    var overflow: (word: Int, window: EventTime)?
     /// How far the conditions of its alerts are, by alert and group, where the state was loaded; from then on the cutter knows.
     var alertProgress: [String: [Int64: AlertProgress]] = [:]
 

@@ -128,7 +128,7 @@ private enum StoredValue: Decodable {
 
 extension QueryState {
     /// Whether the query can have a group of this id.
-    fileprivate func mayHave(group: Int64) -> Bool {
+    func mayHave(group: Int64) -> Bool {
         if plan.groups.isEmpty { return group == 0 }
         if plan.keysTable != nil { return group >= 0 && group < Int64(keys.keys.count) }
         return switch plan.groups[0] {
@@ -199,7 +199,7 @@ extension QueryState {
 
 extension WindowSpec {
     /// Whether some window starts at `time`, ms UTC.
-    fileprivate func isStart(_ time: EventTime, zone: ZoneClock) -> Bool {
+    func isStart(_ time: EventTime, zone: ZoneClock) -> Bool {
         switch self {
         case .tumbling(let everyMs), .sliding(_, let everyMs): time % everyMs == 0
         case .localDay: zone.startMs(ofLocalDay: zone.localDay(ofMs: time)) == time

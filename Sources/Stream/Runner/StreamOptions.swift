@@ -41,6 +41,8 @@ public struct StreamOptions: Sendable {
     /// Whether topics that are missing are made, and schemas registered.
     public var createsTopics = true
     public var workers = 1
+    /// Records of one partition that an engine is asked for at once.
+    public var rangeRecords = 500_000
     /// How long what epochs change is kept, so that results can go back to them; nil where they cannot.
     public var keepHistoryMs: Int64?
 

@@ -37,6 +37,8 @@ public final class StreamRunner {
     public var metrics = LiveMetrics()
     /// What the stream may use of the machine.
     public var share = WorkShare()
+    /// Who computes the records, where it is not this process; it must read a topic.
+    package var engine: (any RangeEngine)?
     /// Asked between pieces; true ends the stream cleanly.
     public var shouldStop: () -> Bool = { false }
 
@@ -139,6 +141,7 @@ extension StreamRunner {
                     plans: plans, checkpoints: group.members.map { checkpoints[$0] }, states: states, input: input,
                     committer: committer, database: database, options: options, schemas: store.schemas, clock: clock))
             cohorts[cohorts.count - 1].replaced = replaced
+            cohorts[cohorts.count - 1].engine = engine
         }
     }
 

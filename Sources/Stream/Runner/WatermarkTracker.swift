@@ -78,6 +78,11 @@ struct WatermarkTracker: Sendable {
         partitions[partition] = other.partitions[partition]
     }
 
+    /// Takes over how far a worker elsewhere has come in one partition.
+    mutating func note(_ partition: Int, newest: EventTime?, nowMs: Int64) {
+        (partitions[partition].newest, partitions[partition].lastArrivalMs) = (newest, nowMs)
+    }
+
     /// Notes that a partition is not silent: it has records that were not read yet.
     mutating func touch(partition: Int, nowMs: Int64) { partitions[partition].lastArrivalMs = nowMs }
 

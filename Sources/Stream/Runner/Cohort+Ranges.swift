@@ -1,0 +1,69 @@
+import Problems
+import Topics
+import Trips
+
+/// Epochs that an engine computes.
+extension Cohort {
+    /// Cuts one epoch's ranges, one a partition, has them computed, and merges what comes back: the partials take the place of the records
+    /// that `read` takes. What was not taken, the next epoch asks for.
+    func readRanges(
+        by engine: any RangeEngine, from topic: TopicInput, isBounded: Bool, floor: EventTime, limits: [EventTime],
+        shouldStop: () -> Bool
+    ) throws -> Bool {
+        try committer.check()
+        let perRange = max(1, options.rangeRecords)
+        let asked = try topic.nextRanges(records: perRange, atMost: engine.parallel)
+        guard !asked.isEmpty else { return !isBounded || input.finished.allSatisfy { $0 } }
+        let began = clock.monotonicNs
+        timing.beganNs = timing.beganNs ?? began
+        let plan = WorkPlan(
+            build: engine.build, setting: setting, delayMs: options.delayMs, plans: plans,
+            schemas: try schemas.flatMap { try ShippedSchemas(of: $0) })
+        let requests = asked.map { partition, offsets in
+            request(partition, offsets, floor: floor, limit: limits[partition])
+        }
+        guard
+            let answers = try engine.compute(
+                plan: try plan.frame(), ranges: requests.map { $0.frame() }, shouldStop: shouldStop)
+        else { return false }
+        let zone = options.zone
+        for (request, answer) in zip(requests, answers) {
+            let frames = try WireFrame.all(in: answer)
+            guard frames.count == 1, frames[0].kind == .partial else {
+                throw Problem(.badData, "a worker answered with \(frames.count) frames in place of one partial")
+            }
+            var partial = try RangePartial(payload: frames[0].payload, plans: plans, zone: zone, request: request)
+            try take(&partial, from: topic)
+        }
+        timing.stageNs[.read, default: 0] += clock.monotonicNs - began
+        return isBounded && input.finished.allSatisfy { $0 }
+    }
+
+    private func take(_ partial: inout RangePartial, from topic: TopicInput) throws {
+        let before = tracker.partitions[partial.partition].newest
+        try topic.take(
+            partial.partition, upTo: partial.offsets.upperBound, seal: partial.seal, sealEnd: partial.sealEnd,
+            newest: partial.newest, lost: partial.lost)
+        if partial.findings.records > 0 {
+            tracker.note(
+                partial.partition, newest: [before, partial.newest].compactMap { $0 }.max(), nowMs: clock.monotonicMs)
+        }
+        for (state, part) in zip(states, partial.states) { state.merge(part) }
+        try absorb(&partial.findings)
+    }
+
+    private func request(
+        _ partition: Int, _ offsets: Range<Int64>, floor: EventTime, limit: EventTime
+    ) -> RangeRequest {
+        RangeRequest(
+            partition: partition, offsets: offsets, maximumSideBytes: Self.bytesAtOnce, floor: floor, limit: limit,
+            newest: tracker.partitions[partition].newest, ahead: aheadLimit,
+            replaced: (replaced[partition] ?? [:]).filter { $0.key >= offsets.lowerBound },
+            queries: states.map { state in
+                .init(
+                    closedUntil: state.closedUntil, mergesLate: state.mergesLate, pruned: state.pruned,
+                    restated: state.restated,
+                    reachedBefore: partition < state.reachedBefore.count ? state.reachedBefore[partition] : 0)
+            })
+    }
+}

@@ -1,0 +1,19 @@
+/// Who computes ranges: ranges in, partials out.
+///
+/// A stream's own threads need none: they are given records that are read already, and add to its states without a byte between. Whatever else
+/// starts `taxi-cli worker`, here or on other machines, is an engine: it knows nothing of epochs, lateness or checkpoints, and may run a range twice.
+package protocol RangeEngine: AnyObject {
+    /// Ranges that it takes at once; nil for as many as there are partitions.
+    var parallel: Int? { get }
+    /// The version of the taxi-cli that its workers are.
+    var build: String { get }
+    /// Computes ranges, each by a worker that is given the plan's frame and the range's.
+    ///
+    /// - Parameter shouldStop: asked while it waits.
+    /// - Returns: what each of the workers wrote, in the order of the ranges; nil where it was to stop.
+    /// - Throws: `Problem` where no worker will compute them; the stream ends, and what was committed stays.
+    func compute(plan: [UInt8], ranges: [[UInt8]], shouldStop: () -> Bool) throws -> [[UInt8]]?
+    /// One line on what it is at, for the progress; nil where there is nothing to say.
+    var state: String? { get }
+    func close()
+}

@@ -1,0 +1,193 @@
+import Problems
+import SQLite
+import Topics
+import Trips
+
+/// What a worker has made of a range: the payload of a partial's frame.
+///
+///     partition    number
+///     offsets      the first that was asked for, and where reading goes on: before what was asked where the worker stopped early
+///     seal         of the last batch, may be missing; seal end: where that batch ended
+///     lost         offsets that were gone before they were read, may be missing: a range
+///     newest       newest event time of the partition, may be missing
+///     records      number; input bytes: number
+///     decoding, aggregating   ns
+///     appended     number of pairs: when, ms UTC, and how many records
+///     rejects      number, and for each reason, detail, file, line, column, bytes, offset, columns (may be missing), and the
+///                  record as the topic has it
+///     steps        number of pairs: accepted records, then the line of the reject behind them, -1 for none
+///     late         number of records that were late: topic, record
+///     late days    number of (query, day, count)
+///     ledger       number of (query, counter, count)
+///     queries      as many as the plan has, each a state
+///
+/// A record is key and value, which may be missing, the number of its headers, each with name and value, and its timestamp. A state is
+///
+///     counts       aggregated, late, merged, late in part, skipped, filtered, restated
+///     overflow     may be missing: word and window of a sum that left its words
+///     keys         their number and each key's bytes, of queries whose groups have ids; the ids count from 0
+///     windows      their number, and for each its start, its end, and, one element a group: array of groups, array of all words,
+///                  bytes of what changed (0 or 1), sketches as texts, then the histograms as arrays of entries, of numbers, of
+///                  buckets, and of counts
+struct RangePartial {
+    var partition: Int
+    var offsets: Range<Int64>
+    var seal: Int64?
+    var sealEnd: Int64
+    var lost: Range<Int64>?
+    var newest: EventTime?
+    var findings: RangeFindings
+    var states: [QueryState]
+}
+
+extension RangePartial {
+    func frame() -> [UInt8] {
+        var writer = WireWriter()
+        writer.add(partition)
+        writer.add(offsets)
+        writer.add(seal)
+        writer.add(sealEnd)
+        writer.add(lost) { $0.add($1) }
+        writer.add(newest)
+        writer.add(findings.records)
+        writer.add(findings.timing.inputBytes)
+        writer.add(findings.timing.stageNs[.decode] ?? 0)
+        writer.add(findings.timing.stageNs[.aggregate] ?? 0)
+        writer.add(findings.timing.appended) { writer, appended in
+            writer.add(appended.ms)
+            writer.add(appended.count)
+        }
+        writer.add(findings.rejects) { writer, reject in writer.add(reject.reject, of: reject.original) }
+        writer.add(findings.steps) { writer, step in
+            writer.add(step.accepted)
+            writer.add(step.reject.map(\.location.line) ?? -1)
+        }
+        writer.add(findings.lateRecords) { writer, late in
+            writer.add(late.topic)
+            writer.add(late.record)
+        }
+        writer.add(findings.lateDays) { writer, late in
+            writer.add(late.key.query)
+            writer.add(late.key.day)
+            writer.add(late.value)
+        }
+        writer.add(findings.counts.filter { $0.value != 0 }) { writer, count in
+            writer.add(count.key.query)
+            writer.add(count.key.counter)
+            writer.add(count.value)
+        }
+        for state in states { state.append(to: &writer) }
+        return WireFrame.bytes(.partial, writer.bytes)
+    }
+
+    /// - Parameters:
+    ///   - plans: of the plan that the worker was given.
+    ///   - request: what it was asked for.
+    init(payload: [UInt8], plans: [QueryPlan], zone: ZoneClock, request: RangeRequest) throws(Problem) {
+        var reader = WireReader(payload)
+        let counts: ClosedRange<Int64> = 0...(1 << 40)
+        partition = Int(try reader.number(in: 0...9_999))
+        offsets = try reader.range(of: 0...(1 << 62))
+        guard partition == request.partition, offsets.lowerBound == request.offsets.lowerBound else {
+            throw reader.damage("it is of another range than was asked for")
+        }
+        let partition = partition
+        seal = try reader.optional { reader throws(Problem) in try reader.number() }
+        sealEnd = try reader.number(in: 0...offsets.upperBound)
+        lost = try reader.optional { reader throws(Problem) in try reader.range(of: 0...(1 << 62)) }
+        newest = try reader.optional { reader throws(Problem) in try reader.number(in: .instants) }
+        var findings = RangeFindings()
+        findings.records = Int(try reader.number(in: counts))
+        findings.timing.inputBytes = try reader.number(in: 0...(1 << 50))
+        for stage in [EpochTiming.Stage.decode, .aggregate] {
+            findings.timing.stageNs[stage] = try reader.number(in: 0...(1 << 50))
+        }
+        findings.timing.appended = try reader.list(least: 16) { reader throws(Problem) in
+            (try reader.number(in: .instants), try reader.number(in: counts))
+        }
+        findings.rejects = try reader.list(least: 60) { reader throws(Problem) in
+            let (reject, original) = try reader.reject()
+            return (partition, reject, original)
+        }
+        let byLine = Dictionary(findings.rejects.map { ($0.reject.location.line, $0.reject) }) { $1 }
+        findings.steps = try reader.list(least: 16) { reader throws(Problem) in
+            let accepted = Int(try reader.number(in: counts))
+            let line = Int(try reader.number(in: -1...(1 << 62)))
+            guard line < 0 || byLine[line] != nil else { throw reader.damage("a step without its reject") }
+            return (accepted, byLine[line])
+        }
+        findings.lateRecords = try reader.list(least: 26) { reader throws(Problem) in
+            Cohort.SideRecord(topic: try reader.string(), record: try reader.record())
+        }
+        let queries = 0...Int64(max(0, plans.count - 1))
+        for _ in 0..<(try reader.count(least: 24)) {
+            let key = RangeFindings.LateDay(
+                query: Int(try reader.number(in: queries)), day: try reader.number(in: -(1 << 30)...(1 << 30)))
+            findings.lateDays[key] = try reader.number(in: counts)
+        }
+        for _ in 0..<(try reader.count(least: 24)) {
+            let query = Int(try reader.number(in: queries))
+            let counter = try reader.string()
+            guard Self.counters.contains(counter) else { throw reader.damage("an unknown counter") }
+            findings.counts[.init(partition: partition, query: query, counter: counter)] = try reader.number(in: counts)
+        }
+        self.findings = findings
+        var states: [QueryState] = []
+        for plan in plans { states.append(try QueryState(plan: plan, zone: zone, from: &reader)) }
+        self.states = states
+        try reader.requireEnd()
+    }
+
+    private static let counters: Set<String> = [
+        "aggregated", "late", "late_merged", "late_in_part", "skipped", "filtered", "restated",
+    ]
+}
+
+// MARK: - Records
+
+extension WireWriter {
+    mutating func add(_ record: TopicRecord) {
+        add(record.key)
+        add(record.value)
+        add(record.headers) { writer, header in
+            writer.add(header.name)
+            writer.add(header.value)
+        }
+        add(record.timestamp)
+    }
+
+    mutating func add(_ reject: Reject, of original: TopicRecord) {
+        add(reject.reason.rawValue)
+        add(reject.detail)
+        add(reject.location.file)
+        add(reject.location.line)
+        add(reject.location.column)
+        add(reject.bytes)
+        add(reject.offset)
+        add(reject.columns) { $0.add($1) }
+        add(original)
+    }
+}
+
+extension WireReader {
+    mutating func record() throws(Problem) -> TopicRecord {
+        let key = try optional { reader throws(Problem) in try reader.text() }
+        let value = try optional { reader throws(Problem) in try reader.text() }
+        let headers = try list(least: 16) { reader throws(Problem) in
+            TopicRecord.Header(name: try reader.string(), value: try reader.text())
+        }
+        return TopicRecord(key: key, value: value, headers: headers, timestamp: try number(in: .instants))
+    }
+
+    mutating func reject() throws(Problem) -> (Reject, TopicRecord) {
+        guard let reason = RejectReason(rawValue: try string()) else { throw damage("an unknown reason") }
+        let detail = try string()
+        let location = InputLocation(
+            file: try string(), line: Int(try number(in: 0...(1 << 62))), column: Int(try number(in: 0...(1 << 62))))
+        let reject = Reject(
+            reason: reason, detail: detail, location: location, bytes: try text(),
+            offset: Int(try number(in: -16...(1 << 62))),
+            columns: try optional { reader throws(Problem) in try reader.string() })
+        return (reject, try record())
+    }
+}
