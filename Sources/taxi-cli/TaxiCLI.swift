@@ -23,6 +23,7 @@ enum TaxiCLI {
             DemoCommand.command,
             ProduceCommand.command,
             StreamCommand.command,
+            WorkerCommand.command,
             BatchCommand.command,
             ReportCommand.command,
             AuditCommand.command,

@@ -18,7 +18,7 @@ import Testing
         "stream explain": [], "stream queries": [], "stream rewind": ["--epochs", "1"],
         "stream restate": ["--month", "2024-03", "--from", "trips.csv", "--yes"],
         "top": ["--once"], "topic create": ["t"], "topic export": ["chicago_ingestData", "--output", "x"],
-        "topic tail": ["chicago_ingestData"], "workflow backfill": ["w"],
+        "topic tail": ["chicago_ingestData"], "worker": [], "workflow backfill": ["w"],
         "workflow cancel": ["w"], "workflow graph": ["w"], "workflow logs": ["w"], "workflow next": ["w"],
         "workflow retry": ["w"], "workflow run": ["w"], "workflow runs": [], "workflow serve": [],
         "workflow trigger": ["w"],

@@ -106,7 +106,7 @@ enum StreamCommand {
                     "of the results in their topics: json, or avro, with a schema that is registered under the topic's name and -value; trips are read in either",
                 group: "Topic"),
             deliveryOption, noCreateOption, summaryOption, WatchService.listenOption,
-        ],
+        ] + StreamEngines.options,
         subcommands: [
             StreamExplainCommand.command, StreamQueriesCommand.command, StreamRewindCommand.command,
             StreamRestateCommand.command,
@@ -150,7 +150,15 @@ enum StreamCommand {
             runner.share = .ofProcess
             let line = arguments.progressLine()
             defer { line.clear() }
-            runner.onProgress = { progress in line.update { text(progress, session.zone) } }
+            let engine = try StreamEngines.engine(arguments, globals, source)
+            defer { engine?.close() }
+            runner.engine = engine
+            let beganMs = monotonicMs()
+            runner.onProgress = { progress in
+                line.update {
+                    text(progress, session.zone) + StreamEngines.text(engine, progress, ms: monotonicMs() - beganMs)
+                }
+            }
             runner.onNotice = { text in
                 line.clear()
                 try? arguments.say(text)
@@ -266,7 +274,11 @@ enum StreamCommand {
         options.idleCloseMs = arguments.durationMs("idle-close")
         options.epochMs = arguments.durationMs("epoch").map(Int.init) ?? options.epochMs
         options.epochRecords = arguments.integer("epoch-records").map(Int.init) ?? options.epochRecords
-        if arguments.origin("epoch-records") == .defaultValue { options.epochRecordsWhileBehind = 100_000 }
+        if arguments.origin("epoch-records") == .defaultValue {
+            options.epochRecordsWhileBehind = 100_000
+        } else {
+            options.rangeRecords = options.epochRecords
+        }
         options.keepHistoryMs = arguments.durationMs("keep-history")
         options.untilEnd = arguments.isOn("until-end")
         options.fromBeginning = arguments.isOn("from-beginning")

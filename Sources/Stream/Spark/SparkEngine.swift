@@ -1,0 +1,168 @@
+import Foundation
+import Glibc
+import Problems
+import Telemetry
+package import Trips
+
+/// Spark as the engine of a stream: each range is a task that runs `taxi-cli worker`. Whatever dies is started again, and asked again.
+package final class SparkEngine: RangeEngine {
+    private let options: SparkOptions
+    private let clock: any WallClock
+    private var process: SparkProcess?
+    private let log = Logger("spark")
+    private(set) var cluster: Cluster?
+    /// Ranges of the last job, and how long it took.
+    private var lastJob: (tasks: Int, ms: Int64)?
+    /// Told of each state that somebody should know of.
+    package var onNotice: ((String) -> Void)?
+
+    /// So often Spark may fail in a row before the stream gives up.
+    private static let attempts = 5
+    private static let startTimeoutMs: Int64 = 180_000
+
+    struct Cluster: Codable {
+        var executors: Int
+        var application: String
+        var spark: String
+    }
+
+    package init(_ options: SparkOptions, clock: any WallClock = SystemClock()) {
+        (self.options, self.clock) = (options, clock)
+    }
+
+    package var parallel: Int? { options.parallel }
+    package var build: String { options.build }
+
+    package var state: String? {
+        guard let cluster else { return process == nil ? nil : "Spark is starting" }
+        let tasks = lastJob.map { "\($0.tasks) task\($0.tasks == 1 ? "" : "s") on " } ?? ""
+        return "\(tasks)\(cluster.executors) executor\(cluster.executors == 1 ? "" : "s")"
+    }
+
+    package func close() { process = nil }
+
+    package func compute(plan: [UInt8], ranges: [[UInt8]], shouldStop: () -> Bool) throws -> [[UInt8]]? {
+        var failures = 0
+        while true {
+            do {
+                guard try start(shouldStop: shouldStop) else { return nil }
+                return try run(ranges.map { plan + $0 }, shouldStop: shouldStop)
+            } catch let problem as Problem where problem.code != .unavailable {
+                close()
+                throw problem
+            } catch {
+                let isGone = error is SparkProcess.Gone
+                let words = process?.lastWords ?? []
+                close()
+                failures += 1
+                let reason = (error as? Problem)?.message ?? "the Spark program ended"
+                guard failures < Self.attempts else {
+                    throw Problem(
+                        .unavailable, "\(reason); tried \(failures) times" + (isGone ? Self.said(words) : ""),
+                        hint:
+                            "What was committed stays, and the next start goes on there, with this engine or with --engine local."
+                    )
+                }
+                log.warning("\(reason); starting it again, the ranges since the last commit are asked again")
+                let pauseUntil = clock.monotonicMs + Int64(500 << failures)
+                while clock.monotonicMs < pauseUntil {
+                    if shouldStop() { return nil }
+                    usleep(50_000)
+                }
+            }
+        }
+    }
+
+    private static func said(_ words: [String]) -> String {
+        words.last.map { ". It said last: \($0)" } ?? ""
+    }
+
+    /// - Returns: false where it was to stop.
+    private func start(shouldStop: () -> Bool) throws -> Bool {
+        if process != nil { return true }
+        let process = try SparkProcess(options)
+        self.process = process
+        cluster = nil
+        let until = clock.monotonicMs + Self.startTimeoutMs
+        while true {
+            if shouldStop() {
+                close()
+                return false
+            }
+            guard clock.monotonicMs < until else {
+                throw Problem(.unavailable, "Spark at \(options.master) has not started within 3 minutes")
+            }
+            guard let message = try process.receive(timeoutMs: 100) else { continue }
+            guard message.kind == UInt8(ascii: "H") else { throw failure(message) }
+            note(message)
+            if let cluster {
+                log.info("Spark \(cluster.spark) runs as \(cluster.application)", ["master": options.master])
+            }
+            return true
+        }
+    }
+
+    private func note(_ message: SparkProcess.Message) {
+        cluster = (try? JSONDecoder().decode(Cluster.self, from: Data(message.payload))) ?? cluster
+    }
+
+    private func run(_ requests: [[UInt8]], shouldStop: () -> Bool) throws -> [[UInt8]]? {
+        guard let process else { throw SparkProcess.Gone() }
+        let began = clock.monotonicMs
+        var payload: [UInt8] = []
+        func add(_ count: Int) { withUnsafeBytes(of: UInt32(count).littleEndian) { payload += $0 } }
+        add(requests.count)
+        for request in requests {
+            add(request.count)
+            payload += request
+        }
+        try process.send("J", payload)
+        var answers = [[UInt8]?](repeating: nil, count: requests.count)
+        while true {
+            if shouldStop() {
+                // Tasks under way would only take the cluster's time: nothing of them counts.
+                close()
+                return nil
+            }
+            guard let message = try process.receive(timeoutMs: 100) else { continue }
+            switch message.kind {
+            case UInt8(ascii: "P"):
+                guard answers.indices.contains(message.index) else { throw SparkProcess.Gone() }
+                // What is no frame was made by something that broke down: the range is asked again.
+                guard (try? WireFrame.all(in: message.payload)) != nil else {
+                    throw Problem(.unavailable, "a worker answered with bytes that are no partial")
+                }
+                answers[message.index] = message.payload
+            case UInt8(ascii: "A"):
+                let whole = answers.compactMap(\.self)
+                guard whole.count == requests.count else { throw SparkProcess.Gone() }
+                note(message)
+                lastJob = (requests.count, clock.monotonicMs - began)
+                return whole
+            case UInt8(ascii: "E"), UInt8(ascii: "F"): throw failure(message)
+            default: throw SparkProcess.Gone()
+            }
+        }
+    }
+
+    /// The error that a message says: an exit code, a space, and what was the matter.
+    private func failure(_ message: SparkProcess.Message) -> any Error {
+        let text = String(decoding: message.payload, as: UTF8.self)
+        let parts = text.split(separator: " ", maxSplits: 1)
+        guard parts.count == 2, let number = Int32(parts[0]), let code = Problem.Code(rawValue: number) else {
+            return SparkProcess.Gone()
+        }
+        var reason = String(parts[1])
+        if message.kind == UInt8(ascii: "E") {
+            reason = "a worker on Spark: " + (reason.split(separator: "\n").first.map(String.init) ?? "")
+        }
+        let hint: String? =
+            switch code {
+            case .configuration:
+                "Spark needs Python 3 with pyspark (pip install pyspark), or --spark-home, and Java 17; executors need --archive or this same program."
+            case .unavailable: "See that the master runs and may be reached, and that java (17 or newer) is found."
+            default: nil
+            }
+        return Problem(code, reason, hint: hint)
+    }
+}

@@ -1,0 +1,154 @@
+import CommandSupport
+import Foundation
+import Testing
+
+/// `stream --engine spark`: its program and its workers are those that Spark gets; Spark itself is a stand-in of forty lines of Python, but for the last test.
+@Suite struct SparkEngineTests {
+    /// Does what the program asks of pyspark, in one process. Dies, or answers garbage, at the jobs whose numbers stand in a file.
+    private static let standIn = """
+        import os, signal
+
+        class SparkConf:
+            def setAppName(self, name): return self
+            def setMaster(self, url): return self
+            def set(self, name, value): return self
+
+        class SparkFiles:
+            @staticmethod
+            def get(name): return name
+            @staticmethod
+            def getRootDirectory(): return "."
+
+        class Work:
+            def __init__(self, items): self.items = items
+            def map(self, body):
+                self.body = body
+                return self
+            def collect(self):
+                with open(os.environ["STANDIN_JOBS"], "a+") as jobs:
+                    jobs.write("job\\n")
+                    jobs.seek(0)
+                    number = len(jobs.readlines())
+                if str(number) in os.environ["STANDIN_DIES"].split():
+                    os.kill(os.getpid(), signal.SIGKILL)
+                if str(number) in os.environ["STANDIN_GARBAGE"].split():
+                    return [(b"P", b"garbage") for item in self.items]
+                return [self.body(item) for item in self.items]
+
+        class SparkContext:
+            applicationId, version = "stand-in", "0"
+            def __init__(self, conf): pass
+            def parallelize(self, items, count): return Work(items)
+            def stop(self): pass
+
+        """
+
+    private static let views = [
+        "sumfarewindow", "tripstotal", "hotspotcommunitywindow", "hotspotwindow", "faredistribution",
+    ]
+
+    /// Several replays, so that the topic has several batches: those are read whole.
+    private func filled(_ partitions: Int = 3, replays: Int = 1) throws -> TaxiCLI {
+        let taxi = try TaxiCLI()
+        for replay in 1...replays {
+            try taxi.succeed("data", "generate", "--rows", "600", "--seed", "\(replay)", "\(replay).csv", "-q")
+            try taxi.succeed(
+                "produce", "\(replay).csv", "--clock", "start", "--max-ahead", "3650d", "--partitions",
+                "\(partitions)", "-q")
+        }
+        return taxi
+    }
+
+    private func results(_ taxi: TaxiCLI) throws -> [String] {
+        try Self.views.map { try taxi.succeed("show", $0, "--format", "csv", "--limit", "1000000").text }
+    }
+
+    private func spark(_ taxi: TaxiCLI, dies: String = "", garbage: String = "") throws -> [String: String] {
+        try FileManager.default.createDirectory(atPath: taxi("python/pyspark"), withIntermediateDirectories: true)
+        try Self.standIn.write(toFile: taxi("python/pyspark/__init__.py"), atomically: true, encoding: .utf8)
+        return [
+            "PYTHONPATH": taxi("python"), "STANDIN_JOBS": taxi("jobs"), "STANDIN_DIES": dies,
+            "STANDIN_GARBAGE": garbage, "PYTHONDONTWRITEBYTECODE": "1",
+        ]
+    }
+
+    @Test func workersGiveTheSameThoughTheProgramIsKilledAndAnswersGarbage() throws {
+        let local = try filled(replays: 6)
+        try local.succeed("stream", "--until-end", "--max-ahead", "3650d", "-q")
+        let taxi = try filled(replays: 6)
+        let environment = try spark(taxi, dies: "2 5", garbage: "3")
+        let ending = try taxi.succeed(
+            "stream", "--until-end", "--max-ahead", "3650d", "--engine", "spark", "--epoch-records", "100",
+            environment: environment)
+        #expect(try String(contentsOfFile: taxi("jobs"), encoding: .utf8).split(separator: "\n").count > 5)
+        #expect(ending.errors.contains("3,600 trips"))
+        #expect(ending.errors.contains("asked again"))
+        #expect(try results(taxi) == results(local))
+        let audit = try taxi.run("audit", "--strict")
+        #expect(audit.code == 0, "\(audit.text)\(audit.errors)")
+        // The other engine stands where this one has stopped.
+        let again = try taxi.succeed("stream", "--until-end", "--max-ahead", "3650d")
+        #expect(again.errors.contains("0 trips in"))
+    }
+
+    @Test func whatIsMissingIsSaidInOneLine() throws {
+        let taxi = try filled(1)
+        try FileManager.default.createDirectory(atPath: taxi("none"), withIntermediateDirectories: true)
+        try "raise ImportError('none here')".write(toFile: taxi("none/pyspark.py"), atomically: true, encoding: .utf8)
+        let ending = try taxi.run(
+            "stream", "--until-end", "--engine", "spark", environment: ["PYTHONPATH": taxi("none")])
+        #expect(ending.code == 78)
+        #expect(ending.errors.contains("there is no pyspark"))
+        let other = try taxi.run(
+            "stream", "--until-end", "--engine", "spark", environment: ["PYSPARK_DRIVER_PYTHON": taxi("no-python")])
+        #expect(other.code == 78)
+        #expect(other.errors.contains("no-python"))
+    }
+
+    @Test func whatItCannotReadIsRefusedBeforeSparkStarts() throws {
+        let taxi = try filled(1)
+        let refused = [
+            ["--input", "1.csv", "--engine", "spark"], ["--engine", "spark", "--master", "spark://localhost:7077"],
+            ["--master", "local[2]"], ["--engine", "spark", "--spark-conf", "nothing"],
+        ]
+        for words in refused {
+            let ending = try taxi.start(["stream", "--until-end"] + words).wait(timeout: 60)
+            #expect(ending.code == 64, "\(words): \(ending.errors)")
+            #expect(ending.errors.contains("hint: "))
+        }
+    }
+
+    @Test func aWorkerRefusesWhatIsNoRequest() throws {
+        let taxi = try filled(1)
+        for request in ["", "garbage", "TXWK" + String(repeating: "\u{7f}", count: 100)] {
+            let ending = try taxi.run("worker", input: request)
+            #expect(ending.code == 65, "\(request): \(ending.errors)")
+            #expect(ending.text.isEmpty)
+        }
+        #expect(try taxi.run("worker", "--request", "nothing-there").code == 66)
+    }
+
+    /// The interpreter that has pyspark; nil, said aloud, where there is none.
+    private static let python: String? = {
+        let name = ProcessInfo.processInfo.environment["PYSPARK_PYTHON"] ?? "python3"
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = [name, "-c", "import pyspark"]
+        process.standardError = FileHandle.nullDevice
+        try? process.run()
+        process.waitUntilExit()
+        if process.terminationStatus == 0 { return name }
+        print("skipped: there is no pyspark for \(name); pip install pyspark==4.2.0, or PYSPARK_PYTHON")
+        return nil
+    }()
+
+    @Test(.enabled(if: python != nil)) func sparkItselfGivesTheSame() throws {
+        let local = try filled()
+        try local.succeed("stream", "--until-end", "--max-ahead", "3650d", "-q")
+        let taxi = try filled()
+        try taxi.succeed(
+            "stream", "--until-end", "--max-ahead", "3650d", "--engine", "spark", "--master", "local[2]",
+            "--epoch-records", "1000", environment: ["PYSPARK_PYTHON": Self.python ?? ""], timeout: 300)
+        #expect(try results(taxi) == results(local))
+    }
+}
