@@ -26,8 +26,14 @@ struct SentInput {
         return try store.describe(topic).partitions.reduce(0) { $0 + $1.endOffset }
     }
 
-    /// - Throws: `.usage` for a file that was sent already, with when that was and the ways on.
+    /// - Throws: `.usage` for a file that is named twice or was sent already, with when that was and the ways on.
     func requireNew(_ zone: ZoneClock) throws {
+        var named: Set<String> = []
+        for file in files where !named.insert(file.identity).inserted {
+            throw Problem(
+                .usage, "\"\(file.name)\" is named twice, or another name of the same file is",
+                hint: "Name it once, or add --again: its trips then count twice.")
+        }
         for file in files {
             guard let earlier = try explaining("looking for what was sent", { try sent.earlier(file) }) else {
                 continue

@@ -93,6 +93,16 @@ import Testing
         try taxi.succeed("stream", "--input", march, april, "-q")
         let again = try taxi.succeed("stream", "--input", march, april)
         #expect(again.errors.contains("was read by an earlier run"), "\(again.errors)")
+        // Beside others, or twice in one run, they would count twice.
+        for files in [[march], [april, march], [april, april]] {
+            let twice = try taxi.start(["stream", "--input"] + files).wait()
+            #expect(twice.code == 64 && twice.errors.contains("--again"), "\(twice.errors)")
+        }
+        try taxi.succeed("stream", "--input", march, "--again", "-q")
+        // What is computed anew may be of any files, and sent ones are looked at as well.
+        try taxi.succeed("stream", "--input", april, "--from-beginning", "-q")
+        let named = try taxi.run("produce", march, march, "--clock", "start")
+        #expect(named.code == 64 && named.errors.contains("named twice"), "\(named.errors)")
     }
 
     @Test func aColumnThatIsMissingNamesTheQueriesThatNeedIt() throws {

@@ -21,7 +21,7 @@ extension Cohort {
         let size = nextSize(isBounded: isBounded)
         noteProgress(nowMs: start)
         let limits = (0..<input.partitionCount).map { tracker.limit(besides: $0, nowMs: start) }
-        if let engine, let topic = input as? TopicInput {
+        if let engine, let topic = input.source as? TopicInput {
             return try readRanges(
                 by: engine, from: topic, isBounded: isBounded, floor: floor, limits: limits, shouldStop: shouldStop)
         }

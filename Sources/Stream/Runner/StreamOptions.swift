@@ -29,6 +29,8 @@ public struct StreamOptions: Sendable {
     public var untilEnd = false
     /// Removes the queries' results and reads from the source's beginning.
     public var fromBeginning = false
+    /// Whether files may be read that were read before in other company: their trips count twice.
+    public var readsAgain = false
     /// Where queries without results start, by event time; nil for the beginning.
     public var fromTime: EventTime?
     /// Whether to go on where records of the topic were removed before they were read: they are counted as lost. Else that is an error.

@@ -16,9 +16,10 @@ public final class StreamRunner {
     public enum Source {
         case topic(String)
         /// Trip files, named by their identity in checkpoints; `open` passes over trips that an earlier run has read, and rejects those
-        /// that are too far ahead. `paths` are those by which files are known again; empty for pipes, which are read once.
+        /// that are too far ahead. `files` are their names, sizes and hashes; `paths` those by which they are known again. Both are empty
+        /// for pipes, which are read once.
         case files(
-            identity: String, paths: [String] = [], isRepeatable: Bool = true,
+            identity: String, files: [String] = [], paths: [String] = [], isRepeatable: Bool = true,
             open: (_ skip: Int, _ ahead: MaxAhead) throws -> TripSource)
     }
 
@@ -239,7 +240,7 @@ extension StreamRunner {
                 groups.append(Group(watermark: checkpoint.watermark, position: position, members: [index]))
             }
         }
-        if case .files(_, _, false, _) = source, groups.count > 1 {
+        if case .files(_, _, _, false, _) = source, groups.count > 1 {
             throw Problem(
                 .usage, "the queries stand at \(groups.count) different places, and a pipe can be read once only",
                 hint: "Write the trips to a file first, or name the queries one by one with --query.")
@@ -256,6 +257,12 @@ extension StreamRunner {
     func checkpoint(of plan: QueryPlan) throws -> QueryCheckpoint {
         let declaration = declaration(of: plan)
         var checkpoint = try CheckpointStore(connection: database.connection).load(plan.name)
+        if case .files(let identity, let files, _, _, _) = source, !options.readsAgain,
+            let read = ReadFiles(identity: identity)
+        {
+            let earlier = options.fromBeginning ? [] : checkpoint?.positions.keys.filter { $0 != identity } ?? []
+            try read.requireNew(files, earlier: earlier, query: plan.name)
+        }
         if options.fromBeginning, let found = checkpoint {
             checkpoint = QueryCheckpoint(generation: found.generation, epoch: found.epoch, declaration: declaration)
         }
@@ -363,7 +370,7 @@ extension StreamRunner {
     private var sourceName: String {
         switch source {
         case .topic(let topic): topic
-        case .files(let identity, _, _, _): identity
+        case .files(let identity, _, _, _, _): identity
         }
     }
 
@@ -379,7 +386,7 @@ extension StreamRunner {
             input = try TopicInput(
                 reader: store.makeReader(topic: topic, untilEnd: options.untilEnd), untilEnd: options.untilEnd,
                 skipsLost: options.skipsLost)
-        case .files(let identity, let paths, _, let open):
+        case .files(let identity, _, let paths, _, let open):
             input = FileInput(name: identity, paths: paths, open: open) { [unowned self] rejects, first in
                 cohorts[cohort].addFileRejects(rejects, first: first)
             }

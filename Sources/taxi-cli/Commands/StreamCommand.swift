@@ -38,6 +38,11 @@ enum StreamCommand {
                     "declarations to add to the defaults, instead of the tenant's queries.yaml; analytics adds days by payment, company, area and hour, and hours by taxi",
                 group: "Queries", names: { _, _ in [AnalyticsQueries.name] }, endings: FileEndings.declarations),
             Option("until-end", help: "stop at the end of what is there, and close all windows", group: "Source"),
+            Option(
+                "again",
+                help:
+                    "read files of --input once more that were read before beside others; their trips then count twice",
+                group: "Source"),
             Option("from-beginning", help: "remove the queries' results and read everything again", group: "Source"),
             Option(
                 "from-time", value: .value("TIME"), kind: .time,
@@ -285,6 +290,7 @@ enum StreamCommand {
         options.fromTime = arguments.time("from-time")?.utcMs { zone.utcMs(localSeconds: $0) }
         options.skipsLost = arguments.isOn("skip-lost")
         options.createsTopics = !arguments.isOn("no-create")
+        options.readsAgain = arguments.isOn("again")
         options.sendsAvro = arguments.text("format") == "avro"
         options.late = latePolicy(arguments)
         options.maxAheadMs = TripFileOptions.maxAheadMs(arguments)
@@ -333,7 +339,10 @@ enum StreamCommand {
         if !isRepeatable { identity += " in run \(session.runID)" }
         let options = read
         let line = arguments.progressLine()
-        return .files(identity: identity, paths: isRepeatable ? files : [], isRepeatable: isRepeatable) { skip, ahead in
+        let known = isRepeatable ? try files.map { try InputIdentity(path: $0).description } : []
+        return .files(
+            identity: identity, files: known, paths: isRepeatable ? files : [], isRepeatable: isRepeatable
+        ) { skip, ahead in
             var options = options
             (options.skip, options.ahead) = (skip, ahead)
             defer { line.clear() }

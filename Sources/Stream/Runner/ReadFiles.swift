@@ -1,0 +1,60 @@
+import Foundation
+import Problems
+import Trips
+
+/// The files of a run, as its identity in checkpoints names them: "files a.csv:123:9f b.csv:45:0c (clock start, …, from F, to T, …)".
+struct ReadFiles {
+    /// Name, size and hash of each, with a blank before and behind.
+    private let list: String
+    /// Event times that are read.
+    private let range: Range<EventTime>
+
+    /// nil for what is no list of files.
+    init?(identity: String) {
+        guard identity.hasPrefix("files "), let end = identity.range(of: " (clock ", options: .backwards) else {
+            return nil
+        }
+        list = " \(identity[identity.index(identity.startIndex, offsetBy: 6)..<end.lowerBound]) "
+        func time(_ name: String) -> EventTime? {
+            let rest = identity[end.upperBound...]
+            guard let start = rest.range(of: ", \(name) ") else { return nil }
+            let value = EventTime(rest[start.upperBound...].prefix { $0 == "-" || $0.isASCII && $0.isNumber })
+            return value == 0 ? nil : value
+        }
+        let from = time("from") ?? .min
+        range = from..<max(from, time("to") ?? .max)
+    }
+
+    private func has(_ file: String) -> Bool { list.contains(" \(file) ") }
+
+    /// Sees that none of some files is here twice, or was read before in another company: its trips would count twice, and no one would know.
+    ///
+    /// The same files in the same order are known as a whole: what is left of them is read.
+    ///
+    /// - Parameters:
+    ///   - files: name, size and hash of each.
+    ///   - earlier: identities of what the query has read.
+    /// - Throws: `.usage` with the ways on.
+    func requireNew(_ files: [String], earlier: [String], query: String) throws(Problem) {
+        var seen: Set<String> = []
+        for file in files where !seen.insert(file).inserted {
+            throw Problem(
+                .usage, "\"\(visible(Self.name(file)))\" is named twice, or another name of the same file is",
+                hint: "Name it once, or add --again: its trips then count twice.")
+        }
+        for other in earlier.compactMap({ ReadFiles(identity: $0) }) where other.range.overlaps(range) {
+            guard let file = files.first(where: other.has) else { continue }
+            throw Problem(
+                .usage,
+                "\"\(visible(Self.name(file)))\" was read for query \(query) already, in a run of other files or options",
+                hint:
+                    "Name the files that are new alone. --again reads all of them, and its trips count twice; --from-beginning computes the results anew from these files alone; stream restate --month MONTH --from FILE puts a newer file in the place of what was read."
+            )
+        }
+    }
+
+    /// Without size and hash.
+    private static func name(_ file: String) -> String {
+        file.split(separator: ":", omittingEmptySubsequences: false).dropLast(2).joined(separator: ":")
+    }
+}
