@@ -3,6 +3,7 @@ import Database
 import Monitoring
 import Problems
 import SQLite
+import Serve
 import Stream
 import Telemetry
 import Topics
@@ -64,6 +65,7 @@ enum StatusCommand {
         let hasWorkflows = !(Files.names(in: globals.workflowsFolder) ?? []).isEmpty
         let scheduler = ServeLock.isHeld(for: globals.tenantHome) ? "running" : "none"
         var page = try StatusPage(look, scheduler: hasWorkflows ? scheduler : nil)
+        page.add(ServeState.read(home: globals.home), zone: try ZoneClock(identifier: look.zone))
         if let database = try ResultsDatabase.openReadOnlyIfAny(path: globals.resultsPath) {
             let zone = try ZoneClock(identifier: database.zone)
             page.history = try explaining("looking how far back results can go") {
@@ -113,6 +115,13 @@ private struct StatusPage: Encodable {
         var rule, what: String
         var since, remedy: String?
     }
+    /// A service that taxi-cli serve runs.
+    struct Service: Encodable {
+        var name, state, since: String
+        var pid: Int32?
+        var restarts: Int
+        var limited, why: String?
+    }
     var tenant, state: String
     var reasons, warnings: [String]
     /// Which times newer files stand for.
@@ -125,7 +134,7 @@ private struct StatusPage: Encodable {
     private var trend: String?
     private enum CodingKeys: CodingKey {
         case tenant, state, reasons, warnings, restated, failing, sources, scheduler, runs, ingest, queries, rejected,
-            history
+            history, services, limited
     }
     /// Whether a scheduler serves the home, where the tenant has workflows: running, none.
     var scheduler: String?
@@ -135,6 +144,10 @@ private struct StatusPage: Encodable {
     var rejected: [String: Int64]
     /// How far back stream rewind can go; nil where nothing is kept.
     var history: History?
+    /// nil where no serve runs services of the tenant.
+    var services: [Service]?
+    /// What holds the tenant back, such as 5000/s.
+    var limited: String?
 
     /// - Throws: `Problem` for a time zone that the system does not know.
     init(_ look: TenantLook, scheduler: String?) throws {
@@ -175,6 +188,31 @@ private struct StatusPage: Encodable {
         }
     }
 
+    /// Takes in what serve says of the tenant's services.
+    mutating func add(_ serve: ServeState?, zone: ZoneClock) {
+        let own = serve?.services.filter { $0.tenant == tenant } ?? []
+        guard !own.isEmpty else { return }
+        services = own.map {
+            Service(
+                name: $0.service, state: $0.state.rawValue, since: zone.iso(ms: $0.sinceMs), pid: $0.pid,
+                restarts: $0.restarts, limited: $0.limited, why: $0.why)
+        }
+        limited = Set(own.compactMap(\.limited)).sorted().first
+        for service in own where [.failed, .full, .restarting].contains(service.state) {
+            warnings.append(
+                "service \(service.service) is \(service.state.rawValue): \(service.why ?? "no reason is known")")
+        }
+    }
+
+    private var servicesLine: String {
+        (services ?? []).map { service in
+            var text = "\(service.name) \(service.state)"
+            if let limited = service.limited { text += " (limited: \(limited))" }
+            if service.restarts > 0 { text += ", started again \(service.restarts) times" }
+            return text
+        }.joined(separator: "; ")
+    }
+
     func text(_ arguments: ParsedArguments) -> String {
         let style = arguments.terminal.outputStyle
         let word = state == "failing" ? style.red(state) : state == "ok" ? style.green(state) : state
@@ -182,6 +220,8 @@ private struct StatusPage: Encodable {
         for reason in reasons { text += "  \(style.red("failing:")) \(printable(reason))\n" }
         for warning in warnings { text += "  \(style.yellow("warning:")) \(printable(warning))\n" }
         for sentence in restated { text += "  restated: \(printable(sentence))\n" }
+        if services != nil { text += "  services: \(servicesLine)\n" }
+        if let limited { text += "  limited: \(limited)\n" }
         if let scheduler {
             text +=
                 "  workflows: "

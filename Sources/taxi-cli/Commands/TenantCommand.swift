@@ -38,18 +38,34 @@ enum TenantCommand {
     }
 
     private static let list = Command(
-        name: "list", summary: "list the tenants of the home",
+        name: "list", summary: "list the tenants of the home, with what each uses of the machine",
+        discussion: """
+            cpu is the share of one processor that the tenant's processes have used in the last third of a second, memory what they have, \
+            records what they send and read a second. state: failed, full, restarting and their like are those of a service of taxi-cli serve; \
+            limited names the limit that holds one back; else running or idle.
+            """,
         examples: [
-            Example("taxi-cli tenant list", "names, sizes and folders"),
+            Example("taxi-cli tenant list", "names, states, what each uses, and folders"),
             Example("taxi-cli tenant list --format jsonl | jq -r .tenant", "the names only"),
         ],
         readsConfiguration: false
     ) { arguments in
-        let tenants = try GlobalOptions(arguments).tenants
-        var table = Table(columns: [Column("tenant"), Column("size", .right), Column("folder")])
-        for tenant in try tenants.names() {
+        let globals = try GlobalOptions(arguments)
+        let tenants = globals.tenants
+        var table = Table(columns: [
+            Column("tenant"), Column("state"), Column("cpu", .right), Column("memory", .right),
+            Column("records_per_s", .right), Column("size", .right), Column("folder", mayBeLeftOut: true),
+        ])
+        let names = try tenants.names()
+        let uses = TenantUse.all(of: try names.map { name throws(Problem) in try globals.of(tenant: name).tenantHome })
+        for (tenant, use) in zip(names, uses) {
             let bytes = try tenants.files(of: tenant).reduce(0) { $0 + $1.bytes }
-            table.rows.append([.text(tenant), .bytes(bytes), .text(try tenants.folder(of: tenant))])
+            table.rows.append([
+                .text(tenant), .text(use.state), use.cpu.map { .share($0) } ?? .null,
+                use.memoryBytes.map { .bytes($0) } ?? .null,
+                use.recordsPerSecond.map { .real($0, decimals: 0) } ?? .null, .bytes(bytes),
+                .text(try tenants.folder(of: tenant)),
+            ])
         }
         try arguments.write(table)
         return .success
