@@ -53,8 +53,9 @@ package final class SparkEngine: RangeEngine {
             } catch {
                 let isGone = error is SparkProcess.Gone
                 let words = process?.lastWords ?? []
-                close()
                 failures += 1
+                // A job that has failed leaves Spark as it was, unless it fails again.
+                if isGone || failures > 1 { close() }
                 let reason = (error as? Problem)?.message ?? "the Spark program ended"
                 guard failures < Self.attempts else {
                     throw Problem(
@@ -63,7 +64,7 @@ package final class SparkEngine: RangeEngine {
                             "What was committed stays, and the next start goes on there, with this engine or with --engine local."
                     )
                 }
-                log.warning("\(reason); starting it again, the ranges since the last commit are asked again")
+                log.warning("\(reason); the ranges since the last commit are asked again")
                 let pauseUntil = clock.monotonicMs + Int64(500 << failures)
                 while clock.monotonicMs < pauseUntil {
                     if shouldStop() { return nil }

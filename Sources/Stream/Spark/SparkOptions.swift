@@ -25,4 +25,10 @@ package struct SparkOptions: Sendable {
 
     /// Whether the executors are threads of Spark's own process here.
     package static func isLocal(master: String) -> Bool { master == "local" || master.hasPrefix("local[") }
+
+    /// Spark alone on this machine tries each task once, unless it is told otherwise.
+    var retryingMaster: String {
+        guard master.hasPrefix("local["), master.hasSuffix("]"), !master.contains(",") else { return master }
+        return master.dropLast() + ",4]"
+    }
 }

@@ -114,7 +114,7 @@ final class SparkProcess {
 
     private static func settings(_ options: SparkOptions) -> [UInt8] {
         let settings: [String: Any] = [
-            "name": "taxi-cli \(options.tenant)", "master": options.master, "program": options.program,
+            "name": "taxi-cli \(options.tenant)", "master": options.retryingMaster, "program": options.program,
             "words": options.words, "files": options.files, "archive": options.archive == nil ? "" : archiveName,
             "archive_path": options.archive ?? "", "conf": options.configuration.map { [$0.name, $0.value] },
         ]

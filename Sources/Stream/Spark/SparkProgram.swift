@@ -13,6 +13,8 @@ enum SparkProgram {
     static let text = #"""
         import json, os, signal, struct, subprocess
 
+        # It is read: who is killed would leave it lying about.
+        os.unlink(os.path.abspath(__file__))
         # Whatever else writes to standard output must not come between the answers.
         answers = os.fdopen(os.dup(1), "wb")
         os.dup2(2, 1)

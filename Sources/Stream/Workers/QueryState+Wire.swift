@@ -31,6 +31,7 @@ extension QueryState {
             window.pointee.sketches[sketch].append(to: &text)
             writer.add(Array(text.bytes))
         }
+        guard !window.pointee.histograms.isEmpty else { return (0..<4).forEach { _ in writer.add(0) } }
         let histograms = window.pointee.histograms.sorted {
             ($0.key.entry, $0.key.histogram, $0.key.bucket) < ($1.key.entry, $1.key.histogram, $1.key.bucket)
         }
@@ -56,7 +57,8 @@ extension QueryState {
             (Int(try reader.number(in: 0...words)), try reader.number())
         }
         if plan.keysTable != nil { try readKeys(&reader) }
-        for _ in 0..<(try reader.count(least: 64)) { try readWindow(&reader) }
+        let rules = WireRules(plan)
+        for _ in 0..<(try reader.count(least: 64)) { try readWindow(&reader, rules) }
     }
 
     private func readKeys(_ reader: inout WireReader) throws(Problem) {
@@ -75,27 +77,36 @@ extension QueryState {
         return parts
     }
 
-    private func readWindow(_ reader: inout WireReader) throws(Problem) {
+    private func readWindow(_ reader: inout WireReader, _ rules: WireRules) throws(Problem) {
         let (start, end) = (try reader.number(), try reader.number())
         guard isWindow(start, end), windows.open[start] == nil else {
             throw reader.damage("a window that the query has not, or twice")
         }
-        let groups = try reader.list(least: 8) { reader throws(Problem) in try reader.number() }
-        let words = try reader.words(groups.count * windows.stride)
+        let count = try reader.count(least: 8)
         let window = windows.window(start: start, end: end)
         window.pointee.isChanged = true
-        for (index, group) in groups.enumerated() {
-            guard mayHave(group: group) else { throw reader.damage("a group that the query cannot have") }
-            guard window.pointee.entry(of: group, stride: windows.stride, initial: initialState) == index else {
+        let stride = windows.stride
+        for index in 0..<count {
+            let group = try reader.number()
+            guard rules.keyed ? keys.keys.indices.contains(Int(group)) : mayHave(group: group) else {
+                throw reader.damage("a group that the query cannot have")
+            }
+            guard window.pointee.entry(of: group, stride: stride, initial: initialState) == index else {
                 throw reader.damage("a group is there twice")
             }
-            for word in 0..<windows.stride {
-                window.pointee.words[index * windows.stride + word] = words[index * windows.stride + word]
-            }
-            try require(window.pointee.words + index * windows.stride, of: reader)
         }
-        for entry in groups.indices { window.pointee.groupChanged[entry] = try reader.flag() }
-        for sketch in 0..<groups.count * windows.sketches {
+        guard try reader.count(least: 8) == count * stride else { throw reader.damage("words of other groups") }
+        for index in 0..<count {
+            for word in 0..<stride {
+                let value = try reader.number()
+                guard rules.words[word].contains(value), value != nullCell || rules.mayBeNull[word] else {
+                    throw reader.damage("a word that its aggregate never has")
+                }
+                window.pointee.words[index * stride + word] = value
+            }
+        }
+        for entry in 0..<count { window.pointee.groupChanged[entry] = try reader.flag() }
+        for sketch in 0..<count * windows.sketches {
             let text = try reader.text()
             guard text.isEmpty || text.withUnsafeBytes({ window.pointee.sketches[sketch].formUnion(stored: $0) }) else {
                 throw reader.damage("a sketch that is none")
@@ -125,19 +136,18 @@ extension QueryState {
         return ClosedRange.instants.contains(start) && plan.window.isStart(start, zone: zone)
             && end == self.end(ofWindowFrom: start)
     }
+}
 
-    /// The words of each aggregate's kind, as they may be stored.
-    private func require(_ words: UnsafePointer<Int64>, of reader: WireReader) throws(Problem) {
-        var word = 0
-        for aggregate in plan.aggregates {
-            for column in aggregate.columns where !column.kind.isText {
-                let value = words[word]
-                guard value != nullCell || column.kind == .nullableWord,
-                    !column.isCount || ClosedRange.counts.contains(value),
-                    !column.isLow || SplitSum.lows.contains(value)
-                else { throw reader.damage("a word of \"\(aggregate.name)\" that it never has") }
-                word += 1
-            }
-        }
+/// What the words of a group may be, found once a state.
+private struct WireRules {
+    let keyed: Bool
+    let words: [ClosedRange<Int64>]
+    let mayBeNull: [Bool]
+
+    init(_ plan: QueryPlan) {
+        keyed = plan.keysTable != nil
+        let columns = plan.aggregates.flatMap(\.columns).filter { !$0.kind.isText }
+        words = columns.map { $0.isCount ? .counts : $0.isLow ? SplitSum.lows : .anything }
+        mayBeNull = columns.map { $0.kind == .nullableWord }
     }
 }

@@ -76,8 +76,9 @@ package final class RangeReader {
             findings: RangeFindings(), states: worker.states)
         var sideBytes = 0
         var silentSinceMs = clock.monotonicMs
+        var (batches, hasFullStates) = (0, false)
         while offset < request.offsets.upperBound, sideBytes < max(1, request.maximumSideBytes),
-            worker.states.reduce(0, { $0 + $1.windows.byteCount }) < Self.stateBytes
+            !hasFullStates
         {
             let found = try reader.read(partition: partition, from: offset)
             if let gone = reader.takeLost(partition: partition), gone.upperBound > offset {
@@ -103,6 +104,11 @@ package final class RangeReader {
             offset = batch.baseOffset + Int64(batch.count)
             silentSinceMs = clock.monotonicMs
             (partial.seal, partial.sealEnd) = (batch.seal, offset)
+            batches += 1
+            // Looking at every window after every batch would take longer than the batch.
+            if batches % 8 == 0 {
+                hasFullStates = worker.states.reduce(0, { $0 + $1.windows.byteCount }) >= Self.stateBytes
+            }
         }
         partial.offsets = request.offsets.lowerBound..<offset
         partial.newest = tracker.partitions[partition].newest
