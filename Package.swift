@@ -35,7 +35,7 @@ let package = Package(
                 "Problems", "CommandLine", "Trips", "Topics", "Database", "Telemetry", "Replay", "Stream", "Batch",
                 "Reports", "Audit", "Datasets", "Avro", "SchemaRegistry", "Export", "Compression",
                 "SQLite", "YAML", "Kafka", "Workflow", "Monitoring", "HTTPServer", "Dashboard",
-                "Postgres", "Publish", "Shares", "Serve", "ML",
+                "Postgres", "Publish", "Shares", "Serve", "ML", "Shipping",
             ],
             swiftSettings: swiftSettings),
 
@@ -75,6 +75,8 @@ let package = Package(
                 "Problems", "Trips", "Database", "Topics", "SchemaRegistry", "SQLite", "YAML", "HTTP", "Workflow",
             ]),
         module("Publish", ["Problems", "Trips", "Database", "SQLite", "Postgres"]),
+
+        module("Shipping", ["Problems", "Compression"]),
 
         module("SQLite", ["Problems", "CSQLite"]),
         module("Postgres", ["Problems", "CLibpq"]),
@@ -118,6 +120,7 @@ let package = Package(
         tests(of: "HTTP", ["Problems", "ServerSupport"]),
         tests(of: "Compression", ["Problems"]),
         tests(of: "Avro", ["Problems", "PythonSupport"]),
+        tests(of: "Shipping", ["Problems"]),
         tests(
             of: "SchemaRegistry",
             [

@@ -43,6 +43,7 @@ enum TaxiCLI {
             TenantCommand.command,
             DataCommand.command,
             DoctorCommand.command,
+            SparkCommand.command,
             CompletionsCommand.command,
             ManCommand.command,
         ])

@@ -7,13 +7,16 @@ enum DoctorCommand {
         discussion: """
             Looks at libraries, home, disk, memory, settings, databases, time zone, broker and terminal; reads the databases \
             through, and sees whether results and topics belong together. Every line is ok, warn or fail; the exit code is 0 unless \
-            something fails.
+            something fails. With --engine spark also whether Spark is here, and whether a task on each of its executors can run what is shipped.
             """,
         examples: [
             Example("taxi-cli doctor", "is everything here that a run needs"),
             Example(
                 "taxi-cli doctor --broker localhost:9092 --format jsonl",
                 "also whether Kafka answers, for a script to read"),
+            Example(
+                "taxi-cli doctor --engine spark --master spark://host:7077",
+                "also whether workers could run on that cluster"),
         ],
         options: [
             Option(
@@ -21,10 +24,22 @@ enum DoctorCommand {
                 configKey: "doctor.timeout", help: "how long to wait for each broker"),
             Option(
                 "skip-databases", help: "do not read the databases through, which takes a while where they are large"),
+            Option(
+                "engine", value: .value("ENGINE"), kind: .choice(["local", "spark"]), default: "local",
+                help: "also what this engine needs"),
+            Option("master", value: .value("URL"), help: "Spark's master, such as spark://host:7077, yarn or local[2]"),
+            Option(
+                "spark-home", value: .value("DIR"), kind: .directory,
+                help: "the folder of Spark; SPARK_HOME or pyspark's own unless said"),
+            Option(
+                "spark-conf", value: .repeated("NAME=VALUE"), kind: .custom(SparkChecks.checkSetting),
+                help: "a setting of Spark, such as spark.executor.memory=2g"),
         ],
         group: "Setting up", readsConfiguration: false, run: run)
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
+        let isSpark = arguments.text("engine") == "spark"
+        if !isSpark { try requireNoSparkOptions(arguments) }
         var findings: [Finding]
         do throws(Problem) {
             let globals = try GlobalOptions(arguments)
@@ -33,6 +48,7 @@ enum DoctorCommand {
         } catch {
             findings = MachineChecks(arguments, home: nil).findings() + [Finding("home", error)]
         }
+        if isSpark { findings += try SparkChecks(arguments).findings() }
         if arguments.format == .table {
             for finding in findings { try arguments.output.write(text(of: finding, terminal: arguments.terminal)) }
         } else {
@@ -48,6 +64,12 @@ enum DoctorCommand {
         let failure = findings.compactMap { finding in if case .fail(let code) = finding.verdict { code } else { nil } }
             .first
         return ExitStatus(code: failure?.rawValue ?? 0)
+    }
+
+    private static func requireNoSparkOptions(_ arguments: ParsedArguments) throws(Problem) {
+        let given = ["master", "spark-home"].first { arguments.text($0) != nil }
+        guard let name = given ?? (arguments.texts("spark-conf").isEmpty ? nil : "spark-conf") else { return }
+        throw arguments.problem(name, "it is for Spark alone", hint: "Say --engine spark as well.")
     }
 
     /// Advice is for reading, so it stands on lines of its own and is never cut.
