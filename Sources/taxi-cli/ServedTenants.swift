@@ -84,6 +84,10 @@ struct ServedTenants {
         let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard file >= 0 else { throw Problem(.create, path, errno) }
         defer { close(file) }
+        var status = stat()
+        guard fstat(file, &status) == 0 else { throw Problem(.read, path, errno) }
+        // The folder is the user's: what he has put there under another file's name must not become his.
+        guard status.st_uid == geteuid(), status.st_nlink == 1, status.st_mode & S_IFMT == S_IFREG else { return }
         guard fchown(file, user.uid, user.gid) == 0 else { throw Problem(.write, path, errno) }
     }
 
