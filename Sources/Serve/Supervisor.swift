@@ -8,25 +8,25 @@ public final class Supervisor {
     public typealias Load = () throws(Problem) -> ServeSpec
 
     let home: String
-    private(set) var spec: ServeSpec
-    private let load: Load
-    private let environment: [String: String]
-    private let manager: ServiceManager
-    private let say: (String) -> Void
-    private let prepare: (ServeSpec) throws(Problem) -> Void
+    var spec: ServeSpec
+    let load: Load
+    let environment: [String: String]
+    let manager: ServiceManager
+    let say: (String) -> Void
+    let prepare: (ServeSpec) throws(Problem) -> Void
 
     /// In the order in which they start.
-    private var services: [Service] = []
-    private var turns: Turns
-    private var isStopping = false
+    var services: [Service] = []
+    var turns: Turns
+    var isStopping = false
     private var stopNs = Int64.max
-    private var hasTold = false
-    private var startedNs = monotonicNs()
-    private let startedMs = wallMs()
-    private var shown: ServeState?
-    private var pagesAddress: String?
+    var hasTold = false
+    var startedNs = monotonicNs()
+    let startedMs = wallMs()
+    var shown: ServeState?
+    var pagesAddress: String?
     private var nextLimitsNs: Int64 = 0
-    private var nextWatchdogNs: Int64 = 0
+    var nextWatchdogNs: Int64 = 0
     /// Tenants whose share of the disk is full, and what they have.
     private var full: [String: Int64] = [:]
 
@@ -63,93 +63,6 @@ public final class Supervisor {
             wait(signals)
         }
         unlink(ServeState.path(home))
-    }
-
-    // MARK: what is to run
-
-    /// All services of a file, the pages with them.
-    private func specs(_ spec: ServeSpec) -> [ServiceSpec] { (pages(spec).map { [$0] } ?? []) + spec.services }
-
-    private func pages(_ spec: ServeSpec) -> ServiceSpec? {
-        guard let listen = spec.pages.listen else { return nil }
-        var words = ["dashboard", "--home=\(home)", "--listen=\(listen)"]
-        if let file = spec.pages.tokenFile { words.append("--token-file=\(file)") }
-        if let file = spec.pages.tlsCertificate { words.append("--tls-cert=\(file)") }
-        if let file = spec.pages.tlsKey { words.append("--tls-key=\(file)") }
-        if spec.pages.isReadOnly { words.append("--read-only") }
-        return ServiceSpec(
-            tenant: "", name: Self.pagesName, kind: .stream, words: words, after: [], user: nil, limits: LimitsSpec(),
-            folder: spec.folder)
-    }
-
-    private func add(_ spec: ServeSpec) {
-        turns.slots = spec.slots
-        for tenant in spec.tenants { turns.set(weight: tenant.weight, of: tenant.name) }
-        for wanted in specs(spec) where !services.contains(where: { $0.id == wanted.id }) {
-            services.append(make(wanted))
-        }
-        let order = specs(spec).map(\.id)
-        services.sort { (order.firstIndex(of: $0.id) ?? .max) < (order.firstIndex(of: $1.id) ?? .max) }
-    }
-
-    private func make(_ wanted: ServiceSpec) -> Service {
-        let name = wanted.tenant.isEmpty ? wanted.name : "\(wanted.tenant)-\(wanted.name)"
-        let log = ServiceLog(path: "\(HomeLock.folder(home))/logs/\(name).log", spec: spec.logs)
-        return Service(completed(wanted), log: log, restart: spec.restart, nowMs: wallMs())
-    }
-
-    /// A tenant's command line with what serve knows and the file need not say.
-    private func completed(_ wanted: ServiceSpec) -> ServiceSpec {
-        guard !wanted.tenant.isEmpty else { return wanted }
-        var completed = wanted
-        completed.words += ["--home=\(home)", "--tenant=\(wanted.tenant)"]
-        return completed
-    }
-
-    /// Takes over a changed file: what is as it was goes on without a pause.
-    private func reload() {
-        manager.tell("RELOADING=1", "MONOTONIC_USEC=\(monotonicNs() / 1000)")
-        defer { manager.tell("READY=1", status) }
-        let new: ServeSpec
-        do throws(Problem) {
-            new = try load()
-            try prepare(new)
-        } catch {
-            say("\(error)")
-            say("serve.yaml is not taken over; everything goes on as it was")
-            return
-        }
-        spec = new
-        var (kept, changed, ended) = (0, 0, 0)
-        let wanted = specs(new)
-        for service in services {
-            service.log.change(new.logs)
-            guard let next = wanted.first(where: { $0.id == service.id }).map(completed) else {
-                ended += 1
-                service.isLeaving = true
-                continue
-            }
-            service.isLeaving = false
-            guard next.needsAnother(than: service.spec) else {
-                // What it waits for and the memory that it may have are looked at here.
-                (service.spec, service.next) = (next, nil)
-                kept += 1
-                if service.state == .failed { again(service, next, new) }
-                continue
-            }
-            changed += 1
-            if service.isRunning { service.next = next } else { again(service, next, new) }
-        }
-        let before = services.count
-        add(new)
-        say("serve.yaml is read: \(kept) as before, \(changed) changed, \(services.count - before) new, \(ended) gone")
-    }
-
-    /// Begins anew with a service that does not run.
-    private func again(_ service: Service, _ next: ServiceSpec, _ spec: ServeSpec) {
-        (service.spec, service.next, service.rule) = (next, nil, RestartRule(spec.restart))
-        service.dueNs = 0
-        service.become(.waiting, nowMs: wallMs())
     }
 
     // MARK: what is to be done now
@@ -221,22 +134,24 @@ public final class Supervisor {
         service.limited = nil
         if isStopping || service.isLeaving { return }
         if let next = service.next { return again(service, next, spec) }
-        // Asked to end by serve itself, for its memory: with the pause of a failure, so that it does not do that all the time.
+        // Asked to end for its memory: with the pause of a failure, so that it does not do that all the time. Some never end by themselves.
         let verdict = service.rule.ended(
-            code: wasStopping && code == 0 ? 130 : code, ranMs: (now - service.startedNs) / 1_000_000)
+            code: code == 0 && (wasStopping || !service.mayEnd) ? 130 : code,
+            ranMs: (now - service.startedNs) / 1_000_000)
         let said = words.isEmpty ? "" : ": \(words)"
+        let own = wasStopping ? service.why : nil
         switch verdict {
         case .done:
             service.become(.done, nowMs: wallMs())
             say("\(service.label) has done its work")
         case .failed(let why):
-            service.become(.failed, why: why + said, nowMs: wallMs())
-            say("\(service.label) has failed, and is not started again: \(why)\(said)")
+            let reason = own ?? why + said
+            service.become(.failed, why: reason, nowMs: wallMs())
+            say("\(service.label) has failed, and is not started again: \(reason)")
         case .again(let pauseMs):
             service.restarts += 1
             service.dueNs = now + pauseMs * 1_000_000
-            let why = service.why.map { wasStopping ? $0 : "" } ?? ""
-            let reason = why.isEmpty ? "\(RestartRule.text(code))\(said)" : why
+            let reason = own ?? RestartRule.text(code) + said
             service.become(.restarting, why: reason, nowMs: wallMs())
             say("\(service.label) has ended, and starts again in \(pauseMs) ms: \(reason)")
         }
@@ -381,75 +296,4 @@ public final class Supervisor {
         // It is gone, or has closed its side: nobody waits for its turn.
         if service.channel < 0 { turns.leave(member) }
     }
-
-    // MARK: telling
-
-    private static let readyWithinNs: Int64 = 10_000_000_000
-
-    private var status: String {
-        let ready = services.filter { [.ready, .done].contains($0.state) }.count
-        let failed = services.filter { $0.state == .failed }.count
-        let tenants = spec.tenants.count
-        return "STATUS=\(tenants) tenants, \(ready) of \(services.count) services ready"
-            + (failed > 0 ? ", \(failed) failed" : "")
-    }
-
-    private func tell(_ now: Int64) {
-        let state = ServeState(
-            pid: getpid(), startedMs: startedMs, pages: pagesAddress, services: services.map(\.shown))
-        if state != shown {
-            state.write(home: home)
-            shown = state
-            if hasTold, !isStopping { manager.tell(status) }
-        }
-        if !hasTold, !isStopping {
-            // One that cannot become ready must not keep systemd from seeing that serve is at work.
-            let isReady = !services.contains { [.waiting, .starting].contains($0.state) }
-            if isReady || now - startedNs >= Self.readyWithinNs {
-                hasTold = true
-                manager.tell("READY=1", status)
-                say("\(status.dropFirst("STATUS=".count))")
-            }
-        }
-        if let every = manager.watchdogNs, now >= nextWatchdogNs {
-            manager.tell("WATCHDOG=1")
-            nextWatchdogNs = now + every
-        }
-    }
-}
-
-extension Service {
-    /// For a line to a person.
-    var label: String { spec.tenant.isEmpty ? spec.name : "\(spec.tenant): \(spec.name)" }
-
-    /// Whether it tells when it is ready.
-    var speaks: Bool { spec.kind != .ml }
-
-    /// Whether it makes the tenant's folder larger with what comes in.
-    var takesIn: Bool { !spec.tenant.isEmpty && [.replay, .stream].contains(spec.kind) }
-}
-
-extension ServiceSpec {
-    /// Whether a process of the other has to make room for one of this.
-    func needsAnother(than other: ServiceSpec) -> Bool {
-        words != other.words || user != other.user || folder != other.folder
-            || limits.recordsPerSecond != other.limits.recordsPerSecond || limits.diskBytes != other.limits.diskBytes
-    }
-}
-
-extension ServeSpec {
-    /// How many workers compute at once.
-    var slots: Int { workers ?? Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
-}
-
-func monotonicNs() -> Int64 {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
-}
-
-func wallMs() -> Int64 {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
 }

@@ -187,6 +187,50 @@ import Testing
         #expect(try #require(Int(rate.filter { $0 != "," })) <= 210, "\(log)")
     }
 
+    @Test func tenantsOfOtherUsersAreTheirOwn() throws {
+        guard getuid() == 0, FileManager.default.isExecutableFile(atPath: "/usr/bin/setpriv"),
+            let daemon = getpwnam("daemon")?.pointee, getpwnam("games") != nil
+        else { return print("skipped: only root runs services as other users (daemon, games; setpriv)") }
+        let taxi = try taxi(
+            """
+            listen: none
+            tenants:
+              a: {user: daemon, services: {stream: , replay: {args: trips.csv, max: , after: [stream]}}}
+              b: {user: games, limits: {memory: 100KB}, services: {workflow: }}
+            """)
+        // The way to the home has to be open; the home itself is opened by serve as far as it must be.
+        chmod(taxi.folder, 0o755)
+        chmod(taxi("data"), 0o755)
+        chmod(taxi("data/taxi-cli/trips.csv"), 0o644)
+        let serve = try taxi.start(["serve"])
+        try requireStates(taxi, serve, ["a/stream": "ready", "a/replay": "done"])
+        let stream = try #require(try pid(taxi, "a/stream"))
+        let status = try String(contentsOfFile: "/proc/\(stream)/status", encoding: .utf8)
+        #expect(status.contains("Uid:\t\(daemon.pw_uid)\t\(daemon.pw_uid)\t\(daemon.pw_uid)\t"), "\(status)")
+        for (user, path, code) in [
+            ("daemon", "a/taxi.yaml", 0), ("games", "a/taxi.yaml", 1), ("games", "a/results.db", 1),
+            ("daemon", "b/taxi.yaml", 1),
+            ("daemon", ".serve/state.json", 1),
+        ] {
+            let ending = try taxi.start(
+                ["--reuid=\(user)", "--regid=\(user)", "--clear-groups", "cat", taxi("data/taxi-cli/\(path)")],
+                executable: "/usr/bin/setpriv"
+            ).wait()
+            #expect(ending.code == Int32(code), "\(user) \(path): \(ending.errors)")
+        }
+        // Whoever needs more memory than the tenant has ends, and is told why.
+        let isEnded = try eventually(within: 60) {
+            (try services(taxi)["b/workflow"]?["why"] as? String)?.contains("the tenant may have 100 kB") == true
+        }
+        #expect(isEnded, "\(shown(taxi))")
+        serve.signal(SIGTERM)
+        #expect(serve.wait().code == 0)
+        // Another user's tenant is not taken over.
+        try write("listen: none\ntenants:\n  a: {services: {stream: }}\n", taxi)
+        let other = try taxi.run("serve", "--check")
+        #expect(other.code == 77 && other.errors.contains("belongs to user \(daemon.pw_uid)"), "\(other.errors)")
+    }
+
     @Test(arguments: [true, false]) func systemdIsTold(isAbstract: Bool) throws {
         let taxi = try taxi("listen: none\ntenants:\n  a: {services: {workflow: }}\n")
         let path = isAbstract ? "@taxi-\(UUID().uuidString)" : "/tmp/taxi-\(getpid())-\(UInt32.random(in: 0 ... .max))"

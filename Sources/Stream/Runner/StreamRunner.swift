@@ -461,7 +461,9 @@ extension StreamRunner {
             } else {
                 try explaining("waiting for trips") { try database.connection.requireFile() }
                 try closeByWallTime(silentMs: now - lastArrivalMs, nowMs: now)
-                try cohorts[0].input.wait(timeoutMs: 100)
+                // A source that has been silent for long is seldom looked at: what comes, and a signal, ends the wait.
+                let isQuiet = now - lastArrivalMs > 10_000 && options.idleCloseMs == nil
+                try cohorts[0].input.wait(timeoutMs: isQuiet ? 500 : 100)
             }
         }
     }
