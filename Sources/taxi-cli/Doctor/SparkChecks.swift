@@ -10,7 +10,7 @@ struct SparkChecks {
     private let settings: [String]
 
     /// How long a task on each executor may take, with the time that a cluster needs to give executors out.
-    private static let limitMs: Int64 = 180_000
+    private static let limitMs: Int64 = 300_000
     private static let oldest = (spark: 4, java: 17, python: [3, 9])
 
     /// - Throws: `.usage` for a setting without a value.
@@ -178,7 +178,8 @@ struct SparkChecks {
         }
         guard run.code == 0, !answers.isEmpty else {
             let ended = run.code.map { "spark-submit ended with \($0)" } ?? "no answer in \(Self.limitMs / 1000) s"
-            let reason = Self.reason(run.errors).map { ": \($0)" } ?? ""
+            let cause = run.code == nil ? Self.waiting(run.errors) : Self.reason(run.errors)
+            let reason = cause.map { ": \($0)" } ?? ""
             return [
                 Finding(
                     "executors", .fail(.unavailable), "\(name): \(ended)\(reason)",
@@ -238,6 +239,11 @@ struct SparkChecks {
 
     private static func lastLine(_ text: String) -> String? {
         text.split(separator: "\n").last { $0.contains { !$0.isWhitespace } }.map(String.init)
+    }
+
+    /// What Spark says again and again while nobody takes its tasks; nil where it says nothing of the kind.
+    private static func waiting(_ log: String) -> String? {
+        log.split(separator: "\n").last { $0.contains("has not accepted any resources") }.map { String($0.prefix(300)) }
     }
 
     /// The line of Spark's many that says what went wrong.
