@@ -50,7 +50,8 @@ let package = Package(
         module("Topics", ["Problems", "Avro", "SchemaRegistry", "Trips", "Telemetry", "SQLite", "Kafka", "CXXHash"]),
         module("Database", ["Problems", "Trips", "SQLite"]),
         module("Telemetry", ["Problems"]),
-        module("Monitoring", ["Problems", "Trips", "Topics", "Database", "Stream", "Telemetry", "SQLite"]),
+        module(
+            "Monitoring", ["Problems", "Trips", "Topics", "Database", "ML", "Stream", "Telemetry", "SQLite"]),
         module("Replay", ["Problems", "Avro", "SchemaRegistry", "Shares", "Trips", "Topics", "Telemetry"]),
         module(
             "Stream",

@@ -41,6 +41,7 @@ struct StoredInventory {
         "stored_workflow_steps", "workflow_steps", "batch_analyses", "batch_vintages", "batch_vintage_views",
         "batch_vintage_rows", "vintages",
         "stored_ml_models", "stored_ml_rows", "stored_ml_batches", "stored_ml_outbox", "ml_batches",
+        "stored_ml_errors", "ml_errors",
     ]
 
     private static let reasons = [

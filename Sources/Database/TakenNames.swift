@@ -21,7 +21,8 @@ public enum TakenNames {
         // The public views, and what the analytics keep.
         "fare_trend", "accumulated_metrics", "area_hotspots", "location_hotspots", "period_coverage", "workflow_runs",
         "workflow_steps",
-        "alerts", "runs", "ml_results", "ml_batches", "vintages", "vintage_now", "day_fare", "day_area", "day_location",
+        "alerts", "runs", "ml_results", "ml_batches", "ml_errors", "vintages", "vintage_now", "day_fare", "day_area",
+        "day_location",
         "rolled_days",
         "rolled_months", "rolled_locations", "pruned_windows", "query_windows",
         // ResultsSchema.

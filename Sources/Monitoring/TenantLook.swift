@@ -99,6 +99,7 @@ public struct TenantLook: Sendable {
     private mutating func read(_ database: ResultsDatabase) throws {
         zone = try database.zone
         let connection = database.connection
+        try judgeModels(on: connection)
         try connection.snapshot {
             sources = try SourceStatus.all(on: connection)
             workflows = try WorkflowNumbers(on: connection, nowMs: nowMs)

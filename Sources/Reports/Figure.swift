@@ -72,6 +72,7 @@ extension Figure {
         case Self.mapID: details == nil ? "area_hotspots" : "area_hotspots and location_hotspots"
         case "area-ranks": "area_hotspots"
         case Self.qualityID: "runs and the ledger"
+        case Self.modelErrorsID: "ml_errors"
         default: Mix.allCases.first { $0.id == id }?.view ?? id
         }
     }
@@ -82,7 +83,7 @@ extension Figure {
         return switch id {
         case "fare-distribution": "faredistribution"
         case Self.mapID, "area-ranks": "hotspotcommunitywindow"
-        case Self.qualityID: nil
+        case Self.qualityID, Self.modelErrorsID: nil
         default: Coverage.allTrips
         }
     }

@@ -130,6 +130,7 @@ public struct Report: Sendable {
         for mix in Mix.allCases {
             if let shares = try reader.mix(mix, periods) { figures.append(.mix(mix, shares, days)) }
         }
+        if let errors = try reader.modelErrors() { figures.append(.modelErrors(errors)) }
         if let quality = try reader.quality() { figures.append(.quality(quality)) }
         return figures
     }

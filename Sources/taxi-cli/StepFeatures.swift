@@ -1,6 +1,7 @@
 import Batch
 import CommandLine
 import Database
+import ML
 import Postgres
 import Problems
 import Publish
@@ -32,6 +33,7 @@ struct StepFeatures: Sendable {
         surroundings.records = { try records(of: $0) }
         surroundings.appendRecords = { try append($1, to: "\(globals.tenant)_\($0)", at: $2) }
         surroundings.openWorkflow = { try openWorkflow($0) }
+        surroundings.askModel = { try askModel($0, $1) }
     }
 
     /// A batch step: what `taxi-cli batch` does, or a part of it, on a database of its own, since steps have threads of their own.
@@ -99,6 +101,17 @@ struct StepFeatures: Sendable {
             })
         guard let batch else { return }
         try store.makeWriter().append([batch], mark: nil)
+    }
+
+    /// - Throws: `.unavailable` where the service is left alone for a while.
+    private func askModel(_ name: String, _ interruption: StepInterruption) throws -> Int {
+        let session = try MLSession(globals)
+        let summary = try session.pass(session.model(name), nil) { interruption.isDue }
+        if let reason = summary.away { throw Problem(.unavailable, "model \"\(name)\": \(reason)") }
+        if let reason = summary.setAsideReason {
+            throw Problem(.badData, "model \"\(name)\": \(summary.setAside) rows were set aside: \(reason)")
+        }
+        return summary.answered
     }
 
     private func openWorkflow(_ name: String) throws -> (spec: WorkflowSpec, history: RunHistory, logs: RunLogs) {

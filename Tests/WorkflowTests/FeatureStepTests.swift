@@ -286,3 +286,27 @@ import Testing
             ])
     }
 }
+
+/// `ml: NAME` alone: a model of ml.yaml.
+@Suite struct ModelStepTests {
+    @Test func asksTheModelAndGivesItsRows() throws {
+        let stage = try Stage(
+            """
+            steps:
+              go: {ml: demand}
+              after: {sh: "echo {{ steps.go.rows }} > said", needs: [go]}
+              away: {ml: nobody, allow_failure: true}
+            """)
+        stage.equip = { surroundings in
+            surroundings.askModel = { name, _ in
+                guard name == "demand" else { throw Problem(.unavailable, "nobody is there") }
+                return 17
+            }
+        }
+        let result = try stage.runner.run(nil, trigger: .manual)
+        #expect(result.state == "success")
+        #expect(try String(contentsOfFile: stage.folder("said"), encoding: .utf8) == "17\n")
+        let attempts = try stage.history.attempts(of: result.run.id)
+        #expect(attempts.first { $0.step == "away" }?.error == "nobody is there")
+    }
+}

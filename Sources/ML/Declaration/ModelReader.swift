@@ -10,7 +10,7 @@ struct ModelReader {
     private static let keys = [
         "name", "source", "key", "every", "on_result", "batch", "protocol", "endpoint", "headers", "request",
         "response",
-        "timeout", "retries", "circuit", "concurrency", "to", "schema",
+        "timeout", "retries", "circuit", "concurrency", "to", "schema", "compare",
     ]
     private static let serviceKeys = [
         "endpoint", "headers", "request", "response", "timeout", "retries", "circuit", "concurrency",
@@ -40,6 +40,7 @@ struct ModelReader {
         let to =
             optional("to") { (node) throws(Problem) in try Self.target(node) }
             ?? (topic: Self.defaultTopic, table: nil)
+        let compare = optional("compare") { (node) throws(Problem) in try Self.compare(node, schema) }
         let service = service(name: name ?? "", source: source, schema: schema)
         if to.table != nil, schema.isEmpty, let place = node["to"]?["table"] {
             problems.add(
@@ -55,7 +56,7 @@ struct ModelReader {
         guard let name, let source, let key else { throw node.unexpected("a model") }
         return ModelSpec(
             name: name, source: source, key: key, trigger: trigger ?? .byHand, batch: batch, service: service,
-            topic: to.topic, table: to.table, schema: schema)
+            topic: to.topic, table: to.table, schema: schema, compare: compare)
     }
 
     // MARK: what it is asked about, and when
@@ -117,6 +118,21 @@ struct ModelReader {
         }
         try problems.throwIfAny()
         return fields
+    }
+
+    private static func compare(
+        _ node: YAMLNode, _ schema: [ModelSpec.Field]
+    ) throws(Problem) -> ModelSpec.Compare {
+        try node.requireOnly(keys: ["actual", "field", "by", "baseline"], of: "comparison")
+        let place = try node.required("field")
+        let field = try place.text()
+        guard schema.isEmpty || schema.contains(where: { $0.name == field }) else {
+            throw place.problem("\"\(field)\" is no field of the schema")
+        }
+        var by: [String] = []
+        if let place = node["by"] { by = try texts(place, what: "column") }
+        return ModelSpec.Compare(
+            actual: try node.required("actual").text(), field: field, by: by, baseline: try node["baseline"]?.text())
     }
 
     private static func target(_ node: YAMLNode) throws(Problem) -> (topic: String?, table: String?) {

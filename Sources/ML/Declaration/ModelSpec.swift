@@ -33,6 +33,17 @@ public struct ModelSpec: Sendable {
         }
     }
 
+    /// What came, to compare the answers with.
+    public struct Compare: Sendable, Equatable {
+        /// One SELECT that gives the key's columns, `actual`, and those of `by`.
+        public var actual: String
+        /// Which field of the answers it is compared with.
+        public var field: String
+        public var by: [String]
+        /// A simpler model with the same key and field.
+        public var baseline: String?
+    }
+
     public var name: String
     public var source: Source
     /// The columns that tell a row from all others, as the source names them.
@@ -48,6 +59,7 @@ public struct ModelSpec: Sendable {
     public var table: String?
     /// Empty where answers are taken as they come.
     public var schema: [Field]
+    public var compare: Compare?
 
     /// The names under which the key's columns are kept: `window.start` of a topic's records is `window_start`.
     public var keyNames: [String] { key.map { $0.replacing(".", with: "_") } }

@@ -44,6 +44,9 @@ public final class ModelRun {
             spool.unusable.count, spool.unusable.count > 0 ? spool.unusable.reason : nil
         )
         try settle(spool, headers, &summary, isStopped)
+        if let compare = spec.compare, try ModelStore.isThere(connection), !isStopped() {
+            try ModelErrors(spec: spec, compare: compare, connection: connection).update()
+        }
         let elapsed = (ContinuousClock.now - began).components
         summary.seconds = Double(elapsed.seconds) + Double(elapsed.attoseconds) / 1e18
         return summary

@@ -48,6 +48,7 @@ public struct ModelStore {
                 \(ViewSQL.isoTime("ended_ms")) AS ended, attempts, reason
             FROM stored_ml_batches;
             """)
+        try ModelErrors.create(connection)
     }
 
     /// Sees that a model has its row. Inside a transaction.

@@ -126,6 +126,8 @@ struct StepReader {
         case "http": return .http(try HTTPStep(value))
         case "s3": return .s3(try S3Step(value))
         case "sns": return .sns(try SNSStep(value))
+        case "ml" where step["url"] == nil && step["sql"] == nil && step["headers"] == nil:
+            return .model(try SpecReader.identifier(value, of: "model"))
         case "ml": return .ml(try MLStep(value, of: step))
         case "report": return .report(try ReportStep(value, of: step))
         case "publish": return .publish(try PublishStep(value))

@@ -136,3 +136,11 @@ public struct MLStep: Sendable {
             "mlResults", results.enumerated().map { (key: "\(run)/\(step)/\($0)", value: $1) }, now)
     }
 }
+
+extension StepAttempt {
+    /// `ml: NAME` alone.
+    func model(_ name: String) throws -> AttemptEnd {
+        guard let ask = surroundings.askModel else { throw Self.unknown("ml") }
+        return rows(try interruptible { try ask(name, $0) })
+    }
+}

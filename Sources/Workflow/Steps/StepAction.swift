@@ -19,6 +19,8 @@ public enum StepAction: Sendable {
     case s3(S3Step)
     case sns(SNSStep)
     case ml(MLStep)
+    /// Asks a model of ml.yaml about what is new.
+    case model(String)
     case report(ReportStep)
     case publish(PublishStep)
     case workflow(WorkflowStep)
@@ -34,7 +36,7 @@ public enum StepAction: Sendable {
         case .http: "http"
         case .s3: "s3"
         case .sns: "sns"
-        case .ml: "ml"
+        case .ml, .model: "ml"
         case .report: "report"
         case .publish: "publish"
         case .workflow: "workflow"
@@ -45,7 +47,7 @@ public enum StepAction: Sendable {
     var outputs: [String] {
         switch self {
         case .command, .shell: ["exit", "output"]
-        case .sqlFile, .batch, .ml, .publish: ["rows"]
+        case .sqlFile, .batch, .ml, .model, .publish: ["rows"]
         case .waitForFile, .waitForRow, .waitForRecords: []
         case .http: ["status", "body"]
         case .s3: ["bytes", "etag"]
@@ -60,7 +62,7 @@ public enum StepAction: Sendable {
         switch self {
         case .command(let words): words
         case .shell(let line): [line]
-        case .sqlFile: []
+        case .sqlFile, .model: []
         case .batch(_, _, let period): period.map { [$0] } ?? []
         case .waitForFile(let template), .waitForRecords(let template, _): [template]
         case .waitForRow(let sql): [sql.template]
@@ -91,6 +93,7 @@ public enum StepAction: Sendable {
         case .s3(let step): try step.run(attempt)
         case .sns(let step): try step.run(attempt)
         case .ml(let step): try step.run(attempt)
+        case .model(let name): try attempt.model(name)
         case .report(let step): try step.run(attempt)
         case .publish(let step): try step.run(attempt)
         case .workflow(let step): try step.run(attempt)

@@ -19,6 +19,9 @@ public struct StepSurroundings: Sendable {
     public typealias OpenWorkflow =
         @Sendable (_ name: String) throws -> (spec: WorkflowSpec, history: RunHistory, logs: RunLogs)
 
+    /// Asks a model of ml.yaml about the rows that are new; gives the number of those that have answers now.
+    public typealias AskModel = @Sendable (_ name: String, StepInterruption) throws -> Int
+
     public var resultsPath: String
     public var environment: [String: String]
     public var now: @Sendable () -> EventTime
@@ -31,6 +34,7 @@ public struct StepSurroundings: Sendable {
     public var records: Records?
     public var appendRecords: AppendRecords?
     public var openWorkflow: OpenWorkflow?
+    public var askModel: AskModel?
     /// Told of each request to a model and whether it was answered.
     public var countModelRequest: @Sendable (_ model: String, _ isAnswered: Bool) -> Void = { _, _ in }
 

@@ -66,7 +66,7 @@ enum MLRunCommand {
             throw error
         }
         let summary = jsonObject(["answered": "\(answered)", "away": "\(away.count)", "models": "\(table.rows.count)"])
-        let outcome: RunRecord.Outcome = Interruption.isRequested ? .interrupted : away.isEmpty ? .success : .failed
+        let outcome: RunRecord.Outcome = Interruption.isRequested || !away.isEmpty ? .interrupted : .success
         try log.end(id, outcome, summary: summary, at: systemTime())
         try arguments.write(table)
         try writeSummary(summary, arguments)

@@ -1,0 +1,30 @@
+import ML
+import SQLite
+import Stream
+import Telemetry
+
+extension TenantLook {
+    /// How long the service of a model may fail before that is more than a warning.
+    static let modelPatienceMs: Int64 = 120_000
+
+    /// How the services of models are: a warning at first, and a rule that does not hold where it stays so.
+    mutating func judgeModels(on connection: Connection) throws {
+        for model in try ModelStatus.all(on: connection) {
+            if model.batchesSetAside > 0 {
+                status?.warnings.append(
+                    "\(model.batchesSetAside) batches of model \"\(model.model)\" were set aside; taxi-cli ml history \(model.model) says why"
+                )
+            }
+            guard model.failures > 0, let since = model.failingSince else { continue }
+            let what = "the service of model \"\(model.model)\" fails: \(model.reason ?? "no reason is known")"
+            if nowMs - since < Self.modelPatienceMs {
+                status?.warnings.append(what)
+            } else {
+                findings.append(
+                    HealthFinding(
+                        .models, what, remedy: "taxi-cli ml test \(model.model) shows a request and its answer.",
+                        sinceMs: since))
+            }
+        }
+    }
+}
