@@ -99,6 +99,15 @@ import Testing
             "stream", "--until-end", "--engine", "spark", environment: ["PYTHONPATH": taxi("none")])
         #expect(ending.code == 78)
         #expect(ending.errors.contains("there is no pyspark"))
+        // As pyspark says it where there is no Java.
+        let noJava = Self.standIn.replacing(
+            "def __init__(self, conf): pass", with: "def __init__(self, conf): raise Exception('[JAVA_GATEWAY_EXITED]')"
+        )
+        try noJava.write(toFile: taxi("none/pyspark.py"), atomically: true, encoding: .utf8)
+        let gateway = try taxi.run(
+            "stream", "--until-end", "--engine", "spark", environment: ["PYTHONPATH": taxi("none")])
+        #expect(gateway.code == 78)
+        #expect(gateway.errors.contains("Java"))
         let other = try taxi.run(
             "stream", "--until-end", "--engine", "spark", environment: ["PYSPARK_DRIVER_PYTHON": taxi("no-python")])
         #expect(other.code == 78)

@@ -13,7 +13,7 @@ package final class SparkEngine: RangeEngine {
     private(set) var cluster: Cluster?
     /// Ranges of the last job, and how long it took.
     private var lastJob: (tasks: Int, ms: Int64)?
-    /// Told of each state that somebody should know of.
+    /// Told when Spark is started, and when it has started.
     package var onNotice: ((String) -> Void)?
 
     /// So often Spark may fail in a row before the stream gives up.
@@ -81,6 +81,7 @@ package final class SparkEngine: RangeEngine {
     /// - Returns: false where it was to stop.
     private func start(shouldStop: () -> Bool) throws -> Bool {
         if process != nil { return true }
+        onNotice?("starting Spark at \(options.master)")
         let process = try SparkProcess(options)
         self.process = process
         cluster = nil
@@ -97,7 +98,8 @@ package final class SparkEngine: RangeEngine {
             guard message.kind == UInt8(ascii: "H") else { throw failure(message) }
             note(message)
             if let cluster {
-                log.info("Spark \(cluster.spark) runs as \(cluster.application)", ["master": options.master])
+                onNotice?(
+                    "Spark \(cluster.spark) runs as \(cluster.application), \(cluster.executors) executors so far")
             }
             return true
         }

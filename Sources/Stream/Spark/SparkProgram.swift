@@ -91,7 +91,11 @@ enum SparkProgram {
             if settings["archive_path"]:
                 context.addArchive(settings["archive_path"] + "#" + settings["archive"])
         except Exception as error:
-            say(b"F", 0, ("69 Spark does not start at %s: %s" % (settings["master"], str(error).splitlines()[0])).encode())
+            lines = str(error).splitlines() or [type(error).__name__]
+            if "JAVA_GATEWAY" in lines[0]:
+                say(b"F", 0, ("78 Spark's Java does not start: %s" % lines[0]).encode())
+            else:
+                say(b"F", 0, ("69 Spark does not start at %s: %s" % (settings["master"], lines[0])).encode())
             os._exit(0)
 
 

@@ -158,6 +158,10 @@ enum StreamCommand {
             let engine = try StreamEngines.engine(arguments, globals, source)
             defer { engine?.close() }
             runner.engine = engine
+            engine?.onNotice = { text in
+                line.clear()
+                try? arguments.say(text)
+            }
             let beganMs = monotonicMs()
             runner.onProgress = { progress in
                 line.update {
