@@ -54,7 +54,7 @@ enum StreamEngines {
         guard case .topic = source else {
             throw arguments.problem(
                 "engine", "Spark's workers read topics, and not files of --input",
-                hint: "Send the files into the topic first, taxi-cli produce FILE, or leave --engine out.")
+                hint: "Send the files into the topic first, taxi-cli produce FILE, or say --engine local.")
         }
         let master = arguments.text("master") ?? "local[*]"
         let isLocal = SparkOptions.isLocal(master: master)

@@ -97,14 +97,16 @@ final class ThreadsEngine: RangeEngine {
         var json = false
         var late = StreamOptions.LatePolicy.drop
         var range = 100
+        var parallel: Int?
         var testDescription: String {
-            "\(partitions) partitions, \(json ? "json" : "columns"), late \(late.rawValue), ranges of \(range)"
+            "\(partitions) partitions, \(json ? "json" : "columns"), late \(late.rawValue), ranges of \(range), at once \(parallel ?? partitions)"
         }
     }
 
     static let ways = [
         Way(), Way(json: true, late: .deadLetter), Way(late: .update), Way(late: .deadLetter, range: 1),
         Way(partitions: 3, late: .update), Way(partitions: 3, json: true, late: .update, range: 10_000),
+        Way(partitions: 3, late: .update, parallel: 1),
     ]
 
     /// With one partition each record is judged alike whatever the epochs are; with several, `update` makes that of no account.
@@ -119,7 +121,7 @@ final class ThreadsEngine: RangeEngine {
         let other = try bench(way.partitions, json: way.json, trips: arrivals)
         try other.append(["no trip", #"{"event_timestamp":7}"#])
         let runner = try other.runner(plans, options)
-        runner.engine = engine(other)
+        runner.engine = engine(other, parallel: way.parallel)
         let summary = try runner.run()
         #expect(summary.records == 702 && summary.rejected.values.reduce(0, +) == 2)
         let (expected, found) = (try outcome(local), try outcome(other))
