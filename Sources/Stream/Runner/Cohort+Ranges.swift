@@ -20,7 +20,9 @@ extension Cohort {
             build: engine.build, setting: setting, delayMs: options.delayMs, plans: plans,
             schemas: try schemas.flatMap { try ShippedSchemas(of: $0) })
         let requests = asked.map { partition, offsets in
-            request(partition, offsets, floor: floor, limit: limits[partition])
+            request(
+                partition, offsets, floor: floor, limit: limits[partition],
+                sideBytes: max(1 << 20, Self.bytesAtOnce / asked.count))
         }
         guard
             let answers = try engine.compute(
@@ -53,10 +55,10 @@ extension Cohort {
     }
 
     private func request(
-        _ partition: Int, _ offsets: Range<Int64>, floor: EventTime, limit: EventTime
+        _ partition: Int, _ offsets: Range<Int64>, floor: EventTime, limit: EventTime, sideBytes: Int
     ) -> RangeRequest {
         RangeRequest(
-            partition: partition, offsets: offsets, maximumSideBytes: Self.bytesAtOnce, floor: floor, limit: limit,
+            partition: partition, offsets: offsets, maximumSideBytes: sideBytes, floor: floor, limit: limit,
             newest: tracker.partitions[partition].newest, ahead: aheadLimit,
             replaced: (replaced[partition] ?? [:]).filter { $0.key >= offsets.lowerBound },
             queries: states.map { state in

@@ -44,7 +44,7 @@ public struct StreamOptions: Sendable {
     public var createsTopics = true
     public var workers = 1
     /// Records of one partition that an engine is asked for at once.
-    public var rangeRecords = 500_000
+    public var rangeRecords = 200_000
     /// How long what epochs change is kept, so that results can go back to them; nil where they cannot.
     public var keepHistoryMs: Int64?
 

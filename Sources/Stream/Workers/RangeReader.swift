@@ -14,7 +14,7 @@ package final class RangeReader {
     /// So long a worker waits for records that its coordinator has seen.
     private static let patienceMs: Int64 = 2_000
     /// So many bytes of states end a range early: the coordinator asks for the rest.
-    private static let stateBytes = 128 << 20
+    private static let stateBytes = 64 << 20
 
     /// - Parameters:
     ///   - plan: the payload of a plan's frame.
