@@ -144,6 +144,8 @@ enum StreamCommand {
             }
             defer { locks.release() }
             let source = try source(arguments, plans, globals, session)
+            let engine = try StreamEngines.engine(arguments, globals, source)
+            defer { engine?.close() }
             if case .topic(let topic) = source, try !waitForTopic(topic, arguments, session) {
                 return RunEnd(
                     outcome: .interrupted, json: StreamSummary().json(zone: session.zone), text: "no trips have come")
@@ -155,8 +157,6 @@ enum StreamCommand {
             runner.share = .ofProcess
             let line = arguments.progressLine()
             defer { line.clear() }
-            let engine = try StreamEngines.engine(arguments, globals, source)
-            defer { engine?.close() }
             runner.engine = engine
             engine?.onNotice = { text in
                 line.clear()
