@@ -2,6 +2,7 @@ import Foundation
 import HTTPServer
 import Monitoring
 import Synchronization
+import Telemetry
 
 /// Looks at the tenants about once a second while somebody watches or something runs, and tells: the clients of their event streams,
 /// and their histories.
@@ -12,6 +13,8 @@ final class Events: Sendable {
     }
     private struct State {
         var tenants: [String: Tenant] = [:]
+        /// What each tenant's processes had counted at the last look.
+        var counted: [String: [Int64]] = [:]
         var isStopping = false
     }
     private let state = Mutex(State())
@@ -51,13 +54,28 @@ final class Events: Sendable {
     private func look(at name: String, _ looks: Looks, _ turn: Int, _ report: (String) throws -> String) {
         let tenant = tenant(name)
         let hasClients = tenant.channel.clientCount > 0
-        // A tenant at rest that nobody watches is left alone: its live folder tells when something begins.
-        let runs =
-            (try? home.tenant(name)).map { LiveFolder($0.watched.home).files().contains(where: \.isAlive) } ?? false
-        guard hasClients || runs || turn % 30 == 0 else { return }
+        // A tenant at rest that nobody watches is left alone: its live folder tells when something begins. One whose processes wait for
+        // something to do is looked at now and then, since nothing of it changes.
+        let files = (try? home.tenant(name)).map { LiveFolder($0.watched.home).files().filter(\.isAlive) } ?? []
+        let runs = !files.isEmpty
+        let isDue = turn % 30 == 0 || runs && (hasCounted(files, of: name) || turn % 10 == 0)
+        guard hasClients || isDue else { return }
         guard let (now, before) = try? looks.look(name) else { return }
         if runs { tenant.history?.record(now, before: before) }
         if hasClients, let text = try? report(name) { tenant.channel.publish(event: "now", data: text) }
+    }
+
+    /// Whether the processes have counted anything since this was last asked.
+    private func hasCounted(_ files: [LiveFolder.File], of tenant: String) -> Bool {
+        var counts: [Int64] = []
+        for file in files {
+            counts.append(Int64(file.snapshot.pid))
+            for case .counter(let count) in file.snapshot.series.map(\.value) { counts.append(count) }
+        }
+        return state.withLock { state in
+            defer { state.counted[tenant] = counts }
+            return state.counted[tenant] != counts
+        }
     }
 
     func stop() {

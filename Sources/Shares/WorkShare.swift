@@ -29,7 +29,8 @@ public final class WorkShare: @unchecked Sendable {
         var stops: @Sendable () -> Bool = { false }
         var limitedNs: Int64 = 0
         var hasTold = false
-        var usedNs: Int64 = 0
+        /// The processor time of which serve knows; nil before the first turn.
+        var usedNs: Int64?
         var limit: RateLimit?
         var shownLimit: String?
         var diskBytes: Int64?
@@ -138,7 +139,8 @@ public final class WorkShare: @unchecked Sendable {
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
         let now = Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
         defer { state.usedNs = now }
-        return now - state.usedNs
+        // How a process comes to begin is nobody's turn: who starts later than others would wait for that as well.
+        return now - (state.usedNs ?? now)
     }
 
     @discardableResult
