@@ -1,25 +1,8 @@
 internal import CommandLine
 internal import Database
 internal import Glibc
-public import Problems
+internal import Problems
 internal import YAML
-
-extension ServeSpec {
-    /// Whether a command line can be run, as the program's own parser sees it.
-    public typealias Check = (_ tenant: String, _ words: [String]) throws(Problem) -> Void
-
-    /// Reads a serve.yaml and checks it whole.
-    ///
-    /// - Parameters:
-    ///   - home: of all tenants.
-    ///   - check: of each service's command line; without home and tenant.
-    /// - Throws: `.configuration` with every mistake in the order of the file, `.noInput`, `.noPermission`.
-    public static func load(path: String, home: String, check: Check) throws(Problem) -> ServeSpec {
-        let path = try Files.absolute(path)
-        var reader = ServeFileReader(try YAMLNode.load(path: path), file: path, home: home)
-        return try reader.read(check)
-    }
-}
 
 /// Reads one file and collects all that is wrong with it.
 struct ServeFileReader {
@@ -248,26 +231,42 @@ struct ServeFileReader {
             words.append(Word(text: "--workers=\(workers)", node: entry.key))
         }
         words += own
-        let line = kind.command + words.map(\.text)
-        do throws(Problem) { try check(tenant.name, line) } catch {
+        checkOwn(own)
+        // Before the tenant's own words, which may make arguments of all that follows.
+        let line = kind.command + ["--home=\(home)", "--tenant=\(tenant.name)"] + words.map(\.text)
+        do throws(Problem) { try check(line) } catch {
             problems.add(Self.placed(error, words, entry.key))
             return nil
         }
         if kind == .stream, let workers = tenant.limits.workers {
-            checkWorkers(own.map { ($0.text, $0.node) }, most: workers)
+            checkWorkers(own, most: workers)
         }
         return ServiceSpec(
             tenant: tenant.name, name: name, kind: kind, words: line, after: after ?? [], user: tenant.user,
             limits: tenant.limits, folder: ServeSpec(file: file).folder)
     }
 
-    /// A service may have fewer workers than its tenant's limit, but not more.
-    private mutating func checkWorkers(_ words: [(text: String, node: YAMLNode)], most: Int) {
-        for (text, node) in words where text.hasPrefix("--workers=") {
-            guard let asked = Int(text.dropFirst("--workers=".count)), asked > most else { continue }
+    /// A service is its tenant's: its words cannot make it another's.
+    private mutating func checkOwn(_ words: [Word]) {
+        for word in words {
+            let name = word.text.prefix { $0 != "=" }
+            guard name == "--home" || name == "--tenant" else { continue }
             problems.add(
-                node.problem("\(asked) workers are more than the tenant may have: \(most)", hint: "See its \"limits\".")
-            )
+                word.node.problem(
+                    "\"\(name)\" of a service is said by where it stands", hint: "Move the service to that tenant."))
+        }
+    }
+
+    /// A service may have fewer workers than its tenant's limit, but not more.
+    private mutating func checkWorkers(_ words: [Word], most: Int) {
+        for (index, word) in words.enumerated() {
+            var value: String?
+            if word.text.hasPrefix("--workers=") { value = String(word.text.dropFirst("--workers=".utf8.count)) }
+            if word.text == "--workers", index + 1 < words.count { value = words[index + 1].text }
+            guard let value, let asked = Int(value), asked > most else { continue }
+            problems.add(
+                word.node.problem(
+                    "\(asked) workers are more than the tenant may have: \(most)", hint: "See its \"limits\"."))
         }
     }
 

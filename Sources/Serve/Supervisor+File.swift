@@ -33,15 +33,7 @@ extension Supervisor {
     private func make(_ wanted: ServiceSpec) -> Service {
         let name = wanted.tenant.isEmpty ? wanted.name : "\(wanted.tenant)-\(wanted.name)"
         let log = ServiceLog(path: "\(HomeLock.folder(home))/logs/\(name).log", spec: spec.logs)
-        return Service(completed(wanted), log: log, restart: spec.restart, nowMs: wallMs())
-    }
-
-    /// A tenant's command line with what serve knows and the file need not say.
-    private func completed(_ wanted: ServiceSpec) -> ServiceSpec {
-        guard !wanted.tenant.isEmpty else { return wanted }
-        var completed = wanted
-        completed.words += ["--home=\(home)", "--tenant=\(wanted.tenant)"]
-        return completed
+        return Service(wanted, log: log, restart: spec.restart, nowMs: wallMs())
     }
 
     /// Takes over a changed file: what is as it was goes on without a pause.
@@ -62,7 +54,7 @@ extension Supervisor {
         let wanted = specs(new)
         for service in services {
             service.log.change(new.logs)
-            guard let next = wanted.first(where: { $0.id == service.id }).map(completed) else {
+            guard let next = wanted.first(where: { $0.id == service.id }) else {
                 ended += 1
                 service.isLeaving = true
                 continue

@@ -11,7 +11,7 @@ import Testing
         let path = FileManager.default.temporaryDirectory.path + "/serve-\(UUID().uuidString).yaml"
         defer { try? FileManager.default.removeItem(atPath: path) }
         try text.write(toFile: path, atomically: true, encoding: .utf8)
-        return try ServeSpec.load(path: path, home: "/home") { (_, words) throws(Problem) in
+        return try ServeSpec.load(path: path, home: "/home") { (words) throws(Problem) in
             guard Self.known.contains(words[0]) else {
                 throw Problem(.usage, "there is no command \"taxi-cli \(words[0])\"")
             }
@@ -55,14 +55,21 @@ import Testing
         #expect(
             chicago.services[0].words
                 == [
-                    "stream", "--broker=kafka:9092", "--workers=2", "--delay=30s", "--query=one", "--query=two",
+                    "stream", "--home=/home", "--tenant=chicago", "--broker=kafka:9092", "--workers=2", "--delay=30s",
+                    "--query=one", "--query=two",
                     "--until-end",
                 ])
         #expect(
             chicago.services[1].words
-                == ["produce", "--resume", "--broker=kafka:9092", "--rate=100/s", "--loop=true", "a.csv", "-"])
+                == [
+                    "produce", "--home=/home", "--tenant=chicago", "--resume", "--broker=kafka:9092", "--rate=100/s",
+                    "--loop=true", "a.csv", "-",
+                ])
         #expect(chicago.services[2].words.prefix(2) == ["workflow", "serve"])
-        #expect(spec.tenants[1].services[0].words == ["publish", "--watch", "postgres:///bi", "--every", "5s"])
+        #expect(
+            spec.tenants[1].services[0].words == [
+                "publish", "--home=/home", "--tenant=springfield", "--watch", "postgres:///bi", "--every", "5s",
+            ])
         #expect(spec.tenants[1].weight == 1 && spec.tenants[1].limits == LimitsSpec())
     }
 
@@ -108,6 +115,16 @@ import Testing
         #expect(all[0].hint?.contains("Did you mean \"listen\"") == true)
         #expect(all[12].hint?.contains("Did you mean \"stream\"") == true)
         #expect(all[20].message.contains("circle"))
+    }
+
+    @Test(arguments: [
+        "[--tenant, b]", "[--tenant=b]", "{home: /tmp}", "[--workers, '9']", "{workers: 9}", "[--workers=9]",
+    ])
+    func aServiceStaysItsTenantsAndWithinItsLimits(_ words: String) throws {
+        let problem = #expect(throws: Problem.self) {
+            try load("tenants:\n  a:\n    limits: {workers: 2}\n    services:\n      stream: \(words)\n")
+        }
+        #expect(problem?.location?.line == 5 && problem?.others.isEmpty == true, "\(problem.map { "\($0)" } ?? "")")
     }
 
     @Test(arguments: ["", "tenants: []", "tenants: {}", "tenants: {a: }", "tenants: {a: {services: [stream]}}", "- a"])

@@ -69,10 +69,9 @@ enum ServeCommand {
                 .noInput, "there is no file \"\(path)\"",
                 hint: "It says which services run; examples/serve.yaml is one to begin with.")
         }
-        var spec = try ServeSpec.load(path: path, home: home) { (tenant, words) throws(Problem) in
+        var spec = try ServeSpec.load(path: path, home: home) { (words) throws(Problem) in
             do {
-                _ = try arguments.program.resolve(
-                    words + ["--home=\(home)", "--tenant=\(tenant)"], as: arguments)
+                _ = try arguments.program.resolve(words, as: arguments)
             } catch let problem as Problem {
                 throw problem
             } catch {
