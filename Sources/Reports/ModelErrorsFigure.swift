@@ -83,7 +83,10 @@ extension Figure {
     }
 
     private static func draw(_ table: ReportTable, _ size: FigureSize) -> Drawing {
-        let groups = shown(ErrorRow.all(table))
+        let all = ErrorRow.all(table)
+        // A simple model that others are measured against stands beside them already.
+        let baselines = Set(all.map(\.baseline))
+        let groups = shown(all.filter { !$0.baseline.isEmpty || !baselines.contains($0.model) })
         let (height, headHeight) = (19.0, 30.0)
         let rows = groups.reduce(0) { $0 + $1.count }
         let top = 8.0
