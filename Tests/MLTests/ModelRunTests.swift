@@ -194,6 +194,21 @@ import Topics
         #expect(try stage.answers() == Stage.right(25))
     }
 
+    @Test func aSourceThatTakesForEverIsStopped() throws {
+        let stage = try Stage()
+        var spec = try stage.spec()
+        spec.source = .sql(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i AS id, 1 AS x FROM n WHERE i < 0")
+        let asked = Mutex(0)
+        let summary = try stage.run(spec).pass {
+            asked.withLock { asked in
+                asked += 1; return asked > 3
+            }
+        }
+        #expect(summary.wasStopped && summary.requests == 0)
+        #expect(try stage.pass(try stage.spec()).answered == 25)
+    }
+
     @Test func twoRowsWithOneKeyAreRefused() throws {
         let stage = try Stage()
         var spec = try stage.spec()

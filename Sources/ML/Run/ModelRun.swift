@@ -38,18 +38,39 @@ public final class ModelRun {
         let spool = try Spool()
         // Before anything is written: secrets that are not there, SQL that is none.
         let headers = try spec.service?.headers.fill(surroundings.environment)
-        try fill(spool, isStopped)
+        let isRead = try interruptible(isStopped) { try fill(spool, isStopped) }
+        guard isRead else {
+            summary.wasStopped = true
+            return summary
+        }
         (summary.read, summary.pending) = (spool.read, spool.count)
         (summary.unusable, summary.unusableReason) = (
             spool.unusable.count, spool.unusable.count > 0 ? spool.unusable.reason : nil
         )
         try settle(spool, headers, &summary, isStopped)
         if let compare = spec.compare, try ModelStore.isThere(connection), !isStopped() {
-            try ModelErrors(spec: spec, compare: compare, connection: connection).update()
+            _ = try interruptible(isStopped) {
+                try ModelErrors(spec: spec, compare: compare, connection: connection).update()
+            }
         }
         let elapsed = (ContinuousClock.now - began).components
         summary.seconds = Double(elapsed.seconds) + Double(elapsed.attoseconds) / 1e18
         return summary
+    }
+
+    /// Does what may take long in the database, to its end or until it has to stop.
+    ///
+    /// - Returns: false where it was stopped.
+    private func interruptible(_ isStopped: @escaping @Sendable () -> Bool, _ body: () throws -> Void) throws -> Bool {
+        let interruption = StepInterruption(isStopped: isStopped)
+        interruption.watch(connection)
+        defer { interruption.end() }
+        do { try body() } catch {
+            // What was interrupted says so in many ways.
+            if isStopped() { return false }
+            throw error
+        }
+        return !isStopped()
     }
 
     /// The batches that an earlier pass has left in doubt.

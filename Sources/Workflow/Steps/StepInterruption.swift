@@ -11,7 +11,7 @@ public final class StepInterruption: Sendable {
     private let hasEnded = DispatchSemaphore(value: 0)
     private static let look = DispatchTimeInterval.milliseconds(50)
 
-    init(isStopped: @escaping @Sendable () -> Bool, deadline: ContinuousClock.Instant?) {
+    package init(isStopped: @escaping @Sendable () -> Bool, deadline: ContinuousClock.Instant? = nil) {
         (self.isStopped, self.deadline) = (isStopped, deadline)
     }
 
@@ -27,7 +27,7 @@ public final class StepInterruption: Sendable {
         if isFirst { Thread { self.interruptWhenDue() }.start() }
     }
 
-    func end() {
+    package func end() {
         connections.withLock { $0 = [] }
         hasEnded.signal()
     }
