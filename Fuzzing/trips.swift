@@ -15,7 +15,9 @@ public func fuzz(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
         return 0
     }
     for field in TripField.allCases {
-        for row in 0..<batch.count where field.kind != .string { expect(field.domain.contains(batch.column(field)[row])) }
+        for row in 0..<batch.count where field.kind != .string {
+            expect(field.domain.contains(batch.column(field)[row]))
+        }
     }
     // Columns are not kept apart by what is asked for besides.
     let some: TripFieldSet = [.init(.fare), .init(.company), .init(.startTimestamp)]
