@@ -51,7 +51,8 @@ let package = Package(
         module("Database", ["Problems", "Trips", "SQLite"]),
         module("Telemetry", ["Problems"]),
         module(
-            "Monitoring", ["Problems", "Trips", "Topics", "Database", "ML", "Stream", "Telemetry", "SQLite"]),
+            "Monitoring",
+            ["Problems", "Trips", "Topics", "Database", "ML", "Serve", "Stream", "Telemetry", "SQLite"]),
         module("Replay", ["Problems", "Avro", "SchemaRegistry", "Shares", "Trips", "Topics", "Telemetry"]),
         module(
             "Stream",

@@ -2,6 +2,7 @@ public import Database
 import Glibc
 import Problems
 import SQLite
+import Serve
 public import Stream
 public import Telemetry
 public import Topics
@@ -139,6 +140,7 @@ public struct TenantLook: Sendable {
         judgeRecent()
         judgeDeadLetters()
         judgeDisk(home)
+        judgeServices(home)
     }
 
     /// What became of the records of the last seconds: a run that was right for hours may have gone wrong just now.
@@ -184,6 +186,25 @@ public struct TenantLook: Sendable {
                 .deadLetters,
                 "\(rejected) records went to the dead letters in the last runs, beside \(seen - rejected) that are in the topic",
                 remedy: "taxi-cli dead-letter show has them, with the reason and the place of each."))
+    }
+
+    /// What serve could not keep running; where no serve runs nothing is known.
+    private mutating func judgeServices(_ home: TenantHome) {
+        guard let serve = ServeState.read(home: home.home) else { return }
+        let own = serve.services.filter { $0.tenant == tenant }
+        if let failed = own.first(where: { $0.state == .failed }) {
+            findings.append(
+                HealthFinding(
+                    .services,
+                    "service \(failed.service) has failed, and is not started again: \(failed.why ?? "no reason is known")",
+                    remedy: "Mend it, and have serve try again: kill -HUP \(serve.pid).", sinceMs: failed.sinceMs))
+        } else if let full = own.first(where: { $0.state == .full }) {
+            findings.append(
+                HealthFinding(
+                    .services,
+                    "service \(full.service) is full: \(full.why ?? "the tenant's share of the disk is used")",
+                    remedy: "Make room, or raise limits: {disk: …} in serve.yaml.", sinceMs: full.sinceMs))
+        }
     }
 
     private mutating func judgeDisk(_ home: TenantHome) {

@@ -10,7 +10,7 @@ extension Supervisor {
         let ready = services.filter { [.ready, .done].contains($0.state) }.count
         let failed = services.filter { $0.state == .failed }.count
         let tenants = spec.tenants.count
-        return "STATUS=\(tenants) tenants, \(ready) of \(services.count) services ready"
+        return "STATUS=\(tenants) tenant\(tenants == 1 ? "" : "s"), \(ready) of \(services.count) services ready"
             + (failed > 0 ? ", \(failed) failed" : "")
     }
 

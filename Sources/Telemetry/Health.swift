@@ -24,6 +24,8 @@ public enum HealthRule: String, Sendable, CaseIterable {
     case report
     /// The last run of each workflow has not failed.
     case workflows
+    /// What serve runs for the tenant is at work, and takes trips in.
+    case services
     /// The service of each model answers, or has not failed for long.
     case models
     /// What is stored is whole and can be read.

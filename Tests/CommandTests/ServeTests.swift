@@ -147,6 +147,8 @@ import Testing
         try requireStates(taxi, serve, ["a/stream": "ready", "a/replay": "failed", "b/stream": "ready"])
         #expect((try services(taxi)["a/replay"]?["why"] as? String)?.contains("none.csv") == true)
         #expect(try services(taxi)["b/stream"]?["restarts"] as? Int == 0)
+        let status = try taxi.run("status", "--tenant", "a", "--format", "table")
+        #expect(status.code == 1 && status.text.contains("service replay has failed"), "\(status.text)")
         serve.signal(SIGTERM)
         #expect(serve.wait().code == 0)
     }
@@ -261,7 +263,7 @@ import Testing
                 told += String(decoding: piece.prefix(max(0, count)), as: UTF8.self) + "\n\n"
             }
         }
-        try hear("READY=1\nSTATUS=1 tenants, 1 of 1 services ready")
+        try hear("READY=1\nSTATUS=1 tenant, 1 of 1 services ready")
         try hear("WATCHDOG=1")
         told = ""
         serve.signal(SIGHUP)

@@ -41,7 +41,10 @@ enum ServeCommand {
         if arguments.isOn("check") {
             try ServedTenants(globals, arguments).check(spec)
             let services = spec.services.count
-            try arguments.say("\(path) is right: \(spec.tenants.count) tenants, \(services) services")
+            let tenants = spec.tenants.count
+            try arguments.say(
+                "\(path) is right: \(tenants) tenant\(tenants == 1 ? "" : "s"), \(services) service\(services == 1 ? "" : "s")"
+            )
             return .success
         }
         let lock = try HomeLock(home: home)

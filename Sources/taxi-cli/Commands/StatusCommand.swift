@@ -198,9 +198,9 @@ private struct StatusPage: Encodable {
                 restarts: $0.restarts, limited: $0.limited, why: $0.why)
         }
         limited = Set(own.compactMap(\.limited)).sorted().first
-        for service in own where [.failed, .full, .restarting].contains(service.state) {
-            warnings.append(
-                "service \(service.service) is \(service.state.rawValue): \(service.why ?? "no reason is known")")
+        // One that has failed, or is full, is a finding of health.
+        for service in own where service.state == .restarting {
+            warnings.append("service \(service.service) begins again: \(service.why ?? "no reason is known")")
         }
     }
 
