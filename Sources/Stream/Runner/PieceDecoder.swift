@@ -6,7 +6,8 @@ import Trips
 /// Turns pieces of input into batches of trips; one for each worker.
 final class PieceDecoder {
     let fields: TripFieldSet
-    private var batch = TripBatch(capacity: 1 << 16)
+    /// As large as a piece has needed: one for the most rows is 12 MB, which a stream that waits would keep for nothing.
+    private var batch = TripBatch(capacity: 1)
     private var columns = TripColumnsDecoder()
     private var values: TripValueReader
 
@@ -26,6 +27,8 @@ final class PieceDecoder {
             let skip = Int(min(max(0, firstOffset - stored.baseOffset), Int64(stored.count)))
             switch stored.encoding {
             case .trips:
+                // One that says it has more rows is damaged.
+                makeRoom(min(stored.count, TripColumnsDecoder.maximumTrips))
                 let isWhole = stored.payload.withUnsafeBytes { bytes in
                     (try? columns.decode(bytes, fields: fields, into: batch)) != nil
                 }
@@ -97,10 +100,17 @@ final class PieceDecoder {
         values.giveBack()
     }
 
+    private func makeRoom(_ rows: Int) {
+        guard batch.capacity < rows else { return }
+        var capacity = 1024
+        while capacity < rows { capacity *= 2 }
+        batch = TripBatch(capacity: capacity)
+    }
+
     private func decodeRecords(_ stored: StoredBatch, _ skip: Int, _ topic: String, _ rejects: inout [Reject]) throws {
         batch.reset()
         let records = try RecordSlices(stored, skip: skip)
-        if batch.capacity < records.slices.count { batch = TripBatch(capacity: records.slices.count) }
+        makeRoom(records.slices.count)
         try values.decode(
             records.slices, base: records.base, owner: records.owner, name: "\(topic)/\(stored.partition)", into: batch,
             rejects: &rejects)
