@@ -8,8 +8,8 @@ VARIES = [
     (r"\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)?", "TIME"), (r"^\d\d:\d\d:\d\d ", "TIME "), (r"run \S+ of", "run ID of"),
     (r"[\d,]+(\.\d+)?/s", "RATE"), (r"\d+(\.\d+)? s\b", "SECONDS"), (r"\d+(\.\d+)?m?s\b", "SECONDS"), (r"\d+(\.\d+)? [KM]iB", "SIZE"),
     (r"\(process \d+\)", "(process N)"), (r"[\d,]+ epochs", "N epochs"),
-    # An update query gives as many as there are epochs in which its windows changed.
-    (r"[\d,]+ results", "N results"), (r"\s+", " "), (r"[█▉▊▋▌▍▎▏]+", "BAR"), (r"[─┌┬┐├┼┤└┴┘│]+", "|"),
+    # An update query gives as many as there are epochs in which its windows changed, and the audit reads as many.
+    (r"[\d,]+ results", "N results"), (r"[\d,]+ cells", "N cells"), (r"\s+", " "), (r"[█▉▊▋▌▍▎▏]+", "BAR"), (r"[─┌┬┐├┼┤└┴┘│]+", "|"),
 ]
 
 
