@@ -69,7 +69,7 @@ struct Asset: Sendable {
           const session = document.querySelector('meta[name=taxi-session]')?.content;
           const say = text => { if (live && live.textContent !== text) live.textContent = text; };
           const parts = [...document.querySelectorAll('[data-part]')];
-          let busy = false, wanted = false, paused = false;
+          let busy = false, wanted = false, paused = false, answered = -Infinity;
           async function refresh() {
             if (paused || document.hidden || !parts.length) return;
             if (busy) { wanted = true; return; }
@@ -83,7 +83,8 @@ struct Asset: Sendable {
                 const next = page.querySelector(`[data-part="${part.dataset.part}"]`);
                 if (next && next.innerHTML !== part.innerHTML && !part.contains(document.activeElement)) part.replaceChildren(...next.childNodes);
               }
-              say('live');
+              // An answer to somebody who has pressed a button stays long enough to be read.
+              if (performance.now() - answered > 8000) say('live');
             } catch { say('no connection to the server; trying again'); }
             busy = false;
             if (wanted) { wanted = false; setTimeout(refresh, 200); }
@@ -112,6 +113,7 @@ struct Asset: Sendable {
             try {
               const answer = await fetch(button.dataset.action, {method: 'POST', headers: {'X-Taxi-Session': session}, body: new URLSearchParams(new FormData(button.form))});
               say((await answer.text()).trim());
+              answered = performance.now();
             } catch { say('the server does not answer'); }
             button.disabled = false; setTimeout(refresh, 400);
           });
