@@ -40,7 +40,7 @@ public struct ServeState: Codable, Sendable, Equatable {
 
     /// What the serve of a home says; nil where none runs, or it cannot be read.
     public static func read(home: String) -> ServeState? {
-        guard HomeLock.holder(home: home) != nil,
+        guard HomeLock.isHeld(home: home),
             let bytes = try? Files.contents(of: path(home), limitBytes: 16 << 20)
         else { return nil }
         return try? JSONDecoder().decode(ServeState.self, from: Data(bytes))
