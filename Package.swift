@@ -152,7 +152,7 @@ let package = Package(
         tests(of: "Workflow", ["Problems", "Trips", "Database", "SQLite", "YAML", "ServerSupport", "FuzzSupport"]),
         tests(
             of: "ML", ["Problems", "Database", "ServerSupport", "SQLite", "Topics"]),
-        tests(of: "Kafka", ["Problems", "KafkaSupport", "CommandSupport", "SQLite"]),
+        tests(of: "Kafka", ["Problems", "KafkaSupport", "CommandSupport", "ServerSupport", "SQLite"]),
         .target(
             name: "ServerSupport", dependencies: ["HTTP"], path: "Tests/ServerSupport",
             exclude: ["aws.py", "daemon.py", "web.py"],

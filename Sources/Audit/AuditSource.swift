@@ -57,25 +57,24 @@ final class TopicTripReader: TripReader {
     private let starts: [Int64]
     private let trips: TopicTrips
     private let topic: String
-    /// By what their queries have left out as too far ahead; one for all queries, unless they have read at different times.
+    /// By what their queries have passed over; one for all queries, unless they have read at different times.
     private var views: [View] = []
     private var isFirstPass = true
 
     /// The topic as some queries have taken it.
     private struct View {
-        /// Offsets that they have left out, by partition.
-        var ahead: [Int: [Range<Int64>]]
+        var passedOver: [PassedOver]
         /// The greatest event time so far, by partition.
         var newest: [EventTime]
         var times = NewestTimes()
 
         /// The stretches of a batch's rows that they have taken.
         func taken(_ rows: Range<Int>, partition: Int, _ offset: (Int) -> Int64) -> [Range<Int>] {
-            guard !rows.isEmpty, let ahead = ahead[partition] else { return [rows] }
+            guard !rows.isEmpty, !passedOver.isEmpty else { return [rows] }
             let (first, last) = (offset(rows.lowerBound), offset(rows.upperBound - 1))
-            guard ahead.contains(where: { $0.lowerBound <= last && $0.upperBound > first }) else { return [rows] }
+            guard passedOver.touches(first..<last + 1, partition: partition) else { return [rows] }
             var stretches: [Range<Int>] = []
-            for row in rows where !ahead.contains(where: { $0.contains(offset(row)) }) {
+            for row in rows where passedOver.reason(partition: partition, offset: offset(row)) == nil {
                 if stretches.last?.upperBound == row {
                     stretches[stretches.count - 1] = stretches[stretches.count - 1].lowerBound..<row + 1
                 } else {
@@ -83,10 +82,6 @@ final class TopicTripReader: TripReader {
                 }
             }
             return stretches
-        }
-
-        func leavesOut(of offsets: Range<Int64>, partition: Int) -> Bool {
-            ahead[partition]?.contains { $0.overlaps(offsets) } ?? false
         }
     }
 
@@ -109,8 +104,8 @@ final class TopicTripReader: TripReader {
     func pass(over recounts: [Recount], progress: (Int64) -> Void, narrowing: () -> Void) throws {
         for view in views { view.times.deallocate() }
         views = []
-        for recount in recounts where !views.contains(where: { $0.ahead == recount.ahead }) {
-            views.append(View(ahead: recount.ahead, newest: Array(repeating: .min, count: partitionCount)))
+        for recount in recounts where !views.contains(where: { $0.passedOver == recount.passedOver }) {
+            views.append(View(passedOver: recount.passedOver, newest: Array(repeating: .min, count: partitionCount)))
         }
         var places = starts.map { Place(offset: $0) }
         let ends = places.indices.map { partition in recounts.map { $0.ends[partition] }.max() ?? 0 }
@@ -147,7 +142,7 @@ final class TopicTripReader: TripReader {
         let after = TopicTrips.offset(after: stored)
         if !isFirstPass, stored.encoding == .trips, after <= end, place.offset <= stored.baseOffset,
             stored.count <= limit, recounts.allSatisfy({ !$0.mayHold(stored.times) }),
-            views.allSatisfy({ !$0.leavesOut(of: stored.baseOffset..<after, partition: partition) })
+            views.allSatisfy({ !$0.passedOver.touches(stored.baseOffset..<after, partition: partition) })
         {
             for recount in recounts where after <= recount.ends[partition] {
                 recount.pass(Int64(stored.count), partition: partition)
@@ -179,11 +174,11 @@ final class TopicTripReader: TripReader {
             views[index].newest[partition] = newest
         }
         let met = rejects.filter { Int64($0.location.line) < next }
-        let aheads = views.map(\.ahead)
+        let passedOver = views.map(\.passedOver)
         forEachAtOnce(recounts, trips: last - first) { recount in
             recount.add(met, partition: partition)
             let own = min(last, rows(before: recount.ends[partition]))
-            guard own > first, let view = aheads.firstIndex(of: recount.ahead) else { return }
+            guard own > first, let view = passedOver.firstIndex(of: recount.passedOver) else { return }
             var count = 0
             for stretch in taken[view] where stretch.lowerBound < own {
                 let rows = stretch.clamped(to: first..<own)
@@ -191,7 +186,11 @@ final class TopicTripReader: TripReader {
                 recount.add(
                     .init(batch: batch, rows: rows, partition: partition, newestBefore: newestBefore[view]))
             }
-            recount.addAhead(own - first - count)
+            guard own - first > count else { return }
+            let offsets = (first..<own).map(offset).filter {
+                passedOver[view].reason(partition: partition, offset: $0) != nil
+            }
+            recount.addPassedOver(offsets, partition: partition)
         }
         place.trips += Int64(taken.map { $0.reduce(0) { $0 + $1.count } }.max() ?? 0)
         place.offset = next

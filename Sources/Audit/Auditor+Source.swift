@@ -52,7 +52,7 @@ extension Auditor {
         let closings = history.closings(partitionCount: ends.count)
         let recount = Recount(
             plan: plan, zone: options.zone, lateness: lateness(of: plan, checkpoint, partitions: ends.count),
-            ends: ends, closings: closings, ahead: try ahead(of: plan),
+            ends: ends, closings: closings, passedOver: try passedOver(of: plan),
             merged: history.mergedStretches(partitionCount: ends.count),
             restated: try restated(plan, history, partitionCount: ends.count))
         let audit = try QueryAudit(
@@ -113,11 +113,36 @@ extension Auditor {
         }
     }
 
-    /// What the query has left out of a topic, by partition.
-    private func ahead(of plan: QueryPlan) throws -> [Int: [Range<Int64>]] {
-        guard case .topic(let topic, _) = source else { return [:] }
-        let stretches = try AheadRecords.all(of: plan.name, source: topic, on: connection)
-        return Dictionary(grouping: stretches, by: \.partition).mapValues { $0.map(\.offsets) }
+    /// What the query has left out of a topic that may be good by now.
+    private func passedOver(of plan: QueryPlan) throws -> [PassedOver] {
+        guard case .topic(let topic, _) = source else { return [] }
+        return try PassedOver.all(of: plan.name, source: topic, on: connection)
+    }
+
+    /// Says which records a query has passed over that it would count now, and how it comes to them.
+    func notePassedOver(_ audit: QueryAudit) throws {
+        guard case .topic(let topic, _) = source, !audit.recount.readable.isEmpty else { return }
+        var sent: [Int: [Int64: LetterJournal.Original]] = [:]
+        let journal = LetterJournal.topic(of: options.tenant)
+        if let store, try store.hasTopic(journal) {
+            sent = try LetterJournal(store.makeReader(topic: journal, untilEnd: true)).replaced(in: topic)
+        }
+        var (again, waiting) = (0, 0)
+        for (partition, offsets) in audit.recount.readable {
+            for offset in offsets {
+                if sent[partition]?[offset] != nil { again += 1 } else { waiting += 1 }
+            }
+        }
+        func records(_ count: Int) -> String { count == 1 ? "1 record" : "\(count) records" }
+        if again > 0 {
+            audit.ledger.note(
+                "\(records(again)) whose schema was not known were sent again by dead-letter replay: the copies count")
+        }
+        if waiting > 0 {
+            audit.ledger.note(
+                "\(records(waiting)) whose schema was not known when the query came to them can be read by now, and are not counted: taxi-cli dead-letter replay sends them again"
+            )
+        }
     }
 
     /// Where the query stands in the source.

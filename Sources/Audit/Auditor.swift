@@ -133,7 +133,10 @@ public final class Auditor {
                 try compareView(audit, slice)
             }
         }
-        for audit in audits { finish(audit) }
+        for audit in audits {
+            finish(audit)
+            try notePassedOver(audit)
+        }
         let records = RecordComparison(connection: connection)
         let runs = Finding("ledger", "runs")
         LedgerComparison.compareRuns(history, runs)

@@ -55,7 +55,7 @@ final class QueryAudit {
     func restart(_ lateness: Recount.Lateness) {
         recount = Recount(
             plan: plan, zone: zone, lateness: lateness, ends: recount.ends, closings: recount.closings,
-            ahead: recount.ahead, merged: recount.merged, restated: recount.restated)
+            passedOver: recount.passedOver, merged: recount.merged, restated: recount.restated)
     }
 
     /// Trips that were merged into windows which they were late for.

@@ -1,6 +1,7 @@
 import Database
 import Problems
 import Stream
+import Topics
 import Trips
 
 extension Recount {
@@ -19,13 +20,20 @@ extension Recount {
     func add(_ rejects: [Reject], partition: Int) {
         guard isFirstPass else { return }
         for reject in rejects where Int64(reject.location.line) < ends[partition] {
-            rejected[reject.reason, default: 0] += 1
+            // By what it was judged by then.
+            let reason = passedOver.reason(partition: partition, offset: Int64(reject.location.line))
+            rejected[reason?.rejectReason ?? reject.reason, default: 0] += 1
         }
     }
 
-    /// Counts records that the query left out as too far ahead.
-    func addAhead(_ count: Int) {
-        if isFirstPass, count > 0 { rejected[.outOfRange, default: 0] += Int64(count) }
+    /// Counts records that can be read, and that the query has passed over.
+    func addPassedOver(_ offsets: [Int64], partition: Int) {
+        guard isFirstPass else { return }
+        for offset in offsets {
+            guard let reason = passedOver.reason(partition: partition, offset: offset) else { continue }
+            rejected[reason.rejectReason, default: 0] += 1
+            if reason == .unknownSchema { readable[partition, default: []].append(offset) }
+        }
     }
 
     /// Counts the rows that files set aside, where the query has consumed all of their trips.

@@ -23,8 +23,10 @@ final class Recount {
     let lateness: Lateness
     /// The offset at which the query stands in each partition.
     let ends: [Int64]
-    /// Offsets that the query has left out as too far ahead of its clock, by partition.
-    let ahead: [Int: [Range<Int64>]]
+    /// What the query has left out that may be good by now.
+    let passedOver: [PassedOver]
+    /// Of that what is of a schema which is known by now: offsets by partition.
+    var readable: [Int: [Int64]] = [:]
     /// For each run that closed all windows at its end: how many trips of each partition the query had consumed by then.
     let closings: [[Int64]]
     /// By partition: trips, as numbers of consumed ones, of which none was late, since what would have been was merged.
@@ -95,10 +97,10 @@ final class Recount {
 
     init(
         plan: QueryPlan, zone: ZoneClock, lateness: Lateness, ends: [Int64], closings: [[Int64]],
-        ahead: [Int: [Range<Int64>]] = [:], merged: [Int: [Range<Int64>]] = [:], restated: [Restated] = []
+        passedOver: [PassedOver] = [], merged: [Int: [Range<Int64>]] = [:], restated: [Restated] = []
     ) {
         self.restated = restated
-        (self.ahead, self.merged) = (ahead, merged)
+        (self.passedOver, self.merged) = (passedOver, merged)
         (self.plan, self.zone, self.lateness, self.ends, self.closings) = (plan, zone, lateness, ends, closings)
         var initial: [Int64] = []
         var (histograms, sketches) = (0, 0)

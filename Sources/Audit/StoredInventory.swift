@@ -12,7 +12,7 @@ struct StoredInventory {
     /// What is stored for the program's own use. Nobody reads it as a result; what is computed from it is compared, or says so itself.
     ///
     ///     settings, zone_offsets, fare_buckets    compared: LookupComparison
-    ///     checkpoints, ahead_records, ledger, outbox
+    ///     checkpoints, ahead_records, unknown_schema_records, ledger, outbox
     ///                                             compared with the source and with each other: LedgerComparison, TopicComparison
     ///     run_records, stored_workflow_…          compared with each other: RecordComparison
     ///     changed_days, rolled_…, day_…           what the next batch has to do, and sums that it need not do again: a mistake in
@@ -29,7 +29,8 @@ struct StoredInventory {
     ///     stored_ml_models, …_rows, …_batches, …_outbox
     ///                                             which rows models have answered, of which nothing follows
     private static let ownUse: Set<String> = [
-        "settings", "zone_offsets", "fare_buckets", "wide_fare_buckets", "checkpoints", "ahead_records", "ledger",
+        "settings", "zone_offsets", "fare_buckets", "wide_fare_buckets", "checkpoints", "ahead_records",
+        "unknown_schema_records", "ledger",
         "outbox", "sent_messages", "written_dead_letters", "late_days", "sent_files", "stored_sources", "sources",
         "epoch_history", "rewinds", "rewound_windows", "rewound_alerts",
         "stored_restatements", "restatements", "stored_withdrawn",

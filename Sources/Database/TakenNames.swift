@@ -27,7 +27,8 @@ public enum TakenNames {
         "rolled_months", "rolled_locations", "pruned_windows", "query_windows",
         // ResultsSchema.
         "settings", "zone_offsets", "fare_buckets", "wide_fare_buckets", "changed_days", "checkpoints", "outbox",
-        "outbox_order", "sent_messages", "ledger", "ahead_records", "written_dead_letters", "late_days",
+        "outbox_order", "sent_messages", "ledger", "ahead_records", "unknown_schema_records", "written_dead_letters",
+        "late_days",
         "sent_files", "sources", "epoch_history", "epoch_history_by_time", "rewinds", "rewound_windows",
         "rewound_alerts", "restatements",
         "run_records", "alert_states", "alerts_by_name", "alerts_to_start", "workflow_schedules",

@@ -8,7 +8,7 @@ public import Trips
 /// object (`Entry`), one for each outcome and partition of an append:
 ///
 ///     {"partition":0,"outcome":"sent","offsets":[17,18],"seals":[-45…,99…],
-///      "replaced":[{"topic":"chicago_ingestData","partition":0,"offset":5,"seal":12…}]}
+///      "replaced":[{"topic":"chicago_ingestData","partition":0,"offset":5,"seal":12…,"reason":"unknown_schema"}]}
 ///
 /// A letter is known by its offset and its seal together: a topic that was made anew has others at the same offsets. Each entry is whole by
 /// itself, so that filters may leave out what they like.
@@ -31,9 +31,19 @@ public struct LetterJournal: Sendable {
         public var offset: Int64
         /// By which it is known again.
         public var seal: Int64
-        public init(topic: String, partition: Int, offset: Int64, seal: Int64) {
+        /// Why streams had passed it over; nil in what earlier versions wrote, of records that were too far ahead.
+        public var reason: PassedOverReason?
+        public init(topic: String, partition: Int, offset: Int64, seal: Int64, reason: PassedOverReason) {
             (self.topic, self.partition, self.offset, self.seal) = (topic, partition, offset, seal)
+            self.reason = reason
         }
+    }
+
+    /// What is known of a record that counts no more, by its place.
+    public struct Original: Sendable, Equatable {
+        public var seal: Int64
+        public var reason: PassedOverReason
+        public init(seal: Int64, reason: PassedOverReason) { (self.seal, self.reason) = (seal, reason) }
     }
 
     /// One letter that an append settles.
@@ -97,11 +107,12 @@ public struct LetterJournal: Sendable {
         return found.outcome
     }
 
-    /// The records of a topic that were sent again as others, which count in place of them: their seals, by partition and offset.
-    public func replaced(in topic: String) -> [Int: [Int64: Int64]] {
-        var found: [Int: [Int64: Int64]] = [:]
+    /// The records of a topic that were sent again as others, which count in place of them, by partition and offset.
+    public func replaced(in topic: String) -> [Int: [Int64: Original]] {
+        var found: [Int: [Int64: Original]] = [:]
         for record in replaced where record.topic == topic {
-            found[record.partition, default: [:]][record.offset] = record.seal
+            found[record.partition, default: [:]][record.offset] = Original(
+                seal: record.seal, reason: record.reason ?? .ahead)
         }
         return found
     }

@@ -171,6 +171,43 @@ import Trips
         try taxi.succeed("stream", "--until-end", "--registry", url)
         #expect(try taxi.recordCount("chicago_deadLetter") == before)
         #expect(try taxi.number("SELECT sum(trips_total) FROM tripstotal") > 100)
+    @Test func recordsOfASchemaThatBecomesKnownCountAsIfItAlwaysHadBeen() throws {
+        let url = try registry()
+        let late = try UnknownSchemas(TaxiCLI(), registry: url)
+        let known = try UnknownSchemas(TaxiCLI(), registry: url, isKnown: true)
+        try late.expectThatTheyCountOnceKnown(known, views: TaxiCLI.queryViews)
+    }
+
+    /// Going back in time is to forget that they were passed over; from there on they are read where they lie.
+    @Test func aRewindForgetsWhichRecordsWereOfAnUnknownSchema() throws {
+        let url = try registry()
+        let late = try UnknownSchemas(TaxiCLI(), registry: url)
+        let noted = "SELECT coalesce(sum(next - first), 0) FROM unknown_schema_records WHERE query = 'tripsTotal'"
+        try late.run(UnknownSchemas.stream + ["--epoch", "1m", "--epoch-records", "100"])
+        #expect(try late.taxi.number(noted) == UnknownSchemas.count)
+        try late.register()
+        try late.run(["stream", "rewind", "--epochs", "4"])
+        #expect(try late.taxi.number(noted) == 0)
+        try late.run(UnknownSchemas.stream)
+        #expect(try late.trips() == 540)
+        #expect(try !late.audit().contains("schema was not known"))
+        // They are counted: there is nothing to send.
+        let replay = try late.taxi.succeed("dead-letter", "replay")
+        #expect(replay.errors.contains("40 are not sent: they can be read where they lie"), "\(replay.errors)")
+    }
+
+    /// What its schema says of a record that nobody knew is of a later day: it is counted as what it was then.
+    @Test func aSchemaThatIsOfNoTripStaysUnknownToWhatHasPassedItOver() throws {
+        let late = try UnknownSchemas(TaxiCLI(), registry: try registry())
+        try late.run(UnknownSchemas.stream)
+        try #"{"type":"record","name":"Other","fields":[{"name":"x","type":"string"}]}"#.write(
+            toFile: late.taxi("trip.avsc"), atomically: true, encoding: .utf8)
+        try late.register()
+        #expect(try !late.audit().contains("schema was not known"))
+        let replay = try late.taxi.succeed("dead-letter", "replay")
+        #expect(replay.errors.contains("40 failed again, and are in quarantine now"), "\(replay.errors)")
+    }
+
         let audit = try taxi.run("audit", "--registry", url)
         #expect(audit.code == 0, "\(audit.text) \(audit.errors)")
     }

@@ -1,6 +1,7 @@
 import CommandSupport
 import Foundation
 import KafkaSupport
+import ServerSupport
 import Testing
 
 /// Dead letters sent again on a real Kafka: each once, whatever happens to the one that sends.
@@ -34,6 +35,15 @@ struct KafkaDeadLetterTests {
         #expect(endings.allSatisfy { [0, 69].contains($0.code) }, "\(endings.map(\.errors))")
         #expect(endings.contains { $0.code == 0 }, "\(endings.map(\.errors))")
         try dirty.expectEachTripOnce()
+    }
+
+    @Test func recordsOfASchemaThatBecomesKnownCountAsIfItAlwaysHadBeen() throws {
+        let url = "\(try TestServer.web().url)/registry/plain/\(UUID().uuidString)"
+        let late = try UnknownSchemas(.onKafka(), registry: url)
+        let embedded = try TaxiCLI(tenant: late.taxi.tenant)
+        try embedded.succeed("tenant", "create", embedded.tenant)
+        let known = try UnknownSchemas(embedded, registry: url, isKnown: true)
+        try late.expectThatTheyCountOnceKnown(known, views: TaxiCLI.queryViews)
     }
 
     @Test func recordsOfOthersGoBackUnchanged() throws {

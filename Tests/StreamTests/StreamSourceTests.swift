@@ -65,16 +65,16 @@ private final class SetClock: WallClock {
         let second = try tenant.stream(plans, untilEnd: true, clock: clock)
         #expect(second.late == ["perMinute": 0])
         #expect(try rows(tenant) == [[0, 3], [60_000, 1]])
-        let ahead = try AheadRecords.all(
+        let ahead = try PassedOver.all(
             of: "perMinute", source: tenant.topic, on: tenant.database.connection)
-        #expect(ahead == [AheadRecords(partition: 0, offsets: 1..<2)])
+        #expect(ahead == [PassedOver(reason: .ahead, partition: 0, offsets: 1..<2)])
         // By a later clock the record is one of the past; what was rejected stays so.
         clock.advance(byMs: 200 * 24 * Self.hour)
         #expect(try tenant.stream(plans, untilEnd: true, clock: clock).records == 0)
         // Computed anew, it counts, and nothing is left of the note.
         let anew = try tenant.stream(plans, untilEnd: true, clock: clock) { $0.fromBeginning = true }
         #expect(anew.records == 5 && anew.rejected == [:])
-        #expect(try AheadRecords.all(of: "perMinute", source: tenant.topic, on: tenant.database.connection) == [])
+        #expect(try PassedOver.all(of: "perMinute", source: tenant.topic, on: tenant.database.connection) == [])
     }
 
     @Test func theLimitIsTheUsers() throws {

@@ -18,8 +18,8 @@ public struct DeadLetterReplayOptions: Sendable {
     public var maxAheadMs = MaxAhead.defaultMs
     public var zone: ZoneClock
     public var clock: any WallClock = SystemClock.shared
-    /// Whether all queries have passed over a record of the topic of trips, since it was too far ahead of the clock.
-    public var isPassedOver: @Sendable (_ partition: Int, _ offset: Int64) throws -> Bool = { _, _ in false }
+    /// Why all queries have passed over a record of the topic of trips that may be good by now; nil where one of them has counted it, or will.
+    public var passedOver: @Sendable (_ partition: Int, _ offset: Int64) throws -> PassedOverReason? = { _, _ in nil }
 
     public init(tenant: String, zone: ZoneClock) { (self.tenant, self.zone) = (tenant, zone) }
 }

@@ -96,9 +96,16 @@ final class LetterJudge {
         record edition: [UInt8]?, _ letter: StoredLetter, _ origin: LetterOrigin
     ) throws -> LetterVerdict {
         var replaced: LetterJournal.Replaced?
-        if try letters.fault(of: letter.record.value, anyTime: true) == nil {
-            replaced = try original(of: letter, origin)
-            if let replaced, try !options.isPassedOver(replaced.partition, replaced.offset) {
+        let isReadable = try letters.fault(of: letter.record.value, anyTime: true) == nil
+        // One that cannot be read yet may be one day, when a corrected one has long been sent in its place.
+        if isReadable || PassedOverReason(rawValue: letter.firstReason) != nil,
+            let original = try original(of: letter, origin)
+        {
+            if let reason = try options.passedOver(original.partition, original.offset) {
+                replaced = .init(
+                    topic: topic, partition: original.partition, offset: original.offset, seal: original.seal,
+                    reason: reason)
+            } else if isReadable {
                 return .leave(.counted, "stream counts it where it lies, at \(origin.place ?? "")")
             }
         }
@@ -117,7 +124,9 @@ final class LetterJudge {
     }
 
     /// The record as it lies in the topic of trips; nil where it is not there, or another one is.
-    private func original(of letter: StoredLetter, _ origin: LetterOrigin) throws -> LetterJournal.Replaced? {
+    private func original(
+        of letter: StoredLetter, _ origin: LetterOrigin
+    ) throws -> (partition: Int, offset: Int64, seal: Int64)? {
         guard let partition = origin.partition, let offset = origin.offset,
             partition < partitioner?.partitionCount ?? 0
         else { return nil }
@@ -127,7 +136,7 @@ final class LetterJudge {
         guard let original = try batch.record(at: offset, from: &loaded), original.value == letter.record.value,
             original.key == letter.record.key, let seal = try batch.seal(at: offset, from: &loaded)
         else { return nil }
-        return .init(topic: topic, partition: partition, offset: offset, seal: seal)
+        return (partition, offset, seal)
     }
 
     /// The batch of the topic of trips that holds an offset; nil where there is none.

@@ -166,7 +166,8 @@ extension StreamRunner {
         let epoch = Epoch(
             outputs: prepared.outputs, checkpoints: zip(names, checkpoints).map { ($0, $1) },
             sideBatches: prepared.batches, deadLetters: [], judged: [], ledger: [], sequence: sequence, records: 0,
-            ahead: [], lateDays: [:], pruned: prepared.pruned, progress: .init(topic: topic, offsets: shared ?? []),
+            passedOver: [], lateDays: [:], pruned: prepared.pruned,
+            progress: .init(topic: topic, offsets: shared ?? []),
             restated: { connection in
                 try Restatements.install(on: connection)
                 let vintage = try keepVintage(madeMs)

@@ -53,8 +53,7 @@ struct TripsBeside {
         var times: [Range<EventTime>]
         /// Where they stand in the source, by partition.
         var ends: [Int64]
-        /// Offsets that they have left out as too far ahead.
-        var ahead: [Int: [Range<Int64>]]
+        var passedOver: [PassedOver]
         var startedMs: EventTime?
     }
 
@@ -149,18 +148,15 @@ extension TripsBeside {
                 )
             }
             if let reason = try missing(topic, position, query) { return failure(reason) }
-            let ahead = try AheadRecords.all(of: query.plan.name, source: topic, on: connection)
-            return .success(
-                Pass(
-                    times: times, ends: position.offsets,
-                    ahead: Dictionary(grouping: ahead, by: \.partition).mapValues { $0.map(\.offsets) }))
+            let passedOver = try PassedOver.all(of: query.plan.name, source: topic, on: connection)
+            return .success(Pass(times: times, ends: position.offsets, passedOver: passedOver))
         case .files(let identity, _):
             let counts = query.checkpoint.counts
             let consumed =
                 counts.aggregated + counts.late + counts.skipped + counts.filtered + (counts.restated ?? 0)
             let position = positions[identity]
             let end = positions.count == 1 ? position?.offsets.first ?? consumed : consumed
-            return .success(Pass(times: times, ends: [end], ahead: [:], startedMs: position?.startedMs))
+            return .success(Pass(times: times, ends: [end], passedOver: [], startedMs: position?.startedMs))
         }
     }
 
@@ -196,7 +192,6 @@ extension TripsBeside {
         for partition in 0..<min(reader.partitionCount, pass.ends.count) {
             var offset = starts[partition]
             let end = pass.ends[partition]
-            let ahead = pass.ahead[partition] ?? []
             while offset < end {
                 guard let stored = try trips.stored(partition: partition, from: offset) else {
                     let next = reader.next(partition: partition, after: offset)
@@ -220,9 +215,10 @@ extension TripsBeside {
                 func place(_ row: Int) -> Int64 { TopicTrips.offset(ofRow: row, of: batch, in: stored) }
                 while last > first, place(last - 1) >= end { last -= 1 }
                 // Where rows close up, a row's own place is that behind it.
-                let places = ahead.isEmpty ? [] : (first..<last).map(place)
+                let places = pass.passedOver.isEmpty ? [] : (first..<last).map(place)
                 Self.keep(pass.times, of: batch, from: first, until: last, fields: fields) { row in
-                    places.isEmpty || !ahead.contains { $0.contains(places[row - first]) }
+                    places.isEmpty
+                        || pass.passedOver.reason(partition: partition, offset: places[row - first]) == nil
                 }
                 if batch.count > 0 { for query in queries { query.add(batch) } }
             }

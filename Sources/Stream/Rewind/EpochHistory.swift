@@ -1,6 +1,7 @@
 import Compression
 import Problems
 import SQLite
+import Topics
 import Trips
 
 /// What the epochs of a cohort change, kept so that results can go back to any of them (`stream --keep-history`).
@@ -19,13 +20,13 @@ final class EpochHistory {
     /// The tables that go back. What the topics hold stays, and so do the accounts of it: outbox, sent_messages, written_dead_letters.
     enum Code: UInt8, CaseIterable {
         case rows = 1
-        case keys, checkpoint, ledger, ahead, late, alerts, alertStates
+        case keys, checkpoint, ledger, ahead, late, alerts, alertStates, unknownSchema
 
         var keyColumns: Int {
             switch self {
             case .rows, .keys, .checkpoint, .alerts: 1
             case .ledger: 6
-            case .ahead: 4
+            case .ahead, .unknownSchema: 4
             case .late: 3
             case .alertStates: 2
             }
@@ -38,10 +39,11 @@ final class EpochHistory {
             case .keys: plan.keysTable
             case .checkpoint: "checkpoints"
             case .ledger: "ledger"
-            case .ahead: "ahead_records"
+            case .ahead: PassedOver.table(of: .ahead)
             case .late: "late_days"
             case .alerts: "stored_alerts"
             case .alertStates: "alert_states"
+            case .unknownSchema: PassedOver.table(of: .unknownSchema)
             }
         }
     }
@@ -88,7 +90,7 @@ final class EpochHistory {
                 let owner: RowChanges.Table.Owner =
                     switch code {
                     case .rows, .keys: .one(index)
-                    case .checkpoint, .ahead: .column(0, owners)
+                    case .checkpoint, .ahead, .unknownSchema: .column(0, owners)
                     case .late: .column(1, owners)
                     case .alerts: .column(3, owners)
                     case .alertStates: .column(0, alerts)

@@ -144,7 +144,7 @@ struct QueryUndo {
     /// Whether a row is the query's, where that stands in it.
     private func isOwn(_ values: [SQLValue], _ code: EpochHistory.Code) -> Bool {
         switch code {
-        case .checkpoint, .ahead: values[0].text == plan.name
+        case .checkpoint, .ahead, .unknownSchema: values[0].text == plan.name
         case .late: values[1].text == plan.name
         case .ledger: values[4].text == plan.name
         case .alerts: values.count < 4 || values[3].text == plan.name

@@ -61,7 +61,7 @@ extension Cohort {
         sideBytes = 0
         ledger.removeAll(keepingCapacity: true)
         lateDays.removeAll(keepingCapacity: true)
-        ahead.removeAll()
+        passedOver.removeAll()
     }
 
     /// Counts what the input had to pass over, for each query.
@@ -119,7 +119,8 @@ extension Cohort {
         return Epoch(
             outputs: outputs, checkpoints: zip(plans, checkpoints).map { ($0.name, $1) }, sideBatches: sideBatches,
             deadLetters: deadLetters, judged: zip(begun, reached).map { $0..<max($0, $1) },
-            ledger: entries, sequence: checkpoints.map(\.epoch).max() ?? 0, records: recordsInEpoch, ahead: ahead,
+            ledger: entries, sequence: checkpoints.map(\.epoch).max() ?? 0, records: recordsInEpoch,
+            passedOver: passedOver,
             lateDays: Dictionary(grouping: lateDays, by: \.key.query).mapValues { days in
                 Dictionary(uniqueKeysWithValues: days.map { ($0.key.day, $0.value) })
             }, pruned: pruned, progress: .init(topic: input.name, offsets: input.offsets), timing: timing)

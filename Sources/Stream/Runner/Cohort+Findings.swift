@@ -9,8 +9,9 @@ extension Cohort {
         timing.add(findings.timing)
         for (partition, reject, original) in findings.rejects {
             let isReplaced = reject.offset == PieceDecoder.isReplaced
-            if reject.offset == PieceDecoder.isAhead || isReplaced {
-                AheadRecords.note(Int64(reject.location.line), partition: partition, in: &ahead)
+            let isOfClock = reject.offset == PieceDecoder.isAhead || isReplaced
+            if let reason = PassedOver.reason(of: reject.reason, isOfClock: isOfClock) {
+                PassedOver.note(Int64(reject.location.line), partition: partition, for: reason, in: &passedOver)
             }
             ledger[.init(partition: partition, query: -1, counter: "rejected:\(reject.reason.rawValue)"), default: 0] +=
                 1

@@ -31,12 +31,12 @@ final class Cohort {
     var sideBytes = 0
     var ledger: [RangeFindings.LedgerKey: Int64] = [:]
     var lateDays: [RangeFindings.LateDay: Int64] = [:]
-    /// Records of this epoch that were too far ahead.
-    var ahead: [AheadRecords] = []
+    /// Records of this epoch that may be good another day.
+    var passedOver: [PassedOver] = []
     /// The clock's now of this epoch, and how far ahead of it an event time may be.
     var aheadLimit = MaxAhead(nowMs: .max, aheadMs: 0)
     /// The records that a replay of dead letters has sent again (`LetterJournal.replaced`); set before the first epoch.
-    var replaced: [Int: [Int64: Int64]] = [:] {
+    var replaced: [Int: [Int64: LetterJournal.Original]] = [:] {
         didSet { for worker in workers { worker.replaced = replaced } }
     }
     /// Who computes the records, where it is not this process.

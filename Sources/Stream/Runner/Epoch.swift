@@ -17,8 +17,8 @@ struct Epoch: Sendable {
     /// Grows with each epoch of the same queries, whichever of them were run together before.
     var sequence: Int64
     var records: Int
-    /// Records of a topic that were rejected since their event time is too far ahead of a clock that has moved on by the next look.
-    var ahead: [AheadRecords]
+    /// Records of a topic that were rejected and may be good by the next look.
+    var passedOver: [PassedOver]
     /// By query: trips that were dropped as late, by local day.
     var lateDays: [Int: [Int64: Int64]]
     /// The windows that had been removed when the epoch began; nil where nothing is merged into closed ones.

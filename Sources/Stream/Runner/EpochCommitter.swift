@@ -216,9 +216,9 @@ final class EpochCommitter: @unchecked Sendable {
                             runID: run.id, kind: "stream", source: run.source, partition: entry.partition,
                             query: entry.query, counter: entry.counter))
                 }
-                if !epoch.ahead.isEmpty {
+                if !epoch.passedOver.isEmpty {
                     for plan in plans {
-                        try AheadRecords.save(epoch.ahead, query: plan.name, source: run.source, on: connection)
+                        try PassedOver.save(epoch.passedOver, query: plan.name, source: run.source, on: connection)
                     }
                 }
                 for (query, days) in epoch.lateDays {

@@ -49,29 +49,34 @@ final class PieceDecoder {
     ///
     /// - Parameters:
     ///   - piece: where the batch was decoded from, not finished yet.
-    ///   - replaced: offsets of records that a replay of dead letters has sent again: the copies count.
+    ///   - replaced: offsets of records that a replay of dead letters has sent again: the copies count. With why they were passed over.
     func removeAhead(
         of limit: MaxAhead, _ batch: TripBatch, from first: Int, _ piece: InputPiece, topic: String,
-        replaced: Set<Int64> = [], rejects: inout [Reject]
+        replaced: [Int64: PassedOverReason] = [:], rejects: inout [Reject]
     ) throws {
         guard case .stored(let stored, _) = piece else { return }
         var kept = first
         for row in first..<batch.count {
             let offset = TopicTrips.offset(ofRow: row, of: batch, in: stored)
-            let isReplaced = replaced.contains(offset)
-            guard isReplaced || batch.eventTimes[row] > limit.latest else {
+            let replaced = replaced[offset]
+            guard replaced != nil || batch.eventTimes[row] > limit.latest else {
                 if kept != row { batch.moveRow(row, to: kept, fields: fields) }
                 kept += 1
                 continue
             }
+            let time = "event_timestamp \"\(RFC3339.string(batch.eventTimes[row]))\""
+            let detail =
+                switch replaced {
+                case nil: "\(time) \(limit.excess(of: batch.eventTimes[row]))"
+                case .ahead?: "\(time) was too far ahead, and sent again"
+                case .unknownSchema?: "its schema was not known, and it was sent again"
+                }
             rejects.append(
                 Reject(
-                    reason: .outOfRange,
-                    detail: "event_timestamp \"\(RFC3339.string(batch.eventTimes[row]))\" "
-                        + (isReplaced ? "was too far ahead, and sent again" : limit.excess(of: batch.eventTimes[row])),
+                    reason: replaced?.rejectReason ?? .outOfRange, detail: detail,
                     location: InputLocation(
                         file: "\(topic)/\(stored.partition)", line: Int(offset), column: 1),
-                    bytes: [], offset: isReplaced ? Self.isReplaced : Self.isAhead))
+                    bytes: [], offset: replaced == nil ? Self.isAhead : Self.isReplaced))
         }
         batch.count = kept
     }
@@ -90,7 +95,7 @@ final class PieceDecoder {
 
     /// Marks rejects whose event time is too far ahead, by their place in bytes, which a topic's records have not.
     static let isAhead = -2
-    /// The same for those that were, and in whose place a replay of dead letters has sent copies.
+    /// The same for those that were passed over, for whichever reason, and in whose place a replay of dead letters has sent copies.
     static let isReplaced = -3
 
     /// The piece's trips are not looked at any more, so that what was lent for them can be given back.

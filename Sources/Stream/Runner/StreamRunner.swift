@@ -197,7 +197,7 @@ extension StreamRunner {
     }
 
     /// The records of the topic that a replay of dead letters has sent again: none of them counts twice, whenever a query comes to them.
-    private func replacedRecords() throws -> [Int: [Int64: Int64]] {
+    private func replacedRecords() throws -> [Int: [Int64: LetterJournal.Original]] {
         guard case .topic(let topic) = source else { return [:] }
         let journal = LetterJournal.topic(of: options.tenant)
         guard try store.hasTopic(journal) else { return [:] }
@@ -318,7 +318,7 @@ extension StreamRunner {
             try plan.removeStorage(from: connection)
             try ZoneChange.forget(view: plan.table, in: connection)
             try AlertStore(connection: connection).remove(plan)
-            try AheadRecords.remove(plan.name, from: connection)
+            try PassedOver.remove(plan.name, from: connection)
             try LateTrips.remove(plan.name, from: connection)
             try RewoundResults(connection: connection).remove(plan.name)
             try Restatements.remove(plan.name, view: plan.table, from: connection)
@@ -344,7 +344,7 @@ extension StreamRunner {
         try connection.execute(
             "CREATE TABLE IF NOT EXISTS query_windows (view TEXT PRIMARY KEY, size_ms INTEGER NOT NULL, every_ms INTEGER NOT NULL)"
         )
-        try AheadRecords.install(on: connection)
+        try PassedOver.install(on: connection)
         try LateTrips.install(on: connection)
         switch plan.window {
         case .tumbling(let sizeMs): try saveWindow(plan.table, sizeMs, sizeMs)

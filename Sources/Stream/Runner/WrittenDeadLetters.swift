@@ -19,7 +19,7 @@ struct PendingDeadLetter: Sendable {
 ///
 /// Stretches neither overlap nor touch. They are written in the transaction of the epoch that rejects something, so that nothing else
 /// costs an epoch; whoever rejects nothing in between has judged that as well. Records that are too far ahead of the clock have an account
-/// of their own, `AheadRecords`.
+/// of their own, `PassedOver`.
 enum WrittenDeadLetters {
     static func install(on connection: Connection) throws(SQLiteError) {
         try connection.execute(
@@ -52,7 +52,8 @@ enum WrittenDeadLetters {
         on connection: Connection
     ) throws -> [TopicRecord] {
         if letters.isEmpty { return [] }
-        let isAhead = letters.contains(where: \.isAhead) ? try aheadRecords(ahead, on: connection) : []
+        let isAhead =
+            letters.contains(where: \.isAhead) ? try PassedOver.all(for: .ahead, source: ahead, on: connection) : []
         var written: [Int: [Range<Int64>]] = [:]
         for partition in Set(letters.map(\.partition)) {
             let before = try stretches(source, partition, on: connection)
@@ -95,12 +96,5 @@ enum WrittenDeadLetters {
         try connection.execute(
             "INSERT INTO written_dead_letters VALUES (?, ?, ?, ?)", .text(source), .integer(Int64(partition)),
             .integer(joined.lowerBound), .integer(joined.upperBound))
-    }
-
-    private static func aheadRecords(_ source: String, on connection: Connection) throws(SQLiteError) -> [AheadRecords]
-    {
-        try connection.rows(
-            "SELECT partition, first, next, query, source FROM ahead_records WHERE source = ?", .text(source),
-            map: AheadRecords.stretch)
     }
 }

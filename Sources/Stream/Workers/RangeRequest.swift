@@ -1,5 +1,6 @@
 import Problems
 import SQLite
+import Topics
 import Trips
 
 /// A range of one partition of a topic, and the terms under which its records are judged: the payload of a range's frame.
@@ -10,7 +11,8 @@ import Trips
 ///     floor, limit  the watermark when the epoch began, and what the other partitions allowed then
 ///     newest        newest event time of the partition before the range, may be missing
 ///     clock         ms UTC, and how far ahead of it an event time may be, ms
-///     replaced      array: offsets of records in whose place others were sent; array: their seals
+///     replaced      array: offsets of records in whose place others were sent; array: their seals; array: why they
+///                 were passed over, 0 ahead of the clock, 1 of an unknown schema
 ///     queries       their number, and for each
 ///       closed      windows that end at or before it are closed
 ///       merges      0 or 1: whether late trips are merged into closed windows
@@ -28,7 +30,7 @@ struct RangeRequest: Sendable, Equatable {
     var limit: EventTime
     var newest: EventTime?
     var ahead: MaxAhead
-    var replaced: [Int64: Int64] = [:]
+    var replaced: [Int64: LetterJournal.Original] = [:]
     var queries: [Query]
 
     struct Query: Sendable, Equatable {
@@ -51,7 +53,9 @@ struct RangeRequest: Sendable, Equatable {
         writer.add(ahead.aheadMs)
         let sorted = replaced.sorted { $0.key < $1.key }
         sorted.map(\.key).withUnsafeBufferPointer { writer.add(words: $0) }
-        sorted.map(\.value).withUnsafeBufferPointer { writer.add(words: $0) }
+        sorted.map(\.value.seal).withUnsafeBufferPointer { writer.add(words: $0) }
+        let reasons = sorted.map { Int64(PassedOverReason.allCases.firstIndex(of: $0.value.reason) ?? 0) }
+        reasons.withUnsafeBufferPointer { writer.add(words: $0) }
         writer.add(queries) { writer, query in
             writer.add(query.closedUntil)
             writer.add(query.mergesLate)
@@ -64,7 +68,7 @@ struct RangeRequest: Sendable, Equatable {
 
     init(
         partition: Int, offsets: Range<Int64>, maximumSideBytes: Int, floor: EventTime, limit: EventTime,
-        newest: EventTime?, ahead: MaxAhead, replaced: [Int64: Int64] = [:], queries: [Query]
+        newest: EventTime?, ahead: MaxAhead, replaced: [Int64: LetterJournal.Original] = [:], queries: [Query]
     ) {
         (self.partition, self.offsets, self.maximumSideBytes) = (partition, offsets, maximumSideBytes)
         (self.floor, self.limit, self.newest, self.ahead) = (floor, limit, newest, ahead)
@@ -80,8 +84,13 @@ struct RangeRequest: Sendable, Equatable {
         newest = try reader.optional { reader throws(Problem) in try reader.number(in: .instants) }
         ahead = MaxAhead(nowMs: try reader.number(), aheadMs: try reader.number())
         let keys = try reader.list(least: 8) { reader throws(Problem) in try reader.number() }
-        let values = try reader.words(keys.count)
-        replaced = Dictionary(zip(keys, values)) { $1 }
+        let seals = try reader.words(keys.count)
+        for ((key, seal), reason) in zip(zip(keys, seals), try reader.words(keys.count)) {
+            guard PassedOverReason.allCases.indices.contains(Int(clamping: reason)) else {
+                throw reader.damage("a record was passed over for reason \(reason)")
+            }
+            replaced[key] = .init(seal: seal, reason: PassedOverReason.allCases[Int(reason)])
+        }
         queries = try reader.list(least: 33) { reader throws(Problem) in
             Query(
                 closedUntil: try reader.number(), mergesLate: try reader.flag(),

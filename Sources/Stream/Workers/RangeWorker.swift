@@ -55,7 +55,7 @@ final class RangeWorker {
     /// The clock of the epoch, and how far ahead of it an event time may be.
     var aheadLimit = MaxAhead(nowMs: .max, aheadMs: 0)
     /// The records that a replay of dead letters has sent again (`LetterJournal.replaced`).
-    var replaced: [Int: [Int64: Int64]] = [:]
+    var replaced: [Int: [Int64: LetterJournal.Original]] = [:]
     var failure: (any Error)?
     private let setting: WorkSetting
     private let clock: any WallClock
@@ -150,17 +150,16 @@ final class RangeWorker {
         }
     }
 
-    /// The piece's records in whose place others were sent.
-    private func replaced(in piece: InputPiece) throws -> Set<Int64> {
+    /// The piece's records in whose place others were sent, with why they were passed over.
+    private func replaced(in piece: InputPiece) throws -> [Int64: PassedOverReason] {
         guard !replaced.isEmpty, case .stored(let stored, _) = piece, let known = replaced[stored.partition] else {
-            return []
+            return [:]
         }
         let offsets = stored.baseOffset..<stored.baseOffset + Int64(stored.count)
         var loaded: BatchRecords?
-        return Set(
-            try known.filter { offset, seal in
-                try offsets.contains(offset) && stored.seal(at: offset, from: &loaded) == seal
-            }.keys)
+        return try known.filter { offset, original in
+            try offsets.contains(offset) && stored.seal(at: offset, from: &loaded) == original.seal
+        }.mapValues(\.reason)
     }
 
     /// Notes in which order records were accepted and rejected.

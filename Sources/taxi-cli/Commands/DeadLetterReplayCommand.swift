@@ -98,7 +98,7 @@ enum DeadLetterReplayCommand {
             // Looked at once: where a query goes on meanwhile, a letter of what it passes over waits for the next replay.
             let passedOver = try PassedOverRecords(
                 topic: "\(globals.tenant)_ingestData", on: database.connection)
-            options.isPassedOver = { passedOver.contains(partition: $0, offset: $1) }
+            options.passedOver = { passedOver.reason(partition: $0, offset: $1) }
         }
         return options
     }
