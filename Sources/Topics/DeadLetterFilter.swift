@@ -3,38 +3,33 @@ public import Trips
 
 /// Which dead letters are meant: of a reason, and from some place.
 public struct DeadLetterFilter: Sendable {
-    /// One condition, written `name=value`; ranges are `from..to`, of times without their end, of numbers with it.
-    enum Condition: Sendable {
-        case topic(String)
-        case partition(ClosedRange<Int64>)
-        case offset(ClosedRange<Int64>)
-        case file(String)
-        case line(ClosedRange<Int64>)
-        case letter(partition: Int64, ClosedRange<Int64>)
-        case time(Range<EventTime>)
-        case was(String)
-        case detail(String)
-    }
-
     /// nil for all.
     public let reason: String?
     /// All of which hold.
-    private let conditions: [Condition]
+    private let conditions: [LetterCondition]
 
+    /// What `name=value` can be written of; ranges are `from..to`, of times without their end, of numbers with it.
     public static let names = ["topic", "partition", "offset", "file", "line", "letter", "time", "was", "detail"]
-    public static let all = DeadLetterFilter(reason: nil)
+    public static let all = DeadLetterFilter(reason: nil, conditions: [])
 
-    private init(reason: String?) { (self.reason, conditions) = (reason, []) }
+    public init(reason: String?, conditions: [LetterCondition]) {
+        (self.reason, self.conditions) = (reason, conditions)
+    }
 
     /// - Parameters:
     ///   - tenant: whose topics may be named without their prefix.
     ///   - time: reads a time as the program's options have it; nil for what is none.
+    ///   - otherwise: reads a term that is not of the form `name=value`.
     /// - Throws: `Problem(.usage)` for a term that is no condition.
     public init(
-        reason: String?, terms: [String], tenant: String, time: (String) -> EventTime?
+        reason: String?, terms: [String], tenant: String, time: (String) -> EventTime?,
+        otherwise: (String) throws(Problem) -> LetterCondition? = { (_) throws(Problem) in nil }
     ) throws(Problem) {
         self.reason = reason
-        conditions = try terms.map { (term) throws(Problem) in try Self.condition(term, tenant, time) }
+        conditions = try terms.map { (term) throws(Problem) in
+            if !Self.isShort(term), let condition = try otherwise(term) { return condition }
+            return try Self.condition(term, tenant, time)
+        }
     }
 
     /// Whether letters of every reason are meant, and of every place.
@@ -43,34 +38,26 @@ public struct DeadLetterFilter: Sendable {
     /// - Parameter anyReason: whether only the place counts.
     public func matches(_ letter: StoredLetter, anyReason: Bool = false) -> Bool {
         guard anyReason || reason == nil || reason == letter.reason else { return false }
-        if conditions.isEmpty { return true }
-        let origin = letter.origin
-        return conditions.allSatisfy { condition in
-            switch condition {
-            case .topic(let name): origin?.topic == name
-            case .partition(let range): origin?.partition.map { range.contains(Int64($0)) } ?? false
-            case .offset(let range): origin?.offset.map(range.contains) ?? false
-            case .file(let name): origin?.file.map { Self.isFile($0, name) } ?? false
-            case .line(let range): origin?.line.map(range.contains) ?? false
-            case .letter(let partition, let range):
-                letter.place.partition == partition && range.contains(letter.place.offset)
-            case .time(let range): range.contains(letter.record.timestamp)
-            case .was(let reason): letter.firstReason == reason
-            case .detail(let text): letter.detail?.contains(text) ?? false
-            }
-        }
-    }
-
-    /// By its whole path, or by the last part of it.
-    private static func isFile(_ path: String, _ name: String) -> Bool {
-        path == name || path.split(separator: "/").last.map { $0 == name } ?? false
+        return conditions.allSatisfy { $0.holds(for: letter) }
     }
 }
 
 extension DeadLetterFilter {
+    /// Whether a term is of the form `name=value`: nothing stands around the `=`, no quotation follows it, and no other comparison.
+    static func isShort(_ term: String) -> Bool {
+        let parts = term.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2, !parts[0].isEmpty, parts[0].allSatisfy({ $0.isASCII && $0.isLetter }),
+            !parts[1].hasPrefix("'")
+        else { return false }
+        // What the record, its file or its topic says may be any text.
+        if ["topic", "file", "was", "detail"].contains(parts[0]) { return true }
+        let words = parts[1].lowercased().split(separator: " ")
+        return !words.contains("and") && !words.contains("or")
+    }
+
     private static func condition(
         _ term: String, _ tenant: String, _ time: (String) -> EventTime?
-    ) throws(Problem) -> Condition {
+    ) throws(Problem) -> LetterCondition {
         let parts = term.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         let name = parts[0]
         guard parts.count == 2, !parts[1].isEmpty, names.contains(name) else {
@@ -81,25 +68,34 @@ extension DeadLetterFilter {
         }
         let value = parts[1]
         switch name {
-        case "topic": return .topic(value.hasPrefix("\(tenant)_") ? value : "\(tenant)_\(value)")
-        case "partition": return .partition(try numbers(value, term))
-        case "offset": return .offset(try numbers(value, term))
-        case "line": return .line(try numbers(value, term))
-        case "file": return .file(value)
-        case "was": return .was(value)
-        case "detail": return .detail(value)
+        case "topic": return .text(.topic, topic(value, of: tenant))
+        case "partition": return .number(.partition, try numbers(value, term))
+        case "offset": return .number(.offset, try numbers(value, term))
+        case "line": return .number(.line, try numbers(value, term))
+        case "file": return .text(.file, value)
+        case "was": return .text(.was, value)
+        case "detail": return .contains(.detail, value)
         case "letter":
             let parts = value.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-            if parts.count == 1 { return .letter(partition: 0, try numbers(value, term)) }
-            guard let partition = Int64(parts[0]), partition >= 0 else { throw wrong(term) }
-            return .letter(partition: partition, try numbers(parts[1], term))
+            let partition = parts.count == 1 ? 0 : Int(parts[0])
+            guard let partition, partition >= 0 else { throw wrong(term) }
+            let offsets = try numbers(parts[parts.count - 1], term)
+            return .letter(
+                LetterPlace(
+                    partition: partition, offset: offsets.lowerBound)...LetterPlace(
+                        partition: partition, offset: offsets.upperBound))
         default:
             let ends = bounds(value)
             guard let from = ends.from.isEmpty ? .min : time(ends.from),
                 let to = ends.to.map({ $0.isEmpty ? .max : time($0) }) ?? (from == .max ? from : from + 1), from < to
             else { throw wrong(term) }
-            return .time(from..<to)
+            return .number(.time, from...(to == .max ? to : to - 1))
         }
+    }
+
+    /// The whole name of a topic that may be named without the tenant.
+    public static func topic(_ name: String, of tenant: String) -> String {
+        name.hasPrefix("\(tenant)_") ? name : "\(tenant)_\(name)"
     }
 
     /// `5`, `5..9`, `5..` or `..9`.

@@ -31,6 +31,19 @@ public struct YAMLNode: Sendable {
     /// The bytes of the file that the value stands in.
     var range: Range<Int>
 
+    /// A text that stands in no file, as it is.
+    ///
+    /// - Parameter file: what messages call the place that it came from.
+    public init(text: String, file: String) {
+        let bytes = Array(text.utf8)
+        self.init(
+            content: .scalar(text), style: .plain, source: YAMLSource(bytes: bytes, file: file), range: 0..<bytes.count)
+    }
+
+    init(content: Content, style: Style, source: YAMLSource, range: Range<Int>) {
+        (self.content, self.style, self.source, self.range) = (content, style, source, range)
+    }
+
     /// Where the value begins; line and column count from 1, the column in UTF-8 bytes.
     public var location: InputLocation { source.location(ofByte: range.lowerBound) }
     public var isQuoted: Bool { style != .plain }

@@ -72,6 +72,7 @@ import Trips
         for filter in [
             ["--reason", "bad_money"], ["--where", "letter=0/10..40"],
             ["--where", "file=dirty.csv", "--where", "line=1..400"],
+            ["--where", "letter between '0/41' and '0/60' or detail contains 'fare'", "--where", "file = 'dirty.csv'"],
             ["--reason", "bad_number", "--where", "offset=3"], [],
         ] {
             let ending = try taxi.start(DirtyReplay.edit + filter).wait()
@@ -358,6 +359,8 @@ import Trips
         for (words, code, said) in [
             (["--from", "none.txt"], 66, "none.txt"), (["--where", "tpic=x"], 64, "topic="),
             (["--where", "offset=9..3"], 64, "offset=9..3"), (["--where", "time=yesterday"], 64, "time=yesterday"),
+            (["--where", "offset >= '9'"], 64, "--where:1:11"),
+            (["--where", "reason = bad_money or"], 64, "single quotes"),
             (["--rate", "many"], 64, "many"), (["--columns", "fix.txt"], 65, "fix.txt"),
         ] as [([String], Int32, String)] {
             let ending = try taxi.start(["dead-letter", "replay"] + words).wait()

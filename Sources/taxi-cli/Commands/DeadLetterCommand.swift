@@ -1,5 +1,6 @@
 import CommandLine
 import Problems
+import Stream
 import Topics
 import Trips
 
@@ -23,7 +24,8 @@ enum DeadLetterCommand {
         "where", value: .repeated("PLACE"),
         help: """
             only those from here: topic=, partition=, offset=A..B, file=, line=A..B, letter=P/A..B (in the dead-letter topic), \
-            time=A..B, was=REASON, detail=TEXT; of several all hold
+            time=A..B, was=REASON, detail=TEXT; or a condition: "reason = 'bad_money' and (line < 100 or file is null)"; of \
+            several all hold
             """, group: "Which")
     private static let lines = Option(
         "lines", short: "n", value: .value("N"), kind: .count,
@@ -40,6 +42,9 @@ enum DeadLetterCommand {
             Example(
                 "taxi-cli dead-letter list --where file=trips.csv --where line=100..200",
                 "those of some lines of a file"),
+            Example(
+                "taxi-cli dead-letter list --where \"reason in ('bad_money', 'bad_number') and time >= '2024-03-01'\"",
+                "by a condition, as a query's where has them"),
         ],
         options: [
             Option("reasons", help: "only the reasons and how many records each has"),
@@ -162,12 +167,16 @@ enum DeadLetterCommand {
     /// The filter of `--reason` and `--where`.
     static func filter(_ arguments: ParsedArguments, _ globals: GlobalOptions) throws -> DeadLetterFilter {
         let zone = try ZoneClock(identifier: globals.zoneIdentifier)
+        let time: (String) -> EventTime? = { text in (try? TimeText(text))?.utcMs { zone.utcMs(localSeconds: $0) } }
         do throws(Problem) {
             return try DeadLetterFilter(
-                reason: arguments.text("reason"), terms: arguments.texts("where"), tenant: globals.tenant
-            ) { text in (try? TimeText(text))?.utcMs { zone.utcMs(localSeconds: $0) } }
+                reason: arguments.text("reason"), terms: arguments.texts("where"), tenant: globals.tenant, time: time
+            ) { (text) throws(Problem) in
+                try LetterConditionParser.parse(text, tenant: globals.tenant, time: time)
+            }
         } catch {
-            throw arguments.problem("where", error.message, hint: error.hint)
+            // A condition says its place itself.
+            throw error.location == nil ? arguments.problem("where", error.message, hint: error.hint) : error
         }
     }
 
