@@ -163,7 +163,12 @@ struct AlertComparison {
         for record in topic.records {
             let object = (try? JSONSerialization.jsonObject(with: Data(record))) as? [String: Any] ?? [:]
             let window = object["window"] as? [String: Any] ?? [:]
-            let texts = [object["name"], object["query"], window["start"], window["end"]]
+            let times = [window["start"], window["end"]].map { time in
+                // Avro has instants, without the zone's offset.
+                let instant = (time as? String).flatMap { $0.hasSuffix("Z") ? RFC3339.parse($0) : nil }
+                return instant.map { zone.iso(ms: $0) as Any } ?? time
+            }
+            let texts = [object["name"], object["query"]] + times
             let value = (object["value"] as? NSNumber)?.doubleValue
             let cells =
                 texts.map { ($0 as? String).map(SQLValue.text) ?? .null } + [value.map(SQLValue.real) ?? .null]

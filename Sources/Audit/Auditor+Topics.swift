@@ -71,7 +71,7 @@ extension Auditor {
         let topic = "\(options.tenant)_alerts"
         guard let store, try store.topicNames().contains(topic) else { return nil }
         let reader = try store.makeReader(topic: topic)
-        let records = BatchRecords()
+        let records = BatchRecords(schemas: reader.schemas)
         var found: [[UInt8]] = []
         for (partition, kept) in try reader.offsets().enumerated() {
             guard kept.lowerBound == 0 else { return nil }

@@ -103,6 +103,53 @@ import Trips
         #expect(newest == Dictionary(uniqueKeysWithValues: rows.map { ($0[0].text ?? "", $0[1].integer ?? 0) }))
     }
 
+    @Test func lateTripsAndAlertsAreAvroWhereResultsAre() throws {
+        let forms = try [["--format", "avro"], []].map { form in
+            let taxi = try TaxiCLI()
+            try """
+            alerts:
+              - {name: any, on: sumFareWindow, if: total_fare > 0}
+              - {name: area, on: hotspotCommunityPickupWindow, if: count >= 1, run: look}
+            """.write(toFile: taxi("alerts.yaml"), atomically: true, encoding: .utf8)
+            for file in ["april-after-that-march.csv", "march-with-a-year-2094.csv"] {
+                try succeed(taxi, ["produce", "\(ReplaySourceTests.inputs)/\(file)", "--clock", "start"])
+                try succeed(
+                    taxi, ["stream", "--until-end", "--late", "dead-letter", "--queries", "alerts.yaml"] + form)
+            }
+            let audit = try taxi.run("audit", "--queries", "alerts.yaml")
+            #expect(audit.code == 0, "\(audit.text) \(audit.errors)")
+            return taxi
+        }
+        let (avro, json) = (forms[0], forms[1])
+        for topic in ["late", "alerts"] {
+            let values = try Self.values(avro, "chicago_\(topic)")
+            #expect(!values.isEmpty && values.allSatisfy { $0.first == 0 }, "\(topic)")
+            #expect(try Self.values(json, "chicago_\(topic)").allSatisfy { $0.first == UInt8(ascii: "{") })
+        }
+        let subjects = try avro.succeed("schema", "list").text
+        #expect(subjects.contains("chicago_late-value") && subjects.contains("chicago_alerts-value"), "\(subjects)")
+        func tail(_ taxi: TaxiCLI, _ topic: String) throws -> [NSDictionary] {
+            try Self.objects(taxi.succeed("topic", "tail", topic, "--from-beginning").lines)
+        }
+        let late = try [avro, json].map { try tail($0, "late").map { $0.filter { !($0.value is NSNull) }.count } }
+        #expect(late[0] == late[1] && !late[0].isEmpty)
+        #expect(
+            try tail(avro, "late").map { $0["trip_id"] as? String }
+                == tail(json, "late").map { $0["trip_id"] as? String })
+        for (one, other) in zip(try tail(avro, "alerts"), try tail(json, "alerts")) {
+            for name in ["name", "query", "value", "threshold", "condition", "workflow"] {
+                // JSON leaves out what Avro has as null, and writes whole numbers without their point.
+                let texts = [one, other].map { alert in
+                    (alert[name] as? NSNumber).map { "\($0.doubleValue)" } ?? alert[name] as? String
+                }
+                #expect(texts[0] == texts[1], "\(name)")
+            }
+            let groups = try #require(one["groups"] as? [String: Any])
+            for (name, value) in groups { #expect("\(value)" == other[name].map { "\($0)" }) }
+            #expect(groups.isEmpty == ((one["name"] as? String) == "any"))
+        }
+    }
+
     @Test func whatCannotBeReadGoesToTheDeadLettersByteForByte() throws {
         let taxi = try generated(rows: 300)
         try succeed(taxi, Self.replay + ["trips.csv", "--format", "avro"])
@@ -122,6 +169,43 @@ import Trips
         #expect(listed.count { $0.contains("malformed_json") } == 2)
         let audit = try taxi.run("audit")
         #expect(audit.code == 0, "\(audit.text) \(audit.errors)")
+    }
+
+    @Test func recordsOfASchemaThatBecomesKnownCountAsIfItAlwaysHadBeen() throws {
+        let url = try registry()
+        let late = try UnknownSchemas(TaxiCLI(), registry: url)
+        let known = try UnknownSchemas(TaxiCLI(), registry: url, isKnown: true)
+        try late.expectThatTheyCountOnceKnown(known, views: TaxiCLI.queryViews)
+    }
+
+    /// Going back in time is to forget that they were passed over; from there on they are read where they lie.
+    @Test func aRewindForgetsWhichRecordsWereOfAnUnknownSchema() throws {
+        let url = try registry()
+        let late = try UnknownSchemas(TaxiCLI(), registry: url)
+        let noted = "SELECT coalesce(sum(next - first), 0) FROM unknown_schema_records WHERE query = 'tripsTotal'"
+        try late.run(UnknownSchemas.stream + ["--epoch", "1m", "--epoch-records", "100"])
+        #expect(try late.taxi.number(noted) == UnknownSchemas.count)
+        try late.register()
+        try late.run(["stream", "rewind", "--epochs", "4"])
+        #expect(try late.taxi.number(noted) == 0)
+        try late.run(UnknownSchemas.stream)
+        #expect(try late.trips() == 540)
+        #expect(try !late.audit().contains("schema was not known"))
+        // They are counted: there is nothing to send.
+        let replay = try late.taxi.succeed("dead-letter", "replay")
+        #expect(replay.errors.contains("40 are not sent: they can be read where they lie"), "\(replay.errors)")
+    }
+
+    /// What its schema says of a record that nobody knew is of a later day: it is counted as what it was then.
+    @Test func aSchemaThatIsOfNoTripStaysUnknownToWhatHasPassedItOver() throws {
+        let late = try UnknownSchemas(TaxiCLI(), registry: try registry())
+        try late.run(UnknownSchemas.stream)
+        try #"{"type":"record","name":"Other","fields":[{"name":"x","type":"string"}]}"#.write(
+            toFile: late.taxi("trip.avsc"), atomically: true, encoding: .utf8)
+        try late.register()
+        #expect(try !late.audit().contains("schema was not known"))
+        let replay = try late.taxi.succeed("dead-letter", "replay")
+        #expect(replay.errors.contains("40 failed again, and are in quarantine now"), "\(replay.errors)")
     }
 
     private func registry(_ mood: String = "plain") throws -> String {
@@ -171,43 +255,6 @@ import Trips
         try taxi.succeed("stream", "--until-end", "--registry", url)
         #expect(try taxi.recordCount("chicago_deadLetter") == before)
         #expect(try taxi.number("SELECT sum(trips_total) FROM tripstotal") > 100)
-    @Test func recordsOfASchemaThatBecomesKnownCountAsIfItAlwaysHadBeen() throws {
-        let url = try registry()
-        let late = try UnknownSchemas(TaxiCLI(), registry: url)
-        let known = try UnknownSchemas(TaxiCLI(), registry: url, isKnown: true)
-        try late.expectThatTheyCountOnceKnown(known, views: TaxiCLI.queryViews)
-    }
-
-    /// Going back in time is to forget that they were passed over; from there on they are read where they lie.
-    @Test func aRewindForgetsWhichRecordsWereOfAnUnknownSchema() throws {
-        let url = try registry()
-        let late = try UnknownSchemas(TaxiCLI(), registry: url)
-        let noted = "SELECT coalesce(sum(next - first), 0) FROM unknown_schema_records WHERE query = 'tripsTotal'"
-        try late.run(UnknownSchemas.stream + ["--epoch", "1m", "--epoch-records", "100"])
-        #expect(try late.taxi.number(noted) == UnknownSchemas.count)
-        try late.register()
-        try late.run(["stream", "rewind", "--epochs", "4"])
-        #expect(try late.taxi.number(noted) == 0)
-        try late.run(UnknownSchemas.stream)
-        #expect(try late.trips() == 540)
-        #expect(try !late.audit().contains("schema was not known"))
-        // They are counted: there is nothing to send.
-        let replay = try late.taxi.succeed("dead-letter", "replay")
-        #expect(replay.errors.contains("40 are not sent: they can be read where they lie"), "\(replay.errors)")
-    }
-
-    /// What its schema says of a record that nobody knew is of a later day: it is counted as what it was then.
-    @Test func aSchemaThatIsOfNoTripStaysUnknownToWhatHasPassedItOver() throws {
-        let late = try UnknownSchemas(TaxiCLI(), registry: try registry())
-        try late.run(UnknownSchemas.stream)
-        try #"{"type":"record","name":"Other","fields":[{"name":"x","type":"string"}]}"#.write(
-            toFile: late.taxi("trip.avsc"), atomically: true, encoding: .utf8)
-        try late.register()
-        #expect(try !late.audit().contains("schema was not known"))
-        let replay = try late.taxi.succeed("dead-letter", "replay")
-        #expect(replay.errors.contains("40 failed again, and are in quarantine now"), "\(replay.errors)")
-    }
-
         let audit = try taxi.run("audit", "--registry", url)
         #expect(audit.code == 0, "\(audit.text) \(audit.errors)")
     }

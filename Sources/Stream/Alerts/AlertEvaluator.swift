@@ -318,8 +318,11 @@ extension AlertPlan {
         ]
         var record = "{\"name\":\(Self.json(name)),\"query\":\(Self.json(query.name)),"
         record += "\"window\":{\"start\":\(Self.json(from)),\"end\":\(Self.json(until))}"
+        var groups: [(name: String, value: AlertCondition.Value)] = []
         for (index, group) in query.groups.enumerated() {
-            switch value(.group(index, name: group.name)) {
+            let found = value(.group(index, name: group.name))
+            if found != .null { groups.append((group.name, found)) }
+            switch found {
             case .number(let number):
                 params[group.name] = AlertCondition.text(of: number)
                 record += ",\"\(group.name)\":\(AlertCondition.text(of: number))"
@@ -339,7 +342,7 @@ extension AlertPlan {
         record += "}"
         return RaisedAlert(
             plan: self, raisedMs: end, windowStartMs: start, group: group, revision: revision > 1 ? revision : nil,
-            value: number, params: params, record: Array(record.utf8))
+            value: number, params: params, groups: groups, record: Array(record.utf8))
     }
 
     static func json(_ text: String) -> String {

@@ -57,6 +57,8 @@ struct RaisedAlert: Sendable {
     var value: Double
     /// What a workflow is given.
     var params: [String: String]
+    /// Its groups by their names, without those that are null.
+    var groups: [(name: String, value: AlertCondition.Value)] = []
     /// The record of `{tenant}_alerts`, as JSON.
     var record: [UInt8]
 }

@@ -69,7 +69,11 @@ extension QueryOutput {
 
 extension RaisedAlert {
     /// As it goes to `{tenant}_alerts`.
-    var topicRecord: TopicRecord {
-        TopicRecord(key: Array(plan.name.utf8), value: record, timestamp: raisedMs)
+    ///
+    /// - Parameter schemaID: what it names as Avro; nil for JSON.
+    func topicRecord(schemaID: UInt32?) -> TopicRecord {
+        TopicRecord(
+            key: Array(plan.name.utf8), value: schemaID.map { AlertAvro.value(of: self, schemaID: $0) } ?? record,
+            timestamp: raisedMs)
     }
 }

@@ -59,7 +59,7 @@ extension StreamRunner {
         }
         if let alerts = PendingBatch(
             topic: "\(options.tenant)_alerts", partition: 0,
-            records: prepared.outputs.flatMap(\.alerts).map(\.topicRecord))
+            records: prepared.outputs.flatMap(\.alerts).map { $0.topicRecord(schemaID: nil) })
         {
             prepared.batches.append(alerts)
         }

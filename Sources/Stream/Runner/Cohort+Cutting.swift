@@ -109,7 +109,9 @@ extension Cohort {
                 value: value)
         }
         let raised = outputs.flatMap { output in output.alerts.filter { !wasSent($0, of: states[output.query]) } }
-        let alerts = raised.map { SideRecord(topic: "\(options.tenant)_alerts", record: $0.topicRecord) }
+        let alerts = raised.map {
+            SideRecord(topic: "\(options.tenant)_alerts", record: $0.topicRecord(schemaID: sideSchemas.alerts))
+        }
         let sideRecords = sideRecords + alerts
         let byTopic = Dictionary(grouping: sideRecords, by: \.topic)
         let sideBatches = byTopic.keys.sorted().compactMap { topic in

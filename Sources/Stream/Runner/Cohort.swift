@@ -16,6 +16,8 @@ final class Cohort {
     var checkpoints: [QueryCheckpoint]
     let options: StreamOptions
     let schemas: SchemaCache?
+    /// Of late records and alerts.
+    let sideSchemas: SideSchemas
     let committer: EpochCommitter
     let cutters: [EpochCutter]
     /// The results, for a look at windows that are closed; nil where nothing is merged into them.
@@ -65,9 +67,9 @@ final class Cohort {
     init(
         plans: [QueryPlan], checkpoints: [QueryCheckpoint], states: [QueryState], input: any StreamInput,
         committer: EpochCommitter, database: ResultsDatabase, options: StreamOptions, schemas: SchemaCache?,
-        clock: any WallClock
+        sideSchemas: SideSchemas = SideSchemas(), clock: any WallClock
     ) throws {
-        self.schemas = schemas
+        (self.schemas, self.sideSchemas) = (schemas, sideSchemas)
         self.clock = clock
         (self.plans, self.checkpoints, self.states, self.input) = (plans, checkpoints, states, input)
         (self.committer, self.options) = (committer, options)
@@ -107,7 +109,7 @@ final class Cohort {
     var setting: WorkSetting {
         WorkSetting(
             topic: input.name, tenant: options.tenant, zone: options.zone,
-            keepsLateRecords: options.late == .deadLetter)
+            keepsLateRecords: options.late == .deadLetter, lateSchemaID: sideSchemas.late)
     }
 
     private func makeWorker(_ states: [QueryState]) -> RangeWorker {

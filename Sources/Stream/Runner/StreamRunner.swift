@@ -48,8 +48,8 @@ public final class StreamRunner {
     private var lastProgressMs: Int64 = 0
     private var live: [StreamMetrics] = []
     private var lag = SourceLag()
-    /// Of the messages, by query; nil for JSON.
-    private var schemaIDs: [UInt32]?
+    /// Of the messages, by query, and of the records beside them; nil for JSON.
+    private var schemaIDs: (queries: [UInt32], sides: SideSchemas)?
     /// Queries whose epochs had been kept.
     private var lostHistory: [String] = []
     private var lastLookMs = Int64.min / 2
@@ -133,14 +133,15 @@ extension StreamRunner {
                 database: database, writer: store.makeWriter(), plans: plans, zone: options.zone,
                 tenant: options.tenant, runID: runID, source: sourceName, readsTopic: readsTopic, store: store,
                 queue: queue, metrics: live, clock: clock, offsets: input.offsets,
-                schemaIDs: schemaIDs.map { ids in group.members.map { ids[$0] } },
+                schemaIDs: schemaIDs.map { ids in group.members.map { ids.queries[$0] } },
                 keepHistoryMs: options.keepHistoryMs)
             committer.writtenDeadLetters = input.written
             committers.append(committer)
             cohorts.append(
                 try Cohort(
                     plans: plans, checkpoints: group.members.map { checkpoints[$0] }, states: states, input: input,
-                    committer: committer, database: database, options: options, schemas: store.schemas, clock: clock))
+                    committer: committer, database: database, options: options, schemas: store.schemas,
+                    sideSchemas: schemaIDs?.sides ?? SideSchemas(), clock: clock))
             cohorts[cohorts.count - 1].replaced = replaced
             cohorts[cohorts.count - 1].engine = engine
         }

@@ -9,6 +9,8 @@ struct WorkSetting: Sendable {
     var zone: ZoneClock
     /// Whether records that are late for a query are kept whole.
     var keepsLateRecords: Bool
+    /// What those name as their schema; nil for JSON.
+    var lateSchemaID: UInt32?
 }
 
 /// What was found in some records beside the states of the queries.
@@ -191,7 +193,15 @@ final class RangeWorker {
     ) -> Cohort.SideRecord {
         var out = OutputBuffer(capacity: 1024)
         var ends: [Int] = []
-        TripJSON.encode(batch, rows: row..<row + 1, into: &out, recordOffsets: &ends)
+        if let schemaID = setting.lateSchemaID {
+            withUnsafePointer(to: Int32(row)) { row in
+                TripAvro.encode(
+                    batch, rows: UnsafeBufferPointer(start: row, count: 1), money: .decimal, schemaID: schemaID,
+                    into: &out, recordOffsets: &ends)
+            }
+        } else {
+            TripJSON.encode(batch, rows: row..<row + 1, into: &out, recordOffsets: &ends)
+        }
         return Cohort.SideRecord(
             topic: "\(setting.tenant)_late",
             record: TopicRecord(

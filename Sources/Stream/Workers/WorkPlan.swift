@@ -6,6 +6,7 @@ import Trips
 ///     build         text: the version of the taxi-cli that wrote it; a worker of another one refuses
 ///     topic         text; tenant: text; zone: text, its identifier
 ///     late records  0 or 1: whether records that are late are kept whole
+///     late schema   0 or 1, and where 1: number: the id of the schema that those name, as Avro; 0 for JSON
 ///     delay         ms that the watermark trails the newest event time
 ///     schemas       0 or 1, and where 1: text: the place they are from; their number, and for each its id and its text: all that there are, for
 ///                   records of Avro; 0 where workers ask a registry themselves
@@ -33,6 +34,7 @@ struct WorkPlan: Sendable {
         writer.add(setting.tenant)
         writer.add(setting.zone.identifier)
         writer.add(setting.keepsLateRecords)
+        writer.add(setting.lateSchemaID) { $0.add(Int64($1)) }
         writer.add(delayMs)
         writer.add(schemas) { writer, schemas in
             writer.add(schemas.place)
@@ -56,7 +58,11 @@ struct WorkPlan: Sendable {
         }
         let (topic, tenant) = (try reader.string(), try reader.string())
         let zone = try ZoneClock(identifier: try reader.string())
-        setting = WorkSetting(topic: topic, tenant: tenant, zone: zone, keepsLateRecords: try reader.flag())
+        setting = WorkSetting(
+            topic: topic, tenant: tenant, zone: zone, keepsLateRecords: try reader.flag(),
+            lateSchemaID: try reader.optional { reader throws(Problem) in
+                UInt32(truncatingIfNeeded: try reader.number(in: 0...Int64(UInt32.max)))
+            })
         delayMs = try reader.number(in: 0...(1 << 50))
         schemas = try reader.optional { reader throws(Problem) in
             let place = try reader.string()
