@@ -21,6 +21,8 @@ final class RestatedQuery {
     private let zone: ZoneClock
     private let period: Range<EventTime>
     private let topic: String
+    /// Of its messages; nil for JSON.
+    private let schemaID: UInt32?
     private let query: Int
     private let collecting: QueryState
     private let cutting: QueryState
@@ -43,11 +45,10 @@ final class RestatedQuery {
     ///   - pruned: where windows of it start that are gone.
     init(
         _ plan: QueryPlan, query: Int, checkpoint: QueryCheckpoint, period: Range<EventTime>,
-        pruned: [Range<EventTime>],
-        zone: ZoneClock, topic: String, on connection: Connection
+        pruned: [Range<EventTime>], zone: ZoneClock, topic: String, schemaID: UInt32?, on connection: Connection
     ) throws {
         (self.plan, self.query, self.checkpoint, self.period) = (plan, query, checkpoint, period)
-        (self.pruned, self.zone, self.topic) = (pruned, zone, topic)
+        (self.pruned, self.zone, self.topic, self.schemaID) = (pruned, zone, topic, schemaID)
         difference = RestateDifference(plan.name)
         starts = plan.window.starts(touching: period, zone: zone)
         beside = plan.timesBeside(period, zone: zone)
@@ -195,7 +196,7 @@ extension RestatedQuery {
         var output = try cutter.cut(watermark: watermark)
         cutting.windows.removeAll()
         output.newest = checkpoint.positions.values.flatMap(\.newest).compactMap { $0 }.max() ?? period.upperBound - 1
-        if output.messages.count > 0 { batches.append(output.batch(for: topic)) }
+        if output.messages.count > 0 { batches.append(output.batch(for: topic, schemaID: schemaID)) }
         // Encoded they take a tenth.
         output.messages.columns = []
         outputs.append(output)

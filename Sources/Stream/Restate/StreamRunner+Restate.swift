@@ -27,6 +27,7 @@ extension StreamRunner {
                 .unavailable, "query \"\(plan.name)\" was rewound, and the stream has not come again as far as it was",
                 hint: "Run taxi-cli stream until it has, and restate then. Nothing is changed.")
         }
+        let (schemaIDs, sides) = try messageSchemas()
         try explaining("working the period out anew") {
             let pruned = try PrunedWindows(plans, zone: options.zone, on: connection, known: PrunedWindows())
             prepared.pruned = pruned
@@ -35,7 +36,7 @@ extension StreamRunner {
                 return try RestatedQuery(
                     plan, query: index, checkpoint: prepared.checkpoints[index], period: restating.period,
                     pruned: pruned.ranges[plan.table] ?? [], zone: options.zone,
-                    topic: "\(options.tenant)_\(plan.topicSuffix)", on: connection)
+                    topic: "\(options.tenant)_\(plan.topicSuffix)", schemaID: schemaIDs[index], on: connection)
             }
             let beside = TripsBeside(
                 origin: restating.origin, store: store, zone: options.zone, connection: connection,
@@ -59,11 +60,44 @@ extension StreamRunner {
         }
         if let alerts = PendingBatch(
             topic: "\(options.tenant)_alerts", partition: 0,
-            records: prepared.outputs.flatMap(\.alerts).map { $0.topicRecord(schemaID: nil) })
+            records: prepared.outputs.flatMap(\.alerts).map { $0.topicRecord(schemaID: sides.alerts) })
         {
             prepared.batches.append(alerts)
         }
         return prepared
+    }
+
+    /// The schemas of the queries whose newest message is Avro, since what takes its place is too; nil for JSON.
+    private func messageSchemas() throws -> (queries: [UInt32?], sides: SideSchemas) {
+        let isAvro = try plans.map { try endsInAvro("\(options.tenant)_\($0.topicSuffix)") }
+        let chosen = zip(plans, isAvro).filter(\.1).map(\.0)
+        var sending = options
+        (sending.sendsAvro, sending.late) = (true, .drop)
+        guard !chosen.isEmpty, let schemas = try ResultSchemas(chosen, sending, store) else {
+            return (plans.map { _ in nil }, SideSchemas())
+        }
+        try schemas.requireUsable()
+        let found = try schemas.register()
+        var ids = found.queries[...]
+        return (isAvro.map { $0 ? ids.popFirst() : nil }, found.sides)
+    }
+
+    /// Whether the newest message of a query's topic is Avro.
+    private func endsInAvro(_ topic: String) throws -> Bool {
+        guard try store.hasTopic(topic) else { return false }
+        let reader = try store.makeReader(topic: topic, untilEnd: true)
+        guard let kept = try reader.offsets().first, !kept.isEmpty else { return false }
+        var back: Int64 = 1
+        while true {
+            // The last offsets of a partition on Kafka are ends of transactions.
+            let first = max(kept.lowerBound, kept.upperBound - back)
+            if let batch = try reader.read(partition: 0, from: first) {
+                guard batch.encoding == .records else { return false }
+                return try batch.records().last?.value?.first == 0
+            }
+            if first == kept.lowerBound { return false }
+            back *= 8
+        }
     }
 
     /// Reads the files that stand for the period from now on.
