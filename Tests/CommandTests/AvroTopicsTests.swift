@@ -30,7 +30,7 @@ import Trips
     }
 
     /// The values of a topic of the embedded store, byte for byte.
-    private static func values(_ taxi: TaxiCLI, _ topic: String) throws -> [[UInt8]] {
+    static func values(_ taxi: TaxiCLI, _ topic: String) throws -> [[UInt8]] {
         let reader = try EmbeddedTopicStore(path: taxi.topicsPath).makeReader(topic: topic)
         var values: [[UInt8]] = []
         for (partition, kept) in try reader.offsets().enumerated() {
