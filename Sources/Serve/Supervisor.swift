@@ -86,7 +86,7 @@ public final class Supervisor {
                 startIfDue(service, now)
             }
         }
-        for granted in turns.grant() { services.first { $0.pid == granted.member }?.go() }
+        for granted in turns.grant(atNs: monotonicNs()) { services.first { $0.pid == granted.member }?.go() }
         tell(now)
     }
 
@@ -259,6 +259,7 @@ public final class Supervisor {
         }
         if isStopping { next = min(next, stopNs) }
         if hasLimits, !isStopping { next = min(next, nextLimitsNs) }
+        if let end = turns.nextEndNs { next = min(next, end) }
         if manager.watchdogNs != nil { next = min(next, nextWatchdogNs) }
         if !hasTold { next = min(next, startedNs + Self.readyWithinNs) }
         return next == .max ? -1 : Int32(clamping: max(0, (next - now + 999_999) / 1_000_000))
@@ -278,13 +279,17 @@ public final class Supervisor {
 
     /// What a service says.
     private func hear(_ service: Service) {
-        let member = service.pid
+        let (member, now) = (service.pid, monotonicNs())
         while let words = service.receive() {
             let number = words.last.flatMap { Int64($0) } ?? 0
             switch words.first {
             case "ready" where service.state == .starting: service.become(.ready, nowMs: wallMs())
-            case "ask": turns.ask(member, slots: words.count > 2 ? Int(words[1]) ?? 1 : 1, usedNs: number)
-            case "rest": turns.giveBack(member, usedNs: number)
+            case "ask", "short":
+                turns.ask(
+                    member, slots: words.count > 2 ? Int(words[1]) ?? 1 : 1, usedNs: number,
+                    longestNs: words.first == "ask" ? Turns.longestNs : Turns.shortNs, atNs: now)
+            case "rest": turns.giveBack(member, usedNs: number, atNs: now)
+            case "used": turns.charge(member, usedNs: number)
             case "limited": service.limited = words.dropFirst().joined(separator: " ")
             case "free": service.limited = nil
             case "at" where service.spec.name == Self.pagesName:

@@ -10,17 +10,18 @@ extension Cohort {
     /// - Parameter shouldStop: ends the epoch early.
     /// - Returns: whether the input had nothing more at the end.
     func read(isBounded: Bool, shouldStop: () -> Bool) throws -> Bool {
-        let clock = { [wallClock = clock] in wallClock.monotonicMs }
-        let start = clock()
-        if try input.look() { addPartitions(nowMs: start) }
+        // Whoever waits for a turn would else come back to an epoch that is over, and store few records at the price of many.
+        let clock = { [wallClock = clock, input] in wallClock.monotonicMs - input.waitedMs }
+        let (now, start) = (self.clock.monotonicMs, clock())
+        if try input.look() { addPartitions(nowMs: now) }
         let floor = tracker.watermark
         aheadLimit = MaxAhead(nowMs: self.clock.nowMs, aheadMs: options.maxAheadMs)
         input.latestEvent = aheadLimit.latest
         for worker in workers { worker.aheadLimit = aheadLimit }
         try lookForPruned()
         let size = nextSize(isBounded: isBounded)
-        noteProgress(nowMs: start)
-        let limits = (0..<input.partitionCount).map { tracker.limit(besides: $0, nowMs: start) }
+        noteProgress(nowMs: now)
+        let limits = (0..<input.partitionCount).map { tracker.limit(besides: $0, nowMs: now) }
         if let engine, let topic = input.source as? TopicInput {
             return try readRanges(
                 by: engine, from: topic, isBounded: isBounded, floor: floor, limits: limits, shouldStop: shouldStop)
@@ -35,13 +36,13 @@ extension Cohort {
                     try input.wait(timeoutMs: min(left, Self.longestWaitMs))
                     continue
                 }
-                try take(piece, of: partition, with: workers[0], floor: floor, limit: limits[partition], nowMs: start)
+                try take(piece, of: partition, with: workers[0], floor: floor, limit: limits[partition], nowMs: now)
                 try absorb(&workers[0].findings)
             }
             return isBounded && input.finished.allSatisfy { $0 }
         }
         return try readInParallel(
-            isBounded: isBounded, size: size, floor: floor, limits: limits, nowMs: start, clock: clock,
+            isBounded: isBounded, size: size, floor: floor, limits: limits, nowMs: now, start: start, clock: clock,
             shouldStop: shouldStop)
     }
 
@@ -114,17 +115,17 @@ extension Cohort {
 
     /// Several workers: pieces are gathered, then each worker takes those of its partitions, and again; at the end their states merge.
     private func readInParallel(
-        isBounded: Bool, size: EpochSize, floor: EventTime, limits: [EventTime], nowMs: Int64, clock: () -> Int64,
-        shouldStop: () -> Bool
+        isBounded: Bool, size: EpochSize, floor: EventTime, limits: [EventTime], nowMs: Int64, start: Int64,
+        clock: () -> Int64, shouldStop: () -> Bool
     ) throws -> Bool {
         var isAtEnd = false
-        while !isAtEnd, !isFull(size, since: nowMs, clock), !endsEarly(since: nowMs, clock, shouldStop) {
+        while !isAtEnd, !isFull(size, since: start, clock), !endsEarly(since: start, clock, shouldStop) {
             try committer.check()
             var pieces: [(partition: Int, piece: InputPiece)] = []
             var (gathered, bytes) = (recordsInEpoch, 0)
             // What is left of the epoch, or a share of it where it goes on growing.
             let wanted = max(size.records, gathered + size.records / 4)
-            let until = max(nowMs + size.ms, clock() + size.ms / 4)
+            let until = max(start + size.ms, clock() + size.ms / 4)
             // Records of JSON are large: a whole epoch of them at once would take 100 MB.
             while gathered < wanted, bytes < Self.bytesAtOnce, clock() < until {
                 guard let next = try next() else {

@@ -50,6 +50,9 @@ final class EpochCommitter: @unchecked Sendable {
     private let queue: DispatchQueue
     /// How many epochs may wait: the one that is committed and the next.
     private let slots = DispatchSemaphore(value: 2)
+    /// Told that `submit` waits for longer than a commit mostly takes: others may compute meanwhile.
+    var onWaiting: () -> Void = {}
+    private static let shortWait = DispatchTimeInterval.milliseconds(20)
     private let failure = Mutex<(any Error)?>(nil)
     private let metrics: StreamMetrics
     private let clock: any WallClock
@@ -122,7 +125,10 @@ final class EpochCommitter: @unchecked Sendable {
     func submit(_ epoch: Epoch) throws {
         // Who would only wait encodes: the committing thread has enough to do.
         let encoded = hasRoom ? nil : batches(of: epoch)
-        slots.wait()
+        if slots.wait(timeout: .now() + Self.shortWait) == .timedOut {
+            onWaiting()
+            slots.wait()
+        }
         if let error = failure.withLock({ $0 }) {
             slots.signal()
             throw error

@@ -9,9 +9,11 @@ final class SharedInput: StreamInput {
     let source: any StreamInput
     private let share: WorkShare
     private let workers: Int
+    private let clock: any WallClock
+    private(set) var waitedMs: Int64 = 0
 
-    init(_ source: any StreamInput, share: WorkShare, workers: Int) {
-        (self.source, self.share, self.workers) = (source, share, workers)
+    init(_ source: any StreamInput, share: WorkShare, workers: Int, clock: any WallClock) {
+        (self.source, self.share, self.workers, self.clock) = (source, share, workers, clock)
     }
 
     func next() throws -> (partition: Int, piece: InputPiece)? {
@@ -20,7 +22,9 @@ final class SharedInput: StreamInput {
         case .stored(let batch, let first): share.took(Int(batch.baseOffset) + batch.count - Int(first))
         case .trips(let batch): share.took(batch.count)
         }
+        let began = clock.monotonicMs
         share.begin(slots: min(workers, partitionCount))
+        waitedMs += clock.monotonicMs - began
         return found
     }
 

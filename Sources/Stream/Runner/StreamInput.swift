@@ -66,11 +66,14 @@ protocol StreamInput: AnyObject {
     func wait(timeoutMs: Int) throws
     /// Records that are there and not read yet, as far as known.
     func lag() throws -> Int64
+    /// How long it has waited for its turn to compute, on the monotonic clock, since it was opened; 0 where nobody else computes.
+    var waitedMs: Int64 { get }
 }
 
 extension StreamInput {
     /// What is read, without what stands before it.
     var source: any StreamInput { (self as? SharedInput)?.source ?? self }
+    var waitedMs: Int64 { 0 }
     func newestEnds() -> [Int64]? { nil }
     func appendTime(partition: Int, of offset: Int64) -> EventTime? { nil }
 

@@ -136,6 +136,7 @@ extension StreamRunner {
                 schemaIDs: schemaIDs.map { ids in group.members.map { ids.queries[$0] } },
                 keepHistoryMs: options.keepHistoryMs)
             committer.writtenDeadLetters = input.written
+            committer.onWaiting = { [share] in share.rest() }
             committers.append(committer)
             cohorts.append(
                 try Cohort(
@@ -402,7 +403,7 @@ extension StreamRunner {
             if !store.keepsColumns { try onNotice?(beginning(of: reader, offsets)) }
         }
         try input.open()
-        return share.isShared ? SharedInput(input, share: share, workers: options.workers) : input
+        return share.isShared ? SharedInput(input, share: share, workers: options.workers, clock: clock) : input
     }
 
     /// Where `--from-time` begins: other programs' records may have any timestamp, whatever their event time is.
