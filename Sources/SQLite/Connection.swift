@@ -72,6 +72,7 @@ public final class Connection: @unchecked Sendable {
             try switchToWAL(busyTimeoutMs: busyTimeoutMs)
             try execute("PRAGMA synchronous=\(durability.rawValue)")
         }
+        startPacing()
     }
 
     deinit { sqlite3_close_v2(raw) }

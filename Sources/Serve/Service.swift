@@ -21,7 +21,7 @@ final class Service {
     private(set) var channel: Int32 = -1
     private(set) var output: Int32 = -1
     private(set) var startedNs: Int64 = 0
-    /// When it may be started; while it runs: when it is taken as ready though it has not said so.
+    /// When it may be started.
     var dueNs: Int64 = 0
     /// When it is killed, while it is to end.
     var killNs: Int64 = .max

@@ -42,9 +42,6 @@ extension Service {
     /// For a line to a person.
     var label: String { spec.tenant.isEmpty ? spec.name : "\(spec.tenant): \(spec.name)" }
 
-    /// Whether it tells when it is ready.
-    var speaks: Bool { spec.kind != .ml }
-
     /// Whether it can have done all that it was for.
     var mayEnd: Bool { takesIn }
 

@@ -32,8 +32,6 @@ public final class Supervisor {
 
     static let pagesName = "pages"
     private static let limitsEveryNs: Int64 = 2_000_000_000
-    /// A kind of service that says nothing is taken as ready when it has lived for so long.
-    private static let silentNs: Int64 = 3_000_000_000
 
     /// - Parameters:
     ///   - load: of the file, when a SIGHUP asks for it.
@@ -79,9 +77,6 @@ public final class Supervisor {
         for service in services {
             if service.isRunning {
                 stopWhereAsked(service, now)
-                if service.state == .starting, !service.speaks, now - service.startedNs >= Self.silentNs {
-                    service.become(.ready, nowMs: wallMs())
-                }
             } else if !isStopping {
                 startIfDue(service, now)
             }
@@ -252,7 +247,6 @@ public final class Supervisor {
         for service in services {
             if service.isRunning {
                 if service.state == .stopping { next = min(next, service.killNs) }
-                if service.state == .starting, !service.speaks { next = min(next, service.startedNs + Self.silentNs) }
             } else if service.state == .restarting {
                 next = min(next, service.dueNs)
             }

@@ -8,7 +8,8 @@ internal import Synchronization
 /// other has neither, and everything here lets it go on at once.
 ///
 /// Messages are packets of text. From the process: `ready`; `ask SLOTS USED` (the processor time that it has used since the last time, ns),
-/// `rest USED`, `limited WHAT`, `free`, `at ADDRESS` (where it serves pages). To it: `go`. Where serve is gone, nobody is waited for.
+/// `short SLOTS USED` for a turn that ends by itself soon, `rest USED`, `used USED`, `limited WHAT`, `free`, `at ADDRESS` (where it serves pages).
+/// To it: `go`. Where serve is gone, nobody is waited for.
 ///
 /// `@unchecked Sendable`: everything that changes is under `state`.
 public final class WorkShare: @unchecked Sendable {
@@ -25,6 +26,9 @@ public final class WorkShare: @unchecked Sendable {
         /// Whether serve counts this process among those that compute, and whether it has to ask before it goes on.
         var isHeld = false
         var isOver = false
+        /// Threads within `computing`, and when their turn has to be asked for anew.
+        var computing = 0
+        var quantumEndNs: Int64 = 0
         var folder: String?
         var stops: @Sendable () -> Bool = { false }
         var limitedNs: Int64 = 0
@@ -37,6 +41,8 @@ public final class WorkShare: @unchecked Sendable {
         var nextDiskNs: Int64 = 0
     }
     private let state: Mutex<State>
+    /// Held by the thread that waits for the turn of all.
+    private let asking = Mutex<Void>(())
 
     /// One without serve, and so without limits; for tests with them.
     ///
@@ -104,12 +110,14 @@ public final class WorkShare: @unchecked Sendable {
     /// Waits until it is this process's turn to compute; returns at once where it has it.
     ///
     /// - Parameter slots: how many threads will compute.
-    public func begin(slots: Int) {
+    public func begin(slots: Int) { begin(slots: slots, word: "ask") }
+
+    private func begin(slots: Int, word: String) {
         let stops: (@Sendable () -> Bool)? = state.withLock { state in
             guard state.channel >= 0, !state.isHeld || state.isOver else { return nil }
             (state.isHeld, state.isOver) = (false, false)
             let used = usedNs(&state)
-            return send("ask \(slots) \(used)", &state) ? state.stops : nil
+            return send("\(word) \(slots) \(used)", &state) ? state.stops : nil
         }
         guard let stops else { return }
         while !stops() {
@@ -123,6 +131,67 @@ public final class WorkShare: @unchecked Sendable {
     /// A quantum is over: the next `begin` asks anew, and has its place before those that come later.
     public func endQuantum() { state.withLock { $0.isOver = true } }
 
+    /// Runs what computes for long and waits now and then, on any thread: a batch, a statement of SQL. It asks for a turn first, and again each
+    /// time that it, or something that it calls, says `pace` after a quantum.
+    public func computing<Result>(_ body: () throws -> Result) rethrows -> Result {
+        guard isShared, !Self.isComputing else { return try body() }
+        Self.isComputing = true
+        state.withLock { $0.computing += 1 }
+        defer {
+            Self.isComputing = false
+            let isLast = state.withLock { state in
+                state.computing -= 1
+                return state.computing == 0
+            }
+            if isLast { rest() }
+        }
+        pace()
+        return try body()
+    }
+
+    /// Between two pieces of work: waits for the next turn where this one is over. Nothing outside of `computing`.
+    public func pace() {
+        guard Self.isComputing, isQuantumOver else { return }
+        asking.withLock { _ in
+            // Another thread may have asked for both.
+            guard isQuantumOver else { return }
+            let slots = state.withLock { state in
+                state.isOver = true
+                return state.computing
+            }
+            begin(slots: slots, word: "short")
+            state.withLock { $0.quantumEndNs = monotonicNs() + Self.quantumNs }
+        }
+    }
+
+    /// Half of `Turns.shortNs`: who goes on asks before his turn is taken from him.
+    private static let quantumNs = Turns.shortNs / 2
+
+    private var isQuantumOver: Bool {
+        state.withLock { $0.channel >= 0 && (!$0.isHeld || monotonicNs() >= $0.quantumEndNs) }
+    }
+
+    /// A program that this process had started has ended: what it has used counts as well.
+    public func countPrograms() {
+        state.withLock { state in
+            guard state.channel >= 0 else { return }
+            let used = usedNs(&state)
+            send("used \(used)", &state)
+        }
+    }
+
+    private static let threadMark: pthread_key_t = {
+        var key = pthread_key_t()
+        pthread_key_create(&key, nil)
+        return key
+    }()
+
+    /// Of this thread.
+    private static var isComputing: Bool {
+        get { pthread_getspecific(threadMark) != nil }
+        set { pthread_setspecific(threadMark, UnsafeRawPointer(bitPattern: newValue ? 1 : 0)) }
+    }
+
     /// There is nothing to compute for now: others may.
     public func rest() {
         state.withLock { state in
@@ -133,11 +202,15 @@ public final class WorkShare: @unchecked Sendable {
         }
     }
 
-    /// The processor time of all threads since the last time this was asked.
+    /// The processor time of all threads, and of programs that have ended, since the last time this was asked.
     private func usedNs(_ state: inout State) -> Int64 {
         var time = timespec()
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
-        let now = Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+        var programs = rusage()
+        getrusage(Int32(RUSAGE_CHILDREN.rawValue), &programs)
+        let seconds = time.tv_sec + programs.ru_utime.tv_sec + programs.ru_stime.tv_sec
+        let microseconds = programs.ru_utime.tv_usec + programs.ru_stime.tv_usec
+        let now = Int64(seconds) * 1_000_000_000 + Int64(time.tv_nsec) + Int64(microseconds) * 1000
         defer { state.usedNs = now }
         // How a process comes to begin is nobody's turn: who starts later than others would wait for that as well.
         return now - (state.usedNs ?? now)

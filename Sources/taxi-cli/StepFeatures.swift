@@ -6,6 +6,7 @@ import Postgres
 import Problems
 import Publish
 import Reports
+import Shares
 import Topics
 import Trips
 import Workflow
@@ -28,6 +29,8 @@ struct StepFeatures: Sendable {
 
     /// Gives the steps all of it.
     func equip(_ surroundings: inout StepSurroundings) {
+        surroundings.inTurns = { try WorkShare.ofProcess.computing($0) }
+        surroundings.programEnded = { WorkShare.ofProcess.countPrograms() }
         surroundings.report = { try report(by: $0, period: $1, $2) }
         surroundings.publish = { try publish($0, $1) }
         surroundings.records = { try records(of: $0) }

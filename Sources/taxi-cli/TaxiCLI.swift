@@ -68,6 +68,7 @@ enum TaxiCLI {
         let surroundings = Program.Surroundings.process()
         WorkShare.ofProcess.take(from: surroundings.environment)
         WorkShare.ofProcess.attend { Interruption.isRequested }
+        if WorkShare.ofProcess.isShared { Connection.pace { WorkShare.ofProcess.pace() } }
         Connection.tellOnce { try? TextWriter.standardError.writeLine("note: \($0)") }
         exit(await program.run(words, in: surroundings))
     }

@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import Problems
 import Shares
+import Synchronization
 import Testing
 
 @Suite struct WorkShareTests {
@@ -98,5 +99,84 @@ import Testing
         }
         #expect(problem?.code == .tryAgain)
         #expect(DiskUse.text(20_000_000_000) == "20 GB" && DiskUse.text(1_500) == "1.5 kB" && DiskUse.text(7) == "7 B")
+    }
+}
+
+/// What computes for long asks for short turns, on whichever thread.
+@Suite struct ComputingTests {
+    private final class Server: Sendable {
+        let own: Int32
+        private let server: Int32
+        private let heard = Mutex<[String]>([])
+        private let open = Atomic(true)
+        var words: [String] { heard.withLock { $0 } }
+
+        init() throws {
+            var pair: [Int32] = [-1, -1]
+            try #require(
+                socketpair(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0, &pair) == 0)
+            (server, own) = (pair[0], pair[1])
+            let thread = Thread { [self] in
+                var bytes = [UInt8](repeating: 0, count: 256)
+                while true {
+                    let count = recv(server, &bytes, bytes.count, 0)
+                    guard count > 0 else { break }
+                    let words = String(decoding: bytes[..<count], as: UTF8.self).split(separator: " ").map(String.init)
+                    heard.withLock { $0.append(words.dropLast(words.count > 1 ? 1 : 0).joined(separator: " ")) }
+                    if words.first == "short" || words.first == "ask" { _ = send(server, "go", 2, Int32(MSG_NOSIGNAL)) }
+                }
+                close(server)
+            }
+            thread.start()
+        }
+
+        /// What was heard, when it is all of this; fails within half a minute.
+        func expect(_ isAll: ([String]) -> Bool) throws {
+            let deadline = ContinuousClock.now + .seconds(30)
+            while !isAll(words), ContinuousClock.now < deadline { usleep(1000) }
+            try #require(isAll(words), "\(words)")
+        }
+    }
+
+    @Test func aTurnIsAskedForAndAgainAfterAQuantum() throws {
+        let server = try Server()
+        let share = WorkShare(channel: server.own)
+        // Outside nothing is asked.
+        share.pace()
+        let result = share.computing {
+            while server.words.filter({ $0 == "short 1" }).count < 3 { share.pace() }
+            return 7
+        }
+        #expect(result == 7)
+        try server.expect { $0.last == "rest" && $0.dropLast().allSatisfy { $0 == "short 1" } }
+        close(server.own)
+    }
+
+    @Test func threadsHaveOneTurnTogether() throws {
+        let server = try Server()
+        let share = WorkShare(channel: server.own)
+        let group = DispatchGroup()
+        for _ in 0..<3 {
+            group.enter()
+            let thread = Thread {
+                share.computing {
+                    // Each goes on until all three are seen in one turn.
+                    while !server.words.contains("short 3") { share.pace() }
+                }
+                group.leave()
+            }
+            thread.start()
+        }
+        #expect(group.wait(timeout: .now() + 30) == .success)
+        try server.expect { $0.last == "rest" && $0.filter { $0 == "rest" }.count == 1 }
+        share.countPrograms()
+        try server.expect { $0.last == "used" }
+        close(server.own)
+    }
+
+    @Test func withoutServeItJustComputes() {
+        let share = WorkShare()
+        share.computing { share.pace() }
+        share.countPrograms()
     }
 }

@@ -9,6 +9,7 @@ extension StepAttempt {
         }
         let child = ChildProcess(arguments: arguments, environment: environment, folder: folder)
         let end = try child.run(deadline: deadline, isStopped: isStopped, log: log, started: started)
+        surroundings.programEnded()
         if end == .timedOut || end == .stopped, let run = values.runID {
             // What has left the group of the program, such as a service that it started, belongs to the step all the same.
             do throws(Problem) { try LeftProcesses.end(of: run, step: step.name) } catch {

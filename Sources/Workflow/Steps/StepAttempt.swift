@@ -145,10 +145,13 @@ struct StepAttempt {
     }
 
     /// Runs `body`; what it does on the connections that it hands over ends when the step has to.
-    func interruptible<Result>(_ body: (StepInterruption) throws -> Result) rethrows -> Result {
+    func interruptible<Result>(_ body: (StepInterruption) throws -> Result) throws -> Result {
         let interruption = StepInterruption(isStopped: isStopped, deadline: deadline)
         defer { interruption.end() }
-        return try body(interruption)
+        var result: Result?
+        try surroundings.inTurns { result = try body(interruption) }
+        guard let result else { preconditionFailure("inTurns calls its argument") }
+        return result
     }
 
     /// Looks five times a second until `isThere`.

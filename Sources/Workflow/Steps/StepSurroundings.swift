@@ -35,6 +35,10 @@ public struct StepSurroundings: Sendable {
     public var appendRecords: AppendRecords?
     public var openWorkflow: OpenWorkflow?
     public var askModel: AskModel?
+    /// Runs what a step computes in this process, in turns with whatever else computes on the machine; it calls its argument once.
+    public var inTurns: @Sendable (() throws -> Void) throws -> Void = { try $0() }
+    /// Told that a program of a step has ended.
+    public var programEnded: @Sendable () -> Void = {}
     /// Told of each request to a model and whether it was answered.
     public var countModelRequest: @Sendable (_ model: String, _ isAnswered: Bool) -> Void = { _, _ in }
 

@@ -6,6 +6,7 @@ import ML
 import Monitoring
 import Problems
 import SQLite
+import Shares
 import Synchronization
 import Telemetry
 import Topics
@@ -40,6 +41,7 @@ enum MLServeCommand {
         defer { watch?.stop() }
         var seen = stamp(session.path)
         var served = models.map { ServedModel($0, session, live.metrics, arguments) }
+        WorkShare.ofProcess.ready()
         try arguments.say(
             "\(models.count) models of tenant \"\(session.globals.tenant)\" are served; Ctrl-C stops it")
         while !Interruption.isRequested {
@@ -149,7 +151,9 @@ private final class ServedModel: Sendable {
     private func pass() throws {
         let summary: PassSummary
         do {
-            summary = try session.pass(spec, metrics) { [self] in isEnding }
+            summary = try WorkShare.ofProcess.computing {
+                try session.pass(spec, metrics) { [self] in isEnding }
+            }
         } catch let problem as Problem where problem.code == .tryAgain {
             return
         }

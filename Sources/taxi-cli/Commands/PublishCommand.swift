@@ -134,7 +134,9 @@ enum PublishCommand {
                 let version = try watcher.dataVersion()
                 if seen?.version != version {
                     let began = monotonicMs()
-                    let summary = try job.run(talk(arguments.progressLine(), arguments))
+                    let summary = try WorkShare.ofProcess.computing {
+                        try job.run(talk(arguments.progressLine(), arguments))
+                    }
                     seen = (watcher, version)
                     WorkShare.ofProcess.ready()
                     for note in summary.notes where notes.insert(note).inserted { try arguments.say(note) }
