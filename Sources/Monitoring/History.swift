@@ -133,8 +133,16 @@ public final class History: Sendable {
     private func open(_ state: inout State) -> Bool {
         if state.database != nil { return true }
         let folder = LiveFolder(home).path
+        let isNew = !Files.exists(folder)
         guard (try? Files.makeFolders(folder, hint: "")) != nil else { return false }
-        let lock = Problems.open("\(folder)/history.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        var owner = stat()
+        // The tenant's own processes come later, perhaps as another user.
+        if isNew, geteuid() == 0, stat(home.path, &owner) == 0, owner.st_uid != 0 {
+            lchown(folder, owner.st_uid, owner.st_gid)
+        }
+        let path = "\(folder)/history.lock"
+        guard (try? FolderOwner.give(path)) != nil else { return false }
+        let lock = Problems.open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard lock >= 0 else { return false }
         guard flock(lock, LOCK_EX | LOCK_NB) == 0, let database = try? MetricsDatabase(home) else {
             close(lock)

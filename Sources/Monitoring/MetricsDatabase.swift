@@ -25,6 +25,7 @@ public final class MetricsDatabase {
     private static let version: Int64 = 1
 
     init(path: String) throws {
+        try FolderOwner.give(path)
         connection = try Connection(path: path, durability: .normal)
         try connection.execute("PRAGMA wal_autocheckpoint=200")
         try connection.execute("PRAGMA journal_size_limit=\(1 << 20)")

@@ -29,6 +29,42 @@ import Testing
         if hasEnded { metrics.end() }
     }
 
+    /// User and mode of what lies at a path, without following a link.
+    private func owner(_ path: String) throws -> uid_t {
+        var status = stat()
+        try #require(lstat(path, &status) == 0, "\(path)")
+        return status.st_uid
+    }
+
+    @Test(.enabled(if: geteuid() == 0, "needs root: only root gives files away"))
+    func whatRootKeepsOfATenantIsItsUsers() throws {
+        defer { remove() }
+        try #require(chown(home.path, 12_345, 12_345) == 0)
+        let path = "\(home.path)/metrics.db"
+        let history = History(home)
+        history.record(["a": 1], atS: 1_700_000_000)
+        history.flush()
+        for name in ["metrics.db", "metrics.db-wal", "metrics.db-shm", "live", "live/history.lock"] {
+            #expect(try owner("\(home.path)/\(name)") == 12_345, "\(name)")
+        }
+        // One that an earlier version has made as root.
+        try #require(chown(path, 0, 0) == 0)
+        _ = try MetricsDatabase(home)
+        #expect(try owner(path) == 12_345)
+    }
+
+    @Test(.enabled(if: geteuid() == 0, "needs root: only root gives files away"))
+    func rootWritesNowhereElseForATenant() throws {
+        defer { remove() }
+        try #require(chown(home.path, 12_345, 12_345) == 0)
+        let other = "\(home.home)/other.db"
+        try #require(FileManager.default.createFile(atPath: other, contents: nil))
+        try #require(symlink(other, "\(home.path)/metrics.db") == 0)
+        #expect { try MetricsDatabase(home) } throws: { ($0 as? Problem)?.code == .noPermission }
+        #expect(try owner(other) == 0)
+        #expect(FileManager.default.contents(atPath: other) == Data())
+    }
+
     @Test func aProcessIsFoldedOnceHoweverOftenItIsTried() throws {
         defer { remove() }
         try leave("stream", records: 5, start: "boot 1", hasEnded: false)
