@@ -124,7 +124,8 @@ enum Shown {
 struct Page {
     static let sections = [
         ("", "Now"), ("windows", "Windows"), ("map", "Map"), ("analytics", "Analytics"), ("workflows", "Workflows"),
-        ("topics", "Topics"), ("dead-letters", "Dead letters"), ("schemas", "Schemas"), ("settings", "Settings"),
+        ("models", "Models"), ("topics", "Topics"), ("dead-letters", "Dead letters"), ("schemas", "Schemas"),
+        ("settings", "Settings"),
     ]
 
     var title: String

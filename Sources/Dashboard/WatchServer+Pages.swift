@@ -74,13 +74,14 @@ extension WatchServer {
         case ("workflows", 1):
             return try page("Workflows", tenant: name, section: "workflows", isLive: true, workflowsBody(name, tenant))
         case ("workflows", 2):
-            // A workflow's name, or a run's id.
-            if try tenant.workflows().rows.contains(where: { $0.first == parts[1] }) {
+            // A workflow's name, or a run's id: a run's page is loaded again and again while it runs.
+            if try !tenant.isRun(parts[1]), try tenant.workflows().rows.contains(where: { $0.first == parts[1] }) {
                 return try page(
                     parts[1], tenant: name, section: "workflows", isLive: true, workflowBody(name, tenant, parts[1]))
             }
             return try page(
                 "Run \(parts[1])", tenant: name, section: "workflows", isLive: true, runBody(name, tenant, parts[1]))
+        case ("models", 1): return try page("Models", tenant: name, section: "models", isLive: true, modelsBody(tenant))
         case ("topics", 1): return try page("Topics", tenant: name, section: "topics", isLive: true, topicsBody(name))
         case ("topics", 2):
             return try page(parts[1], tenant: name, section: "topics", recordsBody(request, name, tenant, parts[1]))
@@ -98,6 +99,24 @@ extension WatchServer {
                     try tenant.settings(), caption: "Settings and where each comes from", empty: "There are none."))
         default: throw Refusal(404, "there is no page \"\(request.path)\"")
         }
+    }
+
+    private func modelsBody(_ tenant: any TenantPages) throws -> String {
+        let errors = try tenant.modelErrors()
+        var html =
+            "<div data-part=\"models\">"
+            + HTML.table(
+                try tenant.models(), caption: "The tenant's models",
+                empty: "No models are declared: put an ml.yaml into the tenant's folder.")
+        if !errors.rows.isEmpty {
+            html +=
+                "<h2>Forecast against actual</h2>"
+                + HTML.table(errors, caption: "Mean errors, of the model and of the simple one", empty: "")
+        }
+        return html + "</div><div data-part=\"batches\"><h2>Batches</h2>"
+            + HTML.table(
+                try tenant.modelBatches(limit: 50), caption: "The newest first", empty: "No batch was sent yet.")
+            + "</div>"
     }
 
     /// The newest day, from a tenant's results.

@@ -30,9 +30,17 @@ public protocol TenantPages: Sendable {
     func workflows() throws -> PageTable
     /// The steps of a workflow and what each needs, as SVG.
     func graph(ofWorkflow name: String) throws -> String
+    /// Whether a run has exactly this id; cheaper to ask than all workflows.
+    func isRun(_ id: String) throws -> Bool
     /// The steps of a run, with their states and times.
     func steps(ofRun id: String) throws -> PageTable
     func log(ofRun id: String) throws -> String
+    /// The declared models, each with when it is asked and how its service is.
+    func models() throws -> PageTable
+    /// Batches that were sent to models, the newest first.
+    func modelBatches(limit: Int) throws -> PageTable
+    /// How far forecasts are from what came, beside a simple model; no rows where none compares.
+    func modelErrors() throws -> PageTable
     /// Settings with their values and where each comes from.
     func settings() throws -> PageTable
     /// Records of a topic from a place on; nil for the last ones.
@@ -86,6 +94,8 @@ final class Looks: Sendable {
     static let maxAgeNs: Int64 = 900_000_000
 
     init(_ home: any WatchedHome, clock: any WallClock) { (self.home, self.clock) = (home, clock) }
+
+    var nowMs: EventTime { clock.nowMs }
 
     /// A look that is not older than a second, and the one before it, from which rates follow.
     func look(_ tenant: String) throws -> (now: TenantLook, before: TenantLook?) {

@@ -28,14 +28,21 @@ import Testing
         func analyses() throws -> [String] { ["sumfarewindow"] }
         func views() throws -> [String] { ["sumfarewindow"] }
         func workflowRuns(of workflow: String?, limit: Int) throws -> PageTable { table }
-        func workflows() throws -> PageTable { PageTable(columns: ["workflow"], rows: [["monthly"]]) }
+        func workflows() throws -> PageTable {
+            acts.asked += 1
+            return PageTable(columns: ["workflow"], rows: [["monthly"]])
+        }
         func graph(ofWorkflow name: String) throws -> String { "<svg></svg>" }
+        func isRun(_ id: String) throws -> Bool { id == "r1" }
         func steps(ofRun id: String) throws -> PageTable {
             PageTable(
                 columns: ["step", "attempt", "state", "started", "ended", "error"],
                 rows: [[Self.text, "1", "success", "2024-01-01T00:00:00.000Z", "2024-01-01T00:00:05.000Z", Self.text]])
         }
         func log(ofRun id: String) throws -> String { Self.text }
+        func models() throws -> PageTable { table }
+        func modelBatches(limit: Int) throws -> PageTable { table }
+        func modelErrors() throws -> PageTable { table }
         func settings() throws -> PageTable { table }
         func records(topic: String, partition: Int, from place: TopicPlace?, limit: Int) throws -> PageTable { table }
         func deadLetters(limit: Int) throws -> PageTable {
@@ -55,6 +62,8 @@ import Testing
     /// `@unchecked Sendable`: used by one test.
     private final class Acts: @unchecked Sendable {
         var all: [PageAction] = []
+        /// How often all workflows were asked for.
+        var asked = 0
         func add(_ action: PageAction) { all.append(action) }
     }
     private struct HostileHome: WatchedHome {
@@ -100,9 +109,18 @@ import Testing
 
     private static let pages = [
         "/", "/t/chicago/", "/t/chicago/windows", "/t/chicago/map", "/t/chicago/analytics", "/t/chicago/workflows",
-        "/t/chicago/workflows/r1", "/t/chicago/topics", "/t/chicago/dead-letters", "/t/chicago/schemas",
+        "/t/chicago/workflows/r1", "/t/chicago/models", "/t/chicago/topics", "/t/chicago/dead-letters",
+        "/t/chicago/schemas",
         "/t/chicago/settings",
     ]
+
+    @Test func aRunsPageAsksForNoOtherWorkflow() {
+        let server = server()
+        for _ in 0..<3 { #expect(server.answer(get("/t/chicago/workflows/r1")).status == 200) }
+        #expect(home.acts.asked == 0)
+        #expect(server.answer(get("/t/chicago/workflows/monthly")).status == 200)
+        #expect(home.acts.asked > 0)
+    }
 
     @Test(arguments: pages) func everyPageIsWholeAndSafe(_ path: String) {
         let response = server().answer(get(path))

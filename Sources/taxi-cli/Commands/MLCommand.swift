@@ -35,6 +35,14 @@ enum MLCommand {
         ]
     ) { arguments in
         let session = try MLSession(arguments)
+        let table = try table(of: session)
+        try arguments.write(table)
+        if table.rows.isEmpty { try arguments.say("no models are declared; they go into \"\(session.path)\"") }
+        return .success
+    }
+
+    /// What `ml list` and the page of models show.
+    static func table(of session: MLSession) throws -> Table {
         let models = try session.models()
         let known = try session.statuses()
         let now = systemTime()
@@ -53,9 +61,7 @@ enum MLCommand {
                 .count(Int64(status?.batchesSetAside ?? 0)), .optional(status?.reason),
             ])
         }
-        try arguments.write(table)
-        if models.isEmpty { try arguments.say("no models are declared; they go into \"\(session.path)\"") }
-        return .success
+        return table
     }
 
     private static func state(_ status: ModelStatus?, _ now: EventTime) -> String {

@@ -115,6 +115,47 @@ private struct WatchedTenantPages: TenantPages {
         ).html
     }
 
+    // MARK: Models
+
+    func models() throws -> PageTable { Self.page(try MLCommand.table(of: MLSession(globals))) }
+
+    func modelBatches(limit: Int) throws -> PageTable {
+        try rowsIfAny(
+            "ml_batches", ["model", "batch", "state", "rows", "sent", "ended", "attempts", "reason"],
+            order: "sent DESC, model, batch DESC LIMIT \(limit)")
+    }
+
+    func modelErrors() throws -> PageTable {
+        try rowsIfAny(
+            "ml_errors",
+            [
+                "model", "dimension", "value", "rows", "actual", "mae", "wape", "baseline", "baseline_mae",
+                "baseline_wape", "worse",
+            ], order: "model, dimension = 'all' DESC, dimension, rows DESC, value LIMIT 200")
+    }
+
+    /// Rows of a view that is made with the first model.
+    private func rowsIfAny(_ view: String, _ columns: [String], order: String) throws -> PageTable {
+        var table = PageTable(columns: columns)
+        guard let database = try openResults(),
+            try explaining(
+                "looking for models",
+                { () throws(SQLiteError) in
+                    try database.connection.value("SELECT 1 FROM sqlite_schema WHERE name = ?", .text(view))
+                }) != nil
+        else { return table }
+        // Means have more digits than anybody reads.
+        let shown = columns.map {
+            ["actual"].contains($0) || $0.hasSuffix("mae") || $0.hasSuffix("wape") ? "round(\($0), 3)" : $0
+        }
+        table.rows = try explaining("reading \(view)") { () throws(SQLiteError) in
+            try database.connection.rows(
+                "SELECT \(shown.joined(separator: ", ")) FROM \(view) ORDER BY \(order)"
+            ) { row throws(SQLiteError) in columns.indices.map { row.isNull($0) ? nil : row.text($0) } }
+        }
+        return table
+    }
+
     // MARK: Workflows
 
     private func session() throws -> WorkflowSession {
@@ -149,6 +190,11 @@ private struct WatchedTenantPages: TenantPages {
         let session = try session()
         let runs = try session.openHistoryIfAny()?.runs(of: workflow, limit: limit) ?? []
         return Self.page(WorkflowRunsCommand.table(runs, session))
+    }
+
+    func isRun(_ id: String) throws -> Bool {
+        // A prefix names a run, too, where a person writes it.
+        (try? session().openHistoryIfAny()?.run(id))?.id == id
     }
 
     func steps(ofRun id: String) throws -> PageTable {
