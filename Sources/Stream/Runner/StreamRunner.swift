@@ -447,7 +447,10 @@ extension StreamRunner {
                 share.endQuantum()
                 reportProgress()
             }
-            if clock.monotonicMs - lastLookMs >= Self.lookEveryMs { lookAtSource(isIdle: !hadRecords) }
+            let silentMs = hadRecords ? 0 : clock.monotonicMs - lastArrivalMs
+            // What has stood for a minute will mostly stand for ten seconds more; the first record shows at once.
+            let lookEveryMs = silentMs > 60_000 ? 10 * Self.lookEveryMs : Self.lookEveryMs
+            if clock.monotonicMs - lastLookMs >= lookEveryMs { lookAtSource(isIdle: !hadRecords) }
             if isBounded, finished.allSatisfy({ $0 }) { return }
             let now = clock.monotonicMs
             if !hadRecords, !hasNotedSent, now - lastArrivalMs >= 1000 {
@@ -465,7 +468,7 @@ extension StreamRunner {
                 try closeByWallTime(silentMs: now - lastArrivalMs, nowMs: now)
                 // A source that has been silent for long is seldom looked at: what comes, and a signal, ends the wait.
                 let isQuiet = now - lastArrivalMs > 10_000 && options.idleCloseMs == nil
-                try cohorts[0].input.wait(timeoutMs: isQuiet ? 500 : 100)
+                try cohorts[0].input.wait(timeoutMs: isQuiet ? (silentMs > 60_000 ? 1000 : 500) : 100)
             }
         }
     }

@@ -5,8 +5,8 @@ internal import Trips
 
 /// The scheduler of one tenant: enters the runs that are due, starts what is queued, and goes on with what was interrupted.
 ///
-/// One thread does all of it, and sleeps until the next time something is due; half a second at most, to see what other processes
-/// have queued. Nothing that it must remember is in its memory alone: it may be killed at any instant.
+/// One thread does all of it, and sleeps until the next time something is due; half a second at most, or a second where nothing has happened for a
+/// minute, to see what other processes have queued. Nothing that it must remember is in its memory alone: it may be killed at any instant.
 public final class Scheduler {
     /// What it does, for whoever watches.
     public enum Event {
@@ -43,10 +43,13 @@ public final class Scheduler {
     private var nextPruning = ContinuousClock.now
     private var version: Int64?
     private var hasNews = true
+    private var lastNews = ContinuousClock.now
     private var told: Set<String> = []
 
     /// How often files and other processes' work are looked for.
     private static let poll = Duration.milliseconds(500)
+    private static let restingPoll = Duration.seconds(1)
+    private static let restingAfter = Duration.seconds(60)
     /// A longer time between two looks means that the machine slept, and what was due then was missed.
     private static let longestBreakMs: Int64 = 60_000
 
@@ -107,20 +110,23 @@ public final class Scheduler {
     private func round() throws {
         let now = surroundings.now()
         lookAtClock(now)
-        if nextFiles.isDue(each: specs.count > 200 ? .seconds(2) : .seconds(1)) { try lookAtFiles(now) }
+        if nextFiles.isDue(each: specs.count > 200 || isResting ? .seconds(2) : .seconds(1)) { try lookAtFiles(now) }
         try takeBackAhead(now)
         try enterDue(now)
         let present = try history.version()
         if present != version { (version, hasNews) = (present, true) }
         if nextOrphans.isDue(each: .seconds(5)) { try adopt() }
+        if hasNews || driver.count > 0 { lastNews = .now }
         guard hasNews else { return }
         hasNews = false
         try queueAlerts(now)
         try startQueued(now)
     }
 
+    private var isResting: Bool { ContinuousClock.now - lastNews > Self.restingAfter }
+
     private func wake() -> ContinuousClock.Instant {
-        var wake = ContinuousClock.now + Self.poll
+        var wake = ContinuousClock.now + (isResting ? Self.restingPoll : Self.poll)
         if let due = schedules.values.compactMap(\.next?.end).min() {
             wake = min(wake, .now + .milliseconds(max(0, due - surroundings.now())))
         }
