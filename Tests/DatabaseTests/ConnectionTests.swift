@@ -146,4 +146,27 @@ import Testing
         #expect(problem?.message.contains("counting trips") == true)
         #expect(problem?.message.contains("/dev/null/x") == true || meaning.sqlite == .full)
     }
+
+    /// `pace` is the process's own: what other tests do on their threads is counted for them.
+    @Test func aLongStatementIsPacedUnlessItHoldsTheWriteLock() throws {
+        let calls = Calls()
+        Connection.pace { calls.byThread.withLock { $0[UInt(pthread_self()), default: 0] += 1 } }
+        let connection = try Connection(path: folder.path + "/paced.db")
+        try connection.execute("CREATE TABLE t (v)")
+        func own() -> Int { calls.byThread.withLock { $0[UInt(pthread_self())] ?? 0 } }
+        let long =
+            "SELECT count(*) FROM (WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 100000) SELECT x FROM c)"
+        _ = try connection.value(long)
+        let read = own()
+        #expect(read > 5)
+        try connection.transaction {
+            try connection.execute("INSERT INTO t VALUES (1)")
+            _ = try connection.value(long)
+        }
+        #expect(own() == read)
+        _ = try connection.value(long)
+        #expect(own() > read)
+    }
+
+    private final class Calls: Sendable { let byThread = Mutex<[UInt: Int]>([:]) }
 }
