@@ -103,11 +103,15 @@ extension WatchServer {
 
     private func modelsBody(_ tenant: any TenantPages) throws -> String {
         let errors = try tenant.modelErrors()
-        var html =
-            "<div data-part=\"models\">"
-            + HTML.table(
+        var html = "<div data-part=\"models\">"
+        do {
+            html += HTML.table(
                 try tenant.models(), caption: "The tenant's models",
                 empty: "No models are declared: put an ml.yaml into the tenant's folder.")
+        } catch let problem as Problem {
+            // What was sent before somebody made a mistake in the file is there all the same.
+            html += "<p role=\"alert\" class=\"bad\">\(escaped("\(problem)"))</p>"
+        }
         if !errors.rows.isEmpty {
             html +=
                 "<h2>Forecast against actual</h2>"

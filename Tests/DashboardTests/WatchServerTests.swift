@@ -40,7 +40,10 @@ import Testing
                 rows: [[Self.text, "1", "success", "2024-01-01T00:00:00.000Z", "2024-01-01T00:00:05.000Z", Self.text]])
         }
         func log(ofRun id: String) throws -> String { Self.text }
-        func models() throws -> PageTable { table }
+        func models() throws -> PageTable {
+            if acts.hasMistakes { throw Problem(.configuration, "ml.yaml:3: \(Self.text)") }
+            return table
+        }
         func modelBatches(limit: Int) throws -> PageTable { table }
         func modelErrors() throws -> PageTable { table }
         func settings() throws -> PageTable { table }
@@ -62,6 +65,8 @@ import Testing
     /// `@unchecked Sendable`: used by one test.
     private final class Acts: @unchecked Sendable {
         var all: [PageAction] = []
+        /// Whether ml.yaml cannot be read.
+        var hasMistakes = false
         /// How often all workflows were asked for.
         var asked = 0
         func add(_ action: PageAction) { all.append(action) }
@@ -120,6 +125,14 @@ import Testing
         #expect(home.acts.asked == 0)
         #expect(server.answer(get("/t/chicago/workflows/monthly")).status == 200)
         #expect(home.acts.asked > 0)
+    }
+
+    @Test func aMistakeInTheModelsFileStandsAboveTheirBatches() {
+        home.acts.hasMistakes = true
+        let response = server().answer(get("/t/chicago/models"))
+        let html = text(response)
+        #expect(response.status == 200 && html.contains("ml.yaml:3: &lt;script&gt;") && html.contains("Batches"))
+        #expect(!html.contains(HostileTenant.text))
     }
 
     @Test(arguments: pages) func everyPageIsWholeAndSafe(_ path: String) {
