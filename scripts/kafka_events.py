@@ -12,15 +12,24 @@ REFUSALS = {
     "older results.db": r"--from-beginning",
 }
 EVENTS = ["group deleted", "read records deleted", "unread records deleted", "partitions added", "topic recreated", "clock two hours off", "older results.db"]
+REPLACED = re.compile(r"results\.db\" was removed, or replaced .* run the command again")
 LOST = re.compile(r"offsets? (\d+) to (\d+) of partition (\d+)")
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
+
+
+def clock_library(folder):
+    """What to preload so that a program has another clock: libfaketime, and before it the waits that it does not know. None where they are not to be had."""
+    if not os.path.exists(FAKETIME) or not shutil.which("cc"): return None
+    waits = os.path.join(folder, "waits.so")
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", waits, os.path.join(ROOT, "scripts/faketime_waits.c")], check=True)
+    return f"{waits} {FAKETIME}"
 
 
 class EventSeries:
     """One tenant: a paced replay and a stream, both killed again and again, with an event after each kill."""
 
-    def __init__(self, cluster, taxi, folder, tenant, seed, trips, rows):
-        self.cluster, self.tenant, self.rows = cluster, tenant, rows
+    def __init__(self, cluster, taxi, folder, tenant, seed, trips, rows, clocks):
+        self.cluster, self.tenant, self.rows, self.clocks = cluster, tenant, rows, clocks
         self.random = random.Random(seed)
         self.home = os.path.join(folder, tenant)
         self.database = f"{self.home}/{tenant}/results.db"
@@ -40,7 +49,10 @@ class EventSeries:
         self.outcomes = collections.Counter()
 
     def make_topic(self):
-        self.cluster.tool("topics", "--bootstrap-server", self.cluster.servers, "--create", "--topic", self.topic, "--partitions", str(self.partitions))
+        # Trips are of 2024: a broker that was told nothing removes them when it next looks.
+        self.cluster.tool(
+            "topics", "--bootstrap-server", self.cluster.servers, "--create", "--topic", self.topic, "--partitions", str(self.partitions),
+            "--config", "retention.ms=-1")
 
     def start(self, name, words, environment=None):
         with open(self.logs[name], "a") as log:
@@ -118,7 +130,21 @@ class EventSeries:
         with contextlib.closing(sqlite3.connect(self.database)) as source, contextlib.closing(sqlite3.connect(path)) as target: source.backup(target)
         self.copies.append(path)
 
+    def note(self, text):
+        """In the log of the stream, for who looks for what went wrong."""
+        with open(self.logs["stream"], "a") as log: log.write(f"--- {time.strftime('%H:%M:%S')} {text}\n")
+
     # MARK: - The way on
+
+    def keep_producing(self):
+        """Runs a replay again that has ended since the database with the record of its run was replaced, as it says."""
+        code = self.producing.poll()
+        if code == 74:
+            with open(self.logs["produce"]) as log: said = log.read().strip().splitlines()[-2:]
+            require(REPLACED.search(" ".join(said)), f"produce ended with 74: {said}")
+            self.outcomes["older results.db: the replay ended, and was run again"] += 1
+            self.producing = self.start("produce", self.produce)
+        else: require(code in (None, 0), f"produce ended with {code}")
 
     def goes_on(self, streaming, seconds=20):
         """Whether the stream runs and has committed another epoch, or at least does not end."""
@@ -139,7 +165,7 @@ class EventSeries:
         place = os.path.getsize(self.logs["stream"])
         words, environment = self.stream, self.environment
         if clock:
-            environment = {**environment, "LD_PRELOAD": FAKETIME, "FAKETIME": clock, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+            environment = {**environment, "LD_PRELOAD": self.clocks, "FAKETIME": clock, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
             # By way of a shell: the library changes the environment of the first program that it is loaded into, and Swift's runtime,
             # which looks for the arguments beside it, would find none.
             words = ["sh", "-c", 'exec "$@"', "sh", *words]
@@ -185,8 +211,9 @@ class EventSeries:
             require(self.goes_on(streaming, 60), f"the stream did not begin: {streaming.poll()}")
             for event in events:
                 self.copy()
+                self.note(event)
                 time.sleep(self.random.uniform(0.2, 4))
-                require(self.producing.poll() in (None, 0), f"produce ended with {self.producing.poll()}")
+                self.keep_producing()
                 require(streaming.poll() is None, f"the stream ended by itself with {streaming.poll()}")
                 streaming.kill()
                 streaming.wait()
@@ -207,7 +234,9 @@ class EventSeries:
 
     def finish(self, streaming):
         end = time.monotonic() + 600
-        while self.producing.poll() is None and time.monotonic() < end: time.sleep(0.2)
+        while self.producing.poll() != 0 and time.monotonic() < end:
+            self.keep_producing()
+            time.sleep(0.2)
         require(self.producing.poll() == 0, f"produce ended with {self.producing.poll()}")
         time.sleep(2)
         streaming.send_signal(signal.SIGINT)
@@ -220,7 +249,9 @@ class EventSeries:
         there = [json.loads(value)["trip_id"] for _, _, value in self.cluster.messages(self.topic)]
         twice = [id for id, count in collections.Counter(there).items() if count > 1]
         require(not twice, f"{self.tenant}: {len(twice)} trips are in the topic more than once, such as {twice[:2]}")
-        require(set(there) == set(trips) - self.deleted, f"{self.tenant}: the topic has {len(there)} trips of {len(trips)}, of which {len(self.deleted)} were deleted")
+        extra, missing = set(there) & self.deleted, set(trips) - self.deleted - set(there)
+        require(not extra and not missing, f"{self.tenant}: the topic has {len(there)} trips of {len(trips)}, of which {len(self.deleted)} were deleted: "
+                f"{len(extra)} too many, {len(missing)} are missing, such as {sorted(missing)[:2]}")
         with sqlite3.connect(f"file:{self.database}?mode=ro", uri=True) as database:
             check_views(database, [trip for id, trip in trips.items() if id not in self.lost], self.tenant)
             check_outputs(self.cluster, self.tenant, database, is_repeated=self.begins_anew)

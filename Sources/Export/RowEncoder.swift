@@ -214,7 +214,7 @@ final class RecordRows: RowEncoder {
             {"name":"offset","type":"long"},{"name":"timestamp","type":{"type":"long","logicalType":"timestamp-millis"}},\
             {"name":"key","type":["null","bytes"],"default":null},\
             {"name":"headers","type":{"type":"array","items":{"type":"record","name":"Header","fields":[\
-            {"name":"name","type":"string"},{"name":"value","type":"bytes"}]}},"default":[]},\
+            {"name":"name","type":"string"},{"name":"value","type":["null","bytes"]}]}},"default":[]},\
             {"name":"value","type":["null","bytes"],"default":null}]}
             """
         do { return try AvroSchema(text, file: "taxi.Record") } catch { preconditionFailure("\(error)") }
@@ -277,8 +277,7 @@ final class RecordRows: RowEncoder {
             for header in headers {
                 appendLong(Int64(header.name.utf8.count), to: &output)
                 output.append(header.name)
-                appendLong(Int64(header.value.count), to: &output)
-                output.append(header.value)
+                appendBytes(header.value, to: &output)
             }
         }
         output.append(0)

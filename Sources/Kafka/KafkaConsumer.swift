@@ -19,15 +19,16 @@ public struct KafkaMessage {
         var kind = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE
         return max(0, rd_kafka_message_timestamp(raw, &kind))
     }
-    public var headers: [(name: String, value: [UInt8])] {
+    /// A value is nil where the header is a null one.
+    public var headers: [(name: String, value: [UInt8]?)] {
         var list: OpaquePointer?
         guard rd_kafka_message_headers(raw, &list) == RD_KAFKA_RESP_ERR_NO_ERROR, let list else { return [] }
-        var headers: [(String, [UInt8])] = []
+        var headers: [(String, [UInt8]?)] = []
         var name: UnsafePointer<CChar>?
         var value: UnsafeRawPointer?
         var size = 0
         while rd_kafka_header_get_all(list, headers.count, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR {
-            let bytes = value.map { [UInt8](UnsafeRawBufferPointer(start: $0, count: size)) } ?? []
+            let bytes = value.map { [UInt8](UnsafeRawBufferPointer(start: $0, count: size)) }
             headers.append((name.map { String(cString: $0) } ?? "", bytes))
         }
         return headers

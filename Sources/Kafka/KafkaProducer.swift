@@ -96,7 +96,7 @@ public final class KafkaProducer {
     /// - Throws: `KafkaError` where the record is not accepted; it is not sent then.
     public func send(
         topic: String, partition: Int, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?, timestampMs: Int64,
-        headers: [(name: String, value: [UInt8])] = []
+        headers: [(name: String, value: [UInt8]?)] = []
     ) throws(KafkaError) {
         try send(topic, partition, key, value, flags: 0, timestampMs, headers)
     }
@@ -104,7 +104,7 @@ public final class KafkaProducer {
     /// The same with a payload of which the client makes a copy.
     public func sendCopy(
         topic: String, partition: Int, key: [UInt8]?, value: [UInt8]?, timestampMs: Int64,
-        headers: [(name: String, value: [UInt8])] = []
+        headers: [(name: String, value: [UInt8]?)] = []
     ) throws(KafkaError) {
         try (key ?? []).withUnsafeBufferPointer { keyBytes throws(KafkaError) in
             try (value ?? []).withUnsafeBufferPointer { bytes throws(KafkaError) in
@@ -119,12 +119,16 @@ public final class KafkaProducer {
     private func send(
         _ topic: String, _ partition: Int, _ key: UnsafeRawBufferPointer?, _ value: UnsafeRawBufferPointer?,
         flags: Int32,
-        _ timestampMs: Int64, _ headers: [(name: String, value: [UInt8])]
+        _ timestampMs: Int64, _ headers: [(name: String, value: [UInt8]?)]
     ) throws(KafkaError) {
         guard let handle = topics[topic]?.handle else { throw KafkaError(RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC) }
         let list = headers.isEmpty ? nil : rd_kafka_headers_new(headers.count)
         for header in headers {
-            _ = header.value.withUnsafeBytes { bytes in
+            guard let value = header.value else {
+                rd_kafka_header_add(list, header.name, -1, nil, 0)
+                continue
+            }
+            _ = value.withUnsafeBytes { bytes in
                 rd_kafka_header_add(list, header.name, -1, bytes.baseAddress ?? Self.empty, bytes.count)
             }
         }

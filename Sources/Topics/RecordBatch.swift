@@ -9,11 +9,12 @@ public import Trips
 ///     version     1 byte, 1
 ///     count       number of records, always 4 bytes: varints of it may have needless zeros at their top
 ///     records     count times:
-///       flags     1 byte: 1 key present, 2 value present, 4 headers present
+///       flags     1 byte: 1 key present, 2 value present, 4 headers present, all with values, 8 headers present, some without
 ///       time      signed: event time in ms UTC less that of the record before (the first: less 0)
 ///       key       if present
 ///       value     if present
-///       headers   if present: their number (at least 1), and for each its name (UTF-8) and value
+///       headers   if present: their number (at least 1), and for each its name (UTF-8) and value; under flag 8 the value's length
+///                 is one more than its bytes, and 0 where there is no value
 ///
 /// Nothing follows the last record. There is no checksum here: the store keeps one of the whole payload. Bytes that break these
 /// rules are refused; bytes that were changed and still follow them cannot be told.
@@ -25,7 +26,8 @@ public enum RecordBatch {
         static let key = Flags(rawValue: 1)
         static let value = Flags(rawValue: 2)
         static let headers = Flags(rawValue: 4)
-        static let all: Flags = [.key, .value, .headers]
+        static let nullHeaders = Flags(rawValue: 8)
+        static let all: Flags = [.key, .value, .headers, .nullHeaders]
     }
 
     /// One record of a batch, pointing into its bytes.
@@ -119,6 +121,15 @@ public enum RecordBatch {
             return UnsafeRawBufferPointer(rebasing: bytes[position..<position + Int(length)])
         }
 
+        /// Under flag 8.
+        mutating func nullableText() throws(Problem) -> UnsafeRawBufferPointer? {
+            let length = try number()
+            guard length > 0 else { return nil }
+            guard length - 1 <= left else { throw damaged("it ends too early") }
+            defer { position += Int(length - 1) }
+            return UnsafeRawBufferPointer(rebasing: bytes[position..<position + Int(length - 1)])
+        }
+
         @inline(__always)
         mutating func record(after before: EventTime) throws(Problem) -> Slice {
             let flags = Flags(rawValue: try byte())
@@ -128,14 +139,17 @@ public enum RecordBatch {
             var record = Slice(timestamp: time)
             if flags.contains(.key) { record.key = try text() }
             if flags.contains(.value) { record.value = try text() }
-            if flags.contains(.headers) {
+            if !flags.isDisjoint(with: [.headers, .nullHeaders]) {
+                let mayBeNull = flags.contains(.nullHeaders)
+                guard !mayBeNull || !flags.contains(.headers) else { throw damaged("headers of two kinds") }
                 let count = try number()
                 guard count >= 1, count <= left / 2 else { throw damaged("\(count) headers cannot be in it") }
                 for _ in 0..<count {
                     guard let name = String(validating: try text(), as: UTF8.self) else {
                         throw damaged("a header's name is not UTF-8")
                     }
-                    record.headers.append(.init(name: name, value: Array(try text())))
+                    let value = mayBeNull ? try nullableText() : try text()
+                    record.headers.append(.init(name: name, value: value.map { Array($0) }))
                 }
             }
             return record
@@ -175,7 +189,9 @@ public struct RecordBatchBuilder: Sendable {
         var flags: RecordBatch.Flags = []
         if key != nil { flags.insert(.key) }
         if value != nil { flags.insert(.value) }
-        if !headers.isEmpty { flags.insert(.headers) }
+        // Who reads this with an earlier release can, unless a header has no value.
+        let hasNull = headers.contains { $0.value == nil }
+        if !headers.isEmpty { flags.insert(hasNull ? .nullHeaders : .headers) }
         bytes.append(flags.rawValue)
         let delta = timestamp &- before
         append(UInt64(bitPattern: delta << 1 ^ delta >> 63))
@@ -186,7 +202,12 @@ public struct RecordBatchBuilder: Sendable {
         append(UInt64(headers.count))
         for header in headers {
             Array(header.name.utf8).withUnsafeBytes { append($0) }
-            header.value.withUnsafeBytes { append($0) }
+            guard let value = header.value else {
+                append(UInt64(0))
+                continue
+            }
+            append(UInt64(value.count + (hasNull ? 1 : 0)))
+            bytes += value
         }
     }
 

@@ -20,7 +20,7 @@ public enum RecordLines: Sendable, Equatable {
                 if headers {
                     for (place, header) in records.headers(index).enumerated() {
                         out.append((place == 0 ? "" : ",") + header.name + ":")
-                        out.append(header.value)
+                        out.append(header.value ?? [])
                     }
                     out.append("\t")
                 }

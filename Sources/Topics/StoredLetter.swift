@@ -63,7 +63,7 @@ public struct StoredLetter: Sendable {
 
     /// The text of the last header with this name.
     func header(_ name: String) -> String? {
-        record.headers.last { $0.name == name }.map { String(decoding: $0.value, as: UTF8.self) }
+        record.headers.last { $0.name == name }.map(\.text)
     }
 
     /// A `RejectReason`'s name, or `quarantined`; `unknown` for a record of somebody else's that has no such header.
@@ -92,9 +92,9 @@ public struct StoredLetter: Sendable {
 
     /// How often it had been sent again when it was rejected.
     public var replayCount: Int64 {
-        record.headers.last { $0.name == DeadLetter.replayCountHeader }.flatMap {
-            Int64(String(decoding: $0.value, as: UTF8.self))
-        }.map { min(max(0, $0), 1 << 40) } ?? 0
+        record.headers.last { $0.name == DeadLetter.replayCountHeader }.flatMap { Int64($0.text) }.map {
+            min(max(0, $0), 1 << 40)
+        } ?? 0
     }
 
     /// The record's headers before it was set aside, without those of replays.
@@ -111,7 +111,7 @@ public struct StoredLetter: Sendable {
         guard let blockStart,
             let header = record.headers[blockStart...].last(where: { $0.name == "event_timestamp" })
         else { return record.timestamp }
-        return RFC3339.parse(String(decoding: header.value, as: UTF8.self)) ?? record.timestamp
+        return RFC3339.parse(header.text) ?? record.timestamp
     }
 
     /// The same for the same record of the same origin, wherever and whenever it was read.

@@ -22,8 +22,12 @@ public struct TopicRecord: Sendable, Equatable {
 
     public struct Header: Sendable, Equatable {
         public var name: String
-        public var value: [UInt8]
-        public init(name: String, value: [UInt8]) { (self.name, self.value) = (name, value) }
+        /// nil is what clients call a null header: a name without a value, which an empty one is not.
+        public var value: [UInt8]?
+        /// The value as text, which is nothing where there is none.
+        public var text: String { String(decoding: value ?? [], as: UTF8.self) }
+
+        public init(name: String, value: [UInt8]?) { (self.name, self.value) = (name, value) }
     }
 
     public init(key: [UInt8]?, value: [UInt8]?, headers: [Header] = [], timestamp: EventTime) {

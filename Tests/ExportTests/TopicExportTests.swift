@@ -231,7 +231,9 @@ func object(_ text: String, at time: EventTime = 1_705_952_700_000, headers: [To
     }
 
     @Test func writesRecordsAsTheyAreWhereTheyHaveHeadersOrAreNoObjects() throws {
-        let headers = [TopicRecord.Header(name: "reason", value: Array("bad_money".utf8))]
+        let headers = [
+            TopicRecord.Header(name: "reason", value: Array("bad_money".utf8)), .init(name: "none", value: nil),
+        ]
         try test.append(
             PendingBatch(
                 topic: "t", partition: 0,
@@ -245,19 +247,22 @@ func object(_ text: String, at time: EventTime = 1_705_952_700_000, headers: [To
             csvRows(try export.text(.csv)) == [
                 ["partition", "offset", "timestamp", "key", "headers", "value"],
                 ["0", "0", "2024-01-22T19:45:00.000Z", "k", nil, #"{"a":1}"#],
-                ["0", "1", "2024-01-22T19:45:00.000Z", "k", #"{"reason":"bad_money"}"#, "x,\"y\""],
+                ["0", "1", "2024-01-22T19:45:00.000Z", "k", #"{"reason":"bad_money","none":null}"#, "x,\"y\""],
                 ["0", "2", "2024-01-22T19:45:00.001Z", nil, nil, nil],
                 ["0", "3", "2024-01-22T19:45:00.002Z", #"{"base64":"/w=="}"#, nil, ""],
             ])
         #expect(
             try export.text(.jsonl).split(separator: "\n")[1].hasSuffix(
-                #""headers":{"reason":"bad_money"},"value":"x,\"y\""}"#))
+                #""headers":{"reason":"bad_money","none":null},"value":"x,\"y\""}"#))
         let values = try export.values().values
         #expect(
             values[1]
                 == .record([
                     .int(0), .long(1), .long(1_705_952_700_000), .union(1, .bytes([0x6b])),
-                    .array([.record([.string("reason"), .bytes(Array("bad_money".utf8))])]),
+                    .array([
+                        .record([.string("reason"), .union(1, .bytes(Array("bad_money".utf8)))]),
+                        .record([.string("none"), .union(0, .null)]),
+                    ]),
                     .union(1, .bytes(Array("x,\"y\"".utf8))),
                 ]))
         #expect(

@@ -260,9 +260,9 @@ import Trips
         guard rejected > 0 else { return }
         let letter = try #require(try store.deadLetters(Bench.deadLetter).first)
         #expect(String(decoding: letter.value ?? [], as: UTF8.self).hasPrefix("beyond,x,"))
-        let detail = letter.headers.first { $0.name == "detail" }.map { String(decoding: $0.value, as: UTF8.self) }
+        let detail = letter.headers.first { $0.name == "detail" }?.text
         #expect(detail?.contains("is 24 hours ahead of the clock, more than the 1 day of --max-ahead") == true)
-        let source = letter.headers.first { $0.name == "source" }.map { String(decoding: $0.value, as: UTF8.self) }
+        let source = letter.headers.first { $0.name == "source" }?.text
         #expect(source == "\(url.path):3")
     }
 

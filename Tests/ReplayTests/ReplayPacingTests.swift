@@ -194,7 +194,7 @@ import Trips
         let letter = try #require(try bench.store.deadLetters(Bench.deadLetter).first)
         #expect(String(decoding: letter.value ?? [], as: UTF8.self) == "row 3")
         let headers = Dictionary(
-            uniqueKeysWithValues: letter.headers.map { ($0.name, String(decoding: $0.value, as: UTF8.self)) })
+            uniqueKeysWithValues: letter.headers.map { ($0.name, $0.text) })
         #expect(
             headers == [
                 "reason": "bad_money", "detail": "\"x\"", "source": "trips.csv:4",

@@ -78,7 +78,7 @@ final class ThreadsEngine: RangeEngine {
             let reader = try bench.store.makeReader(topic: topic)
             try reader.forEachBatch(of: 0, in: reader.offsets()[0]) { batch in
                 lines += try batch.records().map { record in
-                    "\(topic) \(String(decoding: record.value ?? [], as: UTF8.self)) \(record.headers.filter { $0.name != "at" }.map { "\($0.name)=\(String(decoding: $0.value, as: UTF8.self))" })"
+                    "\(topic) \(String(decoding: record.value ?? [], as: UTF8.self)) \(record.headers.filter { $0.name != "at" }.map { "\($0.name)=\($0.text)" })"
                 }
                 return true
             }
@@ -224,6 +224,33 @@ final class ThreadsEngine: RangeEngine {
             payload: WireFrame.all(in: answer)[0].payload, plans: plan.plans, zone: StreamBench.zone, request: request)
         #expect(partial.offsets == 5..<20)
         #expect(partial.findings.rejects.map(\.reject.location.line) == Array(5..<20))
+    }
+
+    @Test func rejectsComeBackAsTheyAre() throws {
+        let bench = try StreamBench()
+        let records = [
+            TopicRecord(key: nil, value: nil, headers: [.init(name: "null", value: nil)], timestamp: 1),
+            TopicRecord(
+                key: [], value: [], headers: [.init(name: "empty", value: []), .init(name: "", value: [0xff])],
+                timestamp: 2),
+            TopicRecord(key: [0xff], value: [0x78], timestamp: 3),
+        ]
+        let store = try EmbeddedTopicStore(path: bench.path("topics.db"))
+        let batch = try #require(PendingBatch(topic: StreamBench.ingest, partition: 0, records: records))
+        try store.makeWriter().append([batch], mark: nil)
+        let setting = WorkSetting(
+            topic: StreamBench.ingest, tenant: "chicago", zone: StreamBench.zone, keepsLateRecords: false)
+        let plan = WorkPlan(build: "1", setting: setting, delayMs: 0, plans: Array(plans.prefix(1)))
+        let worker = try RangeReader(
+            plan: WireFrame.all(in: plan.frame())[0].payload, build: "1", store: store)
+        let terms = RangeRequest.Query(closedUntil: .min, mergesLate: false, pruned: [], restated: [], reachedBefore: 0)
+        let request = RangeRequest(
+            partition: 0, offsets: 0..<3, maximumSideBytes: 12_000, floor: .min, limit: .max, newest: nil,
+            ahead: MaxAhead(nowMs: 0, aheadMs: 0), queries: [terms])
+        let answer = try worker.partial(of: WireFrame.all(in: request.frame())[0].payload)
+        let partial = try RangePartial(
+            payload: WireFrame.all(in: answer)[0].payload, plans: plan.plans, zone: StreamBench.zone, request: request)
+        #expect(partial.findings.rejects.map(\.original) == records)
     }
 
     /// Bytes that are nearly right are refused or read, and never end the process; with the checksum made right again, so that they

@@ -140,7 +140,7 @@ import Trips
         for record in kept {
             let trip = try #require(try JSONSerialization.jsonObject(with: Data(record.value ?? [])) as? [String: Any])
             let header = record.headers.first { $0.name == "queries" }
-            let names = header.map { String(decoding: $0.value, as: UTF8.self) }
+            let names = header?.text
             #expect(names == queries[trip["trip_id"] as? String ?? ""]?.joined(separator: ","))
         }
     }

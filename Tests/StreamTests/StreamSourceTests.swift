@@ -87,7 +87,7 @@ private final class SetClock: WallClock {
         let letter = try #require(try letters?.records().first)
         #expect(String(decoding: letter.value ?? [], as: UTF8.self).hasPrefix(#"{"fare":10,"#), "the record as it came")
         let headers = Dictionary(
-            uniqueKeysWithValues: letter.headers.map { ($0.name, String(decoding: $0.value, as: UTF8.self)) })
+            uniqueKeysWithValues: letter.headers.map { ($0.name, $0.text) })
         #expect(headers["reason"] == "out_of_range" && headers["source"] == "chicago_ingestData/0/3")
         #expect(
             headers["detail"]?.contains("is 60 minutes ahead of the clock, more than the 1 hour of --max-ahead") == true

@@ -211,7 +211,7 @@ import Trips
         #expect(records.count == 5)
         for record in records {
             let headers = Dictionary(
-                uniqueKeysWithValues: record.headers.map { ($0.name, String(decoding: $0.value, as: UTF8.self)) })
+                uniqueKeysWithValues: record.headers.map { ($0.name, $0.text) })
             let value = String(decoding: record.value ?? [], as: UTF8.self)
             let (partition, offset) = value == "nothing" ? (1, 0) : (0, 40 + garbage.firstIndex(of: value)!)
             #expect(headers["source"] == "chicago_ingestData/\(partition)/\(offset)")

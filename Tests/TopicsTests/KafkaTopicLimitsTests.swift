@@ -43,7 +43,7 @@ import Trips
     @Test(arguments: [1000, 5000, 100_000]) func cutsWhatIsTooLarge(_ bytes: Int) throws {
         func size(_ record: TopicRecord) -> Int {
             (record.key?.count ?? 0) + (record.value?.count ?? 0)
-                + record.headers.reduce(0) { $0 + $1.name.utf8.count + $1.value.count + 10 }
+                + record.headers.reduce(0) { $0 + $1.name.utf8.count + ($1.value?.count ?? 0) + 10 }
         }
         let own = (0..<DeadLetter.headerCount).map { TopicRecord.Header(name: "h\($0)", value: [1, 2]) }
         func record(key: Int, value: Int?, headers: Int) -> TopicRecord {
@@ -74,7 +74,7 @@ import Trips
         let ahead = fitting.timestamp(now + 2 * hour)
         #expect(ahead.time == now + hour - 60_000)
         #expect(ahead.headers.map(\.name) == ["event_timestamp"])
-        #expect(ahead.headers.map { String(decoding: $0.value, as: UTF8.self) } == [RFC3339.string(now + 2 * hour)])
+        #expect(ahead.headers.map(\.value) == [Array(RFC3339.string(now + 2 * hour).utf8)])
     }
 
     /// The mock tells nothing of a topic's settings, as a broker does where a user has no right to see them.

@@ -16,6 +16,25 @@ import Topics
         #expect(try RecordBatch.decode(RecordBatch.encode(records)) == records)
     }
 
+    /// A header without a value is none with an empty one, and batches without such are what earlier releases read and wrote.
+    @Test func tellsNullHeadersFromEmptyOnes() throws {
+        func batch(_ values: [[UInt8]?]) -> [UInt8] {
+            let headers = values.map { TopicRecord.Header(name: "h", value: $0) }
+            return RecordBatch.encode([TopicRecord(key: nil, value: nil, headers: headers, timestamp: 0)])
+        }
+        let start: [UInt8] = [1, 0x81, 0x80, 0x80, 0]
+        let (plain, mixed) = (batch([[], [7]]), batch([nil, [], [7]]))
+        #expect(plain == start + [4, 0, 2, 1, 0x68, 0, 1, 0x68, 1, 7])
+        #expect(mixed == start + [8, 0, 3, 1, 0x68, 0, 1, 0x68, 1, 1, 0x68, 2, 7])
+        #expect(try RecordBatch.decode(plain)[0].headers.map(\.value) == [[], [7]])
+        #expect(try RecordBatch.decode(mixed)[0].headers.map(\.value) == [nil, [], [7]])
+        for flags: UInt8 in [12, 16] {
+            var other = mixed
+            other[start.count] = flags
+            #expect(throws: Problem.self) { try RecordBatch.decode(other) }
+        }
+    }
+
     @Test func isSmallForRecordsCloseInTime() {
         let records = (0..<100).map { TopicRecord(key: [1], value: [2], timestamp: 1_700_000_000_000 + $0) }
         #expect(RecordBatch.encode(records).count == 5 + 6 + 99 + 100 * (1 + 2 + 2) - 1 + 1)
@@ -63,7 +82,9 @@ import Topics
         }
         return TopicRecord(
             key: Bool.random(using: &random) ? bytes() : nil, value: Bool.random(using: &random) ? bytes() : nil,
-            headers: (0..<Int.random(in: 0...2, using: &random)).map { .init(name: "名\($0)", value: bytes()) },
+            headers: (0..<Int.random(in: 0...2, using: &random)).map {
+                .init(name: "名\($0)", value: Int.random(in: 0...3, using: &random) > 0 ? bytes() : nil)
+            },
             timestamp: Int64.random(in: -10_000...2_000_000_000_000, using: &random))
     }
 }

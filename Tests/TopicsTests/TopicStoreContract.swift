@@ -51,6 +51,12 @@ let topicStoreContract: [ContractCheck] = [
             TopicRecord(
                 key: [0, 255], value: Array("é".utf8),
                 headers: [.init(name: "reason", value: [1]), .init(name: "", value: [])], timestamp: 5),
+            TopicRecord(
+                key: [], value: nil,
+                headers: [
+                    .init(name: "null", value: nil), .init(name: "empty", value: []), .init(name: "null", value: [0]),
+                ],
+                timestamp: 6),
         ]
         let pending = try #require(PendingBatch(topic: topic, partition: 0, records: records))
         try store.makeWriter().append([pending], mark: nil)

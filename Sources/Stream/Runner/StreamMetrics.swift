@@ -68,8 +68,8 @@ struct StreamMetrics: Sendable {
         }
         for output in epoch.outputs { queries[output.query].results.add(output.results) }
         for letter in letters {
-            let reason = letter.headers.first { $0.name == DeadLetter.reasonHeader }?.value ?? []
-            metrics.counter(.streamDeadLetters, ["reason": String(decoding: reason, as: UTF8.self)]).add()
+            let reason = letter.headers.first { $0.name == DeadLetter.reasonHeader }?.text ?? ""
+            metrics.counter(.streamDeadLetters, ["reason": reason]).add()
         }
         inputBytes.add(epoch.timing.inputBytes)
         for (stage, ns) in epoch.timing.stageNs { stages[stage]?.observe(ns: ns) }

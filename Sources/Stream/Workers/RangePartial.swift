@@ -21,7 +21,7 @@ import Trips
 ///     ledger       number of (query, counter, count)
 ///     queries      as many as the plan has, each a state
 ///
-/// A record is key and value, which may be missing, the number of its headers, each with name and value, and its timestamp. A state is
+/// A record is key and value, the number of its headers, each with name and value, and its timestamp; key and values may be missing. A state is
 ///
 ///     counts       aggregated, late, merged, late in part, skipped, filtered, restated
 ///     overflow     may be missing: word and window of a sum that left its words
@@ -102,7 +102,7 @@ extension RangePartial {
         for stage in [EpochTiming.Stage.decode, .aggregate] {
             findings.timing.stageNs[stage] = try reader.number(in: 0...(1 << 50))
         }
-        findings.timing.appended = try reader.list(least: 16) { reader throws(Problem) in
+        findings.timing.appended = try reader.list(least: 9) { reader throws(Problem) in
             (try reader.number(in: .instants), try reader.number(in: counts))
         }
         findings.rejects = try reader.list(least: 60) { reader throws(Problem) in
@@ -110,7 +110,7 @@ extension RangePartial {
             return (partition, reject, original)
         }
         let byLine = Dictionary(findings.rejects.map { ($0.reject.location.line, $0.reject) }) { $1 }
-        findings.steps = try reader.list(least: 16) { reader throws(Problem) in
+        findings.steps = try reader.list(least: 9) { reader throws(Problem) in
             let accepted = Int(try reader.number(in: counts))
             let line = Int(try reader.number(in: -1...(1 << 62)))
             guard line < 0 || byLine[line] != nil else { throw reader.damage("a step without its reject") }
@@ -173,8 +173,9 @@ extension WireReader {
     mutating func record() throws(Problem) -> TopicRecord {
         let key = try optional { reader throws(Problem) in try reader.text() }
         let value = try optional { reader throws(Problem) in try reader.text() }
-        let headers = try list(least: 16) { reader throws(Problem) in
-            TopicRecord.Header(name: try reader.string(), value: try reader.text())
+        let headers = try list(least: 9) { reader throws(Problem) in
+            TopicRecord.Header(
+                name: try reader.string(), value: try reader.optional { inner throws(Problem) in try inner.text() })
         }
         return TopicRecord(key: key, value: value, headers: headers, timestamp: try number(in: .instants))
     }

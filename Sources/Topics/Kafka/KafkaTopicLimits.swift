@@ -80,7 +80,7 @@ struct KafkaFitting {
     }
 
     /// The timestamp to send; where it is another than the record's, a header keeps that.
-    func timestamp(_ time: EventTime) -> (time: EventTime, headers: [(name: String, value: [UInt8])]) {
+    func timestamp(_ time: EventTime) -> (time: EventTime, headers: [(name: String, value: [UInt8]?)]) {
         if times.contains(time) { return (max(0, time), []) }
         return (
             max(0, min(max(time, times.lowerBound), times.upperBound)),
@@ -95,7 +95,7 @@ struct KafkaFitting {
     func cut(_ record: RecordBatch.Slice) -> (record: TopicRecord, kept: Int)? {
         let most = min(limits.bytes, clientBytes) - Self.overhead
         func size(_ headers: [TopicRecord.Header]) -> Int {
-            headers.reduce(0) { $0 + $1.name.utf8.count + $1.value.count + 10 }
+            headers.reduce(0) { $0 + $1.name.utf8.count + ($1.value?.count ?? 0) + 10 }
         }
         let (keyBytes, valueBytes) = (record.key?.count ?? 0, record.value?.count ?? 0)
         guard keyBytes + valueBytes + size(record.headers) > most else { return nil }
@@ -103,7 +103,7 @@ struct KafkaFitting {
         var headers = record.headers
         while headers.count > DeadLetter.headerCount, size(headers) > most / 2 { headers.removeFirst() }
         for index in headers.indices where size(headers) > most / 2 {
-            headers[index].value = Array(headers[index].value.prefix(max(16, most / 20)))
+            headers[index].value = headers[index].value.map { Array($0.prefix(max(16, most / 20))) }
         }
         let key = record.key.map { Array($0.prefix(most / 4)) }
         let kept = max(0, min(valueBytes, most - size(headers) - (key?.count ?? 0)))

@@ -307,7 +307,9 @@ private struct WatchedTenantPages: TenantPages {
                     "\(records.firstOffset + Int64(index))", zone.iso(ms: record.timestamp), record.key.map(Self.text),
                     record.value.map(Self.text),
                     record.headers.isEmpty
-                        ? nil : record.headers.map { "\($0.name): \(Self.text($0.value))" }.joined(separator: "\n"),
+                        ? nil
+                        : record.headers.map { "\($0.name): \($0.value.map(Self.text) ?? "null")" }.joined(
+                            separator: "\n"),
                 ])
             }
             next = batch.baseOffset + Int64(batch.count)
