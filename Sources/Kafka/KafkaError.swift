@@ -58,6 +58,13 @@ public struct KafkaError: Error, Sendable, CustomStringConvertible {
         self.init(RD_KAFKA_RESP_ERR__DESTROY, last?.message ?? "no broker answers", kind: .givenUp)
     }
 
+    /// Of a topic that is not there any more.
+    public static func noTopic(_ topic: String) -> KafkaError {
+        var error = KafkaError(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+        error.topic = topic
+        return error
+    }
+
     /// Thrown where a broker has not answered in time.
     public static var noAnswer: KafkaError { KafkaError(RD_KAFKA_RESP_ERR__TIMED_OUT) }
 

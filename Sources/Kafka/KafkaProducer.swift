@@ -175,9 +175,9 @@ public final class KafkaProducer {
 
     /// Waits until every record handed over is stored, however long a broker is away.
     ///
-    /// - Parameter onWaiting: told about once a second while nothing moves, with what is known of the reason.
+    /// - Parameter onWaiting: told about once a second while nothing moves, with what is known of the reason; what it throws ends waiting.
     /// - Throws: the first failure of a record.
-    public func finish(onWaiting: (KafkaError?) -> Void = { _ in }) throws(KafkaError) {
+    public func finish(onWaiting: (KafkaError?) throws(KafkaError) -> Void = { _ in }) throws(KafkaError) {
         var (settled, since) = (settledCount, ContinuousClock.now)
         while !isEmpty {
             rd_kafka_flush(client.raw, 500)
@@ -185,7 +185,7 @@ public final class KafkaProducer {
                 (settled, since) = (settledCount, .now)
                 continue
             }
-            onWaiting(client.events.last)
+            try onWaiting(client.events.last)
             try requirePatience(since: since)
         }
         if let failure = takeFailure() { throw failure }
@@ -201,7 +201,7 @@ public final class KafkaProducer {
     /// Waits until what was sent before the last call is stored; what was sent since goes on.
     ///
     /// So a client always has something to compress and to send while answers are under way.
-    public func turn(onWaiting: (KafkaError?) -> Void = { _ in }) throws(KafkaError) {
+    public func turn(onWaiting: (KafkaError?) throws(KafkaError) -> Void = { _ in }) throws(KafkaError) {
         var since = ContinuousClock.now
         var told = since
         var settled = settledCount
@@ -211,7 +211,7 @@ public final class KafkaProducer {
                 settled = settledCount
                 (since, told) = (.now, .now)
             } else if told.duration(to: .now) > .milliseconds(500) {
-                onWaiting(client.events.last)
+                try onWaiting(client.events.last)
                 told = .now
                 try requirePatience(since: since)
             }
@@ -280,7 +280,7 @@ extension KafkaProducer {
 
     /// Adds a group's offsets to the transaction: they count when it is committed, and only then.
     public func send(
-        offsets: [KafkaOffset], group: String, onWaiting: (KafkaError?) -> Void = { _ in }
+        offsets: [KafkaOffset], group: String, onWaiting: (KafkaError?) throws(KafkaError) -> Void = { _ in }
     ) throws(KafkaError) {
         let lent = GroupOffsets(offsets, group: group)
         try retrying(forMs: transactionTimeoutMs ?? 0, onWaiting: onWaiting) {
@@ -291,7 +291,7 @@ extension KafkaProducer {
     /// Commits what was sent since `begin`; at return all of it is stored, or none of it ever will be.
     ///
     /// Readers of committed records see it a moment later, when the broker has written the transaction's end to each partition.
-    public func commit(onWaiting: (KafkaError?) -> Void = { _ in }) throws(KafkaError) {
+    public func commit(onWaiting: (KafkaError?) throws(KafkaError) -> Void = { _ in }) throws(KafkaError) {
         do throws(KafkaError) {
             try retrying(forMs: transactionTimeoutMs ?? 0, onWaiting: onWaiting) {
                 rd_kafka_commit_transaction($0, Self.callTimeoutMs)
@@ -306,7 +306,7 @@ extension KafkaProducer {
     }
 
     /// Gives up what was sent since `begin`.
-    public func abort(onWaiting: (KafkaError?) -> Void = { _ in }) throws(KafkaError) {
+    public func abort(onWaiting: (KafkaError?) throws(KafkaError) -> Void = { _ in }) throws(KafkaError) {
         try retrying(forMs: transactionTimeoutMs ?? 0, onWaiting: onWaiting) {
             rd_kafka_abort_transaction($0, Self.callTimeoutMs)
         }
@@ -318,7 +318,7 @@ extension KafkaProducer {
 
     /// Repeats a call as long as librdkafka says that it may be.
     private func retrying(
-        forMs limitMs: Int64, onWaiting: (KafkaError?) -> Void = { _ in },
+        forMs limitMs: Int64, onWaiting: (KafkaError?) throws(KafkaError) -> Void = { _ in },
         _ call: @escaping @Sendable (OpaquePointer) -> OpaquePointer?
     ) throws(KafkaError) {
         var since = ContinuousClock.now
@@ -334,7 +334,7 @@ extension KafkaProducer {
             if settledCount != settled {
                 since = .now
             } else {
-                onWaiting(client.events.last ?? error)
+                try onWaiting(client.events.last ?? error)
                 try requirePatience(since: since)
             }
         }
@@ -345,7 +345,8 @@ extension KafkaProducer {
     /// librdkafka does not look at the limit of `send_offsets_to_transaction` while the group's coordinator is away
     /// (confluentinc/librdkafka#5456): the call may never return.
     private func answer(
-        of call: @escaping @Sendable (OpaquePointer) -> OpaquePointer?, _ onWaiting: (KafkaError?) -> Void
+        of call: @escaping @Sendable (OpaquePointer) -> OpaquePointer?,
+        _ onWaiting: (KafkaError?) throws(KafkaError) -> Void
     ) throws(KafkaError) -> OpaquePointer? {
         let answer = Answer()
         calls.async { [client] in answer.give(call(client.raw)) }
@@ -353,7 +354,7 @@ extension KafkaProducer {
         while !answer.hasCome(withinMs: 500) {
             let waited = start.duration(to: .now)
             guard waited > .milliseconds(Int(Self.callTimeoutMs)) else { continue }
-            onWaiting(client.events.last)
+            try onWaiting(client.events.last)
             if waited > lostAfter || KafkaPatience.isOver(since: start) {
                 isLost = true
                 throw KafkaError(RD_KAFKA_RESP_ERR__TIMED_OUT, client.events.last?.message, kind: .fatal)

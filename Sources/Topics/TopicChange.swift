@@ -1,7 +1,13 @@
 import Problems
 
-/// What readers say of a topic that is not any more what it was.
+/// What readers and writers say of a topic that is not any more what it was.
 extension Problem {
+    static func deletedWhileWritten(_ topic: String) -> Problem {
+        Problem(
+            .unavailable, "topic \"\(topic)\" was deleted while it was written to",
+            hint: "Run the command again: it makes the topic anew, or says what else can be done.")
+    }
+
     static func deletedWhileRead(_ topic: String) -> Problem {
         Problem(
             .noInput, "topic \"\(topic)\" was deleted while it was read",

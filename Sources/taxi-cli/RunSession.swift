@@ -82,6 +82,11 @@ struct RunSession {
             let end = try body()
             try log.end(runID, end.outcome, summary: end.json, at: systemTime())
             return end
+        } catch let away as BrokerAway {
+            // Somebody wanted it to end before it had begun.
+            let reason = "stopped while it waited for a broker: \(away)"
+            try log.end(runID, .interrupted, summary: jsonObject(["stopped": reason]), at: systemTime())
+            return RunEnd(outcome: .interrupted, json: jsonObject(["stopped": reason]), text: reason)
         } catch {
             // The run's own failure is what the user must see, not that of its record.
             let message = (error as? Problem)?.message ?? "\(error)"

@@ -4,6 +4,7 @@ import Problems
 import SQLite
 import Serve
 import Shares
+import Topics
 
 /// The program: its tree of commands. To add one, see `Command`.
 @main
@@ -51,8 +52,11 @@ enum TaxiCLI {
     static let program = Program(
         root: root, version: version, globals: GlobalOptions.options,
         explain: { error in
+            if let away = error as? BrokerAway {
+                return Problem(.unavailable, "stopped while it waited for a broker: \(away)")
+            }
             // Whatever let SQLite's own words pass: a damaged or full disk is the user's to mend, not a mistake of ours to report.
-            (error as? SQLiteError).map { Problem($0, doing: "running the command") }
+            return (error as? SQLiteError).map { Problem($0, doing: "running the command") }
         },
         configurationPath: { arguments in
             // Without a home there are no settings; a command that needs one says so itself.

@@ -51,6 +51,42 @@ struct KafkaOutboxTests {
         #expect(try tenant.messages().count == 3)
     }
 
+    /// An older copy, and results that are lost: when the cluster has forgotten the group nothing tells of them but the topics.
+    @Test(arguments: [true, false]) func olderResultsAreFoundOutWhereTheGroupWasForgotten(_ isCopy: Bool) throws {
+        let tenant = try SentTenant(leaving: .none)
+        let older = try isCopy ? SentTenant(copying: tenant) : SentTenant(sharing: tenant)
+        try tenant.produce(minute: 2)
+        try tenant.stream()
+        let before = try tenant.messages()
+        try tenant.forgetGroup()
+        let problem = #expect(throws: Problem.self) { try older.stream() }
+        #expect(problem?.code == .badData && problem?.message.contains("know nothing of") == true)
+        #expect(problem?.hint?.contains("--from-beginning") == true)
+        #expect(try tenant.messages() == before)
+        // The newest goes on as if nothing had happened.
+        try tenant.stream()
+        #expect(try tenant.messages() == before)
+        // Whoever computes anew takes what is there for its past, also where the group is forgotten once more.
+        try older.stream { $0.fromBeginning = true }
+        #expect(try tenant.messages().count == before.count + 3)
+        try tenant.forgetGroup()
+        try tenant.produce(minute: 3)
+        for _ in 0..<2 { try older.stream() }
+        #expect(try tenant.messages().count == before.count + 4)
+    }
+
+    /// Made anew, with nothing sent since.
+    @Test func whatWasThereBeforeResultsWereMadeAnewIsKnown() throws {
+        let tenant = try SentTenant(leaving: .none)
+        let messages = try tenant.messages()
+        let faulty = FaultyTopicStore(tenant.store)
+        faulty.beforeAppend = { _ in throw FaultyTopicStore.Crash() }
+        do { try tenant.stream(to: faulty) { $0.fromBeginning = true } } catch is FaultyTopicStore.Crash {}
+        try tenant.forgetGroup()
+        for _ in 0..<2 { try tenant.stream() }
+        #expect(try tenant.messages().count == 2 * messages.count)
+    }
+
     /// A rewind is an epoch of its own: the group's mark follows it, whether it was killed before its record was sent or after.
     @Test(arguments: [OutboxRule.Waiting.none, .pending, .sent])
     func goesOnAfterARewind(_ waiting: OutboxRule.Waiting) throws {
@@ -151,12 +187,18 @@ private final class SentTenant {
     /// Another home of the same tenant.
     convenience init(sharing other: SentTenant) throws { try self.init(named: other.name) }
 
-    private init(named name: String) throws {
+    /// The same home as it was: results.db is a copy.
+    convenience init(copying other: SentTenant) throws { try self.init(named: other.name, copying: other.database) }
+
+    func forgetGroup() throws { try store.deleteGroup(group) }
+
+    private init(named name: String, copying original: ResultsDatabase? = nil) throws {
         self.name = name
         folder = FileManager.default.temporaryDirectory.path + "/taxi-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         configuration = KafkaConfiguration(servers: try KafkaBroker.sharedServers())
         store = try KafkaTopicStore(configuration, tenant: name)
+        try original?.connection.execute("VACUUM INTO ?", .text(folder + "/results.db"))
         database = try ResultsDatabase(path: folder + "/results.db", durability: .normal)
         plans = try QueryCatalog.parse(
             "queries:\n  - {name: fares, window: {tumbling: 1m}, aggregates: {n: count(*)}}\n", file: "f")

@@ -30,6 +30,32 @@ struct KafkaTopicStoreTests {
         }
     }
 
+    /// librdkafka goes on trying, with the words that it has for a broker that is away.
+    @Test("a topic that is deleted under its writer is named", arguments: ["submitted", "appended", "with a mark"])
+    func isMissedByItsWriter(_ how: String) throws {
+        let (topic, other) = (try newTopic(in: store, partitions: 1), try newTopic(in: store, partitions: 1))
+        let writer = try store.makeWriter()
+        let producer = "deleted-\(UUID().uuidString.lowercased())"
+        let epoch = how == "with a mark" ? try writer.takeOver(producer: producer).epoch : 0
+        func append(_ number: Int64) throws {
+            let batches = [batch(other, 0, [number]), batch(topic, 0, [number])]
+            switch how {
+            case "submitted":
+                try writer.submit(batches, promptly: true)
+                try writer.flush()
+            case "appended": try writer.append(batches, mark: nil)
+            default:
+                try writer.append(
+                    batches, mark: ProducerMark(producer: producer, epoch: epoch, sequence: number, position: [1]))
+            }
+        }
+        try append(1)
+        try store.deleteTopic(topic)
+        let problem = #expect(throws: Problem.self) { try append(2) }
+        #expect(problem?.message == "topic \"\(topic)\" was deleted while it was written to")
+        #expect(problem?.code == .unavailable)
+    }
+
     // MARK: What lies between the records
 
     @Test func readsAcrossAbortedTransactionsAndTheEndsOfAll() throws {

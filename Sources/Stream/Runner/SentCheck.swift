@@ -35,6 +35,8 @@ struct SentPosition: Equatable {
 /// Whether the topics hold the messages that the results say were sent, and what is to be done about those in the outbox: see `OutboxRule`.
 package struct SentCheck {
     private let queries: [String]
+    /// The topic of each query's messages, where those behind the known ones are looked for.
+    private let outputs: [String: String]
     private let connection: Connection
     private let store: any TopicStore
     private let outbox: Outbox
@@ -47,8 +49,11 @@ package struct SentCheck {
     private var topics: (state: OutboxRule.Topics, name: String?)?
 
     /// - Parameter queries: those that are looked at, with all that was sent of them alone or with others.
-    package init(_ queries: [String], results connection: Connection, topics store: any TopicStore) throws {
-        (self.queries, self.connection, self.store) = (queries, connection, store)
+    package init(
+        _ queries: [String], results connection: Connection, topics store: any TopicStore,
+        outputs: [String: String] = [:]
+    ) throws {
+        (self.queries, self.connection, self.store, self.outputs) = (queries, connection, store, outputs)
         (outbox, checkpoints) = (Outbox(connection: connection), CheckpointStore(connection: connection))
         database = try ResultsDatabase.identity(of: connection)
         try look()
@@ -101,7 +106,17 @@ package struct SentCheck {
             if case .refuse(let refusal) = verdict {
                 throw problem(refusal, query, foreign: mark.foreign, topic: topics.name)
             }
+            if waiting == .none, try hasUnknownMessages(query) {
+                throw problem(.ahead, query, foreign: nil, topic: nil)
+            }
         }
+    }
+
+    /// Whether the messages of a query go on behind those that are known. A mark would tell, and where marks stay with the messages there is one.
+    private func hasUnknownMessages(_ query: String) throws -> Bool {
+        guard !store.keepsMarksForFree, let topic = outputs[query] else { return false }
+        if marks.keys.contains(where: { CopyCheck.queries(of: $0).contains(query) }) { return false }
+        return try Self.isLonger(topic, than: outbox.ends.map(\.end), in: store)
     }
 
     /// Sends what earlier processes had committed and perhaps not sent, if they ran one of the queries, alone or with others.

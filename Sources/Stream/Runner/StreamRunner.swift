@@ -91,7 +91,12 @@ public final class StreamRunner {
             throw error
         }
         var summary = summary()
-        summary.unsentReason = away?.description
+        // Who waited only to read has left nothing to send.
+        if let away,
+            try !explaining("looking into the outbox", { try Outbox(connection: database.connection).streams }).isEmpty
+        {
+            summary.unsentReason = away.description
+        }
         summary.seconds = Double(clock.monotonicMs - start) / 1000
         return summary
     }
@@ -157,7 +162,9 @@ extension StreamRunner {
         let connection = database.connection
         let names = plans.map(\.name)
         var sent = try explaining("comparing results and topics") {
-            var sent = try SentCheck(names, results: connection, topics: store)
+            let outputs = plans.map { ($0.name, "\(options.tenant)_\($0.topicSuffix)") }
+            var sent = try SentCheck(
+                names, results: connection, topics: store, outputs: Dictionary(outputs) { $1 })
             if !options.fromBeginning { try sent.require() }
             return sent
         }
@@ -165,6 +172,9 @@ extension StreamRunner {
         let recoveryWriter = try store.makeWriter()
         let outbox = Outbox(connection: connection)
         let unsent = options.fromBeginning ? try outbox.unsent(recoveryWriter) : []
+        let there =
+            options.fromBeginning && !store.keepsMarksForFree
+            ? try SentCheck.ends(of: plans.map { "\(options.tenant)_\($0.topicSuffix)" }, in: store) : []
         let isFirst = try !store.hasTopic("\(options.tenant)_deadLetter")
         for topic in outputTopics { try store.requireTopic(topic, creating: options.createsTopics) }
         schemaIDs = try schemas?.register()
@@ -180,7 +190,10 @@ extension StreamRunner {
                     // The topic was made anew, and is shorter than it was.
                     try WrittenDeadLetters.forget(input.written, beyond: input.ended, on: connection)
                 }
-                if options.fromBeginning { try outbox.forget(plans, tenant: options.tenant, unsent: unsent) }
+                if options.fromBeginning {
+                    try outbox.forget(plans, tenant: options.tenant, unsent: unsent)
+                    try outbox.note(there, of: EpochCommitter.producer(of: names))
+                }
                 return checkpoints
             }
         }

@@ -378,7 +378,7 @@ extension KafkaTopicReader {
     private func explained<Result>(_ action: String, _ body: () throws -> Result) throws -> Result {
         do { return try body() } catch let error as KafkaError {
             if error.isUnknownTopic { throw Problem.deletedWhileRead(topic) }
-            throw error.problem(doing: action, servers: consumer.client.servers)
+            throw error.ending(doing: action, servers: consumer.client.servers)
         }
     }
 }

@@ -3,6 +3,7 @@ public import Kafka
 public import Problems
 public import SchemaRegistry
 import Synchronization
+import Telemetry
 
 /// A tenant's topics on a Kafka cluster, which other programs and other tenants may use as well.
 ///
@@ -127,7 +128,14 @@ public final class KafkaTopicStore: TopicStore {
     public func marks(ofProducers prefix: String, known: Set<String>) throws -> [ProducerMark] {
         let namespace = tenant.isEmpty ? "" : "\(tenant)_"
         // Who may not see all groups, or cannot while a broker is away, still knows his own.
-        let seen = (try? withAdmin("listing the consumer groups") { admin in try admin.groupNames() }) ?? []
+        var seen: [String] = []
+        do {
+            seen = try withAdmin("listing the consumer groups") { admin in try admin.groupNames() }
+        } catch let problem as Problem {
+            Logger("kafka").warning(
+                "the consumer groups cannot be listed: streams of this tenant that run other queries, in another home, are not seen",
+                ["reason": problem.message])
+        }
         let others = seen.filter { $0.hasPrefix(namespace + prefix) }.map { String($0.dropFirst(namespace.count)) }
         let writer = try makeWriter()
         return try known.union(others).sorted().compactMap(writer.lastMark)
@@ -175,7 +183,7 @@ extension KafkaTopicStore {
             do {
                 return try body(admin.kafka)
             } catch let error as KafkaError {
-                throw error.problem(doing: action, servers: configuration.servers)
+                throw error.ending(doing: action, servers: configuration.servers)
             }
         }
     }

@@ -40,6 +40,11 @@ final class KafkaTopicWriter: TopicWriter {
     /// Since when a broker was missed, and whether that was said.
     private var waitingSince: ContinuousClock.Instant?
     private var hasWarned = false
+    /// The topics that were written to, those of the last append, the one that is read where its mark says how far, and whether they are there.
+    private var everWritten: Set<String> = []
+    private var written: Set<String> = [] { didSet { everWritten.formUnion(written) } }
+    private var read: String?
+    private var presence = KafkaTopicPresence()
 
     /// A producer that this process has taken over.
     private struct Session {
@@ -121,6 +126,7 @@ extension KafkaTopicWriter {
                 for producer in plain { try producer.turn(onWaiting: noteWaiting) }
                 if lent.count > 1 { lent.removeFirst() }
                 noteProgress()
+                written.formUnion(batches.map(\.topic))
                 lent.append(batches)
                 // The arrays stay where they are as long as `lent` has them, since nobody changes them.
                 for batch in batches {
@@ -159,6 +165,7 @@ extension KafkaTopicWriter {
         try flush()
         if plain.isEmpty { try makePlain(promptly: true) }
         let producer = plain[0]
+        written = Set(batches.map(\.topic))
         try check(batches, on: producer)
         try send(batches[...], with: producer) { try producer.finish(onWaiting: noteWaiting) }
         noteProgress()
@@ -170,6 +177,8 @@ extension KafkaTopicWriter {
             throw Problem(.software, "producer \"\(mark.producer)\" has no topic to keep its mark with")
         }
         let offsets = KafkaMark.offsets(mark, progress: progress)
+        written = Set(batches.map(\.topic))
+        read = mark.progress?.topic
         appendedEnds = []
         if delivery == .atLeastOnce {
             try append(batches)
@@ -217,7 +226,7 @@ extension KafkaTopicWriter {
                 if error.isRefusalOfContent, !isLess { throw error }
                 if error.kind == .fenced { try checkOwnership(of: mark, on: producer, since: start) }
                 guard error.kind != .other || error.isConnection || isLess else { throw error }
-                if !isLess { noteWaiting(error) }
+                if !isLess { try noteWaiting(error) }
                 let isAborted = error.kind == .needsAbort && (try? producer.abort(onWaiting: noteWaiting)) != nil
                 if !isAborted {
                     // Its thread may read the records whenever it wakes up.
@@ -437,9 +446,9 @@ extension KafkaTopicWriter {
             do {
                 return try open(producer)
             } catch let error as KafkaError where error.isConnection || error.kind == .retriable {
-                noteWaiting(error)
+                try noteWaiting(error)
             } catch let problem as Problem where problem.code == .unavailable {
-                noteWaiting(nil)
+                try noteWaiting(nil)
             }
             try KafkaPatience.check(since: waitingSince ?? .now)
             usleep(200_000)
@@ -459,10 +468,16 @@ extension KafkaTopicWriter {
     }
 
     /// Says once that something is waited for, when that takes longer than a moment.
-    private func noteWaiting(_ error: KafkaError?) {
+    ///
+    /// - Throws: where it is a topic that was deleted: it would be waited for for ever.
+    private func noteWaiting(_ error: KafkaError?) throws(KafkaError) {
         let since = waitingSince ?? .now
         waitingSince = since
-        guard !hasWarned, since.duration(to: .now) > .seconds(3) else { return }
+        guard since.duration(to: .now) > .seconds(3) else { return }
+        if let admin = try? adminClient() {
+            try presence.look(for: written.union(read.map { [$0] } ?? []), admin.client)
+        }
+        guard !hasWarned, !presence.missesSome else { return }
         hasWarned = true
         log.warning(
             "no broker of \"\(configuration.servers)\" takes records at present; waiting for one",
@@ -473,10 +488,18 @@ extension KafkaTopicWriter {
         abandoned.removeAll()
         if hasWarned, !hasGivenUp { log.warning("the broker takes records again") }
         (waitingSince, hasWarned) = (nil, false)
+        presence.forget()
     }
 
     private func noteUnacknowledged() {
         unacknowledged = max(unacknowledged, plain.reduce(0) { $0 + $1.underWay })
+    }
+
+    /// Which topic an answer means that says there is none: it may be that of the mark's offsets, which no answer names.
+    private func deletedTopic(_ error: KafkaError) -> String? {
+        let named = [read, error.topic].compactMap { $0 } + written.sorted()
+        guard let admin = try? adminClient() else { return error.topic }
+        return named.first { KafkaTopicPresence.isThere($0, admin.client) == false } ?? error.topic
     }
 
     private func explained<Result>(_ action: String, _ body: () throws -> Result) throws -> Result {
@@ -485,8 +508,15 @@ extension KafkaTopicWriter {
                 hasGivenUp = true
                 throw BrokerAway(servers: configuration.servers, reason: error.brief, records: unacknowledged)
             }
+            if error.isUnknownTopic, let topic = deletedTopic(error) {
+                // A replay says how far it has come in the topic that it writes.
+                let isSource = topic == read && !everWritten.contains(topic)
+                throw isSource ? Problem.deletedWhileRead(topic) : .deletedWhileWritten(topic)
+            }
             let place = error.topic.map { "appending to topic \"\($0)\"" }
-            throw error.problem(doing: place ?? action, servers: configuration.servers)
+            throw error.ending(doing: place ?? action, servers: configuration.servers)
+        } catch let problem as Problem where problem.code == .unavailable && KafkaPatience.isOver {
+            throw BrokerAway(servers: configuration.servers, reason: problem.message, records: unacknowledged)
         }
     }
 }

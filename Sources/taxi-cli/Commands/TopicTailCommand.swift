@@ -55,10 +55,14 @@ enum TopicTailCommand {
         // Without --follow there is nothing to end cleanly, and Ctrl-C may end the process.
         if isFollowing { Interruption.install() }
         let output = arguments.output
-        try tail.run(following: isFollowing) {
-            isFollowing && (Interruption.isRequested || isOutputClosed())
-        } write: { piece in
-            if piece.isEmpty { try output.flush() } else { try output.write(piece) }
+        do {
+            try tail.run(following: isFollowing) {
+                isFollowing && (Interruption.isRequested || isOutputClosed())
+            } write: { piece in
+                if piece.isEmpty { try output.flush() } else { try output.write(piece) }
+            }
+        } catch is BrokerAway {
+            // Ctrl-C while no broker answers is the same end.
         }
         return .success
     }
