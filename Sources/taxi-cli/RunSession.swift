@@ -32,6 +32,7 @@ struct RunSession {
     let zone: ZoneClock
     let database: ResultsDatabase
     let store: any TopicStore
+    private let presence: ResultsPresence
     private let log: RunLog
     let runID: String
     let control: ControlFile
@@ -53,6 +54,7 @@ struct RunSession {
         control = try ControlFile(
             folder: globals.tenantFolder, command: command, about: about, topics: topics.map { "\(tenant)_\($0)" })
         database = try ResultsDatabase(path: globals.resultsPath, zone: globals.zoneIdentifier)
+        presence = ResultsPresence(database)
         store = try globals.openTopics(
             delivery: arguments.text("delivery").flatMap(Delivery.init) ?? .exactlyOnce)
         log = RunLog(database)
@@ -67,7 +69,7 @@ struct RunSession {
     ///
     /// - Throws: `.inputOutput` where the database was removed meanwhile.
     func requireResults() throws {
-        try explaining("keeping the record of the run") { try database.connection.requireFile() }
+        try explaining("keeping the record of the run") { try presence.require() }
     }
 
     /// Runs `body` and writes down how it ended, also where it throws.
