@@ -141,7 +141,10 @@ let package = Package(
         tests(of: "Replay", ["Problems", "Trips", "Topics"]),
         tests(
             of: "Stream",
-            ["Problems", "Shares", "Trips", "Topics", "Database", "SQLite", "Kafka", "KafkaSupport", "FuzzSupport"]),
+            [
+                "Problems", "Avro", "Compression", "Shares", "Trips", "Topics", "Database", "SQLite", "Kafka", "KafkaSupport",
+                "FuzzSupport",
+            ]),
         tests(of: "Batch", ["Problems", "Trips", "Database", "SQLite"]),
         tests(of: "Reports", ["Problems", "Trips", "Database", "SQLite"]),
         tests(of: "Audit", ["Problems", "Trips", "Topics", "Database", "Stream", "Batch", "SQLite"]),

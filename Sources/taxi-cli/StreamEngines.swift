@@ -10,7 +10,7 @@ enum StreamEngines {
         Option(
             "engine", value: .value("ENGINE"), kind: .choice(["local", "spark"]), default: "local",
             configKey: "stream.engine",
-            help: "who computes the records of the topic: threads of this process, or tasks of Apache Spark",
+            help: "who computes the records: threads of this process, or tasks of Apache Spark",
             group: "Engine"),
         Option(
             "master", value: .value("URL"), default: "local[*]", configKey: "stream.master",
@@ -24,7 +24,9 @@ enum StreamEngines {
             help: "the folder of Spark; SPARK_HOME, or what python3 has as pyspark, unless said", group: "Engine"),
         Option(
             "parallel", value: .value("N"), kind: .integer(1...1024), configKey: "stream.parallel",
-            help: "partitions of the topic that Spark is asked for at once; all of them unless said", group: "Engine"),
+            help:
+                "partitions of the topic, or parts of files, that Spark is asked for at once; all partitions, or as many parts as it has cores, unless said",
+            group: "Engine"),
         Option(
             "archive", value: .value("FILE"), kind: .file, configKey: "stream.archive",
             help:
@@ -42,7 +44,7 @@ enum StreamEngines {
     ///
     /// - Throws: `.usage` for what that engine cannot read.
     static func engine(
-        _ arguments: ParsedArguments, _ globals: GlobalOptions, _ source: StreamRunner.Source
+        _ arguments: ParsedArguments, _ globals: GlobalOptions, _ inputs: [String]
     ) throws -> SparkEngine? {
         guard arguments.text("engine") == "spark" else {
             for name in ["master", "spark-conf", "spark-home", "parallel", "archive"]
@@ -51,14 +53,9 @@ enum StreamEngines {
             }
             return nil
         }
-        guard case .topic = source else {
-            throw arguments.problem(
-                "engine", "Spark's workers read topics, and not files of --input",
-                hint: "Send the files into the topic first, taxi-cli produce FILE, or say --engine local.")
-        }
         let master = arguments.text("master") ?? "local[*]"
         let isLocal = SparkOptions.isLocal(master: master)
-        if globals.broker == .embedded, !isLocal {
+        if inputs.isEmpty, globals.broker == .embedded, !isLocal {
             throw arguments.problem(
                 "master", "embedded topics are a file of this machine, which executors elsewhere do not have",
                 hint: "Use --master 'local[*]', or topics on Kafka with --broker.")

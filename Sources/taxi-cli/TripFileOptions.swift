@@ -89,9 +89,13 @@ enum TripFileOptions {
     ///
     /// - Throws: `.noInput` for a file that is not there.
     static func identity(of files: [String], _ read: TripSourceOptions) throws -> String {
-        let identity = try files.map { try InputIdentity(path: $0).description }.joined(separator: " ")
+        identity(ofKnown: try files.map { try InputIdentity(path: $0).description }, read)
+    }
+
+    /// The same of files that are known already.
+    static func identity(ofKnown known: [String], _ read: TripSourceOptions) -> String {
         let sequence =
             "clock \(read.clock.rawValue), spread \(read.spread.rawValue), seed \(read.seed), clean \(read.cleaning?.rawValue ?? "off"), from \(read.from ?? 0), to \(read.to ?? 0), limit \(read.limit ?? 0)"
-        return "files \(identity) (\(sequence))"
+        return "files \(known.joined(separator: " ")) (\(sequence))"
     }
 }

@@ -36,8 +36,9 @@ import Testing
                 return [self.body(item) for item in self.items]
 
         class SparkContext:
-            applicationId, version = "stand-in", "0"
+            applicationId, version, defaultParallelism = "stand-in", "0", 2
             def __init__(self, conf): pass
+            def addFile(self, path): pass
             def parallelize(self, items, count): return Work(items)
             def stop(self): pass
 
@@ -91,6 +92,46 @@ import Testing
         #expect(again.errors.contains("0 trips in"))
     }
 
+    @Test func filesAreReadByTasksAndOnlyThoseThatAreNew() throws {
+        func files() throws -> TaxiCLI {
+            let taxi = try TaxiCLI()
+            for seed in 1...3 {
+                try taxi.succeed("data", "generate", "--rows", "600", "--seed", "\(seed)", "\(seed).csv", "-q")
+            }
+            return taxi
+        }
+        let local = try files()
+        try local.succeed("stream", "--max-ahead", "3650d", "-q", "--input", "1.csv", "2.csv")
+        try local.succeed("stream", "--max-ahead", "3650d", "-q", "--input", "3.csv")
+        let taxi = try files()
+        try FileManager.default.moveItem(atPath: taxi("3.csv"), toPath: taxi("later"))
+        // What Spark has shipped lies open to others, until a task uses it.
+        try "sasl.password=secret\n".write(toFile: taxi("sasl.properties"), atomically: true, encoding: .utf8)
+        try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: taxi("sasl.properties"))
+        let environment = try spark(taxi, dies: "2", garbage: "3")
+        let words = [
+            "stream", "--max-ahead", "3650d", "--engine", "spark", "--epoch-records", "200", "--input", "?.csv",
+        ]
+        func run(_ more: String...) throws -> Ending {
+            let ending = try taxi.start(words + more, environment: environment).wait(timeout: 120)
+            try #require(ending.code == 0, "\(ending.errors)")
+            return ending
+        }
+        let first = try run("--master", "spark://nowhere:7077", "--broker-config", "sasl.properties")
+        #expect(first.errors.contains("1,200 trips") && first.errors.contains("asked again"))
+        #expect(try String(contentsOfFile: taxi("jobs"), encoding: .utf8).split(separator: "\n").count > 4)
+        let mode = try FileManager.default.attributesOfItem(atPath: taxi("sasl.properties"))[.posixPermissions] as? Int
+        #expect(mode == 0o600)
+        try FileManager.default.moveItem(atPath: taxi("later"), toPath: taxi("3.csv"))
+        let second = try run()
+        #expect(second.errors.contains("600 trips") && second.errors.contains("2 files were read by an earlier run"))
+        #expect(try results(taxi) == results(local))
+        #expect(try run().errors.contains("all of it was read"))
+        // The other engine knows them.
+        let known = try taxi.succeed("stream", "--max-ahead", "3650d", "--input", "3.csv")
+        #expect(known.errors.contains("all of it was read"))
+    }
+
     @Test func whatIsMissingIsSaidInOneLine() throws {
         let taxi = try filled(1)
         try FileManager.default.createDirectory(atPath: taxi("none"), withIntermediateDirectories: true)
@@ -117,7 +158,8 @@ import Testing
     @Test func whatItCannotReadIsRefusedBeforeSparkStarts() throws {
         let taxi = try filled(1)
         let refused = [
-            ["--input", "1.csv", "--engine", "spark"], ["--engine", "spark", "--master", "spark://localhost:7077"],
+            ["--input", "-", "--engine", "spark"], ["--input", "1.csv", "--limit", "5", "--engine", "spark"],
+            ["--engine", "spark", "--master", "spark://localhost:7077"],
             ["--master", "local[2]"], ["--engine", "spark", "--spark-conf", "nothing"],
         ]
         for words in refused {

@@ -1,4 +1,6 @@
+import Compression
 import Dispatch
+import Foundation
 import FuzzSupport
 import Problems
 import Synchronization
@@ -23,26 +25,48 @@ final class ThreadsEngine: RangeEngine {
         (self.threads, self.parallel, self.open) = (threads, parallel, open)
     }
 
+    /// What an engine gives a worker of a file that lies where the worker runs.
+    static func bytes(of source: PartSource?) throws -> DecompressingReader {
+        guard let source else { throw Problem(.software, "nobody has bytes for a topic's range") }
+        let all = try Data(contentsOf: URL(fileURLWithPath: source.place))
+        var part = all.dropFirst(Int(source.from))
+        if source.unitBytes > 0 {
+            func lineEnd(behind place: Int) -> Int {
+                place < all.count ? all[place...].firstIndex(of: 0x0a).map { $0 + 1 } ?? all.count : all.count
+            }
+            let start = source.unit == 0 ? 0 : lineEnd(behind: source.unit * Int(source.unitBytes))
+            part = all[start..<max(start, lineEnd(behind: (source.unit + 1) * Int(source.unitBytes)))]
+        }
+        let path = source.place + ".part-\(UUID().uuidString)"
+        try part.write(to: URL(fileURLWithPath: path))
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        return try DecompressingReader(path: path)
+    }
+
+    var cores: Int? { threads }
+    func prepare(shouldStop: () -> Bool) -> Bool { !shouldStop() }
     var state: String? { nil }
     func close() { isClosed = true }
 
-    func compute(plan: [UInt8], ranges: [[UInt8]], shouldStop: () -> Bool) throws -> [[UInt8]]? {
+    func compute(plan: [UInt8], tasks: [RangeTask], shouldStop: () -> Bool) throws -> [[UInt8]]? {
         if shouldStop() { return nil }
         let answers = Mutex<[Int: Result<[UInt8], any Error>]>([:])
         let (threads, open, build) = (threads, open, build)
         DispatchQueue.concurrentPerform(iterations: threads) { thread in
-            for index in ranges.indices where index % threads == thread {
+            for index in tasks.indices where index % threads == thread {
                 let answer = Result {
                     let worker = try RangeReader(
-                        plan: WireFrame.all(in: plan)[0].payload, build: build, store: open())
-                    return try worker.partial(of: WireFrame.all(in: ranges[index])[0].payload)
+                        plan: WireFrame.all(in: plan)[0].payload, build: build, open: open)
+                    return try worker.partial(of: WireFrame.all(in: tasks[index].range)[0].payload) {
+                        try Self.bytes(of: tasks[index].source)
+                    }
                 }
                 answers.withLock { $0[index] = answer }
             }
         }
-        return try ranges.indices.map { index in
+        return try tasks.indices.map { index in
             let answer = try answers.withLock { $0[index] }!.get()
-            asked.append((plan, ranges[index], answer))
+            asked.append((plan, tasks[index].range, answer))
             return disturb(asked.count, answer)
         }
     }
@@ -150,6 +174,42 @@ final class ThreadsEngine: RangeEngine {
         #expect(outcomes[2] == outcomes[0])
     }
 
+    /// More cores than partitions: several ranges of each, which end within batches; where one is stopped by its rejects, those behind it are asked again.
+    @Test(arguments: [false, true]) func rangesOfOnePartitionAreComputedAtTheSameTime(json: Bool) throws {
+        let trips = SimpleTrip.random(900, from: Self.morning, over: 2 * Self.hour, seed: 31)
+        let arrivals = trips.shuffled(within: 20 * 60_000, seed: 32)
+        var options = StreamBench.options()
+        (options.late, options.rangeRecords) = (.update, 70)
+        func filled() throws -> StreamBench {
+            let bench = try bench(2, json: json, trips: arrivals)
+            let bad = (0..<30).map { "no trip \($0) " + String(repeating: "x", count: 150_000) }
+            try bench.append(bad)
+            try bench.append(StreamBench.json(arrivals).prefix(50).map { String(decoding: $0, as: UTF8.self) })
+            return bench
+        }
+        let local = try filled()
+        try local.run(plans, options)
+        let other = try filled()
+        let runner = try other.runner(plans, options)
+        let engine = engine(other, threads: 7)
+        runner.engine = engine
+        #expect(try runner.run().records == 980)
+        let ranges = try engine.asked.map { try RangeRequest(payload: WireFrame.all(in: $0.range)[0].payload) }
+        #expect(ranges.contains { $0.isExact })
+        #expect(
+            try outcome(other).filter { !$0.contains("late_merged") }
+                == outcome(local).filter { !$0.contains("late_merged") })
+        // Who drops what is late has to know what came before.
+        options.late = .drop
+        let dropping = try filled()
+        let alone = self.engine(dropping, threads: 7)
+        let last = try dropping.runner(plans, options)
+        last.engine = alone
+        _ = try last.run()
+        #expect(
+            try alone.asked.allSatisfy { try !RangeRequest(payload: WireFrame.all(in: $0.range)[0].payload).isExact })
+    }
+
     @Test func enginesTakeTurnsAtAnyEpoch() throws {
         let trips = SimpleTrip.random(600, from: Self.morning, over: Self.hour, seed: 21)
         let arrivals = trips.shuffled(within: 10 * 60_000, seed: 22)
@@ -214,12 +274,15 @@ final class ThreadsEngine: RangeEngine {
             topic: StreamBench.ingest, tenant: "chicago", zone: StreamBench.zone, keepsLateRecords: false)
         let plan = WorkPlan(build: "1", setting: setting, delayMs: 0, plans: Array(plans.prefix(1)))
         let worker = try RangeReader(
-            plan: WireFrame.all(in: plan.frame())[0].payload, build: "1", store: EmbeddedTopicStore(path: path))
+            plan: WireFrame.all(in: plan.frame())[0].payload, build: "1"
+        ) { try EmbeddedTopicStore(path: path) }
         let terms = RangeRequest.Query(closedUntil: .min, mergesLate: false, pruned: [], restated: [], reachedBefore: 0)
         let request = RangeRequest(
             partition: 0, offsets: 5..<40, maximumSideBytes: 12_000, floor: .min, limit: .max, newest: nil,
             ahead: MaxAhead(nowMs: 0, aheadMs: 0), queries: [terms])
-        let answer = try worker.partial(of: WireFrame.all(in: request.frame())[0].payload)
+        let answer = try worker.partial(of: WireFrame.all(in: request.frame())[0].payload) {
+            try ThreadsEngine.bytes(of: nil)
+        }
         let partial = try RangePartial(
             payload: WireFrame.all(in: answer)[0].payload, plans: plan.plans, zone: StreamBench.zone, request: request)
         #expect(partial.offsets == 5..<20)
@@ -242,12 +305,14 @@ final class ThreadsEngine: RangeEngine {
             topic: StreamBench.ingest, tenant: "chicago", zone: StreamBench.zone, keepsLateRecords: false)
         let plan = WorkPlan(build: "1", setting: setting, delayMs: 0, plans: Array(plans.prefix(1)))
         let worker = try RangeReader(
-            plan: WireFrame.all(in: plan.frame())[0].payload, build: "1", store: store)
+            plan: WireFrame.all(in: plan.frame())[0].payload, build: "1") { store }
         let terms = RangeRequest.Query(closedUntil: .min, mergesLate: false, pruned: [], restated: [], reachedBefore: 0)
         let request = RangeRequest(
             partition: 0, offsets: 0..<3, maximumSideBytes: 12_000, floor: .min, limit: .max, newest: nil,
             ahead: MaxAhead(nowMs: 0, aheadMs: 0), queries: [terms])
-        let answer = try worker.partial(of: WireFrame.all(in: request.frame())[0].payload)
+        let answer = try worker.partial(of: WireFrame.all(in: request.frame())[0].payload) {
+            try ThreadsEngine.bytes(of: nil)
+        }
         let partial = try RangePartial(
             payload: WireFrame.all(in: answer)[0].payload, plans: plan.plans, zone: StreamBench.zone, request: request)
         #expect(partial.findings.rejects.map(\.original) == records)

@@ -60,6 +60,10 @@ package struct QueryCheckpoint: Codable, Sendable, Equatable {
         /// Of files: what the system said of them, and the hashes of all their bytes, once known. Earlier versions kept neither.
         package var stamp: String?
         package var content: [String]?
+        /// Of files whose parts an engine computes, until all was read: how far they are. Nil for what the stream reads itself.
+        package var parts: PartProgress?
+        /// Whether all of the files was read. Nil for no, for a topic, and from versions that did not note it.
+        package var isComplete: Bool?
     }
 
     package struct StoredCounts: Codable, Sendable, Equatable {

@@ -20,7 +20,7 @@ extension Cohort {
         let before = tracker.watermark
         tracker.advance(nowMs: nowMs)
         var closing = tracker.watermark
-        var closesMore = false
+        var (closesMore, completes) = (false, false)
         switch ending {
         case .more: break
         case .wallTime(let time):
@@ -28,6 +28,8 @@ extension Cohort {
             closing = tracker.watermark
         case .everything:
             if beginsSource { try guards.finish() }
+            completes =
+                input.isComplete == true && checkpoints.contains { $0.positions[input.name]?.isComplete != true }
             // Partitions that were read to their end are not active any more, so they would leave the watermark where it was.
             if let least = tracker.partitions.compactMap(\.newest).min() {
                 tracker.advance(to: least - options.delayMs)
@@ -45,7 +47,7 @@ extension Cohort {
             }
         }
         let hasLost = noteLost()
-        guard recordsInEpoch > 0 || tracker.watermark > before || closesMore || hasLost else { return }
+        guard recordsInEpoch > 0 || tracker.watermark > before || closesMore || hasLost || completes else { return }
         let beganNs = clock.monotonicNs
         var outputs = try cutters.map { try $0.cut(watermark: closing) }
         for query in outputs.indices { outputs[query].newest = newest ?? 0 }
@@ -81,7 +83,7 @@ extension Cohort {
             offsets: input.offsets, newest: tracker.partitions.map(\.newest), rejects: input.rejects,
             identity: input.identity, seals: input.seals, sealEnds: input.sealEnds, anchors: input.anchors,
             startedMs: input.startedMs,
-            stamp: input.stamp, content: input.content)
+            stamp: input.stamp, content: input.content, parts: input.parts, isComplete: input.isComplete)
         for query in plans.indices {
             checkpoints[query].epoch += 1
             checkpoints[query].watermark = tracker.watermark == .min ? nil : tracker.watermark

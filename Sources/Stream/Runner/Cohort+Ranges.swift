@@ -4,7 +4,7 @@ import Trips
 
 /// Epochs that an engine computes.
 extension Cohort {
-    /// Cuts one epoch's ranges, one a partition, has them computed, and merges what comes back: the partials take the place of the records
+    /// Cuts one epoch's ranges, one a partition or more, has them computed, and merges what comes back: the partials take the place of the records
     /// that `read` takes. What was not taken, the next epoch asks for.
     func readRanges(
         by engine: any RangeEngine, from topic: TopicInput, isBounded: Bool, floor: EventTime, limits: [EventTime],
@@ -12,24 +12,30 @@ extension Cohort {
     ) throws -> Bool {
         try committer.check()
         let perRange = max(1, options.rangeRecords)
-        let asked = try topic.nextRanges(records: perRange, atMost: engine.parallel)
+        // A record that is late for a closed window is merged into it, so that nobody need know where the range before has left the watermark.
+        let cores = options.late == .update ? engine.cores : nil
+        let asked = try topic.nextRanges(records: perRange, atMost: engine.parallel, cores: cores)
         guard !asked.isEmpty else { return !isBounded || input.finished.allSatisfy { $0 } }
         let began = clock.monotonicNs
         timing.beganNs = timing.beganNs ?? began
         let plan = WorkPlan(
             build: engine.build, setting: setting, delayMs: options.delayMs, plans: plans,
             schemas: try schemas.flatMap { try ShippedSchemas(of: $0) })
-        let requests = asked.map { partition, offsets in
-            request(
-                partition, offsets, floor: floor, limit: limits[partition],
+        let requests = asked.enumerated().map { index, range in
+            let (partition, offsets) = range
+            return request(
+                partition, offsets, isExact: index + 1 < asked.count && asked[index + 1].partition == partition,
+                floor: floor, limit: limits[partition],
                 sideBytes: max(1 << 20, Self.bytesAtOnce / asked.count))
         }
         guard
             let answers = try engine.compute(
-                plan: try plan.frame(), ranges: requests.map { $0.frame() }, shouldStop: shouldStop)
+                plan: try plan.frame(), tasks: requests.map { RangeTask(range: $0.frame()) }, shouldStop: shouldStop)
         else { return false }
         let zone = options.zone
         for (request, answer) in zip(requests, answers) {
+            // The range before it was stopped early: this one is asked again from there.
+            guard topic.offsets[request.partition] == request.offsets.lowerBound else { continue }
             let frames = try WireFrame.all(in: answer)
             guard frames.count == 1, frames[0].kind == .partial else {
                 throw Problem(.badData, "a worker answered with \(frames.count) frames in place of one partial")
@@ -55,17 +61,21 @@ extension Cohort {
     }
 
     private func request(
-        _ partition: Int, _ offsets: Range<Int64>, floor: EventTime, limit: EventTime, sideBytes: Int
+        _ partition: Int, _ offsets: Range<Int64>, isExact: Bool, floor: EventTime, limit: EventTime, sideBytes: Int
     ) -> RangeRequest {
         RangeRequest(
-            partition: partition, offsets: offsets, maximumSideBytes: sideBytes, floor: floor, limit: limit,
+            partition: partition, offsets: offsets, isExact: isExact, maximumSideBytes: sideBytes, floor: floor,
+            limit: limit,
             newest: tracker.partitions[partition].newest, ahead: aheadLimit,
             replaced: (replaced[partition] ?? [:]).filter { $0.key >= offsets.lowerBound },
-            queries: states.map { state in
-                .init(
-                    closedUntil: state.closedUntil, mergesLate: state.mergesLate, pruned: state.pruned,
-                    restated: state.restated,
-                    reachedBefore: partition < state.reachedBefore.count ? state.reachedBefore[partition] : 0)
-            })
+            queries: states.map { terms(of: $0, partition) })
+    }
+
+    /// Under which terms a query judges the records of a partition.
+    func terms(of state: QueryState, _ partition: Int = 0) -> RangeRequest.Query {
+        .init(
+            closedUntil: state.closedUntil, mergesLate: state.mergesLate, pruned: state.pruned,
+            restated: state.restated,
+            reachedBefore: partition < state.reachedBefore.count ? state.reachedBefore[partition] : 0)
     }
 }

@@ -26,6 +26,9 @@ extension Cohort {
             return try readRanges(
                 by: engine, from: topic, isBounded: isBounded, floor: floor, limits: limits, shouldStop: shouldStop)
         }
+        if let engine, let parts = input.source as? PartInput {
+            return try readParts(by: engine, from: parts, floor: floor, shouldStop: shouldStop)
+        }
         if workers.count == 1 {
             while !isFull(size, since: start, clock), !endsEarly(since: start, clock, shouldStop) {
                 try committer.check()

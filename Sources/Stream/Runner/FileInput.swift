@@ -94,6 +94,13 @@ final class FileInput: StreamInput {
     func startsAt(nowMs: EventTime, maxAheadMs: Int64) { ahead = MaxAhead(nowMs: nowMs, aheadMs: maxAheadMs) }
 
     func seek(to position: QueryCheckpoint.SourcePosition) throws {
+        if position.parts != nil {
+            throw Problem(
+                .usage, "these files were begun by --engine spark, part by part, and are read to their end by it alone",
+                hint:
+                    "Add --engine spark once more; further files may go to either engine. --from-beginning computes the results anew from these files alone."
+            )
+        }
         try requireSame(as: position)
         // By another clock other trips would be passed over than those that were read.
         if let startedMs = position.startedMs { ahead.nowMs = startedMs }
@@ -154,6 +161,7 @@ final class FileInput: StreamInput {
         if !new.isEmpty { onRejects(Array(new), rejectsMet - new.count) }
     }
 
+    var isComplete: Bool? { isAtEnd && !paths.isEmpty ? true : nil }
     var rejects: Int64? { Int64(max(rejectsMet, rejectsKnown)) }
     var identity: String? { nil }
     var seals: [Int64?]? { nil }

@@ -6,6 +6,8 @@ import Trips
 /// Turns pieces of input into batches of trips; one for each worker.
 final class PieceDecoder {
     let fields: TripFieldSet
+    /// Records of a partition from this offset on are left to others, though their batch is read.
+    var endOffset = Int64.max
     /// As large as a piece has needed: one for the most rows is 12 MB, which a stream that waits would keep for nothing.
     private var batch = TripBatch(capacity: 1)
     private var columns = TripColumnsDecoder()
@@ -33,6 +35,9 @@ final class PieceDecoder {
                     (try? columns.decode(bytes, fields: fields, into: batch)) != nil
                 }
                 guard isWhole, batch.count == stored.count else { throw stored.damage }
+                if endOffset < stored.baseOffset + Int64(stored.count) {
+                    batch.count = Int(max(0, endOffset - stored.baseOffset))
+                }
                 return (batch, skip)
             case .records:
                 try decodeRecords(stored, skip, topic, &rejects)
@@ -116,8 +121,11 @@ final class PieceDecoder {
         batch.reset()
         let records = try RecordSlices(stored, skip: skip)
         makeRoom(records.slices.count)
+        let slices =
+            endOffset < stored.baseOffset + Int64(stored.count)
+            ? records.slices.prefix { $0.position < endOffset } : records.slices
         try values.decode(
-            records.slices, base: records.base, owner: records.owner, name: "\(topic)/\(stored.partition)", into: batch,
+            slices, base: records.base, owner: records.owner, name: "\(topic)/\(stored.partition)", into: batch,
             rejects: &rejects)
     }
 }

@@ -25,6 +25,28 @@ struct ReadFiles {
         range = from..<max(from, time("to") ?? .max)
     }
 
+    /// Name, size and hash of each. Names may have blanks; a size and a hash have none.
+    var files: [String] {
+        var files: [String] = []
+        for word in list.dropFirst().dropLast().split(separator: " ", omittingEmptySubsequences: false) {
+            if let last = files.last, !Self.isWhole(last) {
+                files[files.count - 1] = last + " " + word
+            } else {
+                files.append(String(word))
+            }
+        }
+        return files
+    }
+
+    private static func isWhole(_ file: String) -> Bool {
+        let parts = file.split(separator: ":", omittingEmptySubsequences: false)
+        return parts.count >= 3 && Int64(parts[parts.count - 2]) != nil && !parts[parts.count - 1].isEmpty
+            && parts[parts.count - 1].allSatisfy(\.isHexDigit)
+    }
+
+    /// Whether some event time may be of both.
+    func overlaps(_ other: ReadFiles) -> Bool { range.overlaps(other.range) }
+
     private func has(_ file: String) -> Bool { list.contains(" \(file) ") }
 
     /// Sees that none of some files is here twice, or was read before in another company: its trips would count twice, and no one would know.
@@ -54,7 +76,7 @@ struct ReadFiles {
     }
 
     /// Without size and hash.
-    private static func name(_ file: String) -> String {
+    static func name(_ file: String) -> String {
         file.split(separator: ":", omittingEmptySubsequences: false).dropLast(2).joined(separator: ":")
     }
 }

@@ -51,6 +51,8 @@ final class SharedInput: StreamInput {
     var startedMs: EventTime? { source.startedMs }
     var stamp: String? { source.stamp }
     var content: [String]? { source.content }
+    var parts: PartProgress? { source.parts }
+    var isComplete: Bool? { source.isComplete }
     var latestEvent: EventTime {
         get { source.latestEvent }
         set { source.latestEvent = newValue }

@@ -52,6 +52,10 @@ protocol StreamInput: AnyObject {
     /// By what files are known again (`SourcePosition`); nil for a topic.
     var stamp: String? { get }
     var content: [String]? { get }
+    /// How far files are read whose parts others compute; nil for what is read here, and at the end.
+    var parts: PartProgress? { get }
+    /// True where all of some files was read; nil before, and for a topic.
+    var isComplete: Bool? { get }
     /// - Throws: `Problem(.inputOutput)` where a file has changed since it was opened, so that what was read must not be committed.
     func requireUnchanged() throws
     /// Event times after it say nothing about how far a partition is.
@@ -75,6 +79,8 @@ extension StreamInput {
     var source: any StreamInput { (self as? SharedInput)?.source ?? self }
     var waitedMs: Int64 { 0 }
     func newestEnds() -> [Int64]? { nil }
+    var parts: PartProgress? { nil }
+    var isComplete: Bool? { nil }
     func appendTime(partition: Int, of offset: Int64) -> EventTime? { nil }
 
     /// What names the source in the account of dead letters: a topic that was made anew has another name where the backend can tell.

@@ -21,6 +21,17 @@ public final class StreamRunner {
         case files(
             identity: String, files: [String] = [], paths: [String] = [], isRepeatable: Bool = true,
             open: (_ skip: Int, _ ahead: MaxAhead) throws -> TripSource)
+        /// Trip files that an engine reads.
+        case parts(PartFiles, watch: InputWatch)
+
+        /// Of files: what names them all, and each of them.
+        var identity: (all: String, files: [String])? {
+            switch self {
+            case .topic: nil
+            case .files(let identity, let files, _, _, _): (identity, files)
+            case .parts(let files, _): (files.identity, files.known)
+            }
+        }
     }
 
     let plans: [QueryPlan]
@@ -38,7 +49,7 @@ public final class StreamRunner {
     public var metrics = LiveMetrics()
     /// What the stream may use of the machine.
     public var share = WorkShare()
-    /// Who computes the records, where it is not this process; it must read a topic.
+    /// Who computes the records, where it is not this process: those of a topic, or of `parts`, which nobody else can.
     package var engine: (any RangeEngine)?
     /// Asked between pieces; true ends the stream cleanly.
     public var shouldStop: () -> Bool = { false }
@@ -102,8 +113,7 @@ public final class StreamRunner {
     }
 
     private var isBounded: Bool {
-        if case .files = source { return true }
-        return options.untilEnd
+        source.identity != nil || options.untilEnd
     }
 }
 
@@ -272,7 +282,7 @@ extension StreamRunner {
     func checkpoint(of plan: QueryPlan) throws -> QueryCheckpoint {
         let declaration = declaration(of: plan)
         var checkpoint = try CheckpointStore(connection: database.connection).load(plan.name)
-        if case .files(let identity, let files, _, _, _) = source, !options.readsAgain,
+        if let (identity, files) = source.identity, !options.readsAgain,
             let read = ReadFiles(identity: identity)
         {
             let earlier = options.fromBeginning ? [] : checkpoint?.positions.keys.filter { $0 != identity } ?? []
@@ -386,6 +396,7 @@ extension StreamRunner {
         switch source {
         case .topic(let topic): topic
         case .files(let identity, _, _, _, _): identity
+        case .parts(let files, _): files.identity
         }
     }
 
@@ -405,6 +416,7 @@ extension StreamRunner {
             input = FileInput(name: identity, paths: paths, open: open) { [unowned self] rejects, first in
                 cohorts[cohort].addFileRejects(rejects, first: first)
             }
+        case .parts(let files, let watch): input = PartInput(files, watch: watch)
         }
         input.startsAt(nowMs: clock.nowMs, maxAheadMs: options.maxAheadMs)
         if let position {

@@ -24,6 +24,19 @@ public struct StreamSummary: Sendable, Equatable {
     public var used: Int64 { records - rejected.values.reduce(0, +) }
     public var rate: Double { seconds > 0 ? Double(records) / seconds : 0 }
     public init() {}
+
+    /// Adds what was done over the next source of the same run.
+    public mutating func add(_ other: StreamSummary) {
+        records += other.records
+        lost += other.lost
+        epochs += other.epochs
+        seconds += other.seconds
+        rejected.merge(other.rejected, uniquingKeysWith: +)
+        for counts in [\StreamSummary.late, \.lateMerged, \.restated, \.results] {
+            self[keyPath: counts].merge(other[keyPath: counts], uniquingKeysWith: +)
+        }
+        (watermark, unsentReason) = (other.watermark ?? watermark, other.unsentReason ?? unsentReason)
+    }
 }
 
 /// What a stream shows while it runs.

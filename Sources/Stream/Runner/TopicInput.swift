@@ -196,8 +196,11 @@ final class TopicInput: StreamInput {
 
     /// What an engine is to be asked for: of each partition that has something the next offsets, of those first whose event time is furthest behind.
     ///
-    /// - Parameter atMost: so many partitions; nil for all.
-    func nextRanges(records: Int, atMost: Int?) throws -> [(partition: Int, offsets: Range<Int64>)] {
+    /// - Parameters:
+    ///   - atMost: so many ranges; nil for one of each partition, and more of some where `cores` are left.
+    ///   - cores: that may compute several ranges of one partition; nil for one range a partition.
+    /// - Returns: ranges of one partition in their order, each beginning where the one before it ends.
+    func nextRanges(records: Int, atMost: Int?, cores: Int?) throws -> [(partition: Int, offsets: Range<Int64>)] {
         let known: [Int64]
         if let ends {
             known = ends
@@ -221,7 +224,15 @@ final class TopicInput: StreamInput {
             guard first < end, asked.count < atMost ?? .max else { continue }
             asked.append((partition, first..<min(end, first + Int64(records))))
         }
-        return asked
+        guard !asked.isEmpty, let cores else { return asked }
+        let each = min(cores, atMost ?? .max) / asked.count
+        return asked.flatMap { partition, first in
+            let end = known[partition]
+            return (0..<max(1, each)).compactMap { number in
+                let start = first.lowerBound + Int64(number) * Int64(records)
+                return start < end ? (partition, start..<min(end, start + Int64(records))) : nil
+            }
+        }
     }
 
     /// Takes over up to where somebody else has read a partition.

@@ -8,7 +8,7 @@ package import Trips
 package final class SparkEngine: RangeEngine {
     private let options: SparkOptions
     private let clock: any WallClock
-    private var process: SparkProcess?
+    private(set) var process: SparkProcess?
     private let log = Logger("spark")
     private(set) var cluster: Cluster?
     /// Ranges of the last job, and how long it took.
@@ -24,6 +24,8 @@ package final class SparkEngine: RangeEngine {
         var executors: Int
         var application: String
         var spark: String
+        /// How many tasks run at the same time.
+        var cores: Int?
     }
 
     package init(_ options: SparkOptions, clock: any WallClock = SystemClock()) {
@@ -32,6 +34,7 @@ package final class SparkEngine: RangeEngine {
 
     package var parallel: Int? { options.parallel }
     package var build: String { options.build }
+    package var cores: Int? { cluster?.cores }
 
     package var state: String? {
         guard let cluster else { return process == nil ? nil : "Spark is starting" }
@@ -41,12 +44,24 @@ package final class SparkEngine: RangeEngine {
 
     package func close() { process = nil }
 
-    package func compute(plan: [UInt8], ranges: [[UInt8]], shouldStop: () -> Bool) throws -> [[UInt8]]? {
+    package func prepare(shouldStop: () -> Bool) throws -> Bool {
+        try retrying(shouldStop) { true } ?? false
+    }
+
+    package func compute(plan: [UInt8], tasks: [RangeTask], shouldStop: () -> Bool) throws -> [[UInt8]]? {
+        let requests: [(input: [UInt8], source: [UInt8])] = try tasks.map { task in
+            (plan + task.range, try task.source.map { Array(try JSONEncoder().encode($0)) } ?? [])
+        }
+        return try retrying(shouldStop) { try run(requests, shouldStop: shouldStop) }
+    }
+
+    /// Does something with Spark, and again where that has died.
+    func retrying<Result>(_ shouldStop: () -> Bool, _ body: () throws -> Result?) throws -> Result? {
         var failures = 0
         while true {
             do {
                 guard try start(shouldStop: shouldStop) else { return nil }
-                return try run(ranges.map { plan + $0 }, shouldStop: shouldStop)
+                return try body()
             } catch let problem as Problem where problem.code != .unavailable {
                 close()
                 throw problem
@@ -109,15 +124,17 @@ package final class SparkEngine: RangeEngine {
         cluster = (try? JSONDecoder().decode(Cluster.self, from: Data(message.payload))) ?? cluster
     }
 
-    private func run(_ requests: [[UInt8]], shouldStop: () -> Bool) throws -> [[UInt8]]? {
+    private func run(_ requests: [(input: [UInt8], source: [UInt8])], shouldStop: () -> Bool) throws -> [[UInt8]]? {
         guard let process else { throw SparkProcess.Gone() }
         let began = clock.monotonicMs
         var payload: [UInt8] = []
         func add(_ count: Int) { withUnsafeBytes(of: UInt32(count).littleEndian) { payload += $0 } }
         add(requests.count)
         for request in requests {
-            add(request.count)
-            payload += request
+            add(request.input.count)
+            payload += request.input
+            add(request.source.count)
+            payload += request.source
         }
         try process.send("J", payload)
         var answers = [[UInt8]?](repeating: nil, count: requests.count)
@@ -149,7 +166,7 @@ package final class SparkEngine: RangeEngine {
     }
 
     /// The error that a message says: an exit code, a space, and what was the matter.
-    private func failure(_ message: SparkProcess.Message) -> any Error {
+    func failure(_ message: SparkProcess.Message) -> any Error {
         let text = String(decoding: message.payload, as: UTF8.self)
         let parts = text.split(separator: " ", maxSplits: 1)
         guard parts.count == 2, let number = Int32(parts[0]), let code = Problem.Code(rawValue: number) else {
@@ -162,7 +179,13 @@ package final class SparkEngine: RangeEngine {
         let hint: String? =
             switch code {
             case .configuration:
-                "Spark needs Python 3 with pyspark (pip install pyspark), or --spark-home, and Java 17; executors need --archive or this same program."
+                reason.contains("scheme")
+                    ? "s3a:// needs Hadoop's library of the same version: --spark-conf spark.jars.packages=org.apache.hadoop:hadoop-aws:VERSION."
+                    : "Spark needs Python 3 with pyspark (pip install pyspark), or --spark-home, and Java 17; executors need --archive or this same program."
+            case .inputOutput:
+                "What was stored before is whole. Run it again when nobody writes to the file; executors elsewhere must see the same files."
+            case .noInput:
+                "Check the name. Executors elsewhere need files that they can reach: s3a://, hdfs://, or a folder that all machines share."
             case .unavailable: "See that the master runs and may be reached, and that java (17 or newer) is found."
             default: nil
             }

@@ -5,14 +5,21 @@
 package protocol RangeEngine: AnyObject {
     /// Ranges that it takes at once; nil for as many as there are partitions.
     var parallel: Int? { get }
+    /// How many it computes at the same time, once that is known.
+    var cores: Int? { get }
+    /// Starts what is to be started before that is known.
+    ///
+    /// - Returns: false where it was to stop.
+    func prepare(shouldStop: () -> Bool) throws -> Bool
     /// The version of the taxi-cli that its workers are.
     var build: String { get }
-    /// Computes ranges, each by a worker that is given the plan's frame and the range's.
+    /// Computes ranges, each by a worker that is given the plan's frame and the range's, and behind them what the
+    /// range is of, where that is part of a file.
     ///
     /// - Parameter shouldStop: asked while it waits.
     /// - Returns: what each of the workers wrote, in the order of the ranges; nil where it was to stop.
     /// - Throws: `Problem` where no worker will compute them; the stream ends, and what was committed stays.
-    func compute(plan: [UInt8], ranges: [[UInt8]], shouldStop: () -> Bool) throws -> [[UInt8]]?
+    func compute(plan: [UInt8], tasks: [RangeTask], shouldStop: () -> Bool) throws -> [[UInt8]]?
     /// One line on what it is at, for the progress; nil where there is nothing to say.
     var state: String? { get }
     func close()

@@ -19,6 +19,8 @@ import Trips
 ///     late         number of records that were late: topic, record
 ///     late days    number of (query, day, count)
 ///     ledger       number of (query, counter, count)
+///     part         may be missing: of part of a file, what was found at its end: the line, or Avro record, that comes next; the header line that
+///                  it stands under, may be missing; whether everything was read, 0 or 1; whether what is left is cut off, 0 or 1
 ///     queries      as many as the plan has, each a state
 ///
 /// A record is key and value, the number of its headers, each with name and value, and its timestamp; key and values may be missing. A state is
@@ -37,7 +39,19 @@ struct RangePartial {
     var lost: Range<Int64>?
     var newest: EventTime?
     var findings: RangeFindings
+    /// Of part of a file: `offsets` count what was read behind `TripFilePart.skip`.
+    var part: PartEnd?
     var states: [QueryState]
+
+    struct PartEnd: Equatable {
+        /// As `TripFilePart.line` counts.
+        var line: Int64
+        var header: String?
+        /// Whether nothing is left of the part.
+        var isAtEnd: Bool
+        /// Whether what is left begins with a record that goes on behind the part.
+        var isCut: Bool
+    }
 }
 
 extension RangePartial {
@@ -75,6 +89,12 @@ extension RangePartial {
             writer.add(count.key.query)
             writer.add(count.key.counter)
             writer.add(count.value)
+        }
+        writer.add(part) { writer, part in
+            writer.add(part.line)
+            writer.add(part.header.map { Array($0.utf8) })
+            writer.add(part.isAtEnd)
+            writer.add(part.isCut)
         }
         for state in states { state.append(to: &writer) }
         return WireFrame.bytes(.partial, writer.bytes)
@@ -132,6 +152,15 @@ extension RangePartial {
             findings.counts[.init(partition: partition, query: query, counter: counter)] = try reader.number(in: counts)
         }
         self.findings = findings
+        part = try reader.optional { reader throws(Problem) in
+            PartEnd(
+                line: try reader.number(in: 1...(1 << 62)),
+                header: try reader.optional { reader throws(Problem) in try reader.string() },
+                isAtEnd: try reader.flag(), isCut: try reader.flag())
+        }
+        guard (part == nil) == (request.part == nil) else {
+            throw reader.damage("it is of a topic, or of a file, and the other was asked for")
+        }
         var states: [QueryState] = []
         for plan in plans { states.append(try QueryState(plan: plan, zone: zone, from: &reader)) }
         self.states = states

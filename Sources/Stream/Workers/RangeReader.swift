@@ -1,14 +1,16 @@
+package import Compression
 package import Problems
 import SchemaRegistry
 package import Topics
 package import Trips
 
-/// What `taxi-cli worker` does: reads ranges of a topic and answers with partials. A pure function of the plan and of what the topic holds.
+/// What `taxi-cli worker` does: reads ranges of a topic, or parts of files that it is given, and answers with partials. A pure function of the plan and
+/// of what the topic or the part holds.
 package final class RangeReader {
     private let plan: WorkPlan
-    private let store: any TopicStore
+    private let open: () throws -> any TopicStore
+    private var store: (any TopicStore)?
     private let clock: any WallClock
-    private let schemas: SchemaCache?
     private var reader: (any TopicReader)?
 
     /// So long a worker waits for records that its coordinator has seen.
@@ -19,26 +21,25 @@ package final class RangeReader {
     /// - Parameters:
     ///   - plan: the payload of a plan's frame.
     ///   - build: the version of this taxi-cli.
+    ///   - open: the topics, where ranges are of one.
     package init(
-        plan: [UInt8], build: String, store: any TopicStore, clock: any WallClock = SystemClock()
+        plan: [UInt8], build: String, clock: any WallClock = SystemClock(), open: @escaping () throws -> any TopicStore
     ) throws(Problem) {
         self.plan = try WorkPlan(payload: plan, build: build)
-        (self.store, self.clock) = (store, clock)
-        schemas = self.plan.schemas.map { SchemaCache($0, place: $0.place) } ?? store.schemas
+        (self.open, self.clock) = (open, clock)
     }
 
     /// The frame of a partial.
     ///
-    /// - Parameter range: the payload of a range's frame.
-    /// - Throws: `.badData` for what is no range, and what reading the topic throws.
-    package func partial(of range: [UInt8]) throws -> [UInt8] {
+    /// - Parameters:
+    ///   - range: the payload of a range's frame.
+    ///   - bytes: opens what follows it; asked for part of a file alone.
+    /// - Throws: `.badData` for what is no range or no file of trips, and what reading throws.
+    package func partial(of range: [UInt8], bytes: () throws -> DecompressingReader) throws -> [UInt8] {
         let request = try RangeRequest(payload: range)
         guard request.queries.count == plan.plans.count else {
             throw Problem(.badData, "a range has terms for \(request.queries.count) queries of \(plan.plans.count)")
         }
-        let reader = try self.reader ?? store.makeReader(topic: plan.setting.topic, untilEnd: true)
-        if self.reader == nil { reader.readValuesOnly() }
-        self.reader = reader
         let states = zip(plan.plans, request.queries).map { plan, terms in
             let state = QueryState(plan: plan, zone: self.plan.setting.zone)
             state.closedUntil = terms.closedUntil
@@ -46,19 +47,31 @@ package final class RangeReader {
             (state.pruned, state.restated) = (terms.pruned, terms.restated)
             return state
         }
-        return try compute(request, worker(request, states), reader).frame()
+        if let part = request.part {
+            return try compute(part, request, worker(request, states, schemas: nil), bytes()).frame()
+        }
+        let store = try self.store ?? open()
+        self.store = store
+        let reader = try self.reader ?? store.makeReader(topic: plan.setting.topic, untilEnd: true)
+        if self.reader == nil { reader.readValuesOnly() }
+        self.reader = reader
+        let schemas = plan.schemas.map { SchemaCache($0, place: $0.place) } ?? store.schemas
+        return try compute(request, worker(request, states, schemas: schemas), reader).frame()
     }
 
-    private func worker(_ request: RangeRequest, _ states: [QueryState]) -> RangeWorker {
-        var fields = plan.plans.reduce(into: TripFieldSet()) { $0.formUnion($1.fields) }
-        if plan.setting.keepsLateRecords { fields = .all }
+    private var fields: TripFieldSet {
+        plan.setting.keepsLateRecords ? .all : plan.plans.reduce(into: TripFieldSet()) { $0.formUnion($1.fields) }
+    }
+
+    private func worker(_ request: RangeRequest, _ states: [QueryState], schemas: SchemaCache?) -> RangeWorker {
         let worker = RangeWorker(
             decoder: PieceDecoder(fields: fields, schemas: schemas), states: states, setting: plan.setting,
             clock: clock,
             reachedBefore: request.queries.map { query in
                 Array(repeating: 0, count: request.partition) + [query.reachedBefore]
             })
-        worker.aheadLimit = request.ahead
+        // Who reads a file holds its published times against the clock.
+        if request.part == nil { worker.aheadLimit = request.ahead }
         if !request.replaced.isEmpty { worker.replaced = [request.partition: request.replaced] }
         return worker
     }
@@ -77,6 +90,7 @@ package final class RangeReader {
         var sideBytes = 0
         var silentSinceMs = clock.monotonicMs
         var (batches, hasFullStates) = (0, false)
+        if request.isExact { worker.decoder.endOffset = request.offsets.upperBound }
         while offset < request.offsets.upperBound, sideBytes < max(1, request.maximumSideBytes),
             !hasFullStates
         {
@@ -101,18 +115,69 @@ package final class RangeReader {
                 floor: request.floor, limit: request.limit, nowMs: clock.monotonicMs)
             sideBytes += worker.findings.rejects[known.0...].reduce(0) { $0 + ($1.original.value?.count ?? 0) }
             sideBytes += worker.findings.lateRecords[known.1...].reduce(0) { $0 + ($1.record.value?.count ?? 0) }
-            offset = batch.baseOffset + Int64(batch.count)
+            let end = batch.baseOffset + Int64(batch.count)
+            offset = min(end, worker.decoder.endOffset)
             silentSinceMs = clock.monotonicMs
-            (partial.seal, partial.sealEnd) = (batch.seal, offset)
+            // The seal of a batch says how it ends.
+            if offset == end { (partial.seal, partial.sealEnd) = (batch.seal, offset) }
             batches += 1
             // Looking at every window after every batch would take longer than the batch.
             if batches % 8 == 0 {
                 hasFullStates = worker.states.reduce(0, { $0 + $1.windows.byteCount }) >= Self.stateBytes
             }
         }
+        if request.isExact {
+            // What lies behind is found by who has it.
+            offset = min(offset, request.offsets.upperBound)
+            partial.lost = partial.lost.map { $0.clamped(to: request.offsets) }
+        }
         partial.offsets = request.offsets.lowerBound..<offset
         partial.newest = tracker.partitions[partition].newest
         partial.findings = worker.findings
         return partial
     }
+
+    /// Reads what is given of a part, as far as rejects, late records and states stay small.
+    private func compute(
+        _ part: TripFilePart, _ request: RangeRequest, _ worker: RangeWorker, _ bytes: DecompressingReader
+    ) throws -> RangePartial {
+        guard var options = plan.files, request.partition == 0 else {
+            throw Problem(.badData, "a range is part of a file, and the plan says nothing of how files are read")
+        }
+        (options.fields, options.ahead) = (fields, request.ahead)
+        let trips = try TripPartReader(part, bytes: bytes, options: options)
+        let batch = TripBatch(capacity: Self.tripsAtOnce)
+        var tracker = WatermarkTracker(
+            newest: [request.newest], watermark: request.floor, delayMs: plan.delayMs, idleTimeoutMs: .max,
+            nowMs: clock.monotonicMs)
+        var (sideBytes, batches, isAtEnd, hasFullStates) = (0, 0, false, false)
+        while sideBytes < max(1, request.maximumSideBytes), !hasFullStates {
+            let beganNs = clock.monotonicNs
+            guard try trips.next(into: batch) else {
+                isAtEnd = !trips.isCut
+                break
+            }
+            worker.findings.timing.stageNs[.decode, default: 0] += clock.monotonicNs - beganNs
+            let rejects = trips.takeRejects()
+            worker.findings.rejects += rejects.map { (0, $0, TopicRecord(key: nil, value: nil, timestamp: 0)) }
+            let late = worker.findings.lateRecords.count
+            try worker.take(
+                .trips(batch), steps: trips.takeSteps(), of: 0, tracker: &tracker, floor: request.floor,
+                limit: request.limit, nowMs: clock.monotonicMs)
+            sideBytes += rejects.reduce(0) { $0 + $1.bytes.count }
+            sideBytes += worker.findings.lateRecords[late...].reduce(0) { $0 + ($1.record.value?.count ?? 0) }
+            batches += 1
+            if batches % 8 == 0 {
+                hasFullStates = worker.states.reduce(0, { $0 + $1.windows.byteCount }) >= Self.stateBytes
+            }
+        }
+        worker.findings.timing.inputBytes = trips.read
+        return RangePartial(
+            partition: 0, offsets: request.offsets.lowerBound..<request.offsets.lowerBound + trips.read, seal: nil,
+            sealEnd: 0, lost: nil, newest: tracker.partitions[0].newest, findings: worker.findings,
+            part: .init(line: trips.line, header: trips.header, isAtEnd: isAtEnd, isCut: trips.isCut),
+            states: worker.states)
+    }
+
+    private static let tripsAtOnce = 16_384
 }

@@ -88,8 +88,10 @@ final class RangeWorker {
     /// - Parameters:
     ///   - tracker: judges its partition's records one by one.
     ///   - floor, limit: the watermark when the epoch began, and what the other partitions allowed then.
+    ///   - steps: how its records follow each other with those that its reader has rejected; nil where all rejects are found here.
     func take(
-        _ piece: InputPiece, of partition: Int, tracker: inout WatermarkTracker, floor: EventTime, limit: EventTime,
+        _ piece: InputPiece, steps: [(accepted: Int, reject: Reject?)]? = nil, of partition: Int,
+        tracker: inout WatermarkTracker, floor: EventTime, limit: EventTime,
         nowMs: Int64
     ) throws {
         var rejects: [Reject] = []
@@ -111,7 +113,7 @@ final class RangeWorker {
         let decodedNs = clock.monotonicNs
         findings.timing.stageNs[.decode, default: 0] += decodedNs - beganNs
         defer { findings.timing.stageNs[.aggregate, default: 0] += clock.monotonicNs - decodedNs }
-        note(batch, first, rejects, piece)
+        if let steps { findings.steps += steps } else { note(batch, first, rejects, piece) }
         findings.rejects += zip(rejects, try decoder.originals(of: rejects, piece)).map { (partition, $0, $1) }
         guard batch.count > first else { return }
         makeRoom(batch.count)
@@ -174,7 +176,8 @@ final class RangeWorker {
         var places = (first..<batch.count).map { batch.positions[$0] }
         if stored.encoding == .trips {
             let rejected = Set(rejects.map { Int64($0.location.line) })
-            let offsets = stored.baseOffset + Int64(first)..<stored.baseOffset + Int64(stored.count)
+            let end = min(stored.baseOffset + Int64(stored.count), decoder.endOffset)
+            let offsets = stored.baseOffset + Int64(first)..<max(stored.baseOffset + Int64(first), end)
             places = offsets.filter { !rejected.contains($0) }
         }
         findings.steps += places.withUnsafeBufferPointer { RejectGuard.steps(accepted: $0, rejects: rejects) }

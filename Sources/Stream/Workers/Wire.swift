@@ -13,7 +13,7 @@ package import Problems
 /// All numbers are little-endian. In payloads a number is 8 bytes, a text or a list of bytes its length and as many bytes, an array its
 /// number of elements and 8 bytes for each, a thing that may be missing 0 or 1 before it.
 package enum WireFrame {
-    package static let version: UInt16 = 1
+    package static let version: UInt16 = 2
     package static let headerLength = 20
     /// More is nobody's: a partial has the windows of one range.
     static let maximumLength = 1 << 30
@@ -56,6 +56,25 @@ package enum WireFrame {
         return (kind, Int(number(8, 8)), UInt32(number(16, 4)))
     }
 
+    /// The next frame of a stream; nil where that ends.
+    ///
+    /// - Parameter read: gives so many bytes, or fewer at the end.
+    package static func next(_ read: (Int) throws -> [UInt8]) throws -> (kind: Kind, payload: [UInt8])? {
+        let start = try read(headerLength)
+        if start.isEmpty { return nil }
+        let header = try header(start[...])
+        let payload = try read(header.length)
+        guard payload.count == header.length else { throw Problem(.badData, "a worker's frame ends too early") }
+        try check(payload, header.crc)
+        return (header.kind, payload)
+    }
+
+    private static func check(_ payload: [UInt8], _ crc: UInt32) throws(Problem) {
+        guard payload.withUnsafeBytes({ BlockCodec.crc32($0) }) == crc else {
+            throw Problem(.badData, "a worker's frame is damaged: its checksum differs")
+        }
+    }
+
     /// The frames that bytes consist of, one behind the other.
     ///
     /// - Throws: `.badData` for bytes that are anything else.
@@ -68,9 +87,7 @@ package enum WireFrame {
             guard rest.count >= header.length else { throw Problem(.badData, "a worker's frame ends too early") }
             let payload = Array(rest.prefix(header.length))
             rest = rest.dropFirst(header.length)
-            guard payload.withUnsafeBytes({ BlockCodec.crc32($0) }) == header.crc else {
-                throw Problem(.badData, "a worker's frame is damaged: its checksum differs")
-            }
+            try check(payload, header.crc)
             frames.append((header.kind, payload))
         }
         return frames

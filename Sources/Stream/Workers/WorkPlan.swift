@@ -10,6 +10,9 @@ import Trips
 ///     delay         ms that the watermark trails the newest event time
 ///     schemas       0 or 1, and where 1: text: the place they are from; their number, and for each its id and its text: all that there are, for
 ///                   records of Avro; 0 where workers ask a registry themselves
+///     files         may be missing, of a plan for topics: how trips of files are read: clock, spread: texts; seed; whether junk is left out, 0 or 1;
+///                   from, to: ms UTC, may be missing; required, optional: numbers, a bit a field; purpose: text; number of users, and for each its
+///                   field and the number of its names, each a text (`TripSourceOptions`)
 ///     queries       text: their declarations, as a file of queries; only what decides about states is in it
 ///
 /// Queries travel as declarations, since reading those checks all of what they say already.
@@ -18,6 +21,7 @@ struct WorkPlan: Sendable {
     var setting: WorkSetting
     var delayMs: Int64
     var schemas: ShippedSchemas?
+    var files: TripSourceOptions?
     var plans: [QueryPlan]
 
     /// - Throws: `.software` where a declaration would say something else than its query.
@@ -43,6 +47,7 @@ struct WorkPlan: Sendable {
                 writer.add(schema.value)
             }
         }
+        writer.add(files) { $0.add($1) }
         writer.add(declarations)
         return WireFrame.bytes(.plan, writer.bytes)
     }
@@ -71,12 +76,17 @@ struct WorkPlan: Sendable {
             }
             return ShippedSchemas(place: place, texts: Dictionary(texts) { $1 })
         }
+        let zoneOfFiles = setting.zone
+        files = try reader.optional { reader throws(Problem) in try reader.sourceOptions(zone: zoneOfFiles) }
         plans = try QueryCatalog.parse(try reader.string(), file: Self.file)
         try reader.requireEnd()
     }
 
-    init(build: String, setting: WorkSetting, delayMs: Int64, plans: [QueryPlan], schemas: ShippedSchemas? = nil) {
-        self.schemas = schemas
+    init(
+        build: String, setting: WorkSetting, delayMs: Int64, plans: [QueryPlan], schemas: ShippedSchemas? = nil,
+        files: TripSourceOptions? = nil
+    ) {
+        (self.schemas, self.files) = (schemas, files)
         (self.build, self.setting, self.delayMs, self.plans) = (build, setting, delayMs, plans)
     }
 

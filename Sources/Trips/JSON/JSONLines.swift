@@ -17,10 +17,13 @@ public struct RecordSlice: Sendable, Hashable {
 /// inside strings, so no state but the line number is carried from block to block.
 public struct JSONLines {
     /// Number of the line that comes next, from 1.
-    public private(set) var line: Int64 = 1
-    private var isAtStart = true
+    public private(set) var line: Int64
+    private var isAtStart: Bool
 
-    public init() {}
+    /// - Parameters:
+    ///   - line: number of the first line that is given.
+    ///   - isAtStart: whether that is the file's first, which a byte order mark may stand before.
+    public init(line: Int64 = 1, isAtStart: Bool = true) { (self.line, self.isAtStart) = (line, isAtStart) }
 
     /// Appends the records of `block` to `records`, at most `limit` of them.
     ///

@@ -143,52 +143,60 @@ enum StreamCommand {
                     text: "stopped while standing by; the other process goes on")
             }
             defer { locks.release() }
-            let source = try source(arguments, plans, globals, session)
-            let engine = try StreamEngines.engine(arguments, globals, source)
+            let engine = try StreamEngines.engine(arguments, globals, inputs(arguments))
             defer { engine?.close() }
-            if case .topic(let topic) = source, try !waitForTopic(topic, arguments, session) {
-                return RunEnd(
-                    outcome: .interrupted, json: StreamSummary().json(zone: session.zone), text: "no trips have come")
-            }
-            let runner = StreamRunner(
-                plans: plans, options: streamOptions(arguments, globals, session.zone), database: session.database,
-                store: session.store, source: source, runID: session.runID)
-            runner.metrics = session.live.metrics
-            runner.share = .ofProcess
             let line = arguments.progressLine()
             defer { line.clear() }
-            runner.engine = engine
             engine?.onNotice = { text in
                 line.clear()
                 try? arguments.say(text)
             }
-            let beganMs = monotonicMs()
-            runner.onProgress = { progress in
-                line.update {
-                    text(progress, session.zone) + StreamEngines.text(engine, progress, ms: monotonicMs() - beganMs)
-                }
+            let sources = try sources(arguments, plans, globals, session, engine)
+            if case .topic(let topic)? = sources.first, try !waitForTopic(topic, arguments, session) {
+                return RunEnd(
+                    outcome: .interrupted, json: StreamSummary().json(zone: session.zone), text: "no trips have come")
             }
-            runner.onNotice = { text in
-                line.clear()
-                try? arguments.say(text)
-            }
-            runner.shouldStop = { Interruption.isRequested }
             if arguments.isOn("from-beginning") { try sayForgotten(plans, session, arguments) }
-            let summary = try runner.run()
-            var isBounded = arguments.isOn("until-end")
-            if case .files = source {
-                isBounded = true
-                if summary.records == 0, summary.epochs == 0 {
-                    line.clear()
-                    try arguments.say(
-                        "note: \(inputs(arguments).joined(separator: ", ")): all of it was read by an earlier run, so nothing is counted again; --from-beginning computes the results anew from these files alone"
-                    )
-                }
+            var summary = StreamSummary()
+            for source in sources where !Interruption.isRequested {
+                summary.add(try run(source, engine, arguments, plans, globals, session, line))
+            }
+            let isBounded = arguments.isOn("until-end") || !inputs(arguments).isEmpty
+            if !inputs(arguments).isEmpty, summary.records == 0, summary.results.values.allSatisfy({ $0 == 0 }) {
+                line.clear()
+                try arguments.say(
+                    "note: \(inputs(arguments).joined(separator: ", ")): all of it was read by an earlier run, so nothing is counted again; --from-beginning computes the results anew from these files alone"
+                )
             }
             return RunEnd(
                 outcome: Interruption.isRequested ? .interrupted : .success, json: summary.json(zone: session.zone),
                 text: text(summary, plans, session.zone, isComplete: isBounded && !Interruption.isRequested))
         }.report(arguments)
+    }
+
+    /// Runs the queries over one source.
+    private static func run(
+        _ source: StreamRunner.Source, _ engine: SparkEngine?, _ arguments: ParsedArguments, _ plans: [QueryPlan],
+        _ globals: GlobalOptions, _ session: RunSession, _ line: ProgressLine
+    ) throws -> StreamSummary {
+        let runner = StreamRunner(
+            plans: plans, options: streamOptions(arguments, globals, session.zone), database: session.database,
+            store: session.store, source: source, runID: session.runID)
+        runner.metrics = session.live.metrics
+        runner.share = .ofProcess
+        runner.engine = engine
+        let beganMs = monotonicMs()
+        runner.onProgress = { progress in
+            line.update {
+                text(progress, session.zone) + StreamEngines.text(engine, progress, ms: monotonicMs() - beganMs)
+            }
+        }
+        runner.onNotice = { text in
+            line.clear()
+            try? arguments.say(text)
+        }
+        runner.shouldStop = { Interruption.isRequested }
+        return try runner.run()
     }
 
     /// Says which restatements go with the results that are computed anew from their source.
@@ -313,15 +321,11 @@ enum StreamCommand {
         arguments.texts("input") + arguments.positionals
     }
 
-    private static func source(
-        _ arguments: ParsedArguments, _ plans: [QueryPlan], _ globals: GlobalOptions, _ session: RunSession
-    ) throws -> StreamRunner.Source {
-        let files = inputs(arguments)
-        guard !files.isEmpty else {
-            let topic = "\(globals.tenant)_ingestData"
-            return .topic(topic)
-        }
-        var read = TripFileOptions.sourceOptions(arguments, clock: .start, spread: .none, zone: session.zone)
+    /// How trips of --input are read.
+    private static func sourceOptions(
+        _ arguments: ParsedArguments, _ plans: [QueryPlan], _ zone: ZoneClock
+    ) throws -> TripSourceOptions {
+        var read = TripFileOptions.sourceOptions(arguments, clock: .start, spread: .none, zone: zone)
         guard read.clock != .now else {
             throw arguments.problem(
                 "clock", "trips of a file have no time \"now\"", hint: "Use --clock start or end with --input.")
@@ -335,6 +339,25 @@ enum StreamCommand {
         read.optional = try TripFileOptions.optional(plans)
         read.purpose =
             plans.count == 1 ? "query \(plans[0].name)" : "the queries \(plans.map(\.name).joined(separator: ", "))"
+        return read
+    }
+
+    /// What is read, one source after the other; none where an engine has read all files before.
+    private static func sources(
+        _ arguments: ParsedArguments, _ plans: [QueryPlan], _ globals: GlobalOptions, _ session: RunSession,
+        _ engine: SparkEngine?
+    ) throws -> [StreamRunner.Source] {
+        let files = inputs(arguments)
+        guard !files.isEmpty else { return [.topic("\(globals.tenant)_ingestData")] }
+        let read = try sourceOptions(arguments, plans, session.zone)
+        guard let engine else { return [try source(files, read, arguments, plans, session)] }
+        return try EngineFiles(arguments, plans, read, engine).sources(files, session)
+    }
+
+    private static func source(
+        _ files: [String], _ read: TripSourceOptions, _ arguments: ParsedArguments, _ plans: [QueryPlan],
+        _ session: RunSession
+    ) throws -> StreamRunner.Source {
         // Before the first look at a file: from here on all must stay as they are.
         let watch = InputWatch(paths: files)
         let isRepeatable = files.allSatisfy(InputIdentity.canBeReadAgain)
