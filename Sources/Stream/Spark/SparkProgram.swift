@@ -289,10 +289,10 @@ enum SparkProgram {
             worker = [line for line in lines if "RuntimeError: taxi-cli worker" in line]
             missing = [line for line in lines if "No FileSystem for scheme" in line or "ClassNotFoundException" in line]
             if missing:
-                return ("78 Spark has no library for this scheme: %s" % missing[0].strip()).encode()
+                return ("78 Spark has no library for this scheme: %s" % missing[0].strip(" :")).encode()
             # What py4j says first is that there was an error.
             causes = [line for line in lines if ": " in line and "An error occurred while calling" not in line]
-            return ("69 " + (worker or causes or lines or ["Spark gave up"])[0].strip()).encode()
+            return ("69 " + (worker or causes or lines or ["Spark gave up"])[0].strip(" :")).encode()
 
 
         try:
