@@ -142,7 +142,8 @@ let package = Package(
         tests(
             of: "Stream",
             [
-                "Problems", "Avro", "Compression", "Shares", "Trips", "Topics", "Database", "SQLite", "Kafka", "KafkaSupport",
+                "Problems", "Avro", "Compression", "Shares", "Trips", "Topics", "Database", "SQLite", "Kafka",
+                "KafkaSupport",
                 "FuzzSupport",
             ]),
         tests(of: "Batch", ["Problems", "Trips", "Database", "SQLite"]),

@@ -20,6 +20,8 @@ public struct AuditReport: Sendable {
         /// How many rows, or messages.
         public var rows: Int64
         public var reason: String
+        /// Whether it is no result of anything, such as a record that was set aside as it came: there is nothing to compare it with.
+        public var isInput = false
     }
 
     public var checks: [Check] = []
@@ -64,12 +66,14 @@ final class Finding {
     func note(_ text: String) { if !notes.contains(text) { notes.append(text) } }
 
     /// Notes that rows which are stored are not compared.
-    func leaveOut(_ rows: Int64, _ reason: String, remark: String? = nil) {
+    ///
+    /// - Parameter isInput: see `AuditReport.LeftOut`.
+    func leaveOut(_ rows: Int64, _ reason: String, remark: String? = nil, isInput: Bool = false) {
         note(remark ?? "not compared: \(reason)")
         if let index = leftOut.firstIndex(where: { $0.reason == reason }) {
             leftOut[index].rows = max(leftOut[index].rows, rows)
         } else {
-            leftOut.append(.init(kind: kind, name: name, rows: rows, reason: reason))
+            leftOut.append(.init(kind: kind, name: name, rows: rows, reason: reason, isInput: isInput))
         }
     }
 

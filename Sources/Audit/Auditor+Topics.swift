@@ -53,6 +53,7 @@ extension Auditor {
             "control": "what was done to the results of the other topics",
             "mlResults": "models have answered so, and nothing else says what they should",
         ]
+        let inputs = Set(reasons.keys).subtracting(["mlResults"])
         for query in others { reasons["\(query)Stream"] = "its query was not audited" }
         let known = Set(try store.topicNames())
         return try reasons.sorted { $0.key < $1.key }.compactMap { suffix, reason in
@@ -61,7 +62,9 @@ extension Auditor {
             let kept = try store.makeReader(topic: topic).offsets().reduce(0) { $0 + $1.count }
             guard kept > 0 else { return nil }
             let finding = Finding("topic", topic)
-            finding.leaveOut(Int64(kept), reason + (store.keepsColumns ? "" : " (about so many, by their offsets)"))
+            finding.leaveOut(
+                Int64(kept), reason + (store.keepsColumns ? "" : " (about so many, by their offsets)"),
+                isInput: inputs.contains(suffix))
             return finding
         }
     }

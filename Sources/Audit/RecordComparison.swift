@@ -28,7 +28,7 @@ struct RecordComparison {
             } else if time.map({ id.hasPrefix($0) }) != true {
                 finding.differ("\(id): started_ms is \(SQLText.of(row[2])), which is not when it began")
             }
-            if !["produce", "stream", "restate", "batch", "rewind"].contains(row[1].text) {
+            if !["produce", "stream", "restate", "batch", "rewind", "ml"].contains(row[1].text) {
                 finding.differ("\(id): command is \(SQLText.of(row[1])), which is none that notes runs")
             }
             let outcome = row[4].text.flatMap(RunRecord.Outcome.init)

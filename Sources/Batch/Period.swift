@@ -89,7 +89,9 @@ extension Period {
                 hint: "Write a month as 2024-01, a quarter as 2024-Q1, a year as 2024, or say last or all.")
         }
         guard Self.years.contains(year) else {
-            throw Problem(.usage, "the year of period \"\(text)\" is outside 1970…2200")
+            throw Problem(
+                .usage, "the year of period \"\(text)\" is outside 1970…2200",
+                hint: "Trips are of these years; say last for the newest period, or all.")
         }
         guard let part = parts.dropFirst().first else {
             self.init(kind: .year, ordinal: year)

@@ -53,7 +53,7 @@ struct Offer {
         asks = names != nil
         switch kind {
         case .directory: files = .folders
-        case .file: files = .endings(endings)
+        case .file, .output: files = .endings(endings)
         default: files = endings.isEmpty ? .none : .endings(endings)
         }
     }

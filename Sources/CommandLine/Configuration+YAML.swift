@@ -9,7 +9,7 @@ extension Configuration {
     ///   of these; `.noPermission` or `.inputOutput` where it cannot be read.
     public static func load(path: String) throws(Problem) -> Configuration? {
         var status = stat()
-        if stat(path, &status) != 0, errno == ENOENT || errno == ENOTDIR { return nil }
+        if stat(path, &status) != 0, !Files.exists(path), errno == ENOENT || errno == ENOTDIR { return nil }
         let source = try YAMLNode.load(path: path)
         var reader = EntryReader()
         if !source.isNull { reader.add(source, key: "") }

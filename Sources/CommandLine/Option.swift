@@ -36,6 +36,8 @@ public struct Option: Sendable {
     public var names: Names?
     /// How the names of files end that completion offers, such as `csv.gz`; where none ends so, all are offered.
     public var endings: [String]
+    /// Long name of the option without which this one means nothing: on a command line it is then an error, and elsewhere not heeded.
+    public var needs: String?
 
     /// Names that only the program knows while it runs, such as those of tables, in the order in which they are offered.
     ///
@@ -52,14 +54,14 @@ public struct Option: Sendable {
         default defaultText: String? = nil,
         derivedDefault: (@Sendable (_ environment: [String: String]) -> String?)? = nil, environment: String? = nil,
         configKey: String? = nil, help: String, group: String = "Options", secret: Bool = false,
-        settingOnly: Bool = false, names: Names? = nil, endings: [String] = []
+        settingOnly: Bool = false, names: Names? = nil, endings: [String] = [], needs: String? = nil
     ) {
         (self.long, self.short, self.arity) = (long, short, arity)
         self.kind = arity == .flag ? .bool : kind
         (self.defaultText, self.derivedDefault) = (defaultText, derivedDefault)
         (self.environment, self.configKey) = (environment, configKey)
         (self.help, self.group, self.isSecret, self.isSettingOnly) = (help, group, secret, settingOnly)
-        (self.names, self.endings) = (names, endings)
+        (self.names, self.endings, self.needs) = (names, endings, needs)
     }
 
     /// Whether it may be written on the command line.
@@ -75,9 +77,10 @@ public struct Option: Sendable {
 
     public var isRepeated: Bool { if case .repeated = arity { true } else { false } }
 
-    /// Default, environment and key, as help and manual show them; empty where there is none.
+    /// What it goes with, default, environment and key, as help and manual show them; empty where there is none.
     var remarks: [String] {
         var remarks: [String] = []
+        if let needs { remarks.append("with --\(needs)") }
         if let defaultText { remarks.append("default: \(defaultText)") }
         if let environment { remarks.append(environment) }
         if let configKey { remarks.append("taxi.yaml: \(configKey)") }

@@ -36,6 +36,9 @@ public struct ResolvedOption: Sendable {
     public let values: [ReadValue]
     public let origin: Origin
 
+    /// Whether it says anything; a flag that says false does not.
+    var isChosen: Bool { !values.isEmpty && values != [.bool(false)] }
+
     /// For people: the texts as written, a secret masked, nil where there is no value.
     public var shown: String? {
         if texts.isEmpty { return nil }

@@ -123,8 +123,11 @@ public struct Program: Sendable {
             configuration = try loadConfiguration(path: path)
         }
         let resolved = try Resolver(environment: surroundings.environment, configuration: configuration)
-            .resolve(accepted, given: line.occurrences, exclusive: isWhole ? line.command.exclusive : [])
-        if isWhole { try checkPositionals(line) }
+            .resolve(accepted, given: line.occurrences, exclusive: line.command.exclusive, isWhole: isWhole)
+        if isWhole {
+            try WrittenFiles(arguments: try checkPositionals(line), options: accepted.compactMap { resolved[$0.long] })
+                .check()
+        }
         return arguments(resolved, configuration)
     }
 
@@ -157,7 +160,9 @@ public struct Program: Sendable {
         return options.compactMap { resolved[$0.long] }
     }
 
-    private func checkPositionals(_ line: ParsedLine) throws(Problem) {
+    /// Returns the line's words with what each of them is.
+    private func checkPositionals(_ line: ParsedLine) throws(Problem) -> [(kind: ValueKind, text: String)] {
+        var read: [(kind: ValueKind, text: String)] = []
         let arguments = line.command.arguments
         let hint = "See \"\(line.path) --help\"."
         var rest = line.positionals[...]
@@ -171,6 +176,7 @@ public struct Program: Sendable {
             for text in taken {
                 do throws(Problem) {
                     _ = try argument.kind.read(text)
+                    read.append((argument.kind, text))
                 } catch {
                     var named = error
                     named.message = "\(argument.name): " + error.message
@@ -181,6 +187,7 @@ public struct Program: Sendable {
         if let word = rest.first {
             throw Problem(.usage, "\"\(line.path)\" was given one argument too many: \"\(word)\"", hint: hint)
         }
+        return read
     }
 }
 

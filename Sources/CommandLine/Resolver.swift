@@ -5,10 +5,12 @@ struct Resolver {
     let environment: [String: String]
     let configuration: Configuration?
 
-    /// - Parameter exclusive: see `Command.exclusive`.
+    /// - Parameters:
+    ///   - exclusive: see `Command.exclusive`.
+    ///   - isWhole: whether no more options may follow, so that one that is missing is missed.
     /// - Throws: `Problem` for every value that is not what its option takes; the first one carries the others.
     func resolve(
-        _ options: [Option], given: [ParsedLine.Occurrence] = [], exclusive: [[String]] = []
+        _ options: [Option], given: [ParsedLine.Occurrence] = [], exclusive: [[String]] = [], isWhole: Bool = true
     ) throws(Problem) -> [String: ResolvedOption] {
         var resolved: [String: ResolvedOption] = [:]
         var problems: [Problem] = []
@@ -20,8 +22,20 @@ struct Resolver {
             }
         }
         if let problem = Problem.gathered(problems) { throw problem }
+        guard isWhole else { return resolved }
         for names in exclusive { try settle(names, in: &resolved) }
+        for option in options { try requireNeeded(option, in: resolved) }
         return resolved
+    }
+
+    /// - Throws: `.usage` for a flag that means nothing without another, which is not there.
+    private func requireNeeded(_ option: Option, in resolved: [String: ResolvedOption]) throws(Problem) {
+        guard let needed = option.needs, let given = resolved[option.long], case .flag = given.origin,
+            given.isChosen, resolved[needed]?.isChosen != true
+        else { return }
+        throw Problem(
+            .usage, "--\(option.long) means nothing without --\(needed)",
+            hint: "Add --\(needed), or leave --\(option.long) out.")
     }
 
     private func resolve(_ option: Option, given: [ParsedLine.Occurrence]) throws(Problem) -> ResolvedOption {
@@ -78,10 +92,7 @@ struct Resolver {
 
     /// Of options that exclude each other, keeps the one whose source is the strongest.
     private func settle(_ names: [String], in resolved: inout [String: ResolvedOption]) throws(Problem) {
-        // A flag that says false does not choose anything.
-        let chosen = names.compactMap { resolved[$0] }.filter {
-            $0.origin != .defaultValue && !$0.values.isEmpty && $0.values != [.bool(false)]
-        }
+        let chosen = names.compactMap { resolved[$0] }.filter { $0.origin != .defaultValue && $0.isChosen }
         guard let rank = chosen.map(\.origin.rank).max() else { return }
         let strongest = chosen.filter { $0.origin.rank == rank }
         guard strongest.count == 1 else {

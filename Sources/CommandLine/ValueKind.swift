@@ -19,7 +19,10 @@ public enum ValueKind: Sendable {
     /// Bytes: `64K`, `4GiB`.
     case size
     case time
+    /// A file that is read.
     case file
+    /// A file that is written, and so none of those that the same command line reads; `-` where the command says so.
+    case output
     case directory
     /// A form of its own (`ramp:10..5000/60s`); the check throws `Problem(.usage)` that says what is wrong and how to write it.
     case custom(@Sendable (String) throws(Problem) -> Void)
@@ -34,8 +37,14 @@ public enum ValueKind: Sendable {
     /// - Throws: `Problem(.usage)` without the option's name, which the caller knows.
     public func read(_ text: String) throws(Problem) -> ReadValue {
         switch self {
-        case .text: return .text(text)
-        case .file, .directory:
+        case .text:
+            // As a variable of the environment that is empty counts as none: behind an empty word of a command line stands most often an
+            // empty variable of a script.
+            guard !text.isEmpty else {
+                throw Problem(.usage, "the value is empty", hint: "Write one, or leave it out.")
+            }
+            return .text(text)
+        case .file, .output, .directory:
             guard !text.isEmpty else { throw Problem(.usage, "the path is empty", hint: "Name a file or folder.") }
             return .text(text)
         case .bool: return .bool(try ValueText.bool(text))

@@ -21,14 +21,17 @@ public final class DecompressingReader {
 
     private static let bufferSizeBytes = 1 << 18
 
-    /// - Throws: `.noInput` where there is no such file, `.noPermission`, `.inputOutput`.
-    public convenience init(path: String) throws(Problem) {
-        try self.init(OpenFile(reading: path))
+    /// - Parameter isStopped: asked before each read, and while nothing comes: whether nobody waits for the bytes any more.
+    /// - Throws: `.noInput` where there is no such file, `.noPermission`, `.inputOutput`; `.interrupted` where it was stopped.
+    public convenience init(path: String, isStopped: (() -> Bool)? = nil) throws(Problem) {
+        try self.init(OpenFile(reading: path, isStopped: isStopped))
     }
 
     /// Reads an open descriptor, such as standard input; waits for its first bytes, which tell the format.
-    public convenience init(descriptor: Int32, name: String, closing: Bool = false) throws(Problem) {
-        try self.init(OpenFile(descriptor: descriptor, name: name, closing: closing))
+    public convenience init(
+        descriptor: Int32, name: String, closing: Bool = false, isStopped: (() -> Bool)? = nil
+    ) throws(Problem) {
+        try self.init(OpenFile(descriptor: descriptor, name: name, closing: closing, isStopped: isStopped))
     }
 
     private init(_ file: OpenFile) throws(Problem) {

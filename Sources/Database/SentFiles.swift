@@ -11,9 +11,15 @@ public struct SentFiles {
     /// A file that a replay reads.
     public struct File: Sendable, Equatable {
         public var name: String
-        /// The same for the same file, wherever it lies.
+        /// The same for the same file, wherever it lies: `name:size:hash`, and how it is read.
         public var identity: String
         public init(name: String, identity: String) { (self.name, self.identity) = (name, identity) }
+
+        /// The identity without the name that it begins with: a link, a copy or another name is the same file.
+        public var content: String {
+            let parts = identity.split(separator: ":", omittingEmptySubsequences: false)
+            return parts.count < 3 ? identity : parts.suffix(2).map { ":\($0)" }.joined()
+        }
     }
 
     /// One that was sent before.
@@ -54,9 +60,9 @@ public struct SentFiles {
         try connection.rows(
             """
             SELECT name, sent_ms, run_id, trips FROM sent_files
-            WHERE topic = ?1 AND identity = ?2 AND from_ms < ?3 AND to_ms > ?4 AND first_end < ?5 AND coalesce(last_end, 0) <= ?5
+            WHERE topic = ?1 AND substr(identity, -length(?2)) = ?2 AND from_ms < ?3 AND to_ms > ?4 AND first_end < ?5 AND coalesce(last_end, 0) <= ?5
             ORDER BY sent_ms DESC LIMIT 1
-            """, .text(topic), .text(file.identity), .integer(range.upperBound), .integer(range.lowerBound),
+            """, .text(topic), .text(file.content), .integer(range.upperBound), .integer(range.lowerBound),
             .integer(topicEnd)
         ) { row throws(SQLiteError) in
             Sent(

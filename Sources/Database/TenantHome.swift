@@ -37,6 +37,8 @@ public struct TenantHome: Sendable, Hashable {
     public var topicsDB: String { "\(path)/topics.db" }
     /// Schemas of messages, by subject and version.
     public var schemasDB: String { "\(path)/schemas.db" }
+    /// The history of metrics, of which nothing else hangs.
+    public var metricsDB: String { "\(path)/metrics.db" }
     public var taxiYAML: String { "\(path)/taxi.yaml" }
     /// The user's own queries.
     public var queriesYAML: String { "\(path)/queries.yaml" }

@@ -19,9 +19,20 @@ public final class MetricsDatabase {
     /// Opens or creates it.
     ///
     /// - Throws: `Problem` or `SQLiteError` where it cannot be written.
-    public convenience init(_ home: TenantHome) throws { try self.init(path: Self.path(home)) }
+    ///
+    /// One that is damaged is put aside, as `metrics.db.damaged`: the history begins anew, instead of ending for good.
+    public convenience init(_ home: TenantHome) throws {
+        let path = Self.path(home)
+        do {
+            try self.init(path: path)
+        } catch let error as SQLiteError where error.code == .corrupt {
+            guard rename(path, "\(path).damaged") == 0 else { throw error }
+            for suffix in ["-wal", "-shm"] { unlink("\(path)\(suffix)") }
+            try self.init(path: path)
+        }
+    }
 
-    static func path(_ home: TenantHome) -> String { "\(home.path)/metrics.db" }
+    static func path(_ home: TenantHome) -> String { home.metricsDB }
     private static let version: Int64 = 1
 
     init(path: String) throws {

@@ -12,7 +12,9 @@ struct Refusal {
     /// Of a text that libpq made in its verbose form: `…: FATAL:  28P01: password authentication failed for user "x"`.
     init(connecting text: String) {
         let lines = text.split(whereSeparator: \.isNewline).filter { !$0.hasPrefix("LOCATION:") }
-        (state, message) = ("", lines.last.map(String.init) ?? "no reason was given")
+        // What is indented asks whether a server is there at all, below the reason.
+        let reasons = lines.filter { $0.first?.isWhitespace == false }
+        (state, message) = ("", reasons.last.map(String.init) ?? "no reason was given")
         // Several hosts give a line each; the last that a server said something on tells most.
         for line in lines {
             guard let match = line.firstMatch(of: /(?:FATAL|ERROR|[A-Z]+):  ([0-9A-Z]{5}): (.*)/) else { continue }

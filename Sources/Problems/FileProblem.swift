@@ -21,10 +21,26 @@ extension Problem {
         let name = "\"\(visible(path))\""
         let code = Code(number, doing: action)
         if action == .read, number == ENOENT || number == ENOTDIR {
-            self.init(code, "there is no file \(name)", hint: hint ?? "Check the path; it counts from here.")
+            if let target = Self.target(ofLink: path) {
+                self.init(
+                    code, "\(name) is a link to \"\(visible(target))\", which is not there",
+                    hint: "Make the link anew, or name the file itself.")
+            } else {
+                self.init(code, "there is no file \(name)", hint: hint ?? "Check the path; it counts from here.")
+            }
         } else {
             self.init(
                 code, "cannot \(action.rawValue) \(name): \(Self.text(number))", hint: Self.hint(number) ?? hint)
+        }
+    }
+
+    /// Where a symbolic link leads; nil for what is none.
+    private static func target(ofLink path: String) -> String? {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(PATH_MAX)) { buffer in
+            let count = path.withFileName { readlink($0, buffer.baseAddress!, buffer.count) }
+            guard count > 0 else { return nil }
+            return String(
+                decoding: UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<count]), as: UTF8.self)
         }
     }
 

@@ -7,10 +7,16 @@ public enum Files {
     /// - Parameter limitBytes: the most that a file may have which is read whole; `Problem(.badData)` beyond.
     /// - Throws: what `Problem.init(_:_:_:hint:)` makes of the system's refusal.
     public static func contents(of path: String, limitBytes: Int = .max) throws(Problem) -> [UInt8] {
+        var status = Glibc.stat()
+        // A pipe that has a name may have nobody who writes to it; one of the shell's (`<(…)`) is open already.
+        if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFIFO, !path.hasPrefix("/dev/"),
+            !path.hasPrefix("/proc/")
+        {
+            throw Problem(.badData, "\"\(visible(path))\" is a pipe", hint: "Put a plain file in its place.")
+        }
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { throw Problem(.read, path, errno) }
         defer { close(file) }
-        var status = Glibc.stat()
         guard fstat(file, &status) == 0 else { throw Problem(.read, path, errno) }
         guard status.st_mode & S_IFMT != S_IFDIR else { throw Problem(.read, path, EISDIR) }
         var bytes: [UInt8] = []
@@ -22,8 +28,10 @@ public enum Files {
             if count == 0 { return bytes }
             bytes += piece[..<count]
             guard bytes.count <= limitBytes else {
+                let limit = limitBytes >> 20 > 0 ? "\(limitBytes >> 20) MiB" : "\(limitBytes >> 10) KiB"
                 throw Problem(
-                    .badData, "file \"\(visible(path))\" is over \(limitBytes >> 20) MiB: no file that a person wrote")
+                    .badData, "file \"\(visible(path))\" is over \(limit): no file that a person wrote",
+                    hint: "Check that it is the right one.")
             }
         }
     }
@@ -48,8 +56,12 @@ public enum Files {
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
-    /// Whether there is anything of this name that this process may see.
-    public static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+    /// Whether there is anything of this name that this process may see: also a link that leads nowhere, which somebody meant to lead to
+    /// something.
+    public static func exists(_ path: String) -> Bool {
+        var status = Glibc.stat()
+        return access(path, F_OK) == 0 || lstat(path, &status) == 0
+    }
 
     /// Makes a folder and those above it, each unless it is there.
     ///

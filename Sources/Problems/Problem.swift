@@ -3,7 +3,7 @@
 /// Every module throws this one type for what the user or the world did; commands print it and end with its exit code.
 /// Callers and tests switch on `code`, never on the text.
 public struct Problem: Error, Sendable {
-    /// The exit codes of sysexits.h.
+    /// The exit codes of sysexits.h, and that of a shell after Ctrl-C.
     public enum Code: Int32, Sendable {
         /// The command line or a declaration asks for something that does not exist.
         case usage = 64
@@ -18,6 +18,8 @@ public struct Problem: Error, Sendable {
         case tryAgain = 75
         case noPermission = 77
         case configuration = 78
+        /// Somebody asked for the end (Ctrl-C, SIGTERM) while nothing could be given yet.
+        case interrupted = 130
     }
 
     public var code: Code

@@ -76,6 +76,7 @@ public struct ReplayOptions: Sendable {
             "--key": key.rawValue, "--loop": isLooping ? "on" : "off", "zone": source.zone.identifier,
         ]
         if source.clock != .now { sequence["--max-ahead"] = "\(MaxAhead.text(maxAheadMs))" }
+        if let aliases = source.aliases { sequence["--aliases"] = aliases.digest }
         return sequence
     }
 

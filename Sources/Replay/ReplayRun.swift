@@ -123,6 +123,13 @@ final class ReplayRun {
 
 extension ReplayRun {
     private func send() throws -> ReplaySummary.Outcome {
+        do { return try sendAll() } catch let problem as Problem where problem.code == .interrupted {
+            // Nothing came any more of what was read.
+            return .interrupted
+        }
+    }
+
+    private func sendAll() throws -> ReplaySummary.Outcome {
         try beginPass(skip: position.pass.sent, rejects: position.pass.rejectedTotal)
         while !isStopped() {
             if sent == batch.count {

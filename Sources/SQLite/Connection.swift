@@ -83,6 +83,13 @@ public final class Connection: @unchecked Sendable {
     static func open(
         _ path: String, as name: String? = nil, _ flags: Int32, by system: String? = nil
     ) throws(SQLiteError) -> OpaquePointer {
+        // A pipe in the place of a database would hold up whoever opens it, for ever.
+        var status = Glibc.stat()
+        if !path.isEmpty, stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG,
+            status.st_mode & S_IFMT != S_IFDIR
+        {
+            throw SQLiteError(number: SQLITE_CANTOPEN, message: "it is no plain file", path: path)
+        }
         var handle: OpaquePointer?
         let code = (name ?? path).withFileName { sqlite3_open_v2($0, &handle, flags | SQLITE_OPEN_FULLMUTEX, system) }
         guard code == SQLITE_OK, let handle else {

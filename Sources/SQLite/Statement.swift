@@ -8,6 +8,10 @@ public enum SQLValue: Sendable, Hashable {
     case text(String)
     case blob([UInt8])
 
+    /// A sentence that may quote what came from outside: a NUL in it, behind which readers of the database would see nothing, stands there as
+    /// `\u0000`.
+    public static func words(_ text: String) -> SQLValue { .text(text.replacing("\0", with: "\\u0000")) }
+
     public var integer: Int64? { if case .integer(let value) = self { value } else { nil } }
     public var text: String? { if case .text(let value) = self { value } else { nil } }
     public var real: Double? {

@@ -87,6 +87,15 @@ extension RegistryRefusal {
             }
         // Told as a sentence of ours: without what ends one.
         let text = message.hasSuffix(".") ? String(message.dropLast()) : message
-        return Problem(cause, text.prefix(1).lowercased() + text.dropFirst())
+        let hint: String? =
+            switch code {
+            case 40401: "taxi-cli schema list names the subjects."
+            case 40402: "taxi-cli schema list SUBJECT names its versions."
+            case 40404, 40406:
+                "taxi-cli schema delete --permanent takes it away for good; registering it once more brings it back."
+            case 40405, 40407: "Delete it without --permanent first."
+            default: nil
+            }
+        return Problem(cause, text.prefix(1).lowercased() + text.dropFirst(), hint: hint)
     }
 }

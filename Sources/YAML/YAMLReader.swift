@@ -215,6 +215,11 @@ private final class YAMLReader {
         case YAML_SCALAR_EVENT:
             let scalar = raw.data.scalar
             let text = String(decoding: UnsafeBufferPointer(start: scalar.value, count: scalar.length), as: UTF8.self)
+            // No name, path, argument or SQL can have one, and who reads the text as C does would see only a part.
+            if text.utf8.contains(0) {
+                throw source.problem(
+                    "a text with a NUL character", atByte: start, hint: "Write it without \\0, \\x00 and \\u0000.")
+            }
             event.kind = .scalar(text, Self.style(scalar.style))
             (event.anchor, tag) = (Self.string(scalar.anchor), scalar.tag)
             if Self.string(tag) == "tag:yaml.org,2002:str" {

@@ -21,7 +21,7 @@ extension GlobalOptions {
                 hint: "Put all declarations into one file.")
         }
         return try QueryCatalog.load(
-            userFile: files.first ?? (access(queriesPath, F_OK) == 0 ? queriesPath : nil),
+            userFile: files.first ?? (Files.exists(queriesPath) ? queriesPath : nil),
             analytics: given.contains(AnalyticsQueries.name), analyses: AnalysisCatalog.names(folder: analysesPath))
     }
 
@@ -31,7 +31,7 @@ extension GlobalOptions {
         let plans: [QueryPlan]
         do throws(Problem) {
             plans = try QueryCatalog.load(
-                userFile: access(queriesPath, F_OK) == 0 ? queriesPath : nil, analytics: true)
+                userFile: Files.exists(queriesPath) ? queriesPath : nil, analytics: true)
         } catch {
             plans = try QueryCatalog.load(analytics: true)
         }

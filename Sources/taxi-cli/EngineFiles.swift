@@ -25,6 +25,11 @@ struct EngineFiles {
                 "Spark reads files part by part, in no order of time, so that nobody knows which trips are the first",
                 hint: "Say --to TIME, or --engine local.")
         }
+        if read.aliases != nil {
+            throw arguments.problem(
+                "aliases", "Spark's tasks load companies as they are spelled",
+                hint: "Write the names into the files, or say --engine local.")
+        }
     }
 
     /// The sources that are to be read, one after the other: what an earlier run has begun, then all files that are new.

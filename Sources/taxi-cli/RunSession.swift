@@ -94,7 +94,7 @@ struct RunSession {
             let message = (error as? Problem)?.message ?? "\(error)"
             let code = (error as? Problem)?.code ?? .software
             let summary = jsonObject(["error": message, "exit": "\(code.rawValue)"])
-            try? log.end(runID, .failed, summary: summary, at: systemTime())
+            try? log.end(runID, code == .interrupted ? .interrupted : .failed, summary: summary, at: systemTime())
             throw error
         }
     }
@@ -141,7 +141,7 @@ func writeFile(_ text: String, to path: String) throws {
 }
 
 let summaryOption = Option(
-    "summary-json", value: .value("FILE"), kind: .file,
+    "summary-json", value: .value("FILE"), kind: .output,
     help: "write what was done to a file, as one JSON object (- for stdout)",
     group: "Output")
 

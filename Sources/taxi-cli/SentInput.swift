@@ -29,7 +29,7 @@ struct SentInput {
     /// - Throws: `.usage` for a file that is named twice or was sent already, with when that was and the ways on.
     func requireNew(_ zone: ZoneClock) throws {
         var named: Set<String> = []
-        for file in files where !named.insert(file.identity).inserted {
+        for file in files where !named.insert(file.content).inserted {
             throw Problem(
                 .usage, "\"\(file.name)\" is named twice, or another name of the same file is",
                 hint: "Name it once, or add --again: its trips then count twice.")

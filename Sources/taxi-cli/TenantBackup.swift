@@ -4,6 +4,8 @@ import Glibc
 import Problems
 import SQLite
 import Topics
+import Trips
+import YAML
 
 /// One file that holds everything that matters of a tenant, as it was at one moment: results with state and offsets, embedded topics, schemas,
 /// settings, queries, analyses and workflows with their secrets.
@@ -19,33 +21,55 @@ struct TenantBackup {
         var tenant: String
         var made: String
         var version: Int
+        /// Size and XXH3 of each database; earlier versions said neither.
+        var databases: [String: String]?
     }
+
+    /// Comes last into the archive: where it is missing, the end is. `tar` itself takes an archive that stops between two files for whole.
+    private static let end = "taxi-cli-backup.end"
 
     /// - Parameter file: is put in place when it is whole.
     /// - Returns: the archive's size in bytes.
     func write(to file: String) throws -> Int64 {
-        try home.requireExisting()
         var present = stat()
         guard stat(file, &present) != 0 || present.st_mode & S_IFMT == S_IFREG else {
             throw Problem(
                 .cannotCreate, "\"\(file)\" is no file that could be replaced",
                 hint: "Name a file, such as \(home.tenant).tar.gz.")
         }
-        let folder = try Self.temporaryFolder(beside: file)
+        guard [".tar", ".tar.gz", ".tgz", ".tar.zst"].contains(where: file.hasSuffix) else {
+            throw Problem(
+                .usage, "\"\(file)\": the name of a backup says how it is packed",
+                hint: "Let it end in .tar, .tar.gz, .tgz or .tar.zst, such as \(home.tenant).tar.gz.")
+        }
+        try home.requireExisting()
+        // `tar` goes from folder to folder: what is named by its place here would be looked for there.
+        let folder = try Self.temporaryFolder(beside: Self.absolute(file))
         defer { try? FileManager.default.removeItem(atPath: folder) }
         try copyDatabases(to: folder)
         let made = ISO8601DateFormatter().string(from: Date())
-        let text = try JSONEncoder().encode(Manifest(tenant: home.tenant, made: made, version: 1))
+        var databases: [String: String] = [:]
+        for name in Self.databases where Files.exists("\(folder)/\(name)") {
+            databases[name] = try Self.seal("\(folder)/\(name)")
+        }
+        let text = try JSONEncoder().encode(
+            Manifest(tenant: home.tenant, made: made, version: 1, databases: databases))
         try writeFile(String(decoding: text, as: UTF8.self) + "\n", to: "\(folder)/\(Self.manifest)")
         let own = (Files.names(in: folder) ?? []).sorted()
-        let others = (Files.names(in: home.path) ?? []).filter(Self.matters).sorted()
+        let others = (Files.names(in: home.path) ?? []).filter(Self.matters).sorted().filter { name in
+            // A pipe or a socket is a process's.
+            var status = stat()
+            return lstat("\(home.path)/\(name)", &status) == 0
+                && [S_IFREG, S_IFDIR, S_IFLNK].contains(status.st_mode & S_IFMT)
+        }
+        try writeFile("", to: "\(folder)/\(Self.end)")
         let archive = "\(folder)/.archive" + Self.ending(of: file)
         try Self.run(
             [
                 "tar", "--create", "--force-local", "--auto-compress", "--file", archive, "--exclude=.logs",
                 "--directory", folder,
             ] + own
-                + ["--directory", home.path] + others)
+                + ["--directory", home.path] + others + ["--directory", folder, Self.end])
         guard chmod(archive, 0o600) == 0, rename(archive, file) == 0 else { throw Problem(.create, file, errno) }
         var status = stat()
         guard stat(file, &status) == 0 else { throw Problem(.read, file, errno) }
@@ -109,6 +133,7 @@ struct TenantBackup {
                 .badData, "\"\(file)\" is no backup of a tenant", hint: "taxi-cli tenant backup FILE makes one.")
         }
         try TenantHome.checkName(found.tenant)
+        try requireWhole(folder, found, file)
         if let name, name != found.tenant {
             throw Problem(
                 .usage, "\"\(file)\" is a backup of tenant \"\(found.tenant)\", not of \"\(name)\"",
@@ -131,11 +156,52 @@ struct TenantBackup {
             }
         }
         unlink("\(folder)/\(manifest)")
+        unlink("\(folder)/\(end)")
         guard chmod(folder, 0o700) == 0, rename(folder, tenant.path) == 0 else {
             throw Problem(.create, tenant.path, errno)
         }
         try Files.sync(folder: any.home)
         return found.tenant
+    }
+
+    /// Size and hash of a file.
+    private static func seal(_ path: String) throws -> String {
+        var status = stat()
+        guard stat(path, &status) == 0 else { throw Problem(.read, path, errno) }
+        return "\(status.st_size) \(try ContentHash.hash(of: path) ?? "")"
+    }
+
+    /// - Throws: `.badData` where something of the archive is missing, is not what was put in, or is nothing that a tenant has.
+    private static func requireWhole(_ folder: String, _ found: Manifest, _ file: String) throws {
+        func damaged(_ what: String) -> Problem {
+            Problem(
+                .badData, "\"\(file)\" \(what)",
+                hint: "Take another backup, or copy this one anew from where it was made.")
+        }
+        if let databases = found.databases {
+            guard Files.exists("\(folder)/\(end)") else {
+                throw damaged("ends early: files behind its end are missing")
+            }
+            for (name, seal) in databases.sorted(by: { $0.key < $1.key }) {
+                guard self.databases.contains(name), YAMLNode.isPlainFile("\(folder)/\(name)") else {
+                    throw damaged("has no \(name), which was put into it")
+                }
+                guard try self.seal("\(folder)/\(name)") == seal else {
+                    throw damaged("has another \(name) than was put into it")
+                }
+            }
+        }
+        let names = FileManager.default.enumerator(atPath: folder)
+        while let name = names?.nextObject() as? String {
+            var status = stat()
+            guard lstat("\(folder)/\(name)", &status) == 0,
+                [S_IFREG, S_IFDIR, S_IFLNK].contains(status.st_mode & S_IFMT)
+            else { throw damaged("holds \"\(visible(name))\", which is neither a file nor a folder") }
+        }
+    }
+
+    private static func absolute(_ path: String) -> String {
+        path.hasPrefix("/") ? path : "\(FileManager.default.currentDirectoryPath)/\(path)"
     }
 
     private static func temporaryFolder(beside file: String) throws(Problem) -> String {

@@ -9,8 +9,9 @@ import Trips
 enum TripFileOptions {
     static let group = "Which trips, and when they happen"
 
-    static func options(defaultClock: String, configPrefix: String) -> [Option] {
-        [
+    /// - Parameter needed: the option without which the command reads no files.
+    static func options(defaultClock: String, configPrefix: String, needs needed: String? = nil) -> [Option] {
+        let options = [
             Option(
                 "clock", value: .value("CLOCK"), kind: .choice(EventClock.allCases.map(\.rawValue)),
                 configKey: "\(configPrefix).clock",
@@ -29,6 +30,10 @@ enum TripFileOptions {
                 help:
                     "leave junk rows out, counted by rule; standard: fare and total 1-1000 dollars, 0-250 miles, 30-21600 seconds",
                 group: group),
+            Option(
+                "aliases", value: .value("FILE"), kind: .file, configKey: "\(configPrefix).aliases",
+                help: "load companies under the names that a file of data profile --aliases gives their spellings",
+                group: group, endings: ["csv"]),
             Option("from", value: .value("TIME"), kind: .time, help: "only trips at or after this time", group: group),
             Option("to", value: .value("TIME"), kind: .time, help: "only trips before this time", group: group),
             Option(
@@ -38,25 +43,42 @@ enum TripFileOptions {
                 group: group),
             Option("limit", value: .value("N"), kind: .positive, help: "stop after so many trips", group: group),
         ]
+        return options.map { option in
+            var option = option
+            // The last one holds for a topic's records too.
+            option.needs = option.long == "max-ahead" ? nil : needed
+            return option
+        }
     }
 
     static func sourceOptions(
         _ arguments: ParsedArguments, clock: EventClock, spread: Spread, zone: ZoneClock
-    ) -> TripSourceOptions {
+    ) throws(Problem) -> TripSourceOptions {
         let from = arguments.time("from")?.utcMs { zone.utcMs(localSeconds: $0) }
-        return sourceOptions(arguments, from: from, clock: clock, spread: spread, zone: zone)
+        return try sourceOptions(arguments, from: from, clock: clock, spread: spread, zone: zone)
     }
 
     /// The same for a command whose `--from` means something else.
     static func sourceOptions(
         _ arguments: ParsedArguments, from: EventTime?, clock: EventClock, spread: Spread, zone: ZoneClock
-    ) -> TripSourceOptions {
+    ) throws(Problem) -> TripSourceOptions {
         let to = arguments.time("to")?.utcMs { zone.utcMs(localSeconds: $0) }
-        return TripSourceOptions(
+        var options = TripSourceOptions(
             clock: arguments.text("clock").flatMap(EventClock.init) ?? clock,
             spread: arguments.text("spread").flatMap(Spread.init) ?? spread,
             seed: UInt64(arguments.integer("seed") ?? 1), cleaning: arguments.text("clean").flatMap(Cleaning.init),
             from: from, to: to, limit: arguments.integer("limit").map(Int.init), zone: zone)
+        options.isStopped = { Interruption.isRequested }
+        options.aliases = try arguments.text("aliases").map { path throws(Problem) in try CompanyAliases(path: path) }
+        return options
+    }
+
+    /// - Throws: `.usage` for times between which no trip can be.
+    static func checkRange(_ source: TripSourceOptions, _ arguments: ParsedArguments) throws(Problem) {
+        guard let from = source.from, let to = source.to, to <= from else { return }
+        throw arguments.problem(
+            "to", "no time lies from \(source.zone.iso(ms: from)) to \(source.zone.iso(ms: to))",
+            hint: "--to is the first time that is left out, and must be later than --from.")
     }
 
     /// The fields that only queries which come with taxi-cli need: where files of a kind never have them, such a query has nothing to
@@ -96,6 +118,7 @@ enum TripFileOptions {
     static func identity(ofKnown known: [String], _ read: TripSourceOptions) -> String {
         let sequence =
             "clock \(read.clock.rawValue), spread \(read.spread.rawValue), seed \(read.seed), clean \(read.cleaning?.rawValue ?? "off"), from \(read.from ?? 0), to \(read.to ?? 0), limit \(read.limit ?? 0)"
-        return "files \(known.joined(separator: " ")) (\(sequence))"
+        let aliases = read.aliases.map { ", aliases \($0.digest)" } ?? ""
+        return "files \(known.joined(separator: " ")) (\(sequence)\(aliases))"
     }
 }

@@ -23,6 +23,11 @@ struct TripFileOutput {
             try say(try generator.write { try arguments.output.write($0) })
             return .success
         }
+        guard ![".avro", ".parquet", ".json", ".jsonl", ".ndjson"].contains(where: path.lowercased().hasSuffix) else {
+            throw Problem(
+                .usage, "\"\(path)\": trips are made as CSV",
+                hint: "Name it .csv, .csv.gz or .csv.zst; data convert makes Avro of it.")
+        }
         guard arguments.isOn("force") || access(path, F_OK) != 0 else {
             throw Problem(.cannotCreate, "\"\(path)\" exists", hint: "Choose another name, or replace it with --force.")
         }

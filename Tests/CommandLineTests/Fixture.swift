@@ -21,6 +21,11 @@ struct Fixture {
             Option(
                 "limit", value: .value("N"), kind: .count, environment: "FLEET_LIMIT", configKey: "produce.limit",
                 help: "stop after N"),
+            Option(
+                "burst", value: .value("N"), kind: .count, default: "1", environment: "FLEET_BURST", help: "at once",
+                needs: "speed"),
+            Option("summary", value: .value("FILE"), kind: .output, help: "what became of it"),
+            Option("log", value: .value("FILE"), kind: .output, help: "what it said"),
             Option("resume", environment: "FLEET_RESUME", configKey: "produce.resume", help: "go on where it stopped"),
             Option("from", value: .value("TIME"), kind: .time, help: "first event time"),
             Option(
@@ -109,7 +114,9 @@ struct Fixture {
 
     struct Outcome { var code: Int32, output: String, errors: String }
 
-    func run(_ words: String...) async -> Outcome {
+    func run(_ words: String...) async -> Outcome { await run(words) }
+
+    func run(_ words: [String]) async -> Outcome {
         let (output, errors) = (TextWriter.inMemory(isForPeople: true), TextWriter.inMemory(isForPeople: true))
         let code = await program.run(
             words, in: .init(environment: environment, terminal: terminal, output: output, errors: errors))

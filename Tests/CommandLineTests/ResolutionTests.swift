@@ -41,6 +41,51 @@ struct ResolutionTests {
         }
     }
 
+    @Test func `a flag that means nothing without another is refused; a variable is not heeded`() async throws {
+        var fixture = Fixture()
+        let alone = await fixture.run("produce", "a", "--burst", "5")
+        #expect(alone.code == 64)
+        #expect(alone.errors.contains("--burst means nothing without --speed"))
+        #expect(await fixture.run("produce", "a", "--burst", "5", "--speed", "2x").code == 0)
+        fixture.environment["FLEET_BURST"] = "5"
+        #expect(await fixture.run("produce", "a").code == 0)
+        // The other one is there, from wherever it comes.
+        fixture.environment = ["FLEET_SPEED": "2x"]
+        #expect(await fixture.run("produce", "a", "--burst", "5").code == 0)
+    }
+
+    @Test func `an empty value is none`() async {
+        let ending = await Fixture().run("produce", "a", "--password", "")
+        #expect(ending.code == 64)
+        let query = await Fixture().run("stream", "--query", "")
+        #expect(query.code == 64)
+        #expect(query.errors.contains("the value is empty"))
+    }
+
+    @Test func `what is read is never written over, by whatever name, and nothing is written twice`() async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("written-\(UUID().uuidString)").path
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try Data("a".utf8).write(to: URL(fileURLWithPath: "\(folder)/trips.csv"))
+        try FileManager.default.createSymbolicLink(atPath: "\(folder)/link.csv", withDestinationPath: "trips.csv")
+        let trips = "\(folder)/trips.csv"
+        for name in ["trips.csv", "./trips.csv", "link.csv"] {
+            let ending = await Fixture().run("produce", trips, "--summary", "\(folder)/\(name)")
+            #expect(ending.code == 64, "\(name)")
+            #expect(ending.errors.contains("is read by this command, and would be written over"), "\(ending.errors)")
+        }
+        let twice = await Fixture().run("produce", trips, "--summary", "\(folder)/new", "--log", "\(folder)/new")
+        #expect(twice.code == 64)
+        #expect(twice.errors.contains("would be written twice"))
+        for others in [
+            ["--summary", "\(folder)/new"], ["--summary", "/dev/null", "--log", "/dev/null"],
+            ["--summary", "-", "--log", "-"],
+        ] {
+            let ending = await Fixture().run(["produce", trips] + others)
+            #expect(ending.code == 0, "\(ending.errors)")
+        }
+    }
+
     @Test func `a flag takes back what taxi.yaml says`() async throws {
         try await Fixture.withConfiguration("produce: {resume: yes}") { fixture, path in
             #expect(await fixture.run("produce", "a").output.contains("resume = yes (\(path):1)"))

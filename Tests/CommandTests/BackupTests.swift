@@ -55,4 +55,39 @@ import Testing
         #expect(try taxi.run("tenant", "backup", "\(taxi("nowhere"))/b.tar").code == 73)
         #expect(try FileManager.default.contentsOfDirectory(atPath: "\(taxi.tenantFolder)/..").sorted() == ["chicago"])
     }
+
+    /// `tar` takes an archive that ends between two files for whole.
+    @Test func whatIsNotWholeIsRefused() throws {
+        let taxi = try TaxiCLI()
+        try taxi.succeed("data", "generate", "--rows", "300", "trips.csv")
+        try taxi.succeed("produce", "trips.csv", "--clock", "start", "-q")
+        try taxi.succeed("stream", "--until-end", "-q")
+        try taxi.succeed("tenant", "backup", "whole.tar")
+        let members = try taxi.shell("tar -tf whole.tar").text.split(separator: "\n").map(String.init)
+        #expect(members.contains("topics.db") && members.contains("taxi.yaml"))
+        let cut = """
+            import sys, tarfile
+            whole = open("whole.tar", "rb").read()
+            for index, member in enumerate(tarfile.open("whole.tar").getmembers()):
+                open(f"cut{index}.tar", "wb").write(whole[:member.offset])
+            """
+        #expect(try taxi.start(["-c", cut], executable: "/usr/bin/python3").wait().code == 0)
+        for index in 1..<members.count {
+            let ending = try taxi.run("tenant", "restore", "cut\(index).tar", "--home", "home\(index)")
+            #expect(ending.code == 65, "before \(members[index]): \(ending.errors)")
+            #expect(!FileManager.default.fileExists(atPath: taxi("home\(index)/chicago")))
+        }
+        // Another database, an empty one, and what no tenant has.
+        for (name, change) in [
+            ("swapped", "cp x/topics.db x/results.db"), ("emptied", ": > x/results.db"), ("taken", "rm x/topics.db"),
+            ("piped", "mkfifo x/pipe"),
+        ] {
+            _ = try taxi.shell("mkdir x && tar -xf whole.tar -C x && \(change) && tar -cf \(name).tar -C x . ; rm -r x")
+            let ending = try taxi.run("tenant", "restore", "\(name).tar", "--home", "home of \(name)")
+            #expect(ending.code == 65, "\(name): \(ending.errors)")
+            #expect(ending.errors.contains("hint:"))
+        }
+        try taxi.succeed("tenant", "restore", "whole.tar", "--home", "again")
+        try taxi.succeed("audit", "--home", "again")
+    }
 }

@@ -36,6 +36,49 @@ import Testing
         }
     }
 
+    @Test("a column that stands twice is told of with its place", arguments: [",Fare", ", fare ", ",\"FARE\""])
+    func columnTwice(_ more: String) throws {
+        let taxi = try TaxiCLI()
+        try Data("Trip Start Timestamp,Fare\(more)\n01/15/2024 08:00:00 AM,5.00,7.00\n".utf8)
+            .write(to: URL(fileURLWithPath: taxi("trips.csv")))
+        for words in [
+            ["produce", "trips.csv", "--clock", "start"], ["produce", "trips.csv"],
+            ["stream", "--input", "trips.csv", "--query", "tripsTotal", "--missing", "empty"],
+            ["data", "profile", "trips.csv"],
+        ] {
+            let ending = try taxi.start(words).wait()
+            #expect(ending.code == 65, "\(words)")
+            #expect(ending.errors.contains("trips.csv:1:27: error: column"), "\(ending.errors)")
+            #expect(ending.errors.contains("stands twice in the header"))
+        }
+    }
+
+    @Test("options of files that have no effect are refused, and so are times between which nothing lies")
+    func withoutEffect() throws {
+        let taxi = try TaxiCLI()
+        try taxi.succeed("data", "generate", "--rows", "50", "trips.csv")
+        let lines: [[String]] = [
+            ["stream", "--until-end", "--limit", "5"], ["stream", "--until-end", "--to", "2024-03-15"],
+            ["stream", "--until-end", "--clean", "standard"], ["stream", "--until-end", "--again"],
+            ["stream", "--input", "trips.csv", "--skip-lost"], ["stream", "--input", "trips.csv", "--partitions", "2"],
+            ["stream", "--input", "trips.csv", "--from", "2024-05-01", "--to", "2024-04-01"],
+            ["produce", "trips.csv", "--clock", "start", "--from", "2024-05-01", "--to", "2024-05-01"],
+            ["produce", "trips.csv", "--seed", "5"], ["produce", "trips.csv", "--process", "4"],
+            ["produce", "trips.csv", "--set-rate", "5/s"], ["produce", "trips.csv", "--dry-run", "--resume"],
+            ["batch", "--list", "--vintage", "x"], ["publish", "postgres:///x", "--every", "1s"],
+            ["topic", "create", ""], ["tenant", "backup", "copy.zip"], ["data", "generate", "trips.avro"],
+            ["produce", "trips.csv", "--clock", "start", "--summary-json", "trips.csv"],
+            ["data", "profile", "trips.csv", "--aliases", "trips.csv"], ["report", "trips.csv"],
+            ["report", "r.html", "--json", "r.html"],
+        ]
+        for words in lines {
+            let ending = try taxi.start(words).wait()
+            #expect(ending.code == 64, "\(words): \(ending.errors)")
+            #expect(ending.errors.contains("hint:"), "\(words): \(ending.errors)")
+        }
+        #expect(!FileManager.default.fileExists(atPath: taxi.topicsPath))
+    }
+
     // 2 start, 4 seconds, 8 pickup area, 10 fare, 15 payment, 16 company.
     static let cases = [
         Case("bad_number", 4, "n/a", detail: #"trip_seconds "n/a" is not a number"#),

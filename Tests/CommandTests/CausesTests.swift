@@ -135,12 +135,14 @@ import Testing
     @Test func filesOpenWhateverTheirNames() throws {
         let taxi = try TaxiCLI()
         // ISO 8859-1, a line break, an escape.
-        for name in ["caf\\351.csv", "a\\nb.csv", "\\377\\376", "e\\033[2J.csv", "日本 \\351", "-n.csv", "~.csv"] {
+        for (seed, name) in ["caf\\351.csv", "a\\nb.csv", "\\377\\376", "e\\033[2J.csv", "日本 \\351", "-n.csv", "~.csv"]
+            .enumerated()
+        {
             let ending = try taxi.shell(
                 """
                 name="$(printf '%b' '\(name.replacingOccurrences(of: "\\", with: "\\0").replacingOccurrences(of: "\\0n", with: "\\n"))')"
                 set -e
-                "$TAXI" data generate --rows 20 --force -- "./$name"
+                "$TAXI" data generate --rows 20 --seed \(seed) --force -- "./$name"
                 test -f "./$name"
                 "$TAXI" data profile -- "./$name" >/dev/null
                 "$TAXI" produce --limit 9 --max --clock start --summary-json "./$name.json" -- "./$name"

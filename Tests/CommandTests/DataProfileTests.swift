@@ -1,5 +1,6 @@
 import CommandSupport
 import Foundation
+import SQLite
 import Testing
 
 /// `data profile` of several files.
@@ -52,5 +53,45 @@ import Testing
         #expect(try jsonObject(partly.text)["files"] as? [String] == ["1.csv", "2.csv"])
         let nowhere = try taxi.run("data", "profile", "--aliases", "none/aliases.csv", "1.csv")
         #expect(nowhere.code == 73, "\(nowhere.errors)")
+    }
+
+    /// In every way to load them: the companies of results, and of the source that an audit reads again.
+    @Test func companiesAreLoadedUnderOneName() throws {
+        let taxi = try Self.taxi()
+        try taxi.succeed("data", "profile", "--together", "--aliases", "aliases.csv", "1.csv", "2.csv")
+        let read = ["--aliases", "aliases.csv", "--missing", "empty"]
+        let queries = ["--queries", "queries.yaml", "--query", "byCompany"]
+        try "queries:\n  - {name: byCompany, group: [company], aggregates: {trips: count()}}\n"
+            .write(toFile: taxi("queries.yaml"), atomically: true, encoding: .utf8)
+        let wanted: [[SQLValue]] = [["Flash Cab", 3], ["Sun Taxi", 1]]
+        let results = "SELECT company, trips FROM bycompany ORDER BY company"
+
+        for ending in [
+            try taxi.start(["stream", "--input", "1.csv", "2.csv"] + read + queries).wait(),
+            try taxi.start([
+                "audit", "--from", "1.csv", "2.csv", "--aliases", "aliases.csv", "--queries", "queries.yaml",
+            ]).wait(),
+        ] {
+            #expect(ending.code == 0, "\(ending.errors)")
+        }
+        #expect(try taxi.query(results) == wanted)
+        // With other names the source is another one.
+        #expect(try taxi.start(["audit", "--from", "1.csv", "2.csv", "--queries", "queries.yaml"]).wait().code != 0)
+
+        try taxi.succeed("tenant", "create", "topics")
+        let topics = try TaxiCLI(folder: taxi("."), tenant: "topics")
+        for words in [
+            ["produce", "1.csv", "2.csv", "--clock", "start", "--aliases", "aliases.csv"],
+            ["stream", "--until-end"] + queries,
+        ] {
+            let ending = try taxi.start(words + ["--tenant", "topics"]).wait()
+            #expect(ending.code == 0, "\(ending.errors)")
+        }
+        #expect(try topics.query(results) == wanted)
+        let resumed = try taxi.start([
+            "produce", "1.csv", "2.csv", "--clock", "start", "--resume", "--tenant", "topics",
+        ]).wait()
+        #expect(resumed.code == 64)
+        #expect(resumed.errors.contains("--aliases was"), "\(resumed.errors)")
     }
 }

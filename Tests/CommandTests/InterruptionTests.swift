@@ -30,6 +30,46 @@ import Topics
         }
     }
 
+    /// A pipe that goes on for ever, or gives nothing any more, ends with the first Ctrl-C; one of no trips by itself.
+    @Test(
+        arguments: [
+            "cat trips.csv; exec sleep 600", "cat trips.csv; while tail -n +2 trips.csv 2>/dev/null; do :; done",
+        ],
+        ["start", "now"])
+    func ctrlCEndsTheReadingOfAPipe(_ source: String, _ clock: String) throws {
+        let taxi = try TaxiCLI()
+        try taxi.succeed("data", "generate", "--rows", "400", "trips.csv")
+        let fifo = taxi("pipe")
+        #expect(mkfifo(fifo, 0o600) == 0)
+        let writer = Process()
+        writer.executableURL = URL(fileURLWithPath: "/bin/sh")
+        writer.arguments = ["-c", "exec > pipe; \(source)"]
+        writer.currentDirectoryURL = URL(fileURLWithPath: taxi("."))
+        try writer.run()
+        defer { writer.terminate() }
+        let running = try taxi.start(["produce", "pipe", "--clock", clock, "--rate", "10/s"])
+        let descriptors = "/proc/\(running.pid)/fd"
+        #expect(
+            eventually(within: 60) {
+                (try? FileManager.default.contentsOfDirectory(atPath: descriptors))?.contains { name in
+                    (try? FileManager.default.destinationOfSymbolicLink(atPath: "\(descriptors)/\(name)"))?.hasSuffix(
+                        "/pipe") == true
+                } == true
+            })
+        running.signal(SIGINT)
+        let ending = running.wait()
+        #expect(ending.code == 130, "\(ending.errors)")
+    }
+
+    @Test func aPipeOfNoTripsIsRefusedByItsFirstBytes() throws {
+        let taxi = try TaxiCLI()
+        for words in [["produce", "/dev/zero", "--clock", "start"], ["stream", "--input", "/dev/zero"]] {
+            let ending = try taxi.start(words).wait()
+            #expect(ending.code == 65, "\(ending.errors)")
+            #expect(ending.errors.contains("/dev/zero:1:1: error: "), "\(ending.errors)")
+        }
+    }
+
     @Test func ctrlCEndsAReplayCleanlyAndItGoesOnWithoutLoss() throws {
         let taxi = try TaxiCLI()
         try taxi.succeed("data", "generate", "--rows", "6000", "--seed", "2", "trips.csv")

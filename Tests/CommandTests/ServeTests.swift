@@ -45,6 +45,22 @@ import Testing
         return try rows.lines.reduce(0) { $0 + (try jsonObject($1)["trips_total"] as? Int ?? 0) }
     }
 
+    @Test(
+        "what would end at once, or is another command, is told of by --check with its place",
+        arguments: [
+            "replay: ", "replay: {args: [\"-\"]}", "replay: {set-rate: 5/s}",
+            "replay: {args: [trips.csv], dry-run: true}",
+            "stream: [--help]", "stream: [--version]", "stream: [explain]", "stream: [queries, --check, q.yaml]",
+            "replay: {args: [\"a\\0b\"]}",
+        ])
+    func noServices(_ service: String) throws {
+        let taxi = try taxi("listen: none\ntenants:\n  a:\n    services:\n      \(service)\n", rows: 5)
+        let ending = try taxi.run("serve", "--check")
+        #expect(ending.code == 78, "\(ending.text) \(ending.errors)")
+        #expect(ending.errors.contains("serve.yaml:7:"), "\(ending.errors)")
+        #expect(ending.errors.contains("hint:"), "\(ending.errors)")
+    }
+
     @Test func servicesStartInOrderComeBackAndEnd() throws {
         let taxi = try taxi(
             """

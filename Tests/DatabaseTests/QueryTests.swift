@@ -71,6 +71,15 @@ import Testing
         }
     }
 
+    /// What a service answers may hold anything; a sentence that quotes it can be read again.
+    @Test func wordsHaveNoZeros() throws {
+        let connection = try Connection(path: ":memory:")
+        try connection.execute("CREATE TABLE said (error TEXT)")
+        try connection.execute("INSERT INTO said VALUES (?)", .words("answered \"a\0b\""))
+        let rows = try connection.rows("SELECT error FROM said") { row throws(SQLiteError) in try row.storedText(0) }
+        #expect(rows == ["answered \"a\\u0000b\""])
+    }
+
     @Test func bindsByNameAndGivesTextsBackWhole() throws {
         let text = "a\u{0}b'; DROP TABLE t; --"
         let statement = try connection().query(

@@ -119,6 +119,53 @@ import Testing
         #expect(order.clock != .now && order.fields != .all || counts.count == 3)
     }
 
+    @Test(
+        "a row is too long by its length alone, whatever its columns, packing and order", arguments: ["csv", "csv.gz"],
+        orders)
+    func longAsAWhole(_ suffix: String, _ order: Order) throws {
+        // A column that nobody knows takes any length that a row may have.
+        let header = String(Self.header.dropLast()) + ",Remark\n"
+        for (length, reasons) in [(1 << 20, [RejectReason.oversized]), ((1 << 20) - 100, [])] {
+            let long = String(Self.row(2).dropLast()) + ",\(String(repeating: "y", count: length))\n"
+            let path = try file(
+                [header, String(Self.row(1).dropLast()) + ",\n", long, String(Self.row(3).dropLast()) + ",\n"],
+                "row.\(suffix)")
+            let (trips, rejects) = try portions(source(path, order))
+            #expect(trips == 3 - reasons.count)
+            #expect(rejects.joined().map(\.reason) == reasons)
+            #expect(rejects.joined().map(\.location.line) == reasons.map { _ in 3 })
+        }
+    }
+
+    @Test("of a line that is too long only the first bytes are spooled, however it is cut into pieces")
+    func spooledLines() {
+        var random = SeededNumbers(seed: 11)
+        for _ in 0..<12 {
+            var text: [UInt8] = []
+            for _ in 0..<(1 + random.next() % 6) {
+                let length = Int(random.next() % 8 == 0 ? random.next() % 4_000_000 : random.next() % 2000)
+                text +=
+                    [UInt8](repeating: 0x78, count: length)
+                    + [[0x0a], [0x0d], [0x0d, 0x0a], [0x0a, 0x0a]][Int(random.next() % 4)]
+            }
+            let pieceSize = 1 + Int(random.next() % UInt64(1 << 20))
+            var line = SpooledLine()
+            var kept: [UInt8] = []
+            for start in stride(from: 0, to: text.count, by: pieceSize) {
+                text[start..<min(text.count, start + pieceSize)].withUnsafeBytes { piece in
+                    for part in line.kept(of: piece) { kept += part }
+                }
+            }
+            var (wanted, length): ([UInt8], Int) = ([], 0)
+            for byte in text {
+                let isEnd = byte == 0x0a || byte == 0x0d
+                if isEnd || length < SpooledLine.most { wanted.append(byte) }
+                length = isEnd ? 0 : length + 1
+            }
+            #expect(kept == wanted)
+        }
+    }
+
     /// The place of a reject is a line: to find it, each time from the nearest place that is known, a few thousand bytes are looked at and
     /// not the file.
     @Test func linesAreCountedOnce() throws {

@@ -25,6 +25,7 @@ import Testing
         Form(
             "our own", #""trip_seconds":600,"trip_miles":1.50,"fare":9.45,"company":"Flash Cab""#,
             ["9.45", "Flash Cab", "600", "1.50"]),
+        Form("an unknown field twice", #""x":1,"fare":9.45,"x":2"#, ["9.45", nil, nil, nil]),
         Form(
             "another order", #""company":"Flash Cab","trip_miles":1.50,"fare":9.45,"trip_seconds":600"#,
             ["9.45", "Flash Cab", "600", "1.50"]),

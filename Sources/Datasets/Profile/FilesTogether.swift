@@ -92,7 +92,7 @@ extension FilesTogether {
         }
         if !companies.isEmpty {
             advice.append(
-                "queries and analyses count each spelling of a company by itself; --aliases FILE writes which spellings belong together"
+                "queries and analyses count each spelling of a company by itself; --aliases FILE writes which spellings belong together, and produce --aliases FILE loads them under one name"
             )
         }
         return advice

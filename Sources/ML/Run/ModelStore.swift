@@ -173,7 +173,7 @@ public struct ModelStore {
             """
             UPDATE stored_ml_batches SET state = ?, ended_ms = ?, attempts = attempts + ?, reason = ?, row_keys = NULL, request = NULL
             WHERE model = ? AND batch = ?
-            """, .text(state), .integer(now), .integer(Int64(attempts)), reason.map(SQLValue.text) ?? .null,
+            """, .text(state), .integer(now), .integer(Int64(attempts)), reason.map(SQLValue.words) ?? .null,
             .text(model),
             .integer(batch))
         if batch % 1000 == 0 {
@@ -228,7 +228,7 @@ public struct ModelStore {
                 failing_ms = CASE WHEN ?1 = 0 THEN NULL ELSE coalesce(failing_ms, ?4) END
             WHERE model = ?5
             """, .integer(Int64(state.failures)), state.openUntil.map(SQLValue.integer) ?? .null,
-            state.reason.map(SQLValue.text) ?? .null, .integer(now), .text(model))
+            state.reason.map(SQLValue.words) ?? .null, .integer(now), .text(model))
     }
 }
 

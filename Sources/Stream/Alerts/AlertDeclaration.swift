@@ -60,6 +60,6 @@ struct AlertDeclaration {
         }
         return AlertPlan(
             name: name, query: query, condition: try AlertConditionParser.parse(condition, for: plan), windows: windows,
-            cooldownMs: cooldownMs, workflow: workflow)
+            cooldownMs: cooldownMs, workflow: workflow, workflowPlace: node["run"]?.location)
     }
 }

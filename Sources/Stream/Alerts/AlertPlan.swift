@@ -1,3 +1,5 @@
+public import Problems
+
 /// A condition over the results of a query with windows, for somebody to be told of: declared, resolved and checked.
 ///
 ///     alerts:
@@ -18,6 +20,8 @@ public struct AlertPlan: Sendable, Hashable {
     public var cooldownMs: Int64?
     /// The workflow that each alert starts, with the alert as its parameters; nil for none.
     public var workflow: String?
+    /// Where the declaration names it.
+    public var workflowPlace: InputLocation?
 }
 
 /// What an alert remembers of one group from window to window: a plain value, so that a stream that is cut anywhere goes on with it.

@@ -99,6 +99,9 @@ struct DeclarationReader {
         return groups
     }
 
+    /// An aggregate takes up to four columns of storage, and a table of SQLite has 2,000.
+    private static let mostAggregates = 256
+
     private mutating func aggregates() -> [(plan: AggregatePlan, key: YAMLNode)] {
         let node = self.node
         guard
@@ -106,6 +109,13 @@ struct DeclarationReader {
                 let mapping = try node.required("aggregates")
                 let entries = try mapping.entries()
                 guard !entries.isEmpty else { throw mapping.unexpected("at least one aggregate") }
+                guard entries.count <= Self.mostAggregates else {
+                    throw mapping.problem(
+                        "\(entries.count) aggregates are more than a table has room for",
+                        hint:
+                            "A query has at most \(Self.mostAggregates): declare several with the same window and groups."
+                    )
+                }
                 return entries
             })
         else { return [] }

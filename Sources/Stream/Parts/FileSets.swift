@@ -29,7 +29,8 @@ package struct FileSets {
         let names = Set(positions.flatMap(\.keys)).sorted { ($1.count, $0) < ($0.count, $1) }
         for name in names {
             guard let read = ReadFiles(identity: name), read.overlaps(wanted) else { continue }
-            let members = read.files.compactMap { file in known.firstIndex(of: file) }
+            let contents = Set(read.files.map(ReadFiles.content))
+            let members = known.indices.filter { contents.contains(ReadFiles.content(known[$0])) }
             let isDone = positions.allSatisfy { $0[name]?.isComplete == true }
             let new = members.filter(left.contains)
             guard !new.isEmpty else { continue }

@@ -47,7 +47,10 @@ struct ReadFiles {
     /// Whether some event time may be of both.
     func overlaps(_ other: ReadFiles) -> Bool { range.overlaps(other.range) }
 
-    private func has(_ file: String) -> Bool { list.contains(" \(file) ") }
+    /// Size and hash: a link, a copy or another name is the same file.
+    package static func content(_ file: String) -> String {
+        file.split(separator: ":", omittingEmptySubsequences: false).suffix(2).joined(separator: ":")
+    }
 
     /// Sees that none of some files is here twice, or was read before in another company: its trips would count twice, and no one would know.
     ///
@@ -59,16 +62,18 @@ struct ReadFiles {
     /// - Throws: `.usage` with the ways on.
     func requireNew(_ files: [String], earlier: [String], query: String) throws(Problem) {
         var seen: Set<String> = []
-        for file in files where !seen.insert(file).inserted {
+        for file in files where !seen.insert(Self.content(file)).inserted {
             throw Problem(
                 .usage, "\"\(visible(Self.name(file)))\" is named twice, or another name of the same file is",
                 hint: "Name it once, or add --again: its trips then count twice.")
         }
         for other in earlier.compactMap({ ReadFiles(identity: $0) }) where other.range.overlaps(range) {
-            guard let file = files.first(where: other.has) else { continue }
+            let read = Dictionary(other.files.map { (Self.content($0), Self.name($0)) }) { first, _ in first }
+            guard let file = files.first(where: { read[Self.content($0)] != nil }) else { continue }
+            let name = read[Self.content(file)].flatMap { $0 == Self.name(file) ? nil : ", as \"\(visible($0))\"" } ?? ""
             throw Problem(
                 .usage,
-                "\"\(visible(Self.name(file)))\" was read for query \(query) already, in a run of other files or options",
+                "\"\(visible(Self.name(file)))\" was read for query \(query) already\(name), in a run of other files or options",
                 hint:
                     "Name the files that are new alone. --again reads all of them, and its trips count twice; --from-beginning computes the results anew from these files alone; stream restate --month MONTH --from FILE puts a newer file in the place of what was read."
             )

@@ -9,6 +9,11 @@ public enum StoredQueries {
         }
     }
 
+    /// Those that have counted something.
+    public static func namesWithResults(on connection: Connection) throws -> Set<String> {
+        Set(try CheckpointStore(connection: connection).all([]).filter { $0.2.counts.results > 0 }.map(\.0))
+    }
+
     /// Queries that no stream has run since others went on, with how many records of a source they lack: somebody forgot them, as those
     /// of `--queries analytics`. One sentence for all; nil where there are none.
     public static func leftBehind(on connection: Connection) throws -> String? {

@@ -85,7 +85,8 @@ struct RangeRequest: Sendable, Equatable {
     init(
         partition: Int, offsets: Range<Int64>, isExact: Bool = false, maximumSideBytes: Int, floor: EventTime,
         limit: EventTime,
-        newest: EventTime?, ahead: MaxAhead, replaced: [Int64: LetterJournal.Original] = [:], queries: [Query], part: TripFilePart? = nil
+        newest: EventTime?, ahead: MaxAhead, replaced: [Int64: LetterJournal.Original] = [:], queries: [Query],
+        part: TripFilePart? = nil
     ) {
         (self.partition, self.offsets, self.isExact) = (partition, offsets, isExact)
         self.maximumSideBytes = maximumSideBytes

@@ -69,13 +69,16 @@ public struct CSVHeader: Sendable {
         hasCRLF = text.last == 0x0d
         if hasCRLF { text = text.dropLast() }
         guard !text.allSatisfy(Self.isBlank) else {
-            throw Problem(.badData, "the file is empty: there is no header line", at: location)
+            throw Problem(
+                .badData, "the file is empty: there is no header line", at: location,
+                hint: "A trip file begins with the names of its columns; taxi-cli data sample makes one.")
         }
         try Self.refuseBytesOfNoText(text, location)
         delimiter = Self.commonestDelimiter(text)
         names = Self.split(text, delimiter)
         fields = Self.match(names)
         self.text = Self.line(of: names, delimiter)
+        try refuseRepeated(in: text, location)
         try refuseMissingHeader()
     }
 
@@ -226,12 +229,38 @@ extension CSVHeader {
             return
         }
         if fault.pointee == 0 {
-            throw Problem(.badData, "this is a binary file, not comma-separated text", at: location)
+            throw Problem(
+                .badData, "this is a binary file, not comma-separated text", at: location,
+                hint:
+                    "A trip file is text in UTF-8 with a header line; UTF-16 becomes that by iconv -f UTF-16 -t UTF-8.")
         }
         throw Problem(
             .badData, "the header line is not UTF-8",
             at: InputLocation(file: location.file, line: location.line, column: fault - start + 1),
             hint: "Convert the file, for example: iconv -f WINDOWS-1252 -t UTF-8 FILE > trips.csv.")
+    }
+
+    /// Which of two columns of one name holds the trips' values nobody can know.
+    private func refuseRepeated(
+        in line: Slice<UnsafeBufferPointer<UInt8>>, _ location: InputLocation
+    ) throws(Problem) {
+        var firsts: [String: Int] = [:]
+        for (index, name) in names.enumerated() {
+            let normal = Self.normalized(name)
+            guard let first = firsts.updateValue(index, forKey: normal) else { continue }
+            // One that is left out anyway may stand there as often as it likes.
+            guard fields[first] != nil else { continue }
+            var (column, passed, isQuoted) = (1, 0, false)
+            for byte in line where passed < index {
+                if byte == 0x22 { isQuoted.toggle() }
+                if byte == delimiter, !isQuoted { passed += 1 }
+                column += 1
+            }
+            throw Problem(
+                .badData, "column \"\(name)\" stands twice in the header",
+                at: InputLocation(file: location.file, line: location.line, column: column),
+                hint: "Take one of columns \(first + 1) and \(index + 1) out, or give it another name.")
+        }
     }
 
     private func refuseMissingHeader() throws(Problem) {

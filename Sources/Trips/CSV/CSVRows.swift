@@ -194,7 +194,7 @@ extension CSVRows {
             let rowEnd = Int(rowEnds[row])
             let place = start + Int(separators[previous] &+ 1)
             let end = start + Int(separators[rowEnd])
-            var isOdd = rowEnd - previous != columns || columns == 1
+            var isOdd = rowEnd - previous != columns || columns == 1 || end - place > Self.maximumRowSize
             if !isOdd {
                 let field = start + Int(separators[previous + telltale] &+ 1)
                 isOdd = CSVFramer.mayBeHeader(source, field, end)
@@ -285,8 +285,9 @@ extension CSVFramer {
         if bytes.allSatisfy(CSVHeader.isBlank) { return .passed }
         if let judgement = judgeHeader(bytes, length: end - start + 1) { return judgement }
         let columns = header.names.count
-        if fields == columns { return .row }
-        if bytes.contains(header.newline) || bytes.count > CSVRows.maximumRowSize {
+        let isOversized = bytes.count > CSVRows.maximumRowSize
+        if fields == columns, !isOversized { return .row }
+        if isOversized || bytes.contains(header.newline) {
             rejectFirstLine(from: start, until: end, isLast: true, rejects: &rejects)
             return .stop
         }

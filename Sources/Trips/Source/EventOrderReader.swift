@@ -38,8 +38,7 @@ final class EventOrderReader: RowReader {
         paths: [String], options: TripSourceOptions, guards: RejectGuard, warnings: ColumnWarnings,
         progress: ((_ done: Int, _ of: Int) -> Void)?
     ) throws(Problem) {
-        var opened: [OpenFile] = []
-        for path in paths { opened.append(try InputBytes(path: path).spooled()) }
+        let opened = try options.spooled(paths)
         files = try MappedFiles(opened)
         fields = options.decodedFields
         var headers: [CSVHeader] = []
@@ -250,6 +249,7 @@ extension EventOrderReader {
         while true {
             rows.removeAll()
             rejects.removeAll(keepingCapacity: true)
+            try indexer.options.goOn()
             mark(framer.offset, framer.line)
             let outcome = framer.fill(
                 rows, limit: rows.capacity, until: range.upperBound, isLast: true, rejects: &rejects)

@@ -81,7 +81,7 @@ final class FileOrderReader: RowReader {
         let path = paths[nextPath]
         nextPath += 1
         let name = InputBytes.name(of: path)
-        switch try InputBytes(path: path) {
+        switch try InputBytes(path: path, isStopped: options.isStopped) {
         case .file(let file):
             let mapped = try MappedFiles([file])
             return try input(

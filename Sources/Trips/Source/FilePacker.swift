@@ -96,6 +96,7 @@ struct FilePacker: ~Copyable {
                 line += piece.lines
             }
             progress(start)
+            try options.goOn()
         }
         return true
     }

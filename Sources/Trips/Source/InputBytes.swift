@@ -13,12 +13,14 @@ enum InputBytes {
     /// What messages call the input at `path`.
     static func name(of path: String) -> String { path == "-" ? "stdin" : path }
 
-    init(path: String) throws(Problem) {
+    /// - Parameter isStopped: see `TripSourceOptions.isStopped`.
+    init(path: String, isStopped: (() -> Bool)? = nil) throws(Problem) {
         if path == "-" {
-            self = .stream(try DecompressingReader(descriptor: 0, name: Self.name(of: path)))
+            self = .stream(
+                try DecompressingReader(descriptor: 0, name: Self.name(of: path), isStopped: isStopped))
             return
         }
-        let reader = try DecompressingReader(path: path)
+        let reader = try DecompressingReader(path: path, isStopped: isStopped)
         // A pipe is opened once: the second time would wait for another writer, or find what comes first gone.
         if case .plain = reader.format, OpenFile.isRegular(path), let file = try OpenFile(path: path) {
             self = .file(file)
@@ -28,10 +30,14 @@ enum InputBytes {
     }
 
     /// The same bytes as a file: a stream is written to one without a name, in the temporary folder.
-    func spooled() throws(Problem) -> OpenFile {
+    ///
+    /// - Parameter look: at the first bytes, before there is more of what nobody can use.
+    func spooled(
+        _ look: (UnsafeBufferPointer<UInt8>) throws(Problem) -> Void
+    ) throws(Problem) -> OpenFile {
         switch self {
         case .file(let file): file
-        case .stream(let reader): try OpenFile(spooling: reader)
+        case .stream(let reader): try OpenFile(spooling: reader, look)
         }
     }
 }
@@ -60,28 +66,47 @@ final class OpenFile {
         size = Int(status.st_size)
     }
 
-    init(spooling reader: DecompressingReader) throws(Problem) {
+    /// Of a line that no row can have, which a packed file holds in a few bytes, only the first ones are written.
+    init(
+        spooling reader: DecompressingReader, _ look: (UnsafeBufferPointer<UInt8>) throws(Problem) -> Void
+    ) throws(Problem) {
         name = reader.name
         descriptor = try Self.temporary(for: "the unpacked \"\(reader.name)\"")
         let folder = Self.temporaryFolder
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
         defer { buffer.deallocate() }
         var size = 0
+        var line = SpooledLine()
         do throws(Problem) {
+            var isFirst = true
             while true {
-                let count = try reader.read(into: buffer)
-                if count == 0 { break }
-                var written = 0
-                while written < count {
-                    let result = write(descriptor, buffer.baseAddress! + written, count - written)
-                    guard result >= 0 else {
-                        throw Self.failure(
-                            "cannot unpack \"\(reader.name)\" into \"\(folder)\" (TMPDIR may name a folder with more room)"
-                        )
+                var count = try reader.read(into: buffer)
+                if isFirst {
+                    // A pipe gives a few bytes at a time.
+                    var isAtEnd = count == 0
+                    while !isAtEnd, count < CSVHeader.sampleSize {
+                        let more = try reader.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[count...]))
+                        isAtEnd = more == 0
+                        count += more
                     }
-                    written += result
+                    let bytes = UnsafeBufferPointer(buffer.bindMemory(to: UInt8.self))
+                    try look(UnsafeBufferPointer(rebasing: bytes[..<min(count, CSVHeader.sampleSize)]))
+                    isFirst = false
                 }
-                size += count
+                if count == 0 { break }
+                for part in line.kept(of: UnsafeRawBufferPointer(rebasing: buffer[..<count])) {
+                    var written = 0
+                    while written < part.count {
+                        let result = write(descriptor, part.baseAddress! + written, part.count - written)
+                        guard result >= 0 else {
+                            throw Self.failure(
+                                "cannot unpack \"\(reader.name)\" into \"\(folder)\" (TMPDIR may name a folder with more room)"
+                            )
+                        }
+                        written += result
+                    }
+                    size += part.count
+                }
             }
         } catch {
             close(descriptor)
@@ -111,6 +136,31 @@ final class OpenFile {
         let number = errno
         return Problem(Problem.Code(number, doing: .write), "\(what): \(Problem.text(number))")
     }
+}
+
+/// Where a stream stands in the line that goes over the ends of its pieces.
+///
+/// A line ends at a line feed or a carriage return, whichever the file takes for its rows, so that no row is cut that might be read.
+struct SpooledLine {
+    /// Enough to be seen as too long.
+    static let most = CSVRows.maximumRowSize + 2
+    private var length = 0
+
+    /// What is worth keeping of the next piece: all of it, but for a line that is longer than `most`.
+    mutating func kept(of piece: UnsafeRawBufferPointer) -> [UnsafeRawBufferPointer] {
+        guard let first = piece.firstIndex(where: Self.isEnd), let last = piece.lastIndex(where: Self.isEnd) else {
+            let room = max(0, Self.most - length)
+            length += piece.count
+            return [UnsafeRawBufferPointer(rebasing: piece.prefix(room))]
+        }
+        let room = max(0, Self.most - length)
+        length = piece.count - last - 1
+        // Lines within a piece are no longer than it is.
+        if first <= room { return [piece] }
+        return [piece.prefix(room), piece[first...]].map { UnsafeRawBufferPointer(rebasing: $0) }
+    }
+
+    private static func isEnd(_ byte: UInt8) -> Bool { byte == 0x0a || byte == 0x0d }
 }
 
 /// Files mapped into memory one behind the other, so that an offset from one base names any byte of any of them.

@@ -38,8 +38,7 @@ final class PackedOrderReader: RowReader {
         paths: [String], options: TripSourceOptions, guards: RejectGuard, warnings: ColumnWarnings,
         progress: ((_ done: Int, _ of: Int) -> Void)?
     ) throws(Problem) {
-        var opened: [OpenFile] = []
-        for path in paths { opened.append(try InputBytes(path: path).spooled()) }
+        let opened = try options.spooled(paths)
         let files = try MappedFiles(opened)
         self.files = files
         fields = options.decodedFields

@@ -79,6 +79,7 @@ public final class TripSource: @unchecked Sendable {
                 return false
             }
             passOverDelivered(batch)
+            options.aliases?.apply(to: batch)
             if batch.count > 0 || rejectedBytes >= Reject.bytesAtOnce { return true }
         }
     }

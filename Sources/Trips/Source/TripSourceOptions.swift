@@ -34,6 +34,8 @@ public struct TripSourceOptions: Sendable {
     public var spread: Spread
     public var seed: UInt64
     public var cleaning: Cleaning?
+    /// Names of companies in place of their spellings.
+    public var aliases: CompanyAliases?
     /// Only trips with an event time at or after `from` and before `to`; with the clock `now` the trip's start decides.
     public var from: EventTime?
     public var to: EventTime?
@@ -55,6 +57,8 @@ public struct TripSourceOptions: Sendable {
     public var ahead: MaxAhead?
     /// Goes on however many rows are rejected, instead of stopping when it is more than half.
     public var toleratesRejects = false
+    /// Asked while files are read, and while nothing comes from a pipe: whether nobody waits for the trips any more. From any thread.
+    public var isStopped: (@Sendable () -> Bool)?
 
     public init(
         clock: EventClock = .now, spread: Spread = .none, seed: UInt64 = 1, cleaning: Cleaning? = nil,
@@ -77,6 +81,26 @@ public struct TripSourceOptions: Sendable {
         if spread == .byDuration { fields.formUnion(TripFieldSet(.seconds)) }
         if cleaning != nil { fields.formUnion(TripFieldSet([.fare, .total, .miles, .seconds])) }
         return fields
+    }
+
+    /// - Throws: `.interrupted` where nobody waits for the trips any more.
+    func goOn() throws(Problem) {
+        guard isStopped?() != true else {
+            throw Problem(.interrupted, "stopped while the trips were put in order of time")
+        }
+    }
+
+    /// Files in which one may jump about: what is packed, or comes through a pipe, is spooled to one that has no name.
+    func spooled(_ paths: [String]) throws(Problem) -> [OpenFile] {
+        var opened: [OpenFile] = []
+        for path in paths {
+            let input = try InputBytes(path: path, isStopped: isStopped)
+            opened.append(
+                try input.spooled { bytes throws(Problem) in
+                    try check(CSVHeader(sample: bytes, file: InputBytes.name(of: path)))
+                })
+        }
+        return opened
     }
 
     /// - Throws: as `CSVHeader.require`, where a file with this header lacks what is needed.

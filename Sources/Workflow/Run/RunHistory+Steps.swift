@@ -39,7 +39,7 @@ extension RunHistory {
                 ON CONFLICT DO UPDATE SET state = excluded.state, ended_ms = excluded.ended_ms, error = excluded.error,
                     outputs = excluded.outputs
                 """, .text(runID), .text(step), .integer(Int64(attempt)), .text(state.rawValue), .integer(now),
-                error.map(SQLValue.text) ?? .null, .text(Self.json(outputs)))
+                error.map(SQLValue.words) ?? .null, .text(Self.json(outputs)))
         }
     }
 

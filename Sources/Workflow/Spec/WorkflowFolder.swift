@@ -38,7 +38,10 @@ public struct WorkflowFolder: Sendable {
     /// The paths of the files, in alphabetical order; none where there is no such folder.
     public var files: [String] {
         let names = Files.names(in: path) ?? []
-        return names.sorted().filter { Self.isWorkflow($0) }.map { "\(path)/\($0)" }.filter(YAMLNode.isPlainFile)
+        return names.sorted().filter { Self.isWorkflow($0) }.map { "\(path)/\($0)" }.filter { file in
+            // A link that leads nowhere is a workflow that somebody misses.
+            YAMLNode.isPlainFile(file) || access(file, F_OK) != 0
+        }
     }
 
     static func isWorkflow(_ name: String) -> Bool {

@@ -92,7 +92,7 @@ enum AuditCommand {
         line.clear()
         try write(report, arguments)
         guard report.differences > 0 else {
-            if arguments.isOn("strict"), let first = report.leftOut.first {
+            if arguments.isOn("strict"), let first = report.leftOut.first(where: { !$0.isInput }) {
                 throw Problem(
                     .badData, "not all that is stored was compared; the first: \(Self.text(first))",
                     hint: "Without --strict that is no failure.")
@@ -147,7 +147,7 @@ enum AuditCommand {
                 "from", "\"\(path)\" can be read once only, and an audit may have to read its source again",
                 hint: "Write the trips to a file first.")
         }
-        var read = TripFileOptions.sourceOptions(
+        var read = try TripFileOptions.sourceOptions(
             arguments, from: from, clock: .start, spread: .none, zone: zone)
         guard read.clock != .now else {
             throw arguments.problem(

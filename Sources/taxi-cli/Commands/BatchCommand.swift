@@ -59,7 +59,7 @@ enum BatchCommand {
                 names: CompletedNames.declaredAnalyses),
             summaryOption,
         ],
-        run: run)
+        exclusive: [["list", "print"], ["list", "vintage"], ["print", "vintage"]], run: run)
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
         let globals = try GlobalOptions(arguments)

@@ -21,7 +21,7 @@ enum DataCommand {
         ],
         arguments: [
             Argument(
-                "OUT", .optional, kind: .file,
+                "OUT", .optional, kind: .output,
                 help: "a file, packed if it ends in .gz or .zst, or - for stdout (default: sample.csv)")
         ],
         options: [TripFileOutput.forceOption],

@@ -23,7 +23,7 @@ enum DataConvertCommand {
         ],
         arguments: [
             Argument("IN", kind: .file, help: "a trip file, packed or not, or - for stdin"),
-            Argument("OUT", kind: .file, help: "a file, packed if it ends in .gz or .zst, or - for stdout"),
+            Argument("OUT", kind: .output, help: "a file, packed if it ends in .gz or .zst, or - for stdout"),
         ],
         options: [
             Option("from", value: .value("FORM"), kind: .choice(forms), help: "the form of IN: csv, jsonl or avro"),

@@ -20,7 +20,7 @@ enum DataGenerateCommand {
                 "one day with defects to stdout"),
         ],
         arguments: [
-            Argument("OUT", kind: .file, help: "a file, packed if it ends in .gz or .zst, or - for stdout")
+            Argument("OUT", kind: .output, help: "a file, packed if it ends in .gz or .zst, or - for stdout")
         ],
         options: [
             Option("rows", short: "n", value: .value("N"), kind: .count, default: "100000", help: "how many trips"),

@@ -25,7 +25,7 @@ enum DataProfileCommand {
         options: [
             Option("together", help: "show only what the files have in common; the way to have it as JSON"),
             Option(
-                "aliases", value: .value("FILE"), kind: .file,
+                "aliases", value: .value("FILE"), kind: .output,
                 help: "write the spellings of companies that have several as CSV: spelling, name, trips"),
         ], run: run)
 

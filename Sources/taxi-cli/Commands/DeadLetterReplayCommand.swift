@@ -63,6 +63,12 @@ enum DeadLetterReplayCommand {
         guard var store = try globals.openTopicsIfAny() else {
             return try end(DeadLetterReplaySummary(), options, arguments)
         }
+        let topic = "\(globals.tenant)_deadLetter"
+        // One that is mistyped chooses none; those of other programs are known by a look alone.
+        if let reason = arguments.text("reason"), RejectReason(rawValue: reason) == nil, try store.hasTopic(topic) {
+            let log = try DeadLetterLog(store.makeReader(topic: topic), filter: options.filter, limit: 0)
+            try DeadLetterCommand.requireKnown(arguments, among: log.reasons.map(\.reason))
+        }
         var control: ControlFile?
         if !options.isDryRun, try store.hasTopic("\(globals.tenant)_deadLetter") {
             try globals.prepareTenant(arguments.program)

@@ -38,7 +38,7 @@ enum ProduceCommand {
                 defaultClock: "now, but start with --speed", configPrefix: "produce") + topicOptions + [
                 summaryOption, WatchService.listenOption,
             ],
-        exclusive: [["rate", "speed", "max"]], run: run)
+        exclusive: [["rate", "speed", "max"], ["dry-run", "resume"], ["set-rate", "rate"]], run: run)
 
     private static let paceOptions = [
         Option(
@@ -58,7 +58,7 @@ enum ProduceCommand {
             help: "change the pace of the tenant's running replay and return: 500/s, 60x, max", group: "Pace"),
         Option(
             "process", value: .value("PID"), kind: .integer(2...Int64(Int32.max)),
-            help: "which replay --set-rate means, where several run", group: "Pace"),
+            help: "which replay --set-rate means, where several run", group: "Pace", needs: "set-rate"),
     ]
 
     private static let topicOptions = [
@@ -90,7 +90,14 @@ enum ProduceCommand {
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
         let zone = try ZoneClock(identifier: GlobalOptions.zoneIdentifier(arguments))
-        if let pace = arguments.text("set-rate") { return try setRate(pace, arguments) }
+        if let pace = arguments.text("set-rate") {
+            if let file = arguments.positionals.first {
+                throw arguments.problem(
+                    "set-rate", "it changes the pace of a replay that runs, and sends no file",
+                    hint: "Leave \"\(file)\" out, or send it with --rate \(pace).")
+            }
+            return try setRate(pace, arguments)
+        }
         let options = try replayOptions(arguments, zone)
         Interruption.install()
         return arguments.isOn("dry-run") ? try dryRun(options, arguments, zone) : try replay(options, arguments)
@@ -106,7 +113,7 @@ enum ProduceCommand {
         let pace = try Pace.parse(
             rate: arguments.text("rate"), shape: arguments.text("shape"), speed: speed,
             unlimited: arguments.isOn("max"))
-        let source = TripFileOptions.sourceOptions(
+        let source = try TripFileOptions.sourceOptions(
             arguments, clock: speed == nil ? .now : .start, spread: speed == nil ? .none : .uniform, zone: zone)
         if speed != nil, source.clock == .now {
             throw arguments.problem(
@@ -117,6 +124,11 @@ enum ProduceCommand {
                 "spread", "the clock \"now\" stamps trips when they are sent",
                 hint: "Add --clock start, or leave --spread out.")
         }
+        if case .flag = arguments.origin("seed"), source.spread != .uniform {
+            throw arguments.problem(
+                "seed", "no trip's time is drawn", hint: "Add --spread uniform, or leave --seed out.")
+        }
+        try TripFileOptions.checkRange(source, arguments)
         let globals = try GlobalOptions(arguments)
         var options = ReplayOptions(
             paths: arguments.positionals, source: source, pace: pace,

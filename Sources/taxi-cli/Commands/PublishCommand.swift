@@ -40,7 +40,7 @@ enum PublishCommand {
             Option("watch", short: "w", help: "publish again as results change, until Ctrl-C"),
             Option(
                 "every", value: .value("TIME"), kind: .duration, default: "5s", configKey: "publish.every",
-                help: "with --watch: how often to look"),
+                help: "how often to look", needs: "watch"),
             Option("all", help: "compare every row with the server's, whatever earlier passes have noted"),
             Option("replace", help: "take over a schema of another tenant or database, and tables in the way"),
         ],

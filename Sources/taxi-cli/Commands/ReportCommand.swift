@@ -26,7 +26,7 @@ enum ReportCommand {
         ],
         arguments: [
             Argument(
-                "FILE.html", .optional, help: "where the page goes; - for stdout (default: report.html)",
+                "FILE.html", .optional, kind: .output, help: "where the page goes; - for stdout (default: report.html)",
                 endings: ["html"])
         ],
         options: [
@@ -52,15 +52,26 @@ enum ReportCommand {
                 "csv", value: .value("DIR"), kind: .directory, help: "write the numbers of each chart into a folder",
                 group: "Output"),
             Option(
-                "json", value: .value("FILE"), kind: .file, help: "write all numbers as one JSON object (- for stdout)",
+                "json", value: .value("FILE"), kind: .output,
+                help: "write all numbers as one JSON object (- for stdout)",
                 group: "Output"),
         ],
         run: run)
+
+    /// Of files that somebody would miss.
+    private static let dataEndings = [
+        ".csv", ".gz", ".zst", ".db", ".yaml", ".yml", ".sql", ".avro", ".parquet", ".jsonl",
+    ]
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
         let page = arguments.positionals.first ?? "report.html"
         if page == "-", arguments.text("json") == "-" {
             throw Problem(.usage, "the page and --json cannot both go to stdout", hint: "Name a file for one of them.")
+        }
+        if Self.dataEndings.contains(where: page.hasSuffix), Files.exists(page) {
+            throw Problem(
+                .usage, "\"\(page)\" is there and is no page that a report could take the place of",
+                hint: "Let its name end in .html.")
         }
         let selection = try selection(arguments)
         // Before anything is written: half a report is none.

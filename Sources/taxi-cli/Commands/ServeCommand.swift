@@ -64,6 +64,32 @@ enum ServeCommand {
         return .success
     }
 
+    /// - Throws: `.usage` for a command line that is right and does something else than what a service is there for.
+    private static func requireService(_ line: ParsedArguments, _ words: [String]) throws(Problem) {
+        let kind = words.prefix { !$0.hasPrefix("-") }
+        if let word = words.first(where: { ["--help", "-h", "--version"].contains($0) }) {
+            throw Problem(.usage, "with \"\(word)\" it says something, and serves nobody", hint: "Leave it out.")
+        }
+        guard Array(line.path.dropFirst()) == Array(kind) else {
+            throw Problem(
+                .usage,
+                "\"\(line.path.dropFirst().joined(separator: " "))\" is another command than \"\(kind.joined(separator: " "))\"",
+                hint: "A service has the options of \"\(kind.joined(separator: " "))\" alone.")
+        }
+        for flag in ["dry-run", "set-rate", "check"]
+        where line.isDeclared(flag) && line.texts(flag).contains(where: { $0 != "false" }) {
+            throw Problem(.usage, "with \"--\(flag)\" it ends at once", hint: "Leave it out.")
+        }
+        if kind == ["produce"] {
+            guard !line.positionals.isEmpty else {
+                throw Problem(.usage, "no trip file is given", hint: "Name one: args: [trips.csv].")
+            }
+            guard !line.positionals.contains("-") else {
+                throw Problem(.usage, "a service has no stdin to read", hint: "Name a file.")
+            }
+        }
+    }
+
     private static func load(
         _ path: String, _ home: String, _ arguments: ParsedArguments
     ) throws(Problem) -> ServeSpec {
@@ -74,7 +100,7 @@ enum ServeCommand {
         }
         var spec = try ServeSpec.load(path: path, home: home) { (words) throws(Problem) in
             do {
-                _ = try arguments.program.resolve(words, as: arguments)
+                try requireService(arguments.program.resolve(words, as: arguments), words)
             } catch let problem as Problem {
                 throw problem
             } catch {

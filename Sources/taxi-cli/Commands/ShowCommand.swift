@@ -37,7 +37,8 @@ enum ShowCommand {
                 "diff", value: .value("VINTAGE"),
                 help: "what changed since batch --vintage kept the answers: periods, or with TABLE each cell",
                 names: CompletedNames.vintages),
-            Option("sql", value: .value("SELECT"), help: "show what a query of your own gives"),
+            // What is no SQL is told of with what SQL would be.
+            Option("sql", value: .value("SELECT"), kind: .custom { _ in }, help: "show what a query of your own gives"),
         ],
         run: run)
 

@@ -18,7 +18,7 @@ enum SparkArchiveCommand {
                 "each task finds it as taxi/bin/taxi-cli"),
         ],
         arguments: [
-            Argument("FILE", kind: .file, help: "ends in .tar.gz; replaced where it is there", endings: ["tar.gz"])
+            Argument("FILE", kind: .output, help: "ends in .tar.gz; replaced where it is there", endings: ["tar.gz"])
         ],
         readsConfiguration: false, run: run)
 

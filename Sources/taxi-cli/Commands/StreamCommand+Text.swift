@@ -33,9 +33,11 @@ extension StreamCommand {
         return ", since no trip has a \(names.joined(separator: " and a "))"
     }
 
-    /// - Parameter isComplete: whether the run has closed all windows.
+    /// - Parameters:
+    ///   - isComplete: whether the run has closed all windows.
+    ///   - counted: queries that have results, of this run or of earlier ones.
     static func text(
-        _ summary: StreamSummary, _ plans: [QueryPlan], _ zone: ZoneClock, isComplete: Bool
+        _ summary: StreamSummary, _ plans: [QueryPlan], _ zone: ZoneClock, isComplete: Bool, counted: Set<String>
     ) -> String {
         var lines = [
             "\(grouped(summary.records)) trips in \(fixed(summary.seconds, decimals: 2)) s, \(grouped(Int64(summary.rate)))/s, \(grouped(summary.epochs)) epochs"
@@ -49,7 +51,7 @@ extension StreamCommand {
                 "  \(plan.name): \(grouped(results)) results" + (late > 0 ? ", \(grouped(late)) trips late" : "")
                     + (merged > 0 ? ", \(grouped(merged)) late trips merged into closed windows" : "")
                     + (restated > 0 ? ", \(grouped(restated)) trips left out: newer files stand for their time" : "")
-                    + (results == 0 && late + restated == 0 && summary.used > 0
+                    + (results == 0 && late + restated == 0 && summary.used > 0 && !counted.contains(plan.name)
                         ? idleReason(plan, isComplete: isComplete) : ""))
         }
         for (reason, count) in summary.rejected.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {

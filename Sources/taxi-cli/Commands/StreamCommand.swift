@@ -42,7 +42,7 @@ enum StreamCommand {
                 "again",
                 help:
                     "read files of --input once more that were read before beside others; their trips then count twice",
-                group: "Source"),
+                group: "Source", needs: "input"),
             Option("from-beginning", help: "remove the queries' results and read everything again", group: "Source"),
             Option(
                 "from-time", value: .value("TIME"), kind: .time,
@@ -61,8 +61,8 @@ enum StreamCommand {
                 "missing", value: .value("WHAT"), kind: .choice(["error", "empty"]), default: "error",
                 configKey: "stream.missing",
                 help: "a column that a file of --input lacks and a query reads: an error, or empty in each trip",
-                group: "Source"),
-        ] + TripFileOptions.options(defaultClock: "start unless said", configPrefix: "stream") + [
+                group: "Source", needs: "input"),
+        ] + TripFileOptions.options(defaultClock: "start unless said", configPrefix: "stream", needs: "input") + [
             Option(
                 "late", value: .value("POLICY"), kind: .choice(StreamOptions.LatePolicy.allCases.map(\.rawValue)),
                 default: "update with --until-end and --input, else drop", derivedDefault: { _ in nil },
@@ -112,10 +112,12 @@ enum StreamCommand {
                 group: "Topic"),
             deliveryOption, noCreateOption, summaryOption, WatchService.listenOption,
         ] + StreamEngines.options,
+        exclusive: ["from-time", "skip-lost", "idle-close", "partitions"].map { ["input", $0] },
         subcommands: [
             StreamExplainCommand.command, StreamQueriesCommand.command, StreamRewindCommand.command,
             StreamRestateCommand.command,
-        ], run: run)
+        ],
+        run: run)
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
         let globals = try GlobalOptions(arguments)
@@ -129,6 +131,10 @@ enum StreamCommand {
         let plans = try QueryCatalog.select(
             arguments.texts("query"), from: globals.declaredQueries(arguments.texts("queries")))
         let queries = plans.map(\.name).joined(separator: ", ")
+        // Before anything is made.
+        if !inputs(arguments).isEmpty {
+            _ = try sourceOptions(arguments, plans, ZoneClock(identifier: globals.zoneIdentifier))
+        }
         let session = try RunSession(
             arguments, command: "stream", about: plans.count == 1 ? "query \(queries)" : "the queries \(queries)",
             topics: plans.map(\.topicSuffix) + ["deadLetter", "late", "alerts"]
@@ -165,12 +171,14 @@ enum StreamCommand {
             if !inputs(arguments).isEmpty, summary.records == 0, summary.results.values.allSatisfy({ $0 == 0 }) {
                 line.clear()
                 try arguments.say(
-                    "note: \(inputs(arguments).joined(separator: ", ")): all of it was read by an earlier run, so nothing is counted again; --from-beginning computes the results anew from these files alone"
+                    "note: \(inputs(arguments).joined(separator: ", ")): there is no trip that an earlier run has not read, so nothing is counted; --from-beginning computes the results anew from these files alone"
                 )
             }
             return RunEnd(
                 outcome: Interruption.isRequested ? .interrupted : .success, json: summary.json(zone: session.zone),
-                text: text(summary, plans, session.zone, isComplete: isBounded && !Interruption.isRequested))
+                text: text(
+                    summary, plans, session.zone, isComplete: isBounded && !Interruption.isRequested,
+                    counted: try StoredQueries.namesWithResults(on: session.database.connection)))
         }.report(arguments)
     }
 
@@ -325,11 +333,12 @@ enum StreamCommand {
     private static func sourceOptions(
         _ arguments: ParsedArguments, _ plans: [QueryPlan], _ zone: ZoneClock
     ) throws -> TripSourceOptions {
-        var read = TripFileOptions.sourceOptions(arguments, clock: .start, spread: .none, zone: zone)
+        var read = try TripFileOptions.sourceOptions(arguments, clock: .start, spread: .none, zone: zone)
         guard read.clock != .now else {
             throw arguments.problem(
                 "clock", "trips of a file have no time \"now\"", hint: "Use --clock start or end with --input.")
         }
+        try TripFileOptions.checkRange(read, arguments)
         let needed = plans.reduce(into: TripFieldSet()) { $0.formUnion($1.fields) }
         read.fields = latePolicy(arguments) == .deadLetter ? .all : needed
         read.required = arguments.text("missing") == "empty" ? [] : needed

@@ -37,13 +37,19 @@ enum StreamQueriesCommand {
         let plans = all.filter { !shipped.contains($0.name) }
         let alerts = all.flatMap(\.alerts).count
         let workflows = try GlobalOptions(arguments).workflowFolder
+        var problems: [Problem] = []
         for alert in all.flatMap(\.alerts) {
             guard let name = alert.workflow else { continue }
             do throws(Problem) { _ = try workflows.load(name) } catch {
-                var problem = error
-                problem.message = "\(path): alert \"\(alert.name)\" starts workflow \"\(name)\": \(error.message)"
-                throw problem
+                problems.append(
+                    Problem(
+                        .configuration, "alert \"\(alert.name)\" starts workflow \"\(name)\": \(error.message)",
+                        at: alert.workflowPlace, hint: error.hint, others: error.others))
             }
+        }
+        if var first = problems.first {
+            first.others += problems.dropFirst()
+            throw first
         }
         var table = Table(columns: ["query", "table", "topic", "key", "declaration", "emit"].map { Column($0) })
         for plan in plans {

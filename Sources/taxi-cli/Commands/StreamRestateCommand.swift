@@ -52,7 +52,7 @@ enum StreamRestateCommand {
                 group: "Files", names: { _, _ in ["topic"] }, endings: FileEndings.trips),
         ]
             + TripFileOptions.options(defaultClock: "start unless said", configPrefix: "stream")
-            .filter { !["from", "to", "limit"].contains($0.long) } + [
+            .filter { !["from", "to", "limit", "aliases"].contains($0.long) } + [
                 Option(
                     "queries", value: .repeated("FILE"), kind: .file, configKey: "stream.queries",
                     help:

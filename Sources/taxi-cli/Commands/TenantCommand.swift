@@ -82,7 +82,7 @@ enum TenantCommand {
             Example("taxi-cli tenant backup chicago.tar.gz", "of the default tenant"),
             Example("taxi-cli tenant backup /srv/backup/$(date +%F).tar.zst -q", "each night, from cron"),
         ],
-        arguments: [Argument("FILE", kind: .file, help: "the archive to write", endings: FileEndings.archives)]
+        arguments: [Argument("FILE", kind: .output, help: "the archive to write", endings: FileEndings.archives)]
     ) { arguments in
         let file = arguments.positionals[0]
         // Ctrl-C ends tar, and what was begun is taken away.

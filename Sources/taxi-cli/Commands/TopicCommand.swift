@@ -108,9 +108,21 @@ enum TopicCommand {
         let partitions = Int(arguments.integer("partitions") ?? 1)
         let store = try globals.openTopics()
         let topic = arguments.isOn("foreign") ? given : try store.newName(of: given, tenant: globals.tenant)
+        let retentionMs = arguments.durationMs("retention")
+        let isThere = try store.hasTopic(topic)
+        if isThere, let retentionMs {
+            let present = try store.describe(topic)
+            guard !present.isRetentionKnown || present.retentionMs == retentionMs else {
+                throw Problem(
+                    .configuration,
+                    "topic \"\(topic)\" is there and keeps records \(present.retentionMs.map { "for \(durationText(ms: $0))" } ?? "for ever"), not for \(durationText(ms: retentionMs))",
+                    hint: "A topic keeps what it was made with: choose another name, or taxi-cli topic delete it first."
+                )
+            }
+        }
         try store.createTopic(
             topic, partitions: partitions, replication: arguments.integer("replication").map(Int.init),
-            retentionMs: arguments.durationMs("retention"))
+            retentionMs: retentionMs)
         try arguments.say("topic \"\(topic)\" has \(partitions) \(partitions == 1 ? "partition" : "partitions")")
         return .success
     }

@@ -28,7 +28,7 @@ enum TopicExportCommand {
             Option(
                 "format", value: .value("FORMAT"), kind: .choice(TopicExport.Format.allCases.map(\.rawValue)),
                 default: "jsonl", help: "csv, jsonl, parquet or avro; the latter two need --output"),
-            Option("output", short: "o", value: .value("FILE"), kind: .file, help: "to this file instead of stdout"),
+            Option("output", short: "o", value: .value("FILE"), kind: .output, help: "to this file instead of stdout"),
             Option("partition", value: .value("P"), kind: .count, help: "only this partition", group: "Which"),
             Option(
                 "from", value: .value("OFFSET"), kind: .count, help: "from this offset of the partition on",
@@ -50,7 +50,7 @@ enum TopicExportCommand {
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
         let format = arguments.text("format").flatMap(TopicExport.Format.init) ?? .jsonl
         let money = arguments.text("money").flatMap(TripMoney.init) ?? .decimal
-        let path = arguments.text("output")
+        let path = arguments.text("output").flatMap { $0 == "-" ? nil : $0 }
         if path == nil, format == .parquet || format == .avro {
             throw arguments.problem(
                 "format", "\(format.rawValue) is not for a terminal or pipe", hint: "Name a file with --output.")

@@ -64,7 +64,7 @@ enum WorkerCommand {
         guard let path = arguments.text("request") else { return (STDIN_FILENO, "stdin") }
         let descriptor = path.withFileName { open($0, O_RDONLY | O_CLOEXEC) }
         guard descriptor >= 0 else {
-            throw Problem(Problem.Code(errno, doing: .read), "cannot read \"\(path)\": \(Problem.text(errno))")
+            throw Problem(.read, path, errno)
         }
         return (descriptor, path)
     }

@@ -15,7 +15,7 @@ enum WorkflowGraphCommand {
         arguments: [WorkflowCommand.name],
         options: [
             Option(
-                "svg", value: .value("FILE"), kind: .file, help: "write an SVG picture to a file (- for stdout)",
+                "svg", value: .value("FILE"), kind: .output, help: "write an SVG picture to a file (- for stdout)",
                 group: "Output")
         ],
         run: run)

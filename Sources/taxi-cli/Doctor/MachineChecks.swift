@@ -78,6 +78,7 @@ struct MachineChecks {
     private func folder(_ home: String) -> Finding {
         var status = stat()
         guard stat(home, &status) == 0 else {
+            if Files.exists(home) { return Finding("home", Problem(.read, home, errno)) }
             let parent = Self.nearestFolder(of: home)
             guard Files.isFolder(parent), access(parent, W_OK | X_OK) == 0 else {
                 let number = Files.isFolder(parent) ? errno : ENOTDIR
@@ -86,6 +87,7 @@ struct MachineChecks {
                     "\(home) cannot be made: \(parent) may not be written",
                     advice: "Choose another place with --home or TAXI_HOME.")
             }
+            if errno == ENAMETOOLONG { return Finding("home", Problem(.create, home, ENAMETOOLONG)) }
             return Finding("home", .ok, "\(home) (will be made)")
         }
         let isFolder = status.st_mode & S_IFMT == S_IFDIR

@@ -42,7 +42,9 @@ struct TenantChecks {
         }
         let globals = (try? GlobalOptions(settled)) ?? first
         findings.append(zone(globals))
-        findings += [globals.resultsPath, globals.topicsPath, globals.tenantHome.schemasDB].compactMap { path in
+        findings += [
+            globals.resultsPath, globals.topicsPath, globals.tenantHome.schemasDB, globals.tenantHome.metricsDB,
+        ].compactMap { path in
             path == globals.topicsPath && globals.broker != .embedded ? nil : database(path, globals)
         }
         findings += [copies(globals)].compactMap { $0 }
@@ -107,10 +109,13 @@ struct TenantChecks {
         guard answers == ["ok"] else {
             return Finding(
                 name, .fail(.badData), answers.joined(separator: "; "),
-                advice: "Keep a copy of the file, then rebuild: move it away and run stream from the beginning.")
+                advice: path == globals.tenantHome.metricsDB
+                    ? "Move it away: the history of metrics begins anew, and nothing else hangs on it."
+                    : "Keep a copy of the file, then rebuild: move it away and run stream from the beginning.")
         }
         var status = stat()
         let size = byteText(stat(path, &status) == 0 ? Int64(status.st_size) : 0)
+        if path == globals.tenantHome.metricsDB { return Finding(name, .ok, "sound, \(size)") }
         if path == globals.tenantHome.schemasDB {
             let versions = try LocalRegistry(path: path).requireSound()
             return Finding(name, .ok, "sound, \(size), \(grouped(Int64(versions))) versions of schemas")
