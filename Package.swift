@@ -32,7 +32,8 @@ let package = Package(
         .executableTarget(
             name: "taxi-cli",
             dependencies: [
-                "Problems", "CommandLine", "Trips", "Topics", "Database", "Telemetry", "Replay", "Stream", "Batch",
+                "Problems", "CommandLine", "Time", "Trips", "Topics", "Database", "Telemetry", "Replay", "Stream",
+                "Batch",
                 "Reports", "Audit", "Datasets", "Avro", "SchemaRegistry", "Export", "Compression",
                 "SQLite", "YAML", "Kafka", "Workflow", "Monitoring", "HTTPServer", "Dashboard",
                 "Postgres", "Publish", "Shares", "Serve", "ML", "Shipping",
@@ -40,32 +41,37 @@ let package = Package(
             swiftSettings: swiftSettings),
 
         .executableTarget(
-            name: "taxi-benchmarks", dependencies: ["Problems", "Trips", "Topics", "Kafka"],
+            name: "taxi-benchmarks", dependencies: ["Problems", "Time", "Trips", "Topics", "Kafka"],
             path: "Benchmarks/taxi-benchmarks",
             swiftSettings: swiftSettings),
 
         module("Problems"),
         module("CommandLine", ["Problems", "YAML", "CGetopt"]),
-        module("Trips", ["Problems", "Avro", "CByteScan", "CMappedFault", "Compression", "CXXHash"]),
-        module("Topics", ["Problems", "Avro", "SchemaRegistry", "Trips", "Telemetry", "SQLite", "Kafka", "CXXHash"]),
-        module("Database", ["Problems", "Trips", "SQLite"]),
+        module("Time", ["Problems"]),
+        module("Trips", ["Problems", "Time", "Avro", "CByteScan", "CMappedFault", "Compression", "CXXHash"]),
+        module(
+            "Topics",
+            ["Problems", "Avro", "SchemaRegistry", "Time", "Trips", "Telemetry", "SQLite", "Kafka", "CXXHash"]),
+        module("Database", ["Problems", "Time", "Trips", "SQLite"]),
         module("Telemetry", ["Problems"]),
         module(
             "Monitoring",
-            ["Problems", "Trips", "Topics", "Database", "ML", "Serve", "Stream", "Telemetry", "SQLite"]),
-        module("Replay", ["Problems", "Avro", "SchemaRegistry", "Shares", "Trips", "Topics", "Telemetry"]),
+            ["Problems", "Time", "Topics", "Database", "ML", "Serve", "Stream", "Telemetry", "SQLite"]),
+        module("Replay", ["Problems", "Avro", "SchemaRegistry", "Shares", "Time", "Trips", "Topics", "Telemetry"]),
         module(
             "Stream",
             [
-                "Problems", "Avro", "SchemaRegistry", "Trips", "Topics", "Database", "Telemetry", "SQLite", "YAML",
+                "Problems", "Avro", "SchemaRegistry", "Time", "Trips", "Topics", "Database", "Telemetry", "SQLite",
+                "YAML",
                 "Compression", "Shares",
             ]),
-        module("Batch", ["Problems", "Trips", "Database", "SQLite"]),
+        module("Batch", ["Problems", "Time", "Trips", "Database", "SQLite"]),
         module("Reports", ["Problems", "Database", "SQLite"]),
-        module("Audit", ["Problems", "SchemaRegistry", "Trips", "Topics", "Database", "Stream", "Batch", "SQLite"]),
-        module("Datasets", ["Problems", "Trips"]),
-        module("Export", ["Problems", "Avro", "SchemaRegistry", "Compression", "Trips", "Topics"]),
-        module("Workflow", ["Problems", "Trips", "Database", "SQLite", "YAML", "HTTP"]),
+        module(
+            "Audit", ["Problems", "SchemaRegistry", "Time", "Trips", "Topics", "Database", "Stream", "Batch", "SQLite"]),
+        module("Datasets", ["Problems", "Time", "Trips"]),
+        module("Export", ["Problems", "Avro", "SchemaRegistry", "Compression", "Time", "Trips", "Topics"]),
+        module("Workflow", ["Problems", "Time", "Trips", "Database", "SQLite", "YAML", "HTTP"]),
 
         module("Shares", ["Problems"]),
         module("Serve", ["Problems", "Shares", "Database", "CommandLine", "YAML", "CParentDeath"]),
@@ -74,9 +80,10 @@ let package = Package(
         module(
             "ML",
             [
-                "Problems", "Trips", "Database", "Topics", "SchemaRegistry", "SQLite", "YAML", "HTTP", "Workflow",
+                "Problems", "Time", "Trips", "Database", "Topics", "SchemaRegistry", "SQLite", "YAML", "HTTP",
+                "Workflow",
             ]),
-        module("Publish", ["Problems", "Trips", "Database", "SQLite", "Postgres"]),
+        module("Publish", ["Problems", "Time", "Trips", "Database", "SQLite", "Postgres"]),
 
         module("Shipping", ["Problems", "Compression"]),
 
@@ -88,7 +95,8 @@ let package = Package(
         module(
             "Dashboard",
             [
-                "Problems", "Trips", "Topics", "Database", "Stream", "Reports", "Monitoring", "Telemetry", "HTTPServer",
+                "Problems", "Time", "Trips", "Topics", "Database", "Stream", "Reports", "Monitoring", "Telemetry",
+                "HTTPServer",
                 "SQLite", "SchemaRegistry",
             ]),
         module("HTTPServer", ["Problems", "CMicrohttpd"]),
@@ -133,27 +141,29 @@ let package = Package(
         tests(of: "Postgres", ["Problems", "PostgresSupport"]),
         .target(name: "PythonSupport", path: "Tests/PythonSupport", swiftSettings: swiftSettings),
         tests(of: "CommandLine", ["Problems", "FuzzSupport"]),
-        tests(of: "Trips", ["Problems", "Avro", "Compression", "CByteScan", "PythonSupport"]),
+        tests(of: "Time", ["Problems"]),
+        tests(of: "Trips", ["Problems", "Time", "Avro", "Compression", "CByteScan", "PythonSupport"]),
         tests(
             of: "Topics",
-            ["Problems", "Avro", "SchemaRegistry", "Trips", "SQLite", "Kafka", "KafkaSupport", "PythonSupport"]),
-        tests(of: "Database", ["Problems", "Trips", "SQLite"]),
-        tests(of: "Replay", ["Problems", "Trips", "Topics"]),
+            ["Problems", "Avro", "SchemaRegistry", "Time", "Trips", "SQLite", "Kafka", "KafkaSupport", "PythonSupport"]),
+        tests(of: "Database", ["Problems", "Time", "Trips", "SQLite"]),
+        tests(of: "Replay", ["Problems", "Time", "Trips", "Topics"]),
         tests(
             of: "Stream",
             [
-                "Problems", "Avro", "Compression", "Shares", "Trips", "Topics", "Database", "SQLite", "Kafka",
+                "Problems", "Avro", "Compression", "Shares", "Time", "Trips", "Topics", "Database", "SQLite", "Kafka",
                 "KafkaSupport",
                 "FuzzSupport",
             ]),
-        tests(of: "Batch", ["Problems", "Trips", "Database", "SQLite"]),
-        tests(of: "Reports", ["Problems", "Trips", "Database", "SQLite"]),
-        tests(of: "Audit", ["Problems", "Trips", "Topics", "Database", "Stream", "Batch", "SQLite"]),
-        tests(of: "Datasets", ["Problems", "Trips"]),
+        tests(of: "Batch", ["Problems", "Time", "Trips", "Database", "SQLite"]),
+        tests(of: "Reports", ["Problems", "Time", "Trips", "Database", "SQLite"]),
+        tests(of: "Audit", ["Problems", "Time", "Trips", "Topics", "Database", "Stream", "Batch", "SQLite"]),
+        tests(of: "Datasets", ["Problems", "Time", "Trips"]),
         tests(of: "Shares", ["Problems"]),
         tests(of: "Serve", ["Problems"]),
-        tests(of: "Export", ["Problems", "Avro", "Compression", "Trips", "Topics", "PythonSupport"]),
-        tests(of: "Workflow", ["Problems", "Trips", "Database", "SQLite", "YAML", "ServerSupport", "FuzzSupport"]),
+        tests(of: "Export", ["Problems", "Avro", "Compression", "Time", "Trips", "Topics", "PythonSupport"]),
+        tests(
+            of: "Workflow", ["Problems", "Time", "Trips", "Database", "SQLite", "YAML", "ServerSupport", "FuzzSupport"]),
         tests(
             of: "ML", ["Problems", "Database", "ServerSupport", "SQLite", "Topics"]),
         tests(of: "Kafka", ["Problems", "KafkaSupport", "CommandSupport", "ServerSupport", "SQLite"]),
@@ -169,7 +179,7 @@ let package = Package(
             name: "CommandTests",
             dependencies: [
                 "CommandSupport", "KafkaSupport", "ServerSupport", "PythonSupport", "PostgresSupport", "HTTP", "SQLite",
-                "Topics", "Trips", "Problems",
+                "Topics", "Time", "Trips", "Problems",
             ],
             swiftSettings: swiftSettings),
     ],

@@ -2,6 +2,7 @@ import Database
 import Problems
 import SQLite
 import Topics
+import Time
 import Trips
 
 @testable import Stream

@@ -4,6 +4,7 @@
 import Problems
 import Topics
 
+import Time
 @testable import Trips
 
 /// Any bytes as a batch of encoded trips (encoding 2): refused, or trips that can be written out, and that some columns alone give as well.

@@ -3,6 +3,7 @@
 import Database
 import Problems
 import SQLite
+import Time
 import Trips
 import YAML
 
@@ -148,7 +149,7 @@ private struct SlowCron {
     func matches(_ ms: EventTime) -> Bool {
         let minute = floorDivide(ms, 60_000)
         let day = floorDivide(minute, 1440)
-        let date = Trips.Calendar.date(ofDay: Int(day))
+        let date = Time.Calendar.date(ofDay: Int(day))
         let inDay = Int(minute - day * 1440)
         // The first of January 1970 was a Thursday.
         let isOfMonth = sets[2].contains(date.day)

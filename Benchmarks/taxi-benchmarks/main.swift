@@ -2,6 +2,7 @@
 import Kafka
 import Problems
 import Topics
+import Time
 import Trips
 
 // Times single stages inside one process, which no command shows alone; Benchmarks/run calls it. Prints one JSON line a stage:

@@ -1,7 +1,7 @@
 import Foundation
 import SQLite
 import Stream
-import Trips
+import Time
 
 /// Compares the alerts that are stored, as the public view shows them, with what their conditions make of the recounted windows.
 struct AlertComparison {

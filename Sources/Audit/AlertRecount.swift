@@ -1,4 +1,5 @@
 import Stream
+import Time
 import Trips
 
 /// What the conditions of a query's alerts make of its recounted windows: another evaluation than the stream's, over windows that are whole.

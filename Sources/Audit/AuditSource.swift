@@ -1,6 +1,7 @@
 import Problems
 import Stream
 import Topics
+public import Time
 public import Trips
 
 /// Where an audit reads the records again.

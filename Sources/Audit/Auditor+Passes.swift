@@ -1,5 +1,5 @@
 import Stream
-import Trips
+import Time
 
 extension Auditor {
     /// Recounts the windows of one stretch of time after the other, each as long as memory allows.

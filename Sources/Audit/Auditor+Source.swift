@@ -2,6 +2,7 @@ import Database
 import Problems
 import Stream
 import Topics
+import Time
 import Trips
 
 extension Auditor {

@@ -2,7 +2,7 @@ import Problems
 import SQLite
 import Stream
 import Topics
-import Trips
+import Time
 
 extension Auditor {
     func topicEnds() throws -> [String: [Int64]] {

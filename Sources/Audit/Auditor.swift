@@ -4,7 +4,7 @@ import Problems
 import SQLite
 public import Stream
 public import Topics
-public import Trips
+public import Time
 
 /// How an audit runs.
 public struct AuditOptions: Sendable {

@@ -3,6 +3,7 @@ import Database
 import Foundation
 import SQLite
 import Stream
+import Time
 import Trips
 
 /// Compares the rows of analyses with what the recounted windows give: those of the four day by day in plain sums, without rollups, those of

@@ -1,5 +1,5 @@
 import Stream
-import Trips
+import Time
 
 /// What the analytics are made of, by local day: added up from recounted windows, those of them that are closed and tile time.
 final class DayTallies {

@@ -1,4 +1,5 @@
 import SQLite
+import Time
 import Trips
 
 /// Compares the tables that public views read beside the results: the offsets of the tenant's zone and the bounds of the fare buckets.

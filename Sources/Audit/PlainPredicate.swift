@@ -1,4 +1,5 @@
 import Stream
+import Time
 import Trips
 
 extension Predicate {

@@ -1,6 +1,6 @@
 import SQLite
 import Stream
-import Trips
+import Time
 
 /// The local days of which `batch --retain-windows` has deleted a query's windows.
 ///

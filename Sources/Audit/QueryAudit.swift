@@ -2,7 +2,7 @@ import Database
 import Problems
 import SQLite
 import Stream
-import Trips
+import Time
 
 /// One query under audit: its recount, what is stored of it, and what was found.
 final class QueryAudit {

@@ -2,7 +2,7 @@ import Batch
 import Database
 import SQLite
 import Stream
-import Trips
+import Time
 
 /// A database of one's own for the time of an audit: tables and views like the tenant's, filled with what was recounted, so that declared
 /// analyses can be run over it.

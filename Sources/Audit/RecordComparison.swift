@@ -1,7 +1,6 @@
 import Database
 import Foundation
 import SQLite
-import Trips
 
 /// Looks whether what is stored of runs agrees with itself: nothing in the source says when somebody ran what, so that the times and texts of
 /// runs are their only witness.

@@ -1,6 +1,7 @@
 import Database
 import Problems
 import Stream
+import Time
 import Trips
 
 /// One query computed again from all of its trips at once: no epochs, no windows that open and close, no partial states that merge.

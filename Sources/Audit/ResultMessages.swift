@@ -3,6 +3,7 @@ import Problems
 import SchemaRegistry
 import Stream
 import Topics
+import Time
 import Trips
 
 /// One message of a query's output topic, with its values in the units of the query's results.

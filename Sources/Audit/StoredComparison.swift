@@ -1,6 +1,7 @@
 import Problems
 import SQLite
 import Stream
+import Time
 import Trips
 
 /// Compares what is stored of one query with its recount, row by row and word by word.

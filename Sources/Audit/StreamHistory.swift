@@ -3,7 +3,7 @@ import Foundation
 import Problems
 import SQLite
 import Stream
-import Trips
+import Time
 
 /// The runs of produce, stream and batch, and what the ledger says of the streams.
 struct RunHistory {

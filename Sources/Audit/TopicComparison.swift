@@ -2,7 +2,7 @@ import Problems
 import SQLite
 import Stream
 import Topics
-import Trips
+import Time
 
 /// Compares a query's output topic with the rows that were recounted.
 ///

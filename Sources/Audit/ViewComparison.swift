@@ -2,6 +2,7 @@ import Problems
 import SQLite
 import Stream
 import Topics
+import Time
 import Trips
 
 /// Reads a query's public view as any tool does, and compares its cells with the recount: value for value, as they would be printed.

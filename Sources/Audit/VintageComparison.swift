@@ -2,7 +2,6 @@ import Batch
 import Database
 import Foundation
 import SQLite
-import Trips
 
 /// Compares the answers that were kept under a name with what the recount gives, where no stream has changed anything since they were kept.
 struct VintageComparison {

@@ -1,5 +1,4 @@
 import SQLite
-import Trips
 
 /// `accumulated_metrics`: the totals of a month or year, of its year up to its end, and of everything up to its end.
 ///

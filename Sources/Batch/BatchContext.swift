@@ -1,6 +1,6 @@
 import Problems
 import SQLite
-import Trips
+import Time
 
 /// What the analyses of one run share.
 struct BatchContext {

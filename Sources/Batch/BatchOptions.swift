@@ -1,4 +1,4 @@
-public import Trips
+public import Time
 
 /// What a batch run does besides the four analyses.
 public struct BatchOptions: Sendable {

@@ -1,6 +1,5 @@
 import Problems
 import SQLite
-import Trips
 
 /// What comes before the analyses, for a workflow that wants to see each part by itself.
 extension BatchRunner {

@@ -1,7 +1,7 @@
 public import Database
 import Foundation
 import Problems
-public import Trips
+public import Time
 
 extension BatchRunner {
     /// Runs, and notes the run in the tenant's `runs`: when it began and ended, how, and its summary.

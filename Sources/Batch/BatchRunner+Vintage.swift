@@ -1,5 +1,5 @@
 import SQLite
-public import Trips
+public import Time
 
 extension BatchRunner {
     /// Keeps all answers as they stand, before somebody changes what they were computed from; inside a transaction of the caller's.

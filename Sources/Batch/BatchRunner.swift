@@ -1,7 +1,7 @@
 public import Database
 import Problems
 import SQLite
-public import Trips
+public import Time
 
 /// Runs analyses over the stored results of one tenant.
 ///

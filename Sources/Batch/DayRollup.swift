@@ -1,4 +1,5 @@
 import Problems
+import Time
 import Trips
 
 /// One local day's windows added up.

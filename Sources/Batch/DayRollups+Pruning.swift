@@ -1,5 +1,5 @@
 import SQLite
-import Trips
+import Time
 
 /// Raw windows whose days are rolled up may go: `pruned_windows` says before which local day they have.
 ///

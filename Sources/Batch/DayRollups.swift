@@ -1,6 +1,6 @@
 import Problems
 import SQLite
-import Trips
+import Time
 
 /// Keeps `day_fare`, `day_area` and `day_location` equal to the stored windows, reading only days that changed.
 ///

@@ -1,5 +1,4 @@
 import SQLite
-import Trips
 
 /// The stored results of `tripsTotal`, one row a local day, ready to be added up over any range of days.
 struct DayTotals {

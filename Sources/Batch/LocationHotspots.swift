@@ -1,6 +1,5 @@
 import Problems
 import SQLite
-import Trips
 
 /// `location_hotspots`: pickup points by pickups, and which of them are busy day after day. Ties go to the location whose
 /// text comes first, byte by byte.

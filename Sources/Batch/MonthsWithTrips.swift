@@ -1,5 +1,5 @@
 import SQLite
-import Trips
+import Time
 
 /// The months in which there is a trip. Periods without one do not exist: they are neither computed nor counted.
 ///

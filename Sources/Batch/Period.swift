@@ -1,5 +1,5 @@
 public import Problems
-import Trips
+import Time
 
 /// How long a period of analytics is.
 public enum PeriodKind: String, Sendable, CaseIterable, Codable {

@@ -1,6 +1,5 @@
 import Database
 import SQLite
-import Trips
 
 /// `period_coverage`: on how many of a period's local days each query that analytics reads has a trip.
 ///

@@ -1,5 +1,5 @@
 import SQLite
-import Trips
+import Time
 
 /// How far in event time the stored results reach: what makes a period complete.
 ///

@@ -1,6 +1,6 @@
 import Problems
 import SQLite
-import Trips
+import Time
 
 /// One query's closed windows as the stream stores them, of which only those that tile time are read.
 ///

@@ -1,6 +1,5 @@
 import Problems
 import SQLite
-import Trips
 
 /// A sum of cents over the trips that had a value.
 ///

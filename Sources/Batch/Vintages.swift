@@ -1,6 +1,6 @@
 internal import Problems
 public import SQLite
-import Trips
+import Time
 
 /// Earlier answers, kept under a name: the City restates its history, and what was said before is to be found again.
 ///

@@ -3,6 +3,7 @@ import Foundation
 import Problems
 import Reports
 import SQLite
+import Time
 import Trips
 
 /// Where trips began in a quarter of an hour of event time: by community area and by location.

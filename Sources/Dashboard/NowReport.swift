@@ -4,7 +4,7 @@ import Problems
 import SQLite
 import Stream
 import Telemetry
-import Trips
+import Time
 
 /// What the page *Now* shows, as JSON and as an event: all numbers are those of committed epochs.
 struct NowReport: Encodable {

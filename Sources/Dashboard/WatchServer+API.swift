@@ -3,7 +3,7 @@ import Foundation
 import HTTPServer
 import Monitoring
 import Problems
-import Trips
+import Time
 
 extension WatchServer {
     /// `/api/…`: what the pages show, as JSON; described by `/api/openapi.json`.

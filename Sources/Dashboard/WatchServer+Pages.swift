@@ -8,6 +8,7 @@ import SQLite
 import Stream
 import Telemetry
 import Topics
+import Time
 import Trips
 
 extension WatchServer {

@@ -1,6 +1,6 @@
 import HTTPServer
 import Reports
-import Trips
+import Time
 
 // The pages of workflows, and what can be done on them.
 extension WatchServer {

@@ -3,7 +3,8 @@ import Foundation
 import Monitoring
 import Telemetry
 import Problems
-public import Trips
+public import Time
+import Trips
 
 /// Who may look, and at what.
 public struct WatchOptions: Sendable {

@@ -1,7 +1,7 @@
 public import Monitoring
 import Problems
 import Synchronization
-public import Trips
+public import Time
 
 /// What a server of pages shows: the tenants of a home.
 public protocol WatchedHome: Sendable {

@@ -1,4 +1,4 @@
-public import Trips
+public import Time
 
 /// That the trips of a period, as one query has counted them, are those of some files and no longer those of its source.
 ///

@@ -1,7 +1,7 @@
 import Foundation
 import Problems
 public import SQLite
-public import Trips
+public import Time
 
 /// What stands for which time of one query: the files of restatements, and its source for all the rest.
 public struct Restatements: Sendable, Equatable {

@@ -1,7 +1,7 @@
 import Foundation
 import Problems
 public import SQLite
-import Trips
+import Time
 
 /// A tenant's `results.db`, open; the schema is there and of the present version.
 ///

@@ -1,6 +1,6 @@
 import Problems
 import SQLite
-public import Trips
+public import Time
 
 /// One run of a command: what `runs` shows.
 public struct RunRecord: Sendable, Equatable {

@@ -1,5 +1,5 @@
 public import SQLite
-public import Trips
+public import Time
 
 /// Which files a tenant's replays have sent into its topic, so that nobody sends one twice without knowing.
 ///

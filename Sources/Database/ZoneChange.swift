@@ -1,6 +1,6 @@
 import Problems
 public import SQLite
-import Trips
+import Time
 
 /// Days of which a query's results are stored by other offsets of the tenant's zone than the time zone data have now.
 ///

@@ -3,6 +3,7 @@ import Foundation
 import Problems
 import SchemaRegistry
 import Topics
+import Time
 import Trips
 
 /// The forms that rows are written in; Parquet is made of CSV by another program.

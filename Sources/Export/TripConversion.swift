@@ -1,5 +1,6 @@
 public import Avro
 import Problems
+public import Time
 public import Trips
 
 /// The forms that files of trips have.

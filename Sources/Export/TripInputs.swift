@@ -2,6 +2,7 @@ import Avro
 import Compression
 import Glibc
 import Problems
+import Time
 import Trips
 
 /// Trips of a file, batch after batch.

@@ -6,7 +6,7 @@ import Serve
 public import Stream
 public import Telemetry
 public import Topics
-public import Trips
+public import Time
 
 /// What somebody who watches needs of a tenant.
 public struct WatchedTenant: Sendable {

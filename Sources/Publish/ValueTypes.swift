@@ -1,5 +1,5 @@
+import Time
 internal import SQLite
-internal import Trips
 
 /// What the values of a column without a declared type have been so far.
 enum ValueTypes: String {

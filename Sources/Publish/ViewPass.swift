@@ -1,3 +1,4 @@
+import Time
 internal import Postgres
 internal import Problems
 internal import SQLite

@@ -1,3 +1,4 @@
+import Time
 internal import SQLite
 internal import Trips
 

@@ -1,6 +1,6 @@
 import Foundation
 import Synchronization
-import Trips
+import Time
 
 /// Stores sealed commits one after the other, on a thread of its own: parsing goes on while a disk syncs.
 ///

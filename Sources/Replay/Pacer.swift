@@ -1,4 +1,4 @@
-import Trips
+import Time
 
 /// Tells how many records are due and until when to wait. A value without clock or I/O: time is an argument.
 ///

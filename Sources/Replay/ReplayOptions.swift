@@ -1,3 +1,4 @@
+import Time
 public import Trips
 
 /// Which column is the records' key: all records of one key go to one partition and keep their order.

@@ -1,4 +1,5 @@
 import Topics
+import Time
 public import Trips
 
 /// What one commit brings: made by the sending thread, stored by the committing one.

@@ -1,5 +1,6 @@
 import Foundation
 import Problems
+import Time
 import Trips
 
 /// What became of the records so far: `read = sent + rejected + filtered`.

@@ -1,4 +1,4 @@
-public import Trips
+public import Time
 
 /// How a running replay is doing; for a status line.
 public struct ReplayProgress: Sendable {

@@ -2,6 +2,7 @@ import Problems
 import Shares
 import Telemetry
 import Topics
+import Time
 import Trips
 
 /// One run of a replay: takes trips from the feed, waits until they are due, stamps and encodes them, and commits.

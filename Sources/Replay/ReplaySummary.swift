@@ -1,5 +1,5 @@
 import Foundation
-public import Trips
+public import Time
 
 /// What a replay did; counts are totals over the runs that it resumed, so that `read = sent + rejected + filtered`.
 public struct ReplaySummary: Sendable, Equatable {

@@ -2,7 +2,8 @@ import Problems
 public import Shares
 public import Telemetry
 public import Topics
-public import Trips
+public import Time
+import Trips
 
 /// Replays trips into topics at a pace, exactly once: every commit carries its records, its rejects and the position behind them.
 ///

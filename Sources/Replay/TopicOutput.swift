@@ -3,6 +3,7 @@ import Problems
 import SchemaRegistry
 import Telemetry
 import Topics
+import Time
 import Trips
 
 /// Trips as batches of columns into the tenant's input topic, rejects into its dead-letter topic; all of a commit in one append.

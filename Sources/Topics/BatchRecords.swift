@@ -1,6 +1,7 @@
 package import Problems
 public import SchemaRegistry
-public import Trips
+public import Time
+import Trips
 
 /// The records of one stored batch, whatever its encoding: each with its key, its headers, its event time and its value as JSON text.
 ///

@@ -1,4 +1,5 @@
 import Problems
+public import Time
 public import Trips
 
 /// A rejected record on its way to `{tenant}_deadLetter`: unchanged, with the reason and the place in headers behind its own.

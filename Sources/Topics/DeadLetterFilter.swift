@@ -1,5 +1,5 @@
 public import Problems
-public import Trips
+public import Time
 
 /// Which dead letters are meant: of a reason, and from some place.
 public struct DeadLetterFilter: Sendable {

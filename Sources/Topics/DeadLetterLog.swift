@@ -1,5 +1,5 @@
 public import SchemaRegistry
-import Trips
+import Time
 
 /// What lies in a dead-letter topic: the records that could not be used, and why.
 public struct DeadLetterLog: Sendable {

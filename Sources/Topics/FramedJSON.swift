@@ -1,3 +1,4 @@
+import Time
 internal import Avro
 internal import Foundation
 internal import Problems

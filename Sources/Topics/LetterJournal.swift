@@ -1,6 +1,6 @@
 import Foundation
 import Problems
-public import Trips
+public import Time
 
 /// Which dead letters have been settled by replays: the records of the topic `{tenant}_deadLetterReplay`.
 ///

@@ -1,5 +1,5 @@
 public import Problems
-public import Trips
+public import Time
 
 /// Records as the bytes of one stored batch (`BatchEncoding.records`), and back.
 ///

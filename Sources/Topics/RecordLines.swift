@@ -1,4 +1,5 @@
 import Foundation
+import Time
 public import Trips
 
 /// How records are printed, one a line.

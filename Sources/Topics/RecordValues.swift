@@ -1,4 +1,5 @@
 internal import Kafka
+import Time
 public import Trips
 
 /// The values of a batch's records where the client put them: what a stream decodes without a copy.

@@ -1,4 +1,5 @@
 public import Problems
+public import Time
 public import Trips
 
 /// Results of a query on their way to a topic: one row a message, held as columns until somebody reads them as JSON.

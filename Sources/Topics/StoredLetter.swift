@@ -1,4 +1,5 @@
-public import Trips
+public import Time
+import Trips
 
 /// Where a dead letter lies in its topic.
 public struct LetterPlace: Hashable, Comparable, Sendable, CustomStringConvertible {

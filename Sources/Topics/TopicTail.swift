@@ -1,5 +1,6 @@
 import Problems
-public import Trips
+public import Time
+import Trips
 
 /// Prints a topic's records from some place on, and goes on with what comes, if wanted.
 ///

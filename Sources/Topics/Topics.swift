@@ -1,6 +1,6 @@
 import Problems
 public import SchemaRegistry
-public import Trips
+public import Time
 
 /// How a stored batch's payload holds its records.
 public enum BatchEncoding: UInt8, Sendable {

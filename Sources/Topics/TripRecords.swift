@@ -1,3 +1,4 @@
+import Time
 public import Trips
 
 /// What a trip's record is made of.

@@ -1,3 +1,5 @@
+public import Time
+
 /// Up to `capacity` trips as columns: one 64-bit cell a value, column after column, reused from batch to batch.
 ///
 /// What a cell means depends on the field's kind: integers as they are, money in cents, decimals as `PackedDecimal`, times

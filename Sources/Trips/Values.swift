@@ -1,8 +1,7 @@
+import Time
+
 /// Money in cents; never a floating-point number.
 public typealias Cents = Int64
-
-/// Milliseconds since 1970-01-01T00:00:00Z: when a trip happened, for every window and watermark.
-public typealias EventTime = Int64
 
 /// The cell of a number or time that its source left empty.
 public let nullCell = Int64.min

@@ -1,3 +1,4 @@
+import Time
 internal import CByteScan
 
 /// A time as the clock on the wall in Chicago showed it, without an offset, with the form its source wrote it in.
@@ -278,45 +279,5 @@ extension WallTime {
         }
         if form & 2 != 0 { writer.string(hour < 12 ? " AM" : " PM") }
         return writer.count
-    }
-}
-
-/// Writes digits at a pointer that has room for them.
-struct DigitWriter {
-    let out: UnsafeMutablePointer<UInt8>
-    var count = 0
-    init(out: UnsafeMutablePointer<UInt8>) { self.out = out }
-
-    mutating func byte(_ scalar: Unicode.Scalar) {
-        out[count] = UInt8(truncatingIfNeeded: scalar.value)
-        count += 1
-    }
-    mutating func string(_ text: StaticString) {
-        out.advanced(by: count).update(from: text.utf8Start, count: text.utf8CodeUnitCount)
-        count += text.utf8CodeUnitCount
-    }
-    mutating func two(_ value: Int) {
-        out[count] = UInt8(truncatingIfNeeded: value / 10 + 48)
-        out[count + 1] = UInt8(truncatingIfNeeded: value % 10 + 48)
-        count += 2
-    }
-    mutating func three(_ value: Int) {
-        out[count] = UInt8(truncatingIfNeeded: value / 100 + 48)
-        count += 1
-        two(value % 100)
-    }
-    mutating func four(_ value: Int) {
-        two(value / 100)
-        two(value % 100)
-    }
-    mutating func number(_ value: Int) {
-        if value < 10 { return byte(Unicode.Scalar(UInt8(value + 48))) }
-        var divisor = 1
-        while value / divisor >= 10 { divisor *= 10 }
-        while divisor > 0 {
-            out[count] = UInt8(truncatingIfNeeded: value / divisor % 10 + 48)
-            count += 1
-            divisor /= 10
-        }
     }
 }

@@ -7,7 +7,7 @@ import Problems
 import SQLite
 import Telemetry
 import Topics
-import Trips
+import Time
 
 /// A tenant's models and what they work with.
 struct MLSession: Sendable {

@@ -1,5 +1,6 @@
 import CommandLine
 import Stream
+import Time
 import Trips
 
 /// Says what a restatement would change: a row a query on stdout, and beside it what is to be known of the files.

@@ -8,7 +8,7 @@ import SQLite
 import Shares
 import Telemetry
 import Topics
-import Trips
+import Time
 
 /// How a run ended that did not fail.
 struct RunEnd {
@@ -106,7 +106,7 @@ func sayZoneChanges(_ database: ResultsDatabase, _ arguments: ParsedArguments) t
     guard let first = changes.map(\.days.lowerBound).min(), let last = changes.map(\.days.upperBound).max() else {
         return
     }
-    let (from, to) = (Trips.Calendar.text(ofDay: first), Trips.Calendar.text(ofDay: last))
+    let (from, to) = (Time.Calendar.text(ofDay: first), Time.Calendar.text(ofDay: last))
     try arguments.say(
         "warning: new time zone data give \(try database.zone) other offsets \(from == to ? "on \(from)" : "within \(from) to \(to)"); the results of these days in \(changes.map(\.view).joined(separator: ", ")) are by the earlier ones"
     )

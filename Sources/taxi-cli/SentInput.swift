@@ -3,7 +3,7 @@ import Database
 import Problems
 import SQLite
 import Topics
-import Trips
+import Time
 
 /// The files of a replay, and what an earlier one has sent of them.
 struct SentInput {

@@ -2,7 +2,7 @@ import CommandLine
 import Glibc
 import Problems
 import Serve
-import Trips
+import Time
 
 /// What serve makes for the tenants of its file: folders, settings, and whose they are.
 struct ServedTenants {

@@ -8,7 +8,7 @@ import Publish
 import Reports
 import Shares
 import Topics
-import Trips
+import Time
 import Workflow
 
 extension GlobalOptions {

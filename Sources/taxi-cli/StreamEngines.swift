@@ -2,7 +2,6 @@ import CommandLine
 import Foundation
 import Problems
 import Stream
-import Trips
 
 /// What `stream` says of who computes its records: its own threads, or Spark.
 enum StreamEngines {

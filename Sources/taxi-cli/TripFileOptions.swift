@@ -3,6 +3,7 @@ import Glibc
 import Problems
 import Replay
 import Stream
+import Time
 import Trips
 
 /// Options of the commands that read trip files: which trips, and what their event time is.

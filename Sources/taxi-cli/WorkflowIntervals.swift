@@ -1,7 +1,7 @@
 import CommandLine
 import Problems
 import Topics
-import Trips
+import Time
 import Workflow
 
 // Intervals by the names that `workflow runs` prints: every command that takes one reads it here.

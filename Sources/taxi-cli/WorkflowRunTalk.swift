@@ -1,7 +1,7 @@
 import CommandLine
 import Problems
 import Topics
-import Trips
+import Time
 import Workflow
 
 /// Tells of a run in the foreground, line by line, and in the end what a person needs to go on.

@@ -5,7 +5,7 @@ import Monitoring
 import Problems
 import Telemetry
 import Topics
-import Trips
+import Time
 import Workflow
 
 /// What the `workflow` commands open: where a tenant's workflows, their history and logs are.

@@ -1,6 +1,7 @@
 import Problems
 import Stream
 import Testing
+import Time
 import Trips
 
 @testable import Audit

@@ -5,6 +5,7 @@ import Problems
 import SQLite
 import Testing
 import Topics
+import Time
 import Trips
 
 @testable import Audit

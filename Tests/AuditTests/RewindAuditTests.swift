@@ -3,6 +3,7 @@ import Foundation
 import SQLite
 import Stream
 import Testing
+import Time
 import Trips
 
 @testable import Audit

@@ -1,5 +1,6 @@
 import Stream
 import Testing
+import Time
 import Trips
 
 @testable import Audit

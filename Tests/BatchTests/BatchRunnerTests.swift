@@ -2,6 +2,7 @@ import Foundation
 import Problems
 import SQLite
 import Testing
+import Time
 import Trips
 
 @testable import Batch

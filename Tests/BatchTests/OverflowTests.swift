@@ -1,6 +1,7 @@
 import Problems
 import SQLite
 import Testing
+import Time
 import Trips
 
 @testable import Batch

@@ -1,6 +1,7 @@
 import Database
 import SQLite
 import Testing
+import Time
 import Trips
 
 @testable import Batch

@@ -1,5 +1,6 @@
 import SQLite
 import Testing
+import Time
 import Trips
 
 @testable import Batch

@@ -1,4 +1,5 @@
 import SQLite
+import Time
 import Trips
 
 @testable import Batch

@@ -1,5 +1,6 @@
 import Foundation
 import SQLite
+import Time
 import Trips
 
 @testable import Batch

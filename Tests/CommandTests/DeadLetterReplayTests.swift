@@ -2,6 +2,7 @@ import CommandSupport
 import Foundation
 import Testing
 import Topics
+import Time
 import Trips
 
 /// `dead-letter replay`: what can be read by now goes on, once.

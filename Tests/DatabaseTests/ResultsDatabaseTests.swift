@@ -3,6 +3,7 @@ import Problems
 import SQLite
 import Synchronization
 import Testing
+import Time
 import Trips
 
 @testable import Database

@@ -1,5 +1,6 @@
 import Datasets
 import Foundation
+import Time
 import Trips
 
 /// A slow and obvious RFC 4180 reader, independent of the one in Trips.

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import Time
 import Trips
 
 @testable import Datasets

@@ -1,6 +1,7 @@
 import Datasets
 import Foundation
 import Testing
+import Time
 import Trips
 
 /// Real files against what another reader (pandas) measured on them. They lie beside the repository, not in it.

@@ -4,6 +4,7 @@ import Problems
 import PythonSupport
 import Testing
 import Topics
+import Time
 import Trips
 
 @testable import Export

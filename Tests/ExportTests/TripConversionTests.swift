@@ -3,6 +3,7 @@ import Compression
 import Foundation
 import Problems
 import Testing
+import Time
 import Trips
 
 @testable import Export

@@ -3,6 +3,7 @@ import Problems
 import Synchronization
 import Testing
 import Topics
+import Time
 import Trips
 
 @testable import Replay

@@ -1,6 +1,7 @@
 import Problems
 import Synchronization
 import Topics
+import Time
 import Trips
 
 @testable import Replay

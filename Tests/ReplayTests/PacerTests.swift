@@ -1,4 +1,5 @@
 import Testing
+import Time
 import Trips
 
 @testable import Replay

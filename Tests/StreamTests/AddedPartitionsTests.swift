@@ -1,6 +1,7 @@
 import Problems
 import Testing
 import Topics
+import Time
 import Trips
 
 @testable import Stream

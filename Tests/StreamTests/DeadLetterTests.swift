@@ -3,6 +3,7 @@ import Problems
 import SQLite
 import Testing
 import Topics
+import Time
 import Trips
 
 @testable import Stream

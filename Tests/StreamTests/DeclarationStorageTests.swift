@@ -2,6 +2,7 @@ import Problems
 import SQLite
 import Stream
 import Testing
+import Time
 import Trips
 
 @Suite struct DeclarationStorageTests {

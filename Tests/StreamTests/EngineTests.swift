@@ -2,6 +2,7 @@ import Database
 import SQLite
 import Testing
 import Topics
+import Time
 import Trips
 
 @testable import Stream

@@ -5,6 +5,7 @@ import KafkaSupport
 import Problems
 import SQLite
 import Testing
+import Time
 import Trips
 
 @testable import Stream

@@ -5,6 +5,7 @@ import SQLite
 import Stream
 import Testing
 import Topics
+import Time
 import Trips
 
 /// `--late update`: trips are merged into the windows that they are late for, so that the order in which they come does not matter.

@@ -4,6 +4,7 @@ import Testing
 import Topics
 
 @testable import Stream
+import Time
 @testable import Trips
 
 /// What an earlier process had committed and not sent is looked through before it goes to a topic.

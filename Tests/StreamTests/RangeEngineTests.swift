@@ -305,7 +305,8 @@ final class ThreadsEngine: RangeEngine {
             topic: StreamBench.ingest, tenant: "chicago", zone: StreamBench.zone, keepsLateRecords: false)
         let plan = WorkPlan(build: "1", setting: setting, delayMs: 0, plans: Array(plans.prefix(1)))
         let worker = try RangeReader(
-            plan: WireFrame.all(in: plan.frame())[0].payload, build: "1") { store }
+            plan: WireFrame.all(in: plan.frame())[0].payload, build: "1"
+        ) { store }
         let terms = RangeRequest.Query(closedUntil: .min, mergesLate: false, pruned: [], restated: [], reachedBefore: 0)
         let request = RangeRequest(
             partition: 0, offsets: 0..<3, maximumSideBytes: 12_000, floor: .min, limit: .max, newest: nil,

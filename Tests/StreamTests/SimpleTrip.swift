@@ -1,3 +1,4 @@
+import Time
 import Trips
 
 /// A trip as the slow reference sees it: plain optionals, money in cents, miles in millionths.

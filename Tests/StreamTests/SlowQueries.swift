@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import Time
 import Trips
 
 /// One value of a result: what a view or a message shows.

@@ -5,6 +5,7 @@ import SQLite
 import Stream
 import Testing
 import Topics
+import Time
 import Trips
 
 /// A tenant's two databases in a folder of their own: trips go in, streams run without processes and clocks, results come out.

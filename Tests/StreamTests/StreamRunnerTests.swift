@@ -3,6 +3,7 @@ import Problems
 import Stream
 import Testing
 import Topics
+import Time
 import Trips
 
 /// Whole streams against the slow reference: whatever the partitions, workers, epochs, stops and crashes, one answer.

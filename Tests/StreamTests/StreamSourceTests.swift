@@ -5,6 +5,7 @@ import SQLite
 import Synchronization
 import Testing
 import Topics
+import Time
 import Trips
 
 @testable import Stream

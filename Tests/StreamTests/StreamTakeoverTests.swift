@@ -5,6 +5,7 @@ import SQLite
 import Stream
 import Testing
 import Topics
+import Time
 import Trips
 
 /// Queries that come later, change, start anew or are taken over; records that cannot be used.

@@ -4,6 +4,7 @@ import Glibc
 import Shares
 import Synchronization
 import Testing
+import Time
 import Trips
 
 @testable import Stream

@@ -4,6 +4,7 @@ import Problems
 import PythonSupport
 import SchemaRegistry
 import Testing
+import Time
 import Trips
 
 @testable import Topics

@@ -3,6 +3,7 @@ import Foundation
 import Problems
 import SchemaRegistry
 import Testing
+import Time
 import Trips
 
 @testable import Topics

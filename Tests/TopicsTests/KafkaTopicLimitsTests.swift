@@ -2,6 +2,7 @@ import Foundation
 import Kafka
 import Problems
 import Testing
+import Time
 import Trips
 
 @testable import Topics

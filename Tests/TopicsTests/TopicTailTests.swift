@@ -1,5 +1,6 @@
 import Problems
 import Testing
+import Time
 import Trips
 
 @testable import Topics

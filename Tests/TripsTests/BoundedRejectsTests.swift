@@ -3,6 +3,7 @@ import Foundation
 import Problems
 import Testing
 
+import Time
 @testable import Trips
 
 /// Rows that are no rows, of any size and number: they are counted and given out, in memory that does not grow with them.

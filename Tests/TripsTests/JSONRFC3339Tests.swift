@@ -1,5 +1,6 @@
 import Testing
 
+import Time
 @testable import Trips
 
 @Suite struct RFC3339Tests {

@@ -1,5 +1,6 @@
 import Problems
 
+import Time
 @testable import Trips
 
 /// Numbers that a seed decides, so that a failing case can be named.

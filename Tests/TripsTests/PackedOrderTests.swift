@@ -2,6 +2,7 @@ import Foundation
 import Problems
 import Testing
 
+import Time
 @testable import Trips
 
 /// A few columns take another way through a file than all of them; both must give the same trips in the same order.

@@ -1,5 +1,6 @@
 import Testing
 
+import Time
 @testable import Trips
 
 /// Times as the City's export writes them, against their text.

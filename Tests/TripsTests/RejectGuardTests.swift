@@ -2,6 +2,7 @@ import Foundation
 import Problems
 import Testing
 
+import Time
 @testable import Trips
 
 @Suite struct RejectGuardTests {

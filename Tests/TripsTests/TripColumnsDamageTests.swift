@@ -2,6 +2,7 @@ import Foundation
 import Problems
 import Testing
 
+import Time
 @testable import Trips
 
 /// Whatever the bytes of stored columns are, they are refused, or are trips that can be written out.

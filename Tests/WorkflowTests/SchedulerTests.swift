@@ -4,6 +4,7 @@ import Problems
 import SQLite
 import Synchronization
 import Testing
+import Time
 import Trips
 
 @testable import Workflow

@@ -1,6 +1,7 @@
 import Foundation
 import Problems
 import Testing
+import Time
 import Trips
 
 @testable import Workflow

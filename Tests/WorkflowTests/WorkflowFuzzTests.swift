@@ -2,6 +2,7 @@ import Foundation
 import FuzzSupport
 import Problems
 import Testing
+import Time
 import Trips
 import YAML
 

@@ -1,6 +1,6 @@
 import Problems
 import SQLite
-import Trips
+import Time
 
 /// The rows of one declared analysis: `batch_<name>` and its view.
 ///

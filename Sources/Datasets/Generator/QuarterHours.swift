@@ -1,4 +1,4 @@
-import Trips
+import Time
 
 /// The quarter-hours of a range of Chicago days as they pass, each with what the clock on the wall shows.
 ///

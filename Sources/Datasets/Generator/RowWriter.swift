@@ -1,3 +1,4 @@
+import Time
 import Trips
 
 /// Writes generated trips as the City's export writes them, into a buffer that the caller empties.

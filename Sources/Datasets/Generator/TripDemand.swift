@@ -1,4 +1,4 @@
-import Trips
+import Time
 
 /// How many trips start when: the city's day and night, week, seasons and years, and days that are not like others.
 enum TripDemand {

@@ -1,4 +1,4 @@
-import Trips
+import Time
 
 extension TripGenerator.Options {
     /// The trips of data/sample.csv.gz: two months of 2024 with the clock change of March 10th, about one trip in forty of the real number.

@@ -1,5 +1,5 @@
 public import Problems
-import Trips
+import Time
 
 /// Makes files of taxi trips in the format of the City's export, of any size, that look like the real ones and are no one's trips.
 ///

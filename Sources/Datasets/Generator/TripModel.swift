@@ -1,4 +1,4 @@
-import Trips
+import Time
 
 /// One generated trip, as numbers; -1 is what the file leaves empty.
 struct GeneratedTrip {

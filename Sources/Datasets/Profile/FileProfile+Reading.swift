@@ -1,4 +1,5 @@
 public import Problems
+import Time
 import Trips
 
 extension FileProfile {

@@ -1,6 +1,6 @@
+import Time
 public import Problems
 internal import Workflow
-internal import Trips
 internal import YAML
 
 /// The models of a tenant: its `ml.yaml`.

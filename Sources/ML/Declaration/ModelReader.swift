@@ -1,3 +1,4 @@
+import Time
 internal import Database
 internal import Foundation
 internal import Problems

@@ -1,9 +1,9 @@
+import Time
 internal import Database
 internal import Problems
 internal import SQLite
 internal import SchemaRegistry
 internal import Topics
-internal import Trips
 
 /// Brings the answers of a model into its topic, each once: from the outbox that was written in the transaction which stored them.
 ///

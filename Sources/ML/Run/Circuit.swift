@@ -1,5 +1,5 @@
+import Time
 internal import Synchronization
-internal import Trips
 
 /// How a model's service is, as far as the last requests tell.
 struct CircuitState: Sendable, Equatable {

@@ -1,10 +1,10 @@
+import Time
 public import Database
 internal import Foundation
 internal import HTTP
 internal import Problems
 internal import SQLite
 internal import Topics
-internal import Trips
 internal import Workflow
 
 /// Asks one model about the rows that are new or changed, and keeps its answers: each row once, however often it is run or killed.

@@ -1,6 +1,6 @@
 internal import Problems
 public import SQLite
-public import Trips
+public import Time
 internal import Workflow
 
 /// What is known of a model that has run.

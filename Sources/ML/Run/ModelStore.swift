@@ -1,7 +1,7 @@
+import Time
 internal import Database
 internal import Problems
 public import SQLite
-internal import Trips
 
 /// What `results.db` keeps of models, besides their answers, which are rows of `ml_results`:
 ///

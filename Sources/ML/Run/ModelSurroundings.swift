@@ -1,5 +1,5 @@
 public import Topics
-public import Trips
+public import Time
 
 /// What models need of the world around them.
 public struct ModelSurroundings: Sendable {

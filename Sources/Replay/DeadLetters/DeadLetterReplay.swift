@@ -1,7 +1,7 @@
 import Problems
 import Telemetry
 public import Topics
-import Trips
+import Time
 
 /// Sends dead letters again: those that can be read now, each once, however often it runs, is killed, or runs beside itself.
 ///

@@ -1,5 +1,6 @@
 public import Topics
-public import Trips
+public import Time
+import Trips
 
 /// Which dead letters are sent again, and how.
 public struct DeadLetterReplayOptions: Sendable {

@@ -1,6 +1,5 @@
 import Problems
 import Topics
-import Trips
 
 /// What is to become of a dead letter.
 enum LetterVerdict {

@@ -1,6 +1,7 @@
 import Problems
 import SchemaRegistry
 import Topics
+import Time
 import Trips
 
 /// Reads dead letters as the readers of today would.

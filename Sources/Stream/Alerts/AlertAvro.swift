@@ -1,5 +1,6 @@
 internal import Avro
 import Topics
+import Time
 import Trips
 
 /// Alerts as Avro in Confluent's frame: `taxi.Alert`, the members of the JSON of `{tenant}_alerts`.

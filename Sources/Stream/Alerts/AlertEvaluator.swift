@@ -1,5 +1,6 @@
 import Foundation
 import Topics
+import Time
 import Trips
 
 /// Looks at the windows of one query as they close, in the order of time, and raises its alerts.
@@ -116,7 +117,7 @@ struct AlertEvaluator {
                 : GroupKeys.parts(of: keys.keys[Int(id)], isText: plan.groups.map(\.isString))[index]
             switch part {
             case .text(let bytes): return .text(String(decoding: bytes, as: UTF8.self))
-            case .integer(let day) where plan.groups[index] == .day: return .text(Trips.Calendar.text(ofDay: Int(day)))
+            case .integer(let day) where plan.groups[index] == .day: return .text(Time.Calendar.text(ofDay: Int(day)))
             case .integer(let number): return .number(Double(number))
             }
         }

@@ -1,6 +1,6 @@
 import Foundation
 public import SQLite
-public import Trips
+public import Time
 
 /// The alerts that streams have raised, as the database has them.
 public struct AlertHistory {

@@ -1,6 +1,6 @@
 import Problems
 public import SQLite
-public import Trips
+public import Time
 
 /// What an alert would have raised over the results that are stored: the same evaluation over the same windows, without a trace.
 public struct AlertRehearsal {

@@ -1,6 +1,6 @@
 import Foundation
 import SQLite
-import Trips
+import Time
 
 /// Alerts in a tenant's database: what was raised (`stored_alerts`), and how far each condition is (`alert_states`).
 struct AlertStore {

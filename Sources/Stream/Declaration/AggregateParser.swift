@@ -1,4 +1,5 @@
 import Problems
+import Time
 import Trips
 import YAML
 

@@ -1,3 +1,4 @@
+public import Time
 public import Trips
 
 /// One thing that a query groups by. A trip where it is null belongs to no group and is counted as skipped.

@@ -1,6 +1,7 @@
 public import Problems
 public import Topics
-public import Trips
+public import Time
+import Trips
 import YAML
 
 /// Reads what `dead-letter --where` asks of dead letters, in the language of a query's `where`:

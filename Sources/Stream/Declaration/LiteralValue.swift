@@ -1,4 +1,5 @@
 import Problems
+import Time
 import Trips
 
 /// A literal in the units of the column that it is compared with.

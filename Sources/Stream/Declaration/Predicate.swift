@@ -1,3 +1,4 @@
+import Time
 public import Trips
 
 /// What a comparison reads.

@@ -1,3 +1,4 @@
+public import Time
 public import Trips
 
 /// Decides for all trips of a batch whether a query's `where` holds, column by column.

@@ -1,4 +1,5 @@
 import Topics
+import Time
 import Trips
 
 /// What is stored of the windows of one query that are closed.

@@ -1,5 +1,5 @@
 import Topics
-import Trips
+import Time
 
 /// Rows of one query's storage table, as an epoch changes them: replaced whole, by window start or group id.
 struct StoredRows: Sendable {

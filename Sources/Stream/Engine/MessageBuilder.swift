@@ -1,5 +1,6 @@
 import Foundation
 import Topics
+import Time
 import Trips
 
 /// Collects the results of one query and epoch as columns of messages, a window at a time.

@@ -1,4 +1,5 @@
 import Problems
+import Time
 import Trips
 
 /// What became of the records that a query was shown: `consumed = aggregated + late + skipped + filtered + restated`.

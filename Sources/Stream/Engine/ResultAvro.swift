@@ -1,6 +1,7 @@
 internal import Avro
 import Problems
 import Topics
+import Time
 import Trips
 
 /// The messages of a query as Avro in Confluent's frame, a record each.

@@ -1,4 +1,4 @@
-import Trips
+import Time
 
 /// The windows that contain the event time of the row at hand, remembered from row to row: trips come mostly in order.
 struct WindowCursor {

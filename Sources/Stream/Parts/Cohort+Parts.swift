@@ -1,6 +1,7 @@
 import Problems
 import Telemetry
 import Topics
+import Time
 import Trips
 
 /// Epochs of files whose parts an engine computes.

@@ -1,6 +1,5 @@
 import Problems
 package import SQLite
-import Trips
 
 /// Which files of a list are still to be read, and together with which: what was begun together goes on together, and what was read is passed over.
 package struct FileSets {

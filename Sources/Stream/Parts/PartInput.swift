@@ -1,5 +1,6 @@
 import Problems
 import Topics
+import Time
 import Trips
 
 /// Trip files whose parts an engine computes: one partition, whose offsets count the trips delivered, as where the stream reads them itself.

@@ -1,4 +1,5 @@
 import Problems
+import Time
 import Trips
 
 /// How far files are read whose parts an engine computes: in the order of the files, and in each from its start to its end.

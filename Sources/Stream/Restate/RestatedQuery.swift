@@ -2,6 +2,7 @@ import Database
 import Problems
 import SQLite
 import Topics
+import Time
 import Trips
 
 /// One query while a period of it is worked out anew: what all trips of its windows give, beside what is stored of them.

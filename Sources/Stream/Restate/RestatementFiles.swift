@@ -1,5 +1,6 @@
 public import Database
 public import Problems
+public import Time
 public import Trips
 
 extension Restatement.Source {

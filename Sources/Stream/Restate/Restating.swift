@@ -1,5 +1,6 @@
 public import Database
 import Topics
+public import Time
 public import Trips
 
 /// What is to be restated: a period, by which files, and where the trips beside it are read again.

@@ -1,7 +1,7 @@
 import Database
 import Problems
 import SQLite
-import Trips
+import Time
 
 /// What is stored of one query, window by window, while it is restated; nobody writes meanwhile.
 final class StoredRowsReader: ClosedWindows {

@@ -3,6 +3,7 @@ import Foundation
 import Problems
 import SQLite
 import Topics
+import Time
 public import Trips
 
 extension StreamRunner {

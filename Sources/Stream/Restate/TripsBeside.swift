@@ -3,6 +3,7 @@ import Foundation
 import Problems
 import SQLite
 import Topics
+import Time
 import Trips
 
 /// Reads again, for windows and groups that a period shares with other times, the trips of those times: from the stream's source, and from

@@ -1,4 +1,4 @@
-import Trips
+import Time
 
 extension WindowSpec {
     /// Where the windows start that hold some instant of a period; all times where there are no windows.

@@ -2,6 +2,7 @@ import Compression
 import Problems
 import SQLite
 import Topics
+import Time
 import Trips
 
 /// What the epochs of a cohort change, kept so that results can go back to any of them (`stream --keep-history`).

@@ -1,6 +1,6 @@
 import Problems
 public import SQLite
-public import Trips
+public import Time
 
 /// How far back results can go, and what that takes.
 public struct HistoryReach: Sendable, Equatable {

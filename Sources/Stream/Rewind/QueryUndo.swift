@@ -1,7 +1,7 @@
 import Database
 import Problems
 import SQLite
-import Trips
+import Time
 
 /// Takes back what the epochs of one query have changed since one of them. Inside a transaction.
 struct QueryUndo {

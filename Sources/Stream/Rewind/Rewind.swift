@@ -3,7 +3,7 @@ import Foundation
 import Problems
 import SQLite
 public import Topics
-public import Trips
+public import Time
 
 /// Puts results, open windows, watermark and offsets of queries back to an earlier epoch together (`stream rewind`).
 ///

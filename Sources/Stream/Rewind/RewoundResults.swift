@@ -1,6 +1,7 @@
 import Foundation
 import Problems
 package import SQLite
+import Time
 import Trips
 
 /// What went out before a rewind, and stays where it went: so that the stream does not repeat it when it goes over the same records again.

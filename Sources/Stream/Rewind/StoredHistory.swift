@@ -1,7 +1,7 @@
 import Compression
 import Problems
 import SQLite
-import Trips
+import Time
 
 /// The epochs of one query that its results can go back to: see `EpochHistory`.
 struct StoredHistory {

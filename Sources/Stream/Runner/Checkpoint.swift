@@ -2,7 +2,7 @@ import Foundation
 import Problems
 package import SQLite
 package import Topics
-package import Trips
+package import Time
 
 /// Where one query stands: written in each epoch's transaction, beside the results that it explains.
 ///

@@ -1,6 +1,7 @@
 import Database
 import Problems
 import Topics
+import Time
 import Trips
 
 extension Cohort {

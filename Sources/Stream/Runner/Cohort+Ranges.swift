@@ -1,6 +1,6 @@
 import Problems
 import Topics
-import Trips
+import Time
 
 /// Epochs that an engine computes.
 extension Cohort {

@@ -2,6 +2,7 @@ import Foundation
 import Problems
 import SQLite
 import Topics
+import Time
 import Trips
 
 extension Cohort {

@@ -5,6 +5,7 @@ import SQLite
 import SchemaRegistry
 import Telemetry
 import Topics
+import Time
 import Trips
 
 /// Queries that stand at the same place in the source and are run together: one pass over the records, one epoch for all.

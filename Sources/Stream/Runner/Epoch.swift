@@ -1,6 +1,5 @@
 import SQLite
 import Topics
-import Trips
 
 /// Everything that one epoch writes, ready to be committed by another thread.
 struct Epoch: Sendable {

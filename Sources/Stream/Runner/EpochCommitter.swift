@@ -5,6 +5,7 @@ import SQLite
 import Synchronization
 import Telemetry
 import Topics
+import Time
 import Trips
 
 /// Commits epochs in their order on a thread of its own, while the next one is computed.

@@ -2,6 +2,7 @@ import Foundation
 import Problems
 import Telemetry
 import Topics
+import Time
 import Trips
 
 /// Reads trip files without any topic: one partition, whose offsets count the trips delivered.

@@ -3,7 +3,6 @@ import Problems
 import SQLite
 import Telemetry
 import Topics
-import Trips
 
 /// The messages that streams have committed and that are not known to be in their topics, and where those that are end there.
 ///

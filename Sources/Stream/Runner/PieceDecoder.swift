@@ -1,6 +1,7 @@
 import Problems
 import SchemaRegistry
 import Topics
+import Time
 import Trips
 
 /// Turns pieces of input into batches of trips; one for each worker.

@@ -1,6 +1,6 @@
 import Problems
 import SQLite
-import Trips
+import Time
 
 /// Windows of some queries that were stored and are not any more, since `batch --retain-windows` has removed them: nothing can be merged into them.
 ///

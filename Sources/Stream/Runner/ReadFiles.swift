@@ -1,6 +1,6 @@
 import Foundation
 import Problems
-import Trips
+import Time
 
 /// The files of a run, as its identity in checkpoints names them: "files a.csv:123:9f b.csv:45:0c (clock start, …, from F, to T, …)".
 struct ReadFiles {
@@ -70,7 +70,8 @@ struct ReadFiles {
         for other in earlier.compactMap({ ReadFiles(identity: $0) }) where other.range.overlaps(range) {
             let read = Dictionary(other.files.map { (Self.content($0), Self.name($0)) }) { first, _ in first }
             guard let file = files.first(where: { read[Self.content($0)] != nil }) else { continue }
-            let name = read[Self.content(file)].flatMap { $0 == Self.name(file) ? nil : ", as \"\(visible($0))\"" } ?? ""
+            let name =
+                read[Self.content(file)].flatMap { $0 == Self.name(file) ? nil : ", as \"\(visible($0))\"" } ?? ""
             throw Problem(
                 .usage,
                 "\"\(visible(Self.name(file)))\" was read for query \(query) already\(name), in a run of other files or options",

@@ -6,7 +6,6 @@ package import SQLite
 import Synchronization
 import Telemetry
 package import Topics
-import Trips
 
 /// What a stream writes beside its messages, as the position of its mark: whose they are.
 ///

@@ -1,5 +1,6 @@
 import Shares
 import Topics
+import Time
 import Trips
 
 /// A source whose records are taken in turns with other processes, and not faster than a limit allows.

@@ -1,5 +1,3 @@
-import Trips
-
 /// How far a stream is behind its source, in records and in time, and whether it is getting better: by partition.
 ///
 /// Fed about once a second with where the partitions end and up to where they are committed; rates are those of the last 10 seconds.

@@ -1,5 +1,5 @@
 import SQLite
-import Trips
+import Time
 
 /// A row of `stored_sources`: how far one partition of the source is read.
 struct SourceRow: Sendable, Equatable {

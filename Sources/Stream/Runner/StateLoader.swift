@@ -1,6 +1,7 @@
 import Foundation
 import Problems
 import SQLite
+import Time
 import Trips
 
 /// Brings a query's open windows back from its tables: the tables are the state, there is no second store.

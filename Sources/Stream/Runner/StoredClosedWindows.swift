@@ -1,7 +1,7 @@
 import Database
 import Problems
 import SQLite
-import Trips
+import Time
 
 /// Closed windows of one query in the tenant's database, read while the committer writes.
 final class StoredClosedWindows: ClosedWindows {

@@ -2,7 +2,7 @@ public import Database
 import Problems
 import SQLite
 public import Topics
-public import Trips
+public import Time
 import YAML
 
 /// Where each query stands, and when its open windows will close: read from the stored checkpoints, whether a stream runs or not.

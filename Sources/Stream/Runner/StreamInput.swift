@@ -2,6 +2,7 @@ import Foundation
 import Problems
 import Telemetry
 import Topics
+import Time
 import Trips
 
 /// Records on their way from a source to the queries: part of one partition.

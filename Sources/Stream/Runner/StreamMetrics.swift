@@ -1,6 +1,6 @@
 import Telemetry
 import Topics
-import Trips
+import Time
 
 /// The live numbers of the queries that run together. What is counted is committed: they are never ahead of the database.
 struct StreamMetrics: Sendable {

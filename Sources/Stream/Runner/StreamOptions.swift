@@ -1,4 +1,5 @@
-public import Trips
+public import Time
+import Trips
 
 /// How a stream runs; what it computes is declared in its query plans.
 public struct StreamOptions: Sendable {

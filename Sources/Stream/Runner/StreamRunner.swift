@@ -5,6 +5,7 @@ import SQLite
 public import Shares
 public import Telemetry
 public import Topics
+public import Time
 public import Trips
 
 /// Runs declared queries over a source until its end, or until it is told to stop.

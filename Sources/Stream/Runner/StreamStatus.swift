@@ -4,7 +4,7 @@ public import Problems
 import SQLite
 public import Telemetry
 public import Topics
-public import Trips
+public import Time
 
 /// Whether a tenant is healthy: what came in, what went out, and what went wrong, read from its database and topics.
 public struct StreamStatus: Sendable {

@@ -1,3 +1,4 @@
+public import Time
 public import Trips
 
 /// What a stream has done so far in this run.

@@ -1,7 +1,7 @@
 import Problems
 import Telemetry
 import Topics
-import Trips
+import Time
 
 /// Reads a topic; of several partitions the one whose event time is furthest behind comes first, so that they stay together.
 final class TopicInput: StreamInput {

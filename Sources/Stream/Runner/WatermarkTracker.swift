@@ -1,4 +1,4 @@
-import Trips
+import Time
 
 /// How far event time has come in each partition of a source, and the watermark that follows from it.
 ///

@@ -1,7 +1,6 @@
 import Problems
 import SQLite
 import Topics
-import Trips
 
 /// A record that was rejected, on its way to the dead letters if no query has sent it there before.
 struct PendingDeadLetter: Sendable {

@@ -2,7 +2,7 @@ import Foundation
 import Glibc
 import Problems
 import Telemetry
-package import Trips
+package import Time
 
 /// Spark as the engine of a stream: each range is a task that runs `taxi-cli worker`. Whatever dies is started again, and asked again.
 package final class SparkEngine: RangeEngine {

@@ -1,5 +1,6 @@
 import Problems
 import SQLite
+import Time
 import Trips
 
 /// The state of a query as a part of a partial (`RangePartial`).

@@ -1,6 +1,7 @@
 import Problems
 import SQLite
 import Topics
+import Time
 import Trips
 
 /// What a worker has made of a range: the payload of a partial's frame.

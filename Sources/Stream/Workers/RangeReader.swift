@@ -2,7 +2,8 @@ package import Compression
 package import Problems
 import SchemaRegistry
 package import Topics
-package import Trips
+package import Time
+import Trips
 
 /// What `taxi-cli worker` does: reads ranges of a topic, or parts of files that it is given, and answers with partials. A pure function of the plan and
 /// of what the topic or the part holds.

@@ -1,6 +1,7 @@
 import Problems
 import SQLite
 import Topics
+import Time
 import Trips
 
 /// A range of one partition of a topic, or part of a file, and the terms under which its records are judged: the payload of a range's frame.

@@ -1,5 +1,6 @@
 import Problems
 import Topics
+import Time
 import Trips
 
 /// What is the same for all records of a source, for whoever computes them.

@@ -1,4 +1,5 @@
 import Problems
+import Time
 import Trips
 
 /// How trips of files are read, as a part of a plan (`WorkPlan`). Which columns are decoded follows from the queries, and the clock that event times

@@ -1,4 +1,5 @@
 import Problems
+import Time
 import Trips
 
 /// What a worker computes, whatever the range: the payload of a plan's frame.

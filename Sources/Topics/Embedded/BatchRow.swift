@@ -1,5 +1,5 @@
 import SQLite
-import Trips
+import Time
 
 /// A row of the table `batches`: where a batch lies, what its records are, and what its payload has to be.
 struct BatchRow {

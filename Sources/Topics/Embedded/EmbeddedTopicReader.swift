@@ -2,7 +2,7 @@ import Glibc
 import Problems
 import SQLite
 import SchemaRegistry
-import Trips
+import Time
 
 /// Reads one topic of a `topics.db` on a connection of its own.
 final class EmbeddedTopicReader: TopicReader {

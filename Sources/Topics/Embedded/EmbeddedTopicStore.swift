@@ -3,7 +3,7 @@ import Problems
 public import SQLite
 public import SchemaRegistry
 import Synchronization
-public import Trips
+public import Time
 
 /// Topics in one SQLite file, `topics.db`; any number of processes may append and read at once (layout: `EmbeddedSchema`).
 public final class EmbeddedTopicStore: TopicStore {

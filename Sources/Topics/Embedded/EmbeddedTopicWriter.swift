@@ -1,6 +1,6 @@
 package import Problems
 import SQLite
-import Trips
+import Time
 
 /// Appends to the topics of one `topics.db`; offsets are given out inside the transaction, so writers need no other agreement.
 final class EmbeddedTopicWriter: TopicWriter {

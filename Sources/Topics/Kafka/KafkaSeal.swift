@@ -1,4 +1,4 @@
-import Trips
+import Time
 
 /// Tells a record of a cluster from every other that a topic of that name may have at its offset, for a client that is not told topics' ids.
 enum KafkaSeal {

@@ -1,5 +1,5 @@
 import Kafka
-import Trips
+import Time
 
 /// What a topic takes of a record. Topics that we make take any time and large dead letters; those that others have made may not, and who
 /// may not see their settings learns it from what is refused.

@@ -2,7 +2,7 @@ import Glibc
 import Kafka
 import Problems
 import SchemaRegistry
-import Trips
+import Time
 
 /// Reads one topic of a cluster, committed records only; what lies between them (the ends of transactions, aborted records) is skipped.
 final class KafkaTopicReader: TopicReader {

@@ -2,7 +2,6 @@ import Glibc
 import Kafka
 import Problems
 import Telemetry
-import Trips
 
 /// Appends to topics of a cluster; an append with a mark is one Kafka transaction that carries the mark as a group's offsets.
 ///

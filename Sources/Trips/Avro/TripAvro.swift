@@ -1,3 +1,4 @@
+import Time
 public import Avro
 
 /// Trips as records of Avro: `taxi.Trip`, the fields of `TripJSON` in their order.

@@ -1,3 +1,4 @@
+import Time
 public import Avro
 public import Problems
 

@@ -1,3 +1,4 @@
+import Time
 import Avro
 import Problems
 

@@ -1,3 +1,4 @@
+import Time
 public import Problems
 
 /// Trips as rows of CSV (RFC 4180): the fields of `TripJSON` in their order and under their names, CR LF behind each row.

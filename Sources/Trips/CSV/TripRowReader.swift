@@ -1,3 +1,4 @@
+import Time
 public import Problems
 
 /// Reads rows of trip files one by one, each under the header line of the file that it came from: for rows that were set aside.

@@ -1,3 +1,4 @@
+import Time
 public import Problems
 
 /// Trips as stored columns: what a topic keeps instead of 900 bytes of JSON a trip.

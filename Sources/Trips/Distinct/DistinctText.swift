@@ -1,3 +1,5 @@
+import Time
+
 /// How the state of a `distinct` is stored: text of the 64 digits `-`, `0`…`9`, `A`…`Z`, `_`, `a`…`z`, which are in the order of ASCII.
 ///
 ///     exact        11 digits a hash, the hashes ascending; at most `DistinctSketch.exactLimit` of them, none for no value

@@ -1,3 +1,5 @@
+import Time
+
 /// Trips as JSON text: one object a trip, on topics, in dead letters and in JSON-lines files.
 ///
 ///     {"trip_id":"00a1…","taxi_id":"f538…","trip_start_timestamp":"01/19/2024 05:00:00 PM",…,"trip_seconds":4051,"trip_miles":17.12,

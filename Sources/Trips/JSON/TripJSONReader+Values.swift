@@ -1,3 +1,4 @@
+import Time
 internal import CByteScan
 
 /// What to do with the value of a key.

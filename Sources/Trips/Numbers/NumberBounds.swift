@@ -1,3 +1,5 @@
+public import Time
+
 /// What the numbers of a column may be: narrow enough that sums of them stay far from the ends of 64 bits, wide enough for every
 /// real trip.
 ///

@@ -1,3 +1,4 @@
+import Time
 import Compression
 import Problems
 

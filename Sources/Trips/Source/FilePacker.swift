@@ -1,3 +1,4 @@
+import Time
 import Dispatch
 import Glibc
 import Problems

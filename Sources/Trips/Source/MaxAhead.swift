@@ -1,3 +1,5 @@
+public import Time
+
 /// How far ahead of a clock an event time may be: a typing error in a year must not move a watermark by decades.
 public struct MaxAhead: Sendable, Equatable {
     /// What the clock showed, ms UTC.

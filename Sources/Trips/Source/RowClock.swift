@@ -1,3 +1,5 @@
+import Time
+
 /// Event times of decoded rows: the clock's column, spread as the options say.
 struct RowClock {
     private let options: TripSourceOptions

@@ -1,3 +1,4 @@
+import Time
 public import Problems
 
 /// Trips of one or more files as batches, in the order and with the event times that its options ask for.

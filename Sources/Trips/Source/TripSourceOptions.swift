@@ -1,3 +1,4 @@
+public import Time
 import Problems
 
 /// Which moment of a trip is its event time.

@@ -1,4 +1,4 @@
-internal import Trips
+import Time
 
 /// A calendar of five fields, as in crontab: minute, hour, day of month, month, day of week.
 ///
@@ -56,7 +56,7 @@ public struct Cron: Sendable, Hashable {
         daysAreOpen = words[2].text.hasPrefix("*")
         weekdaysAreOpen = words[4].text.hasPrefix("*")
         goesByRealTime = words[0].text.hasPrefix("*") || words[1].text.hasPrefix("*")
-        guard wallMinute(after: Int64(Trips.Calendar.day(year: 2000, month: 1, day: 1)) * 1440) != nil else {
+        guard wallMinute(after: Int64(Time.Calendar.day(year: 2000, month: 1, day: 1)) * 1440) != nil else {
             throw Mistake(
                 message: "this day never comes", offset: words[2].offset, hint: "No such month has so many days.")
         }
@@ -96,9 +96,9 @@ extension Cron {
         var inDay = Int(first - firstDay * 1440)
         var day = firstDay
         while day <= firstDay + Self.horizonDays {
-            let (year, month, dayOfMonth) = Trips.Calendar.date(ofDay: Int(day))
+            let (year, month, dayOfMonth) = Time.Calendar.date(ofDay: Int(day))
             if months & (1 << UInt64(month)) == 0 {
-                (day, inDay) = (day + Int64(Trips.Calendar.days(in: month, of: year) - dayOfMonth + 1), 0)
+                (day, inDay) = (day + Int64(Time.Calendar.days(in: month, of: year) - dayOfMonth + 1), 0)
                 continue
             }
             if matches(day: day, dayOfMonth: dayOfMonth), let found = firstMinute(from: inDay) {
@@ -116,7 +116,7 @@ extension Cron {
         var inDay = Int(last - lastDay * 1440)
         var day = lastDay
         while day >= lastDay - Self.horizonDays {
-            let (_, month, dayOfMonth) = Trips.Calendar.date(ofDay: Int(day))
+            let (_, month, dayOfMonth) = Time.Calendar.date(ofDay: Int(day))
             if months & (1 << UInt64(month)) == 0 {
                 (day, inDay) = (day - Int64(dayOfMonth), 1439)
                 continue
@@ -132,7 +132,7 @@ extension Cron {
     private func matches(day: Int64, dayOfMonth: Int) -> Bool {
         let inMonth = days & (1 << UInt64(dayOfMonth)) != 0
         // Sunday is 0 here and 6 in `Calendar`.
-        let inWeek = weekdays & (1 << UInt64((Trips.Calendar.weekday(ofDay: Int(day)) + 1) % 7)) != 0
+        let inWeek = weekdays & (1 << UInt64((Time.Calendar.weekday(ofDay: Int(day)) + 1) % 7)) != 0
         return meansEitherDay ? inMonth || inWeek : inMonth && inWeek
     }
 

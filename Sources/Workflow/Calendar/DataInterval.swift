@@ -1,4 +1,4 @@
-public import Trips
+public import Time
 
 /// The half-open time `[start, end)` that one run covers; the run is due at its end.
 public struct DataInterval: Sendable, Hashable {
@@ -12,10 +12,10 @@ public struct DataInterval: Sendable, Hashable {
     /// not matter, so that a month that is due at three in the morning is still that month.
     func period(in zone: ZoneClock) -> String? {
         let (firstDay, lastDay) = (zone.localDay(ofMs: start), zone.localDay(ofMs: end))
-        if lastDay == firstDay + 1 { return Trips.Calendar.text(ofDay: firstDay) }
-        let (first, last) = (Trips.Calendar.date(ofDay: firstDay), Trips.Calendar.date(ofDay: lastDay))
+        if lastDay == firstDay + 1 { return Time.Calendar.text(ofDay: firstDay) }
+        let (first, last) = (Time.Calendar.date(ofDay: firstDay), Time.Calendar.date(ofDay: lastDay))
         guard first.day == 1, last.day == 1 else { return nil }
-        let text = Trips.Calendar.text(ofDay: firstDay)
+        let text = Time.Calendar.text(ofDay: firstDay)
         switch (last.year - first.year) * 12 + last.month - first.month {
         case 1: return String(text.prefix(7))
         case 3 where first.month % 3 == 1: return "\(text.prefix(4))-Q\(first.month / 3 + 1)"
@@ -36,7 +36,7 @@ public struct DataInterval: Sendable, Hashable {
     func bounds(in zone: ZoneClock) -> String {
         [start, end].map { time in
             isOfWholeDays(in: zone)
-                ? Trips.Calendar.text(ofDay: zone.localDay(ofMs: time)) : Self.text(of: time, in: zone)
+                ? Time.Calendar.text(ofDay: zone.localDay(ofMs: time)) : Self.text(of: time, in: zone)
         }.joined(separator: "--")
     }
 

@@ -1,5 +1,5 @@
 public import Problems
-public import Trips
+public import Time
 
 extension WorkflowSpec {
     /// The name of an interval, which no other of this workflow has; `interval(_:now:)` and the two below read it.
@@ -114,8 +114,8 @@ extension WorkflowSpec {
         }
         func months(_ first: Int, _ count: Int) -> Range<Int> {
             let last = first + count - 2
-            return Trips.Calendar.day(year: year, month: first, day: 1)..<Trips.Calendar.day(
-                year: year, month: last + 1, day: Trips.Calendar.days(in: last + 1, of: year)) + 1
+            return Time.Calendar.day(year: year, month: first, day: 1)..<Time.Calendar.day(
+                year: year, month: last + 1, day: Time.Calendar.days(in: last + 1, of: year)) + 1
         }
         guard parts.count == 2 else { return months(1, 12) }
         guard parts[1].utf8.count == 2 else { return nil }

@@ -1,4 +1,4 @@
-public import Trips
+public import Time
 
 /// A cron expression in a time zone: the instants at which something is due.
 ///

@@ -1,5 +1,5 @@
 internal import Problems
-public import Trips
+public import Time
 
 /// Runs the past intervals of a workflow that have not succeeded.
 public struct Backfill {

@@ -1,5 +1,5 @@
+import Time
 internal import Synchronization
-internal import Trips
 
 /// What a driver knows of a run while it goes on; used by the driver's thread alone.
 final class Execution {

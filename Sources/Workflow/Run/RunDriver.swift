@@ -2,7 +2,6 @@ internal import Database
 internal import Foundation
 internal import Problems
 internal import Synchronization
-internal import Trips
 
 /// What happens in a run, for whoever watches.
 public enum RunEvent: Sendable {

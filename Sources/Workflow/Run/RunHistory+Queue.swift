@@ -1,7 +1,7 @@
 internal import Database
 internal import Problems
 internal import SQLite
-public import Trips
+public import Time
 
 /// What a scheduler asks.
 extension RunHistory {

@@ -1,7 +1,7 @@
+import Time
 internal import Database
 internal import Problems
 internal import SQLite
-internal import Trips
 
 /// How steps begin and end.
 extension RunHistory {

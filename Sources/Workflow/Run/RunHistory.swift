@@ -3,7 +3,7 @@ internal import Glibc
 public import Database
 internal import Problems
 internal import SQLite
-public import Trips
+public import Time
 
 /// One run as it is written down.
 public struct StoredRun: Sendable {

@@ -1,7 +1,7 @@
 internal import Foundation
 internal import Glibc
 internal import Problems
-public import Trips
+public import Time
 
 /// Where the logs of steps are: `<folder>/<run>/<step>.<attempt>.log`.
 public struct RunLogs: Sendable {

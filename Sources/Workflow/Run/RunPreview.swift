@@ -1,5 +1,5 @@
+import Time
 internal import Problems
-internal import Trips
 
 /// What a run would do, with every place of its templates filled in that is known before it begins.
 ///

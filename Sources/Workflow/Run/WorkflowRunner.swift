@@ -1,5 +1,4 @@
 internal import Problems
-internal import Trips
 
 /// Runs one workflow for one interval, and writes down what becomes of it.
 ///

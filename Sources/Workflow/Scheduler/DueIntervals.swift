@@ -1,4 +1,4 @@
-internal import Trips
+import Time
 
 /// Which data intervals of a workflow have to become runs: a value without clock or database.
 struct DueIntervals {

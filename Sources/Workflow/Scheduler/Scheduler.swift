@@ -1,3 +1,4 @@
+import Time
 internal import Database
 internal import Foundation
 public import Problems

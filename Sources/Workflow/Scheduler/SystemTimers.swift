@@ -1,6 +1,6 @@
+import Time
 internal import Foundation
 public import Problems
-internal import Trips
 
 /// What cron or systemd have to be told, so that they run a workflow when `workflow serve` would.
 ///

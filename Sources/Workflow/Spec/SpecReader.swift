@@ -1,3 +1,4 @@
+import Time
 internal import Foundation
 public import Problems
 internal import Trips
@@ -118,9 +119,9 @@ struct SpecReader {
             parts.allSatisfy({ $0.utf8.allSatisfy { (48...57).contains($0) } }),
             let year = UInt16(parts[0]), let month = UInt8(parts[1]), let day = UInt8(parts[2]),
             (1...12).contains(month),
-            day >= 1, Int(day) <= Trips.Calendar.days(in: Int(month), of: Int(year))
+            day >= 1, Int(day) <= Time.Calendar.days(in: Int(month), of: Int(year))
         else { return nil }
-        return Trips.Calendar.day(year: Int(year), month: Int(month), day: Int(day))
+        return Time.Calendar.day(year: Int(year), month: Int(month), day: Int(day))
     }
 
     private static func catchUp(_ node: YAMLNode) throws(Problem) -> CatchUp {

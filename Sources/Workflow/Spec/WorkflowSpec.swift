@@ -1,6 +1,6 @@
 internal import Foundation
 public import Problems
-public import Trips
+public import Time
 internal import YAML
 
 /// A workflow as its file declares it, checked: every name it uses exists, and its steps form no cycle.

@@ -1,6 +1,6 @@
+import Time
 internal import Problems
 internal import Synchronization
-internal import Trips
 
 /// The clocks of zones, each made once: a thousand workflows share a few of them.
 enum ZoneClocks {

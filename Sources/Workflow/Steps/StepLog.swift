@@ -1,7 +1,6 @@
 internal import Foundation
 internal import Glibc
 internal import Problems
-internal import Trips
 
 /// The log of one attempt: `<tenant>/workflows/.logs/<run>/<step>.<attempt>.log`, each line behind the time at which it came.
 ///

@@ -1,4 +1,4 @@
-public import Trips
+public import Time
 
 /// What steps need of the world around them.
 public struct StepSurroundings: Sendable {

@@ -2,7 +2,7 @@ import CommandLine
 import Database
 import Problems
 import Stream
-import Trips
+import Time
 
 /// `alert`: what is declared, what was raised, and what would have been.
 enum AlertCommand {

@@ -6,6 +6,7 @@ import Problems
 import Replay
 import Stream
 import Topics
+import Time
 import Trips
 
 /// `audit`: recomputes the stored results from their source and compares.

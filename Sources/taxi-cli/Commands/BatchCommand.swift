@@ -6,7 +6,7 @@ import Problems
 import SQLite
 import Stream
 import Topics
-import Trips
+import Time
 
 /// `batch`: the analytics over stored results.
 enum BatchCommand {

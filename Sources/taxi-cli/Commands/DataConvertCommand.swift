@@ -4,6 +4,7 @@ import Compression
 import Export
 import Glibc
 import Problems
+import Time
 import Trips
 
 /// `data convert`: the same trips in another form.

@@ -1,7 +1,7 @@
 import CommandLine
 import Datasets
 import Problems
-import Trips
+import Time
 
 /// `data generate`: trip files that are no one's trips.
 enum DataGenerateCommand {

@@ -2,7 +2,7 @@ import CommandLine
 import Problems
 import Stream
 import Topics
-import Trips
+import Time
 
 /// `dead-letter`: the records that could not be used.
 enum DeadLetterCommand {

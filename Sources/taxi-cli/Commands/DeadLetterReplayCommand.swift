@@ -5,6 +5,7 @@ import Problems
 import Replay
 import Stream
 import Topics
+import Time
 import Trips
 
 /// `dead-letter replay`: sends again what can be read by now.

@@ -4,7 +4,6 @@ import Datasets
 import Foundation
 import Problems
 import SQLite
-import Trips
 
 /// `demo`: the whole path on generated trips, in a folder of its own, each step as the command that a user would type.
 enum DemoCommand {

@@ -4,7 +4,7 @@ import ML
 import Problems
 import SQLite
 import Topics
-import Trips
+import Time
 
 /// `ml`: models that are asked about results.
 enum MLCommand {

@@ -10,7 +10,7 @@ import Shares
 import Synchronization
 import Telemetry
 import Topics
-import Trips
+import Time
 
 /// `ml serve`: asks models when they are due.
 enum MLServeCommand {

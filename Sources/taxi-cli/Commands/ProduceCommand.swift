@@ -8,6 +8,7 @@ import SQLite
 import Shares
 import Synchronization
 import Topics
+import Time
 import Trips
 
 /// `produce`: replays trips into the tenant's topic at a pace.

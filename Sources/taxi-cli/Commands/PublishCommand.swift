@@ -6,7 +6,6 @@ import Problems
 import Publish
 import SQLite
 import Shares
-import Trips
 
 /// `publish`: public views as tables of a PostgreSQL.
 enum PublishCommand {

@@ -7,6 +7,7 @@ import Problems
 import Reports
 import SQLite
 import Topics
+import Time
 import Trips
 
 /// `report`: the analytics as one HTML page.

@@ -4,7 +4,7 @@ import Database
 import Foundation
 import Problems
 import SQLite
-import Trips
+import Time
 
 /// `show`: results in the terminal.
 enum ShowCommand {

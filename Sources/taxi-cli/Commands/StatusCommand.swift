@@ -7,6 +7,7 @@ import Serve
 import Stream
 import Telemetry
 import Topics
+import Time
 import Trips
 
 /// `status`: is the tenant healthy?

@@ -1,5 +1,6 @@
 import CommandLine
 import Stream
+import Time
 import Trips
 
 /// What `stream` says while it runs, and at its end.

@@ -8,6 +8,7 @@ import SQLite
 import Shares
 import Stream
 import Topics
+import Time
 import Trips
 
 /// `stream`: runs the declared queries, continuously or to the end of what is there.

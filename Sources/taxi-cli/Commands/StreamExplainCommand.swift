@@ -3,7 +3,7 @@ import Database
 import Problems
 import Stream
 import Topics
-import Trips
+import Time
 
 /// `stream explain`: why has no window fired yet?
 enum StreamExplainCommand {

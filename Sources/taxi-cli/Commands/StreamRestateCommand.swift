@@ -8,6 +8,7 @@ import Replay
 import SQLite
 import Stream
 import Topics
+import Time
 import Trips
 
 /// `stream restate`: a period's trips replaced by those of newer files.

@@ -4,7 +4,7 @@ import Foundation
 import Problems
 import Stream
 import Topics
-import Trips
+import Time
 
 /// `stream rewind`: puts results, open windows, watermark and offsets back to an earlier epoch.
 enum StreamRewindCommand {

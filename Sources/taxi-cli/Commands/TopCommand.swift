@@ -5,7 +5,7 @@ import Foundation
 import Glibc
 import Monitoring
 import Problems
-import Trips
+import Time
 
 /// `top`: the dashboard in a terminal.
 enum TopCommand {

@@ -4,6 +4,7 @@ import Problems
 import SQLite
 import Stream
 import Topics
+import Time
 import Trips
 
 /// `topic`: the tenant's topics.

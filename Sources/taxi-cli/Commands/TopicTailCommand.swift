@@ -1,7 +1,7 @@
 import CommandLine
 import Glibc
 import Topics
-import Trips
+import Time
 
 /// `topic tail`: prints records.
 enum TopicTailCommand {

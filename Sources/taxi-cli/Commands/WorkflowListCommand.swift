@@ -1,7 +1,7 @@
 import CommandLine
 import Problems
 import Topics
-import Trips
+import Time
 import Workflow
 
 /// `workflow list`: the tenant's workflows.

@@ -1,5 +1,6 @@
 import CommandLine
 import Problems
+import Time
 import Trips
 import Workflow
 

@@ -7,7 +7,7 @@ import Problems
 import Shares
 import Synchronization
 import Topics
-import Trips
+import Time
 import Workflow
 
 /// `workflow serve`: the scheduler.

@@ -2,7 +2,7 @@ import CommandLine
 import Foundation
 import Problems
 import Topics
-import Trips
+import Time
 import Workflow
 
 /// `workflow show`: one workflow.

@@ -7,7 +7,7 @@ import SQLite
 import SchemaRegistry
 import Stream
 import Topics
-import Trips
+import Time
 
 /// What the tenant has: settings, zone, databases, and the broker it talks to.
 struct TenantChecks {

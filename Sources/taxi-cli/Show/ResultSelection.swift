@@ -2,7 +2,7 @@ import Batch
 import Foundation
 import Problems
 import SQLite
-import Trips
+import Time
 
 /// Which rows of a view are shown.
 struct ResultSelection {

@@ -2,7 +2,7 @@ import CommandLine
 import Monitoring
 import Stream
 import Telemetry
-import Trips
+import Time
 
 /// What `top` shows of a tenant, as lines of text: rendered anew for each look, whatever the size of the terminal.
 struct TopScreen {

@@ -9,6 +9,7 @@ import Reports
 import SQLite
 import Stream
 import Topics
+import Time
 import Trips
 import Workflow
 

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Trips
+@testable import Time
 
 /// The time on the wall as a process takes it.
 @Suite struct SteadyTimeTests {

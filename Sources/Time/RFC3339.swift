@@ -58,7 +58,8 @@ public enum RFC3339 {
         return text.withUTF8 { parse($0) }
     }
 
-    static func parse(_ text: UnsafePointer<UInt8>, _ length: Int) -> EventTime? {
+    /// The time that the `length` bytes at `text` name, or nil where they name none.
+    public static func parse(_ text: UnsafePointer<UInt8>, _ length: Int) -> EventTime? {
         guard length >= 19 else { return nil }
         var digits = CheckedDigits(text: text)
         let year = digits.two(0) &* 100 &+ digits.two(2)

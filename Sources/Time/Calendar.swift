@@ -10,7 +10,7 @@ public enum Calendar {
     }
 
     /// Days from 1970-01-01 to the first of `month`; a table for the years 2000…2100, computed elsewhere.
-    static func daysBefore(year: Int, month: Int) -> Int {
+    public static func daysBefore(year: Int, month: Int) -> Int {
         let index = (year &- 2000) &* 12 &+ month &- 1
         if index >= 0, index < 101 * 12 { return Int(firstDays[index]) }
         return day(year: year, month: month, day: 1)

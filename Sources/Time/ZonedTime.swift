@@ -1,3 +1,6 @@
+/// Milliseconds since 1970-01-01T00:00:00Z: when a trip happened, for every window and watermark.
+public typealias EventTime = Int64
+
 /// An instant as ISO 8601 text on a wall clock, with the clock's offset.
 public enum ZonedTime {
     /// Length of `2024-01-22T13:45:00.000-06:00`.

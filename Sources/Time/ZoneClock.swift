@@ -78,6 +78,7 @@ public final class ZoneClock: Sendable {
     public func iso(ms: EventTime) -> String { ZonedTime.text(ms: ms, offsetSeconds: offsetSeconds(atMs: ms)) }
 
     /// The stretch that an instant lies in, with its end: for loops that stay in one stretch for long.
+    @usableFromInline
     func bounds(ofMs ms: EventTime) -> (fromMs: EventTime, untilMs: EventTime, offsetMs: Int64) {
         let index = stretch(of: ms)
         let until = index + 1 < stretches.count ? stretches[index + 1].fromMs : Int64.max
@@ -85,6 +86,7 @@ public final class ZoneClock: Sendable {
     }
 
     /// The wall times (seconds) that share an offset with `localSeconds`, and that offset.
+    @usableFromInline
     func wallBounds(of localSeconds: Int64) -> (from: Int64, until: Int64, offsetSeconds: Int64) {
         let index = wallStretch(of: localSeconds)
         return (
@@ -114,32 +116,32 @@ public final class ZoneClock: Sendable {
 
 /// Local days of many instants, remembering the stretch of the last one.
 public struct LocalDayCursor {
-    private let clock: ZoneClock
-    private var from: EventTime = 0
-    private var until: EventTime = 0
-    private var offsetMs: Int64 = 0
+    @usableFromInline let clock: ZoneClock
+    @usableFromInline var from: EventTime = 0
+    @usableFromInline var until: EventTime = 0
+    @usableFromInline var offsetMs: Int64 = 0
     public init(_ clock: ZoneClock) { self.clock = clock }
 
     /// Milliseconds since 1970 on the zone's wall clock.
-    @inline(__always)
+    @inlinable @inline(__always)
     public mutating func localMs(of ms: EventTime) -> Int64 {
         if ms < from || ms >= until { (from, until, offsetMs) = clock.bounds(ofMs: ms) }
         return ms &+ offsetMs
     }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     public mutating func day(of ms: EventTime) -> Int64 { floorDivide(localMs(of: ms), 86_400_000) }
 }
 
 /// Instants of many wall times, remembering the stretch of the last one.
 public struct WallTimeCursor {
-    private let clock: ZoneClock
-    private var from: Int64 = 0
-    private var until: Int64 = 0
-    private var offsetSeconds: Int64 = 0
+    @usableFromInline let clock: ZoneClock
+    @usableFromInline var from: Int64 = 0
+    @usableFromInline var until: Int64 = 0
+    @usableFromInline var offsetSeconds: Int64 = 0
     public init(_ clock: ZoneClock) { self.clock = clock }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     public mutating func utcMs(of localSeconds: Int64) -> EventTime {
         if localSeconds < from || localSeconds >= until {
             (from, until, offsetSeconds) = clock.wallBounds(of: localSeconds)
@@ -149,7 +151,7 @@ public struct WallTimeCursor {
 }
 
 /// The quotient rounded towards minus infinity; `divisor` is positive.
-@inline(__always)
+@inlinable @inline(__always)
 public func floorDivide(_ value: Int64, _ divisor: Int64) -> Int64 {
     let quotient = value / divisor
     return value % divisor < 0 ? quotient &- 1 : quotient
