@@ -118,7 +118,16 @@ private struct WatchedTenantPages: TenantPages {
 
     // MARK: Models
 
-    func models() throws -> PageTable { Self.page(try MLCommand.table(of: MLSession(globals))) }
+    func models() throws -> PageTable {
+        let table = Self.page(try MLCommand.table(of: MLSession(globals)))
+        // What people come for stands where a narrow window shows it.
+        let first = ["model", "state", "last", "next", "set_aside", "reason"]
+        let order =
+            first.compactMap { table.columns.firstIndex(of: $0) }
+            + table.columns.indices.filter { !first.contains(table.columns[$0]) }
+        return PageTable(
+            columns: order.map { table.columns[$0] }, rows: table.rows.map { row in order.map { row[$0] } })
+    }
 
     func modelBatches(limit: Int) throws -> PageTable {
         try rowsIfAny(
@@ -132,7 +141,7 @@ private struct WatchedTenantPages: TenantPages {
             [
                 "model", "dimension", "value", "rows", "actual", "mae", "wape", "baseline", "baseline_mae",
                 "baseline_wape", "worse",
-            ], order: "model, dimension = 'all' DESC, dimension, rows DESC, value LIMIT 200")
+            ], order: "model, dimension = 'all' DESC, dimension, actual DESC, value LIMIT 200")
     }
 
     /// Rows of a view that is made with the first model.
@@ -147,7 +156,8 @@ private struct WatchedTenantPages: TenantPages {
         else { return table }
         // Means have more digits than anybody reads.
         let shown = columns.map {
-            ["actual"].contains($0) || $0.hasSuffix("mae") || $0.hasSuffix("wape") ? "round(\($0), 3)" : $0
+            ["actual"].contains($0) || $0.hasSuffix("mae") || $0.hasSuffix("wape")
+                ? "iif(\($0) IS NULL, NULL, rtrim(rtrim(printf('%.3f', \($0)), '0'), '.'))" : $0
         }
         table.rows = try explaining("reading \(view)") { () throws(SQLiteError) in
             try database.connection.rows(
