@@ -1,7 +1,9 @@
 import CommandLine
 import Database
+import Foundation
 import Problems
 import SchemaRegistry
+import Time
 
 /// Where a run's files are, and which broker it talks to: the options that every command has.
 struct GlobalOptions: Sendable {
@@ -127,10 +129,15 @@ struct GlobalOptions: Sendable {
                 "a file with basic.auth.user.info=user:password, bearer.auth.token=… or ssl.ca.location=… of the registry",
             group: Option.globalGroup),
         Option(
-            "zone", value: .value("ZONE"), default: defaultZone, configKey: "zone",
+            "zone", value: .value("ZONE"), kind: .custom(checkZone), default: defaultZone, configKey: "zone",
             help: "the tenant's time zone, by which days, months and reports are cut; choose it before the first trip",
             group: "Settings", settingOnly: true),
     ]
+
+    private static func checkZone(_ text: String) throws(Problem) {
+        // The clock of a zone is made later, by who needs it.
+        if TimeZone(identifier: text) == nil { _ = try ZoneClock(identifier: text) }
+    }
 
     private static func checkBroker(_ text: String) throws(Problem) {
         if text == "embedded" { return }

@@ -52,4 +52,19 @@ import Testing
         #expect(try taxi.run("doctor").code == 0)
         #expect(FileManager.default.fileExists(atPath: "\(path).damaged"))
     }
+
+    @Test func aWrongZoneIsToldOfWithItsPlace() throws {
+        let taxi = try TaxiCLI()
+        try taxi.succeed("tenant", "create", "chicago")
+        try "# of the taxis\nzone: America/Chikago\n"
+            .write(toFile: "\(taxi.tenantFolder)/taxi.yaml", atomically: true, encoding: .utf8)
+        for line in [["status"], ["config", "--changed"], ["stream", "--until-end"]] {
+            let ending = try taxi.start(line).wait()
+            #expect(ending.code == 78, "\(line): \(ending.errors)")
+            #expect(
+                ending.errors.contains("taxi.yaml:2:7: error: \"zone\": unknown time zone \"America/Chikago\""),
+                "\(ending.errors)")
+            #expect(ending.errors.contains("Did you mean \"America/Chicago\"?"))
+        }
+    }
 }
