@@ -19,11 +19,16 @@ import Testing
     }
 
     @Test func aFileIsReadOnceWhateverStandsBesideIt() {
-        let (a, b, c) = ("a.csv:10:ff", "my b (clock .csv:20:0c", "c.csv:10:ff")
+        let (a, b, c) = ("a.csv:10:ff", "my b (clock .csv:20:0c", "c.csv:10:fe")
         #expect(refusal([a], after: []) == nil)
         #expect(refusal([a, b], after: [identity([a])])?.contains("\"a.csv\" was read for query q already") == true)
         #expect(refusal([b], after: [identity([a, b])])?.contains("my b (clock .csv") == true)
         #expect(refusal([c], after: [identity([a, b])]) == nil)
+        // A link, a copy, another name: the same trips.
+        #expect(
+            refusal(["link.csv:10:ff"], after: [identity([a, b])])?.contains(
+                "\"link.csv\" was read for query q already, as \"a.csv\"") == true)
+        #expect(refusal([a, "link.csv:10:ff"], after: [])?.contains("\"link.csv\" is named twice") == true)
         #expect(refusal([a, b, a], after: [])?.contains("\"a.csv\" is named twice") == true)
         // A part of a name or hash is no file.
         #expect(refusal(["a.csv:10:f"], after: [identity([a])]) == nil)
