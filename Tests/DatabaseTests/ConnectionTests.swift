@@ -151,6 +151,8 @@ import Testing
     @Test func aLongStatementIsPacedUnlessItHoldsTheWriteLock() throws {
         let calls = Calls()
         Connection.pace { calls.byThread.withLock { $0[UInt(pthread_self()), default: 0] += 1 } }
+        // Connections of other tests are not to be asked for ever.
+        defer { Connection.pace(nil) }
         let connection = try Connection(path: folder.path + "/paced.db")
         try connection.execute("CREATE TABLE t (v)")
         func own() -> Int { calls.byThread.withLock { $0[UInt(pthread_self())] ?? 0 } }
