@@ -56,12 +56,9 @@ struct TenantBackup {
             Manifest(tenant: home.tenant, made: made, version: 1, databases: databases))
         try writeFile(String(decoding: text, as: UTF8.self) + "\n", to: "\(folder)/\(Self.manifest)")
         let own = (Files.names(in: folder) ?? []).sorted()
-        let others = (Files.names(in: home.path) ?? []).filter(Self.matters).sorted().filter { name in
-            // A pipe or a socket is a process's.
-            var status = stat()
-            return lstat("\(home.path)/\(name)", &status) == 0
-                && [S_IFREG, S_IFDIR, S_IFLNK].contains(status.st_mode & S_IFMT)
-        }
+        let others = (Files.names(in: home.path) ?? []).filter { name in
+            Self.matters(name) && Self.canBeKept("\(home.path)/\(name)")
+        }.sorted()
         try writeFile("", to: "\(folder)/\(Self.end)")
         let archive = "\(folder)/.archive" + Self.ending(of: file)
         try Self.run(
@@ -193,11 +190,16 @@ struct TenantBackup {
         }
         let names = FileManager.default.enumerator(atPath: folder)
         while let name = names?.nextObject() as? String {
-            var status = stat()
-            guard lstat("\(folder)/\(name)", &status) == 0,
-                [S_IFREG, S_IFDIR, S_IFLNK].contains(status.st_mode & S_IFMT)
-            else { throw damaged("holds \"\(visible(name))\", which is neither a file nor a folder") }
+            guard canBeKept("\(folder)/\(name)") else {
+                throw damaged("holds \"\(visible(name))\", which is neither a file nor a folder")
+            }
         }
+    }
+
+    /// Whether it is a file, a folder or a link: a pipe or a socket is a process's.
+    private static func canBeKept(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0 && [S_IFREG, S_IFDIR, S_IFLNK].contains(status.st_mode & S_IFMT)
     }
 
     private static func absolute(_ path: String) -> String {

@@ -266,25 +266,29 @@ final class ThreadsEngine: RangeEngine {
         #expect(problem?.code == .configuration)
     }
 
-    @Test func rejectsEndARangeEarlyAndTheRestIsAskedFor() throws {
-        let bench = try StreamBench()
-        for _ in 0..<4 { try bench.append(Array(repeating: String(repeating: "x", count: 1000), count: 10)) }
-        let path = bench.path("topics.db")
+    /// What a worker of one query gives back of a range, with room for few rejects.
+    private func partial(of offsets: Range<Int64>, in store: EmbeddedTopicStore) throws -> RangePartial {
         let setting = WorkSetting(
             topic: StreamBench.ingest, tenant: "chicago", zone: StreamBench.zone, keepsLateRecords: false)
         let plan = WorkPlan(build: "1", setting: setting, delayMs: 0, plans: Array(plans.prefix(1)))
         let worker = try RangeReader(
             plan: WireFrame.all(in: plan.frame())[0].payload, build: "1"
-        ) { try EmbeddedTopicStore(path: path) }
+        ) { store }
         let terms = RangeRequest.Query(closedUntil: .min, mergesLate: false, pruned: [], restated: [], reachedBefore: 0)
         let request = RangeRequest(
-            partition: 0, offsets: 5..<40, maximumSideBytes: 12_000, floor: .min, limit: .max, newest: nil,
+            partition: 0, offsets: offsets, maximumSideBytes: 12_000, floor: .min, limit: .max, newest: nil,
             ahead: MaxAhead(nowMs: 0, aheadMs: 0), queries: [terms])
         let answer = try worker.partial(of: WireFrame.all(in: request.frame())[0].payload) {
             try ThreadsEngine.bytes(of: nil)
         }
-        let partial = try RangePartial(
+        return try RangePartial(
             payload: WireFrame.all(in: answer)[0].payload, plans: plan.plans, zone: StreamBench.zone, request: request)
+    }
+
+    @Test func rejectsEndARangeEarlyAndTheRestIsAskedFor() throws {
+        let bench = try StreamBench()
+        for _ in 0..<4 { try bench.append(Array(repeating: String(repeating: "x", count: 1000), count: 10)) }
+        let partial = try partial(of: 5..<40, in: EmbeddedTopicStore(path: bench.path("topics.db")))
         #expect(partial.offsets == 5..<20)
         #expect(partial.findings.rejects.map(\.reject.location.line) == Array(5..<20))
     }
@@ -301,21 +305,7 @@ final class ThreadsEngine: RangeEngine {
         let store = try EmbeddedTopicStore(path: bench.path("topics.db"))
         let batch = try #require(PendingBatch(topic: StreamBench.ingest, partition: 0, records: records))
         try store.makeWriter().append([batch], mark: nil)
-        let setting = WorkSetting(
-            topic: StreamBench.ingest, tenant: "chicago", zone: StreamBench.zone, keepsLateRecords: false)
-        let plan = WorkPlan(build: "1", setting: setting, delayMs: 0, plans: Array(plans.prefix(1)))
-        let worker = try RangeReader(
-            plan: WireFrame.all(in: plan.frame())[0].payload, build: "1"
-        ) { store }
-        let terms = RangeRequest.Query(closedUntil: .min, mergesLate: false, pruned: [], restated: [], reachedBefore: 0)
-        let request = RangeRequest(
-            partition: 0, offsets: 0..<3, maximumSideBytes: 12_000, floor: .min, limit: .max, newest: nil,
-            ahead: MaxAhead(nowMs: 0, aheadMs: 0), queries: [terms])
-        let answer = try worker.partial(of: WireFrame.all(in: request.frame())[0].payload) {
-            try ThreadsEngine.bytes(of: nil)
-        }
-        let partial = try RangePartial(
-            payload: WireFrame.all(in: answer)[0].payload, plans: plan.plans, zone: StreamBench.zone, request: request)
+        let partial = try partial(of: 0..<3, in: store)
         #expect(partial.findings.rejects.map(\.original) == records)
     }
 
