@@ -121,7 +121,8 @@ final class EmbeddedTopicReader: TopicReader {
             note(watch?.wait(ms: 0) ?? .nothing)
             return
         }
-        note(watch.wait(ms: Int32(clamping: left)))
+        // The last write of a commit may be seen long before the commit: the disk is flushed between them.
+        note(watch.wait(ms: Int32(min(left, Self.longestSleepMs))))
     }
 
     private func note(_ finding: WriteWatch.Finding) {
@@ -134,6 +135,7 @@ final class EmbeddedTopicReader: TopicReader {
 
     private static let pollIntervalMs = 2
     private static let attentiveMs = 1000
+    private static let longestSleepMs = 1000
 }
 
 extension EmbeddedTopicReader {
