@@ -4,7 +4,7 @@ extension Program.Surroundings {
     /// Says on stderr what went wrong, after what was written to stdout before.
     ///
     /// - Returns: the exit code.
-    func report(_ error: any Error) -> Int32 {
+    public func report(_ error: any Error) -> Int32 {
         try? output.flush()
         let problem =
             error as? Problem

@@ -1,6 +1,6 @@
 internal import CSQLite
 internal import Glibc
-internal import Problems
+public import Problems
 
 /// One open SQLite database, used by one thread at a time.
 ///
@@ -31,8 +31,22 @@ public final class Connection: @unchecked Sendable {
     let raw: OpaquePointer
 
     /// How long a writer waits for another one: what the environment says in `TAXI_BUSY_TIMEOUT` (ms), else 10 s.
-    public static let defaultBusyTimeoutMs: Int =
-        getenv("TAXI_BUSY_TIMEOUT").flatMap { Int(String(cString: $0)) }.map { min(max($0, 0), 3_600_000) } ?? 10_000
+    public static let defaultBusyTimeoutMs = busyTimeout ?? 10_000
+    private static let busyTimeout = environmentText.flatMap { Int($0) }.flatMap {
+        busyTimeouts.contains($0) ? $0 : nil
+    }
+    private static let busyTimeouts = 0...3_600_000
+    private static var environmentText: String? { getenv("TAXI_BUSY_TIMEOUT").map { String(cString: $0) } }
+
+    /// - Throws: `.usage` where the environment says how long writers wait and says it wrongly.
+    public static func checkEnvironment() throws(Problem) {
+        // As of other variables, an empty one is none.
+        guard let text = environmentText, !text.isEmpty, busyTimeout == nil else { return }
+        throw Problem(
+            .usage,
+            "TAXI_BUSY_TIMEOUT is \"\(text)\", which is no whole number of milliseconds from 0 to \(busyTimeouts.upperBound)",
+            hint: "Write 30000 for half a minute, or unset it.")
+    }
 
     /// Opens or creates the database at `path` (`:memory:` for one in memory). For reading alone see `Connection+Reading`.
     ///

@@ -25,7 +25,9 @@ struct MLSession: Sendable {
     }
 
     /// Where the models are declared.
-    var path: String { "\(globals.tenantFolder)/ml.yaml" }
+    var path: String { Self.path(globals) }
+
+    static func path(_ globals: GlobalOptions) -> String { "\(globals.tenantFolder)/ml.yaml" }
 
     /// - Throws: what `ModelCatalog.load` throws, besides that there is no file: that means no models.
     func models() throws -> [ModelSpec] {

@@ -12,14 +12,18 @@ import Time
 import Workflow
 
 extension GlobalOptions {
-    /// The tenant's workflows, whose steps may name its declared analyses.
+    /// The tenant's workflows, whose steps may name its declared analyses and models.
     var workflowFolder: WorkflowFolder {
-        let analyses = analysesPath
-        return WorkflowFolder(
-            path: workflowsFolder, zone: zoneIdentifier,
-            analyses: DeclaredAnalyses(folder: analyses) { () throws(Problem) in
-                try AnalysisCatalog.load(folder: analyses).map(\.name)
-            })
+        let (analyses, models, zone) = (analysesPath, MLSession.path(self), zoneIdentifier)
+        var vocabulary = StepVocabulary()
+        vocabulary.analyses = .init(path: analyses) { () throws(Problem) in
+            try AnalysisCatalog.load(folder: analyses).map(\.name)
+        }
+        vocabulary.models = .init(path: models) { () throws(Problem) in
+            try ModelCatalog.load(path: models, zone: zone).map(\.name)
+        }
+        vocabulary.checkPeriods = { (text) throws(Problem) in _ = try PeriodSelection(text) }
+        return WorkflowFolder(path: workflowsFolder, zone: zone, vocabulary: vocabulary)
     }
 }
 

@@ -70,6 +70,7 @@ enum TaxiCLI {
         }
         if words.first == Launcher.word { exit(Launcher.run(Array(words.dropFirst()))) }
         let surroundings = Program.Surroundings.process()
+        do throws(Problem) { try Connection.checkEnvironment() } catch { exit(surroundings.report(error)) }
         WorkShare.ofProcess.take(from: surroundings.environment)
         WorkShare.ofProcess.attend { Interruption.isRequested }
         if WorkShare.ofProcess.isShared { Connection.pace { WorkShare.ofProcess.pace() } }

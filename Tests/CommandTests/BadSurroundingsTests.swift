@@ -8,6 +8,12 @@ import Testing
 @Suite struct BadSurroundingsTests {
     // MARK: - Homes
 
+    @Test(arguments: ["x", "5s", "-1", "99999999999"]) func aWaitThatIsNoNumberIsRefused(_ text: String) throws {
+        let taxi = try TaxiCLI.filled()
+        let ending = try taxi.start(["status"], environment: ["TAXI_BUSY_TIMEOUT": text]).wait()
+        #expect(ending.code == 64 && ending.errors.contains("TAXI_BUSY_TIMEOUT is \"\(text)\""), "\(ending.errors)")
+    }
+
     @Test(
         arguments: [
             // Permissions do not stop root, who runs CI in a container; these places do.

@@ -45,6 +45,29 @@ import Testing
         return try rows.lines.reduce(0) { $0 + (try jsonObject($1)["trips_total"] as? Int ?? 0) }
     }
 
+    @Test("files of the pages that their process would refuse are told of by --check") func pagesThatCannotBe() throws {
+        let taxi = try taxi("listen: 127.0.0.1:0\ntenants:\n  a:\n    services:\n      stream:\n", rows: 5)
+        let file = taxi("data/taxi-cli/serve.yaml")
+        let plain = try String(contentsOfFile: file, encoding: .utf8)
+        for (name, text, mode) in [
+            ("short", "abc", 0o600), ("open", "abcdefghijkl", 0o644), ("plain", "no certificate", 0o600),
+        ] {
+            try text.write(toFile: taxi("data/taxi-cli/\(name)"), atomically: true, encoding: .utf8)
+            try FileManager.default.setAttributes(
+                [.posixPermissions: mode], ofItemAtPath: taxi("data/taxi-cli/\(name)"))
+        }
+        for (settings, code, part) in [
+            ("token-file: nowhere", 66, "nowhere"), ("token-file: short", 78, "shorter than 8"),
+            ("token-file: open", 77, "others may read the token"),
+            ("tls-cert: plain\ntls-key: plain", 78, "holds no PEM"),
+            ("tls-cert: nowhere\ntls-key: plain", 66, "nowhere"),
+        ] {
+            try "\(settings)\n\(plain)".write(toFile: file, atomically: true, encoding: .utf8)
+            let ending = try taxi.run("serve", "--check")
+            #expect(ending.code == code && ending.errors.contains(part), "\(settings): \(ending.code) \(ending.errors)")
+        }
+    }
+
     @Test(
         "what would end at once, or is another command, is told of by --check with its place",
         arguments: [

@@ -56,4 +56,27 @@ import Testing
         let broken = try taxi.run("workflow", "validate", "all")
         #expect(broken.code == 78 && broken.errors.contains("cannot be looked up"), "\(broken.errors)")
     }
+
+    /// What would fail when it runs is told before.
+    @Test func modelsAndPeriodsAreLookedUp() throws {
+        let taxi = try Self.taxi("{score: {ml: demnd}, own: {batch: accumulated, period: 2024-99}}")
+        let without = try taxi.run("workflow", "validate", "all")
+        #expect(without.code == 78)
+        #expect(
+            without.errors.contains("all.yaml:2:21: error: model \"demnd\" cannot be looked up"), "\(without.errors)")
+        #expect(
+            without.errors.contains("all.yaml:2:63: error: \"99\" of period \"2024-99\" is not a month"),
+            "\(without.errors)")
+        let models = """
+            models:
+              - {name: demand, source: tripstotal, key: day, every: "@daily", endpoint: "http://127.0.0.1:9/score"}
+            """
+        try models.write(toFile: "\(taxi.tenantFolder)/ml.yaml", atomically: true, encoding: .utf8)
+        let misspelt = try taxi.run("workflow", "validate", "all")
+        #expect(misspelt.errors.contains("all.yaml:2:21: error: unknown model \"demnd\""), "\(misspelt.errors)")
+        #expect(misspelt.errors.contains("Did you mean \"demand\"?"), "\(misspelt.errors)")
+        try "name: all\nsteps: {score: {ml: demand}, own: {batch: accumulated, period: 2024-09}}".write(
+            toFile: "\(taxi.tenantFolder)/workflows/all.yaml", atomically: true, encoding: .utf8)
+        try taxi.succeed("workflow", "validate", "all")
+    }
 }

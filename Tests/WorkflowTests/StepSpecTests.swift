@@ -28,7 +28,8 @@ import Testing
             """, in: folder)
         // A variable alone may be written as a shell has it; a program's argument means what it says.
         let short = try load(
-            "name: s\nsteps: {a: {sns: {topic: $T, message: $_m1}}, b: {shell: [echo, $T]}, c: {http: $9}}", in: folder)
+            "name: s\nsteps: {a: {sns: {topic: $T, message: $_m1}}, b: {shell: [echo, $T]}, c: {wait: {file: $9}}}",
+            in: folder)
         let written = short.steps.map { "\($0.action.templates.map(\.source))" }.sorted()
         #expect(written == [#"["$9"]"#, #"["echo", "$T"]"#, #"["{{ env.T }}", "{{ env._m1 }}"]"#])
         // In an order in which each comes after those that it needs.
@@ -37,6 +38,35 @@ import Testing
             kinds == [
                 "a http", "b http", "c s3", "d s3", "e sns", "f ml", "g report", "h workflow", "i wait", "j batch",
             ])
+    }
+
+    /// What is written out is checked before a run; what a run fills in, by the run.
+    @Test func urlsAreCheckedAsFarAsTheyAreKnown() throws {
+        let folder = try TemporaryFolder()
+        _ = try load(
+            """
+            name: all
+            params: {host: h, url: u}
+            steps:
+              a: {http: "{{ params.url }}"}
+              b: {http: "http{{ params.host }}"}
+              c: {http: "https://{{ params.host }}:80"}
+            """, in: folder)
+        let problem = #expect(throws: Problem.self) {
+            try load(
+                """
+                name: all
+                params: {host: h}
+                steps:
+                  a: {http: "ftp://host"}
+                  b: {http: {url: "host/{{ params.host }}"}}
+                  c: {http: {url: "http://host", expect: []}}
+                  d: {ml: demand, url: "http:/host", sql: SELECT 1}
+                """, in: folder)
+        }
+        let found = [try #require(problem)] + (problem?.others ?? [])
+        let places = found.compactMap(\.location).map { "\($0.line):\($0.column)" }
+        #expect(places == ["4:13", "5:19", "6:42", "7:24"])
     }
 
     @Test func tellsEveryMistakeWithItsPlace() throws {

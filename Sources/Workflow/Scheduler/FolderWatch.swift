@@ -43,7 +43,8 @@ struct FolderWatch {
             let path = "\(folder.path)/\(name)"
             found[path] = Self.stamp(path)
         }
-        if let analyses = folder.analyses.folder { found[analyses] = Self.stamp(analyses) }
+        let declared = folder.vocabulary.paths
+        for path in declared { found[path] = Self.stamp(path) }
         guard found != stamps else { return nil }
         var problems: [Problem] = []
         if found[sharedPath] != stamps[sharedPath] {
@@ -52,13 +53,12 @@ struct FolderWatch {
             // All may mean something else now.
             read = [:]
         }
-        if let analyses = folder.analyses.folder, found[analyses] != stamps[analyses] {
+        if declared.contains(where: { found[$0] != stamps[$0] }) {
             // A step may name one that was not there before.
             read = read.filter { if case .success = $0.value { true } else { false } }
         }
         for path in found.keys.sorted()
-        where path != sharedPath && path != folder.analyses.folder && (found[path] != stamps[path] || read[path] == nil)
-        {
+        where path != sharedPath && !declared.contains(path) && (found[path] != stamps[path] || read[path] == nil) {
             let spec = Result { () throws(Problem) in
                 let spec = try folder.load(file: path, shared: try? shared.get())
                 try spec.requireOurs()

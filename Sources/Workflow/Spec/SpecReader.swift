@@ -10,13 +10,12 @@ extension WorkflowSpec {
     /// - Parameters:
     ///   - zone: the zone where the file names none.
     ///   - shared: what the tenant's workflows share; nil where that is not known, and names of pools and notices are not checked.
-    ///   - analyses: those that steps may name besides taxi-cli's own.
     /// - Throws: `.configuration` with every mistake in the order of the file, `.noInput`, `.noPermission`.
     public static func load(
-        path: String, zone: String, shared: SharedSettings? = nil, analyses: DeclaredAnalyses = DeclaredAnalyses()
+        path: String, zone: String, shared: SharedSettings? = nil, vocabulary: StepVocabulary = StepVocabulary()
     ) throws(Problem) -> WorkflowSpec {
         var reader = SpecReader(
-            try YAMLNode.load(path: path), file: path, zone: zone, shared: shared, analyses: analyses)
+            try YAMLNode.load(path: path), file: path, zone: zone, shared: shared, vocabulary: vocabulary)
         return try reader.read()
     }
 }
@@ -34,16 +33,16 @@ struct SpecReader {
     private let file: String
     private let defaultZone: String
     private let shared: SharedSettings?
-    private let analyses: DeclaredAnalyses
+    private let vocabulary: StepVocabulary
     private var problems = ProblemList()
     private var params: [String: String] = [:]
     private var hasSchedule = false
 
     init(
         _ node: YAMLNode, file: String, zone: String, shared: SharedSettings?,
-        analyses: DeclaredAnalyses = DeclaredAnalyses()
+        vocabulary: StepVocabulary = StepVocabulary()
     ) {
-        (self.node, self.file, defaultZone, self.shared, self.analyses) = (node, file, zone, shared, analyses)
+        (self.node, self.file, defaultZone, self.shared, self.vocabulary) = (node, file, zone, shared, vocabulary)
     }
 
     mutating func read() throws(Problem) -> WorkflowSpec {
@@ -207,7 +206,7 @@ struct SpecReader {
         }
         var reader = StepReader(
             names: names, graph: graph, params: Array(params.keys), hasSchedule: hasSchedule, file: file,
-            analyses: analyses)
+            vocabulary: vocabulary)
         for entry in entries { reader.readAction(of: entry) }
         var steps: [String: StepSpec] = [:]
         for entry in entries { steps[entry.name] = reader.read(entry, needs: needs[entry.name, default: []]) }

@@ -23,7 +23,7 @@ struct StepReader {
     private let params: [String]
     private let hasSchedule: Bool
     private let folder: String
-    private let declared: DeclaredAnalyses
+    private let vocabulary: StepVocabulary
     private(set) var problems = ProblemList()
     private var actions: [String: StepAction] = [:]
     /// Read where a step runs another workflow.
@@ -32,10 +32,10 @@ struct StepReader {
     /// - Parameter file: that the steps stand in.
     init(
         names: [String], graph: DAG, params: [String], hasSchedule: Bool, file: String,
-        analyses: DeclaredAnalyses = DeclaredAnalyses()
+        vocabulary: StepVocabulary = StepVocabulary()
     ) {
         (self.names, self.graph, self.params) = (names, graph, params)
-        (self.hasSchedule, declared) = (hasSchedule, analyses)
+        (self.hasSchedule, self.vocabulary) = (hasSchedule, vocabulary)
         folder = (file as NSString).deletingLastPathComponent
         calls = WorkflowCalls(file: file)
     }
@@ -121,13 +121,13 @@ struct StepReader {
         case "batch":
             let by = try step["by"]?.choice(among: Self.periodKinds, of: "kind of period")
             var period: Template?
-            if let node = step["period"] { period = try node.template() }
+            if let node = step["period"] { period = try periods(node) }
             return .batch(analysis: try analysis(value), by: by, period: period)
         case "http": return .http(try HTTPStep(value))
         case "s3": return .s3(try S3Step(value))
         case "sns": return .sns(try SNSStep(value))
         case "ml" where step["url"] == nil && step["sql"] == nil && step["headers"] == nil:
-            return .model(try SpecReader.identifier(value, of: "model"))
+            return .model(try model(value))
         case "ml": return .ml(try MLStep(value, of: step))
         case "report": return .report(try ReportStep(value, of: step))
         case "publish": return .publish(try PublishStep(value))
@@ -141,12 +141,37 @@ struct StepReader {
         let name = try node.text()
         if Self.analyses.contains(name) { return name }
         let names: [String]
-        do throws(Problem) { names = try declared.read() } catch {
+        do throws(Problem) { names = try vocabulary.analyses?.read() ?? [] } catch {
             throw node.problem(
                 "analysis \"\(name)\" cannot be looked up: \(error.message)",
                 hint: "taxi-cli batch --list shows what is wrong with the declared analyses.")
         }
         return try node.choice(among: Self.analyses + names, of: "analysis")
+    }
+
+    /// A model of ml.yaml, which is only read where a step names one.
+    private func model(_ node: YAMLNode) throws(Problem) -> String {
+        let name = try SpecReader.identifier(node, of: "model")
+        guard let models = vocabulary.models else { return name }
+        let names: [String]
+        do throws(Problem) { names = try models.read() } catch {
+            throw node.problem(
+                "model \"\(name)\" cannot be looked up: \(error.message)",
+                hint: "Declare it in \"\(models.path)\", or give the step url and sql.")
+        }
+        guard !names.isEmpty else {
+            throw node.problem(
+                "there is no model \"\(name)\": \"\(models.path)\" declares none",
+                hint: "Declare it there, or give the step url and sql.")
+        }
+        return try node.choice(among: names, of: "model")
+    }
+
+    private func periods(_ node: YAMLNode) throws(Problem) -> Template {
+        let periods = try node.template()
+        guard periods.references.isEmpty, let check = vocabulary.checkPeriods else { return periods }
+        do throws(Problem) { try check(periods.source) } catch { throw node.problem(error.message, hint: error.hint) }
+        return periods
     }
 
     private static func wait(_ value: YAMLNode) throws(Problem) -> StepAction {
@@ -283,5 +308,14 @@ extension YAMLNode {
         do throws(Template.Mistake) { return try Template(text) } catch {
             throw problem(error.message, atByteOfText: error.offset, hint: error.hint)
         }
+    }
+
+    /// As `template`, of a URL that HTTP is spoken to, as far as it is known before a run.
+    func webAddress() throws(Problem) -> Template {
+        let template = try template()
+        guard template.couldBegin(withOneOf: ["http://", "https://"]) else {
+            throw unexpected("a URL", hint: "Begin it with https:// or http://.")
+        }
+        return template
     }
 }

@@ -76,6 +76,20 @@ public struct Template: Sendable, Hashable {
         return String(text.dropFirst())
     }
 
+    /// Whether what it is filled in with can still decide that it begins so.
+    func couldBegin(withOneOf prefixes: [String]) -> Bool {
+        var known = ""
+        var isWhole = true
+        for piece in pieces {
+            guard case .text(let text) = piece else {
+                isWhole = false
+                break
+            }
+            known += text
+        }
+        return prefixes.contains { known.hasPrefix($0) || !isWhole && $0.hasPrefix(known) }
+    }
+
     var references: [(reference: Reference, offset: Int)] {
         pieces.compactMap { piece in
             if case .reference(let reference, let offset) = piece { (reference, offset) } else { nil }

@@ -2,18 +2,29 @@ internal import Foundation
 public import Problems
 internal import YAML
 
-/// The analyses that a tenant has declared, as the feature that runs them knows them.
-public struct DeclaredAnalyses: Sendable {
-    /// Where their files are: where they change, workflows may mean something else.
-    let folder: String?
-    let read: @Sendable () throws(Problem) -> [String]
+/// What steps may say that only the features know which run them; nil is not checked before a step runs.
+public struct StepVocabulary: Sendable {
+    /// Something that a tenant declares in files of its own.
+    public struct Names: Sendable {
+        /// Where they stand: where that changes, workflows may mean something else.
+        let path: String
+        let read: @Sendable () throws(Problem) -> [String]
 
-    /// - Parameter read: gives their names; throws what is wrong with their files.
-    public init(
-        folder: String? = nil, read: @escaping @Sendable () throws(Problem) -> [String] = { () throws(Problem) in [] }
-    ) {
-        (self.folder, self.read) = (folder, read)
+        /// - Parameter read: gives the names; throws what is wrong with their files.
+        public init(path: String, read: @escaping @Sendable () throws(Problem) -> [String]) {
+            (self.path, self.read) = (path, read)
+        }
     }
+
+    /// Analyses besides those of taxi-cli.
+    public var analyses: Names?
+    public var models: Names?
+    /// Throws where a text is no choice of periods.
+    public var checkPeriods: (@Sendable (String) throws(Problem) -> Void)?
+
+    public init() {}
+
+    var paths: [String] { [analyses, models].compactMap { $0?.path } }
 }
 
 /// The workflows of a tenant: the YAML files of `<home>/<tenant>/workflows`, but for `workflows.yaml`, which holds what they share.
@@ -23,16 +34,15 @@ public struct WorkflowFolder: Sendable {
     public let path: String
     /// The zone of workflows that name none.
     public let zone: String
-    /// The tenant's own analyses, which steps may name besides those of taxi-cli.
-    public let analyses: DeclaredAnalyses
+    public let vocabulary: StepVocabulary
 
-    public init(path: String, zone: String, analyses: DeclaredAnalyses = DeclaredAnalyses()) {
-        (self.path, self.zone, self.analyses) = (path, zone, analyses)
+    public init(path: String, zone: String, vocabulary: StepVocabulary = StepVocabulary()) {
+        (self.path, self.zone, self.vocabulary) = (path, zone, vocabulary)
     }
 
     /// Reads a file of this folder, or one that might lie in it.
     func load(file: String, shared: SharedSettings?) throws(Problem) -> WorkflowSpec {
-        try WorkflowSpec.load(path: file, zone: zone, shared: shared, analyses: analyses)
+        try WorkflowSpec.load(path: file, zone: zone, shared: shared, vocabulary: vocabulary)
     }
 
     /// The paths of the files, in alphabetical order; none where there is no such folder.

@@ -19,11 +19,11 @@ public struct HTTPStep: Sendable {
 
     init(_ node: YAMLNode) throws(Problem) {
         if node.scalar != nil {
-            (method, url, headers, body, expected) = ("GET", try node.template(), StepHeaders(), nil, [])
+            (method, url, headers, body, expected) = ("GET", try node.webAddress(), StepHeaders(), nil, [])
             return
         }
         var fields = StepFields(node, keys: Self.keys, of: "http")
-        let url = fields.required("url")
+        let url = fields.required("url") { (node) throws(Problem) in try node.webAddress() }
         let body = fields.template("body")
         let method = fields.read("method") { (node) throws(Problem) in
             try node.choice(among: Self.methods, of: "method")
@@ -38,8 +38,12 @@ public struct HTTPStep: Sendable {
     /// `200` or `[200, 404]`
     private static func statuses(_ node: YAMLNode) throws(Problem) -> [Int] {
         if node.scalar != nil { return [Int(try node.integer(in: 100...599))] }
+        let items = try node.items()
+        guard !items.isEmpty else {
+            throw node.unexpected("a status, or a list of them", hint: "Leave it out for 200 to 299.")
+        }
         var statuses: [Int] = []
-        for item in try node.items() { statuses.append(Int(try item.integer(in: 100...599))) }
+        for item in items { statuses.append(Int(try item.integer(in: 100...599))) }
         return statuses
     }
 

@@ -23,7 +23,7 @@ public struct MLStep: Sendable {
 
     init(_ node: YAMLNode, of step: YAMLNode) throws(Problem) {
         model = try SpecReader.identifier(node, of: "model")
-        url = try step.required("url").template()
+        url = try step.required("url").webAddress()
         sql = try SQLTemplate(try step.required("sql"))
         headers = try StepHeaders(step["headers"])
     }

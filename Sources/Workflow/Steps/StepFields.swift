@@ -23,8 +23,11 @@ struct StepFields {
     }
 
     /// As `template`, of a key that has to be there.
-    mutating func required(_ key: String) -> Template? {
-        problems.attempt { [node] () throws(Problem) in try node.required(key).template() }
+    mutating func required(
+        _ key: String,
+        _ body: (YAMLNode) throws(Problem) -> Template = { (node) throws(Problem) in try node.template() }
+    ) -> Template? {
+        problems.attempt { [node] () throws(Problem) in try body(try node.required(key)) }
     }
 
     mutating func add(_ problem: Problem) { problems.add(problem) }

@@ -31,7 +31,7 @@ enum DashboardCommand {
         var options = WatchOptions(version: TaxiCLI.version)
         options.isReadOnly = arguments.isOn("read-only")
         options.token = try WatchService.token(file: arguments.text("token-file"), arguments)
-        let tls = try WatchService.tls(arguments)
+        let tls = try WatchService.tls(certificate: arguments.text("tls-cert"), key: arguments.text("tls-key"))
         options.hasTLS = tls != nil
         let isAll: Bool
         if case .defaultValue = arguments.origin("tenant") { isAll = true } else { isAll = false }

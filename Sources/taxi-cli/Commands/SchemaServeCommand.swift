@@ -28,7 +28,7 @@ enum SchemaServeCommand {
         let globals = try GlobalOptions(arguments)
         try globals.prepareTenant(arguments.program)
         let token = try WatchService.token(file: arguments.text("token-file"), arguments)
-        let tls = try WatchService.tls(arguments)
+        let tls = try WatchService.tls(certificate: arguments.text("tls-cert"), key: arguments.text("tls-key"))
         let address = try WatchService.address(arguments.text("listen") ?? "", token: token)
         let service = RegistryService(
             LocalRegistry(path: globals.tenantHome.schemasDB),

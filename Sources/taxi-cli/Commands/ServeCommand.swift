@@ -90,6 +90,17 @@ enum ServeCommand {
         }
     }
 
+    /// What the process of the pages will read when it starts, as it will.
+    private static func requirePages(
+        at listen: String, _ spec: ServeSpec, _ arguments: ParsedArguments
+    ) throws(Problem) {
+        func inFolder(_ file: String) -> String { file.hasPrefix("/") ? file : "\(spec.folder)/\(file)" }
+        let token = try WatchService.token(file: spec.pages.tokenFile.map(inFolder), arguments)
+        _ = try WatchService.address(listen, token: token)
+        _ = try WatchService.tls(
+            certificate: spec.pages.tlsCertificate.map(inFolder), key: spec.pages.tlsKey.map(inFolder))
+    }
+
     private static func load(
         _ path: String, _ home: String, _ arguments: ParsedArguments
     ) throws(Problem) -> ServeSpec {
@@ -111,6 +122,10 @@ enum ServeCommand {
         if let listen = spec.pages.listen {
             do throws(Problem) { try WatchService.checkAddress(listen) } catch {
                 throw Problem(.configuration, "\(path): \"listen\": \(error.message)", hint: error.hint)
+            }
+            do throws(Problem) { try requirePages(at: listen, spec, arguments) } catch {
+                throw Problem(
+                    error.code == .usage ? .configuration : error.code, "\(path): \(error.message)", hint: error.hint)
             }
         }
         return spec

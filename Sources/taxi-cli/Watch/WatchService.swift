@@ -91,15 +91,20 @@ final class WatchService {
         )
     }
 
-    /// The certificate and key that were given.
-    static func tls(_ arguments: ParsedArguments) throws -> (certificate: String, key: String)? {
-        let (certificate, key) = (arguments.text("tls-cert"), arguments.text("tls-key"))
+    /// The certificate and key in the files that were given.
+    static func tls(certificate: String?, key: String?) throws(Problem) -> (certificate: String, key: String)? {
         if certificate == nil, key == nil { return nil }
         guard let certificate, let key else {
             throw Problem(.usage, "a certificate and its key go together", hint: "Give both --tls-cert and --tls-key.")
         }
         func read(_ path: String) throws(Problem) -> String {
-            String(decoding: try Files.contents(of: path, limitBytes: 1 << 20), as: UTF8.self)
+            let text = String(decoding: try Files.contents(of: path, limitBytes: 1 << 20), as: UTF8.self)
+            guard text.contains("-----BEGIN ") else {
+                throw Problem(
+                    .configuration, "\"\(visible(path))\" holds no PEM",
+                    hint: "It has to begin with a line such as -----BEGIN CERTIFICATE-----.")
+            }
+            return text
         }
         return (try read(certificate), try read(key))
     }
