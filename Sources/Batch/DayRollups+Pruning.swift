@@ -44,10 +44,9 @@ extension DayRollups {
                 connection.rows("SELECT day FROM changed_days") { row throws(SQLiteError) in
                     Int(try row.integer(0, in: .days))
                 }) : []
-        // A day without windows that count needs no rollup.
-        let counting = try days(in: first..<day)
-        let due = old.sorted().filter { (isFresh[$0] ?? !counting.contains($0)) && !noted.contains($0) }
-        pruned.daysKept = old.count - due.count
+        // Windows that only reach into the next day stay: of a day that is not rolled up nobody could tell that some are gone.
+        let due = old.sorted().filter { isFresh[$0] == true && !noted.contains($0) }
+        pruned.daysKept = try days(in: first..<day).intersection(old).subtracting(due).count
         var rest = due[...]
         while !rest.isEmpty {
             let some = rest.prefix(Self.daysADeletion)

@@ -5,7 +5,7 @@ import Time
 /// Windows of some queries that were stored and are not any more, since `batch --retain-windows` has removed them: nothing can be merged into them.
 ///
 /// Windows go by whole days, once all of a day are closed and rolled up. So a day before the noted one is pruned if it is rolled up and
-/// has no window left; one that is not rolled up has never had any.
+/// has no window left; one that is not rolled up keeps those it has.
 struct PrunedWindows: Sendable {
     /// By table of a query: the day before which windows may be gone.
     private var before: [String: Int64] = [:]
