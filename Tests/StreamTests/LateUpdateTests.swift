@@ -224,6 +224,24 @@ import Trips
         #expect(records.allSatisfy { $0.contains("\"revision\":2") })
     }
 
+    /// Whose window is withdrawn, that alert is not lost where the row behind it is long enough: loaded together, it would have raised it.
+    @Test(arguments: [1, 2]) func whatIsLeftOfARowRaisesTheAlertAnew(_ windows: Int64) throws {
+        let plan = try alertPlan("if: trips = 1" + (windows > 1 ? ", for: \(windows) windows" : ""))
+        let bench = try StreamBench()
+        for late in [Array(0..<2 * windows), [windows - 1]] as [[Int64]] {
+            try bench.fill(Self.minutes(late))
+            try bench.run([plan], Self.options())
+        }
+        let rows = try bench.rows(of: "stored_alerts")
+        func starts(withdrawn: Bool) -> [String] {
+            rows.filter { ("\($0["withdrawn_by"] ?? .null)" != "null") == withdrawn }
+                .map { "\($0["window_start_ms"] ?? .null)" }.sorted()
+        }
+        func start(_ minute: Int64) -> String { "\(Double(Self.morning + minute * 60_000))" }
+        #expect(starts(withdrawn: true) == [start(windows - 1)], "\(rows)")
+        #expect(starts(withdrawn: false) == [start(2 * windows - 1)], "\(rows)")
+    }
+
     @Test func aRevisionThatDoesNotMeetItAnyMoreIsNotedAndStartsNothing() throws {
         let plan = try alertPlan("if: trips < 2")
         let bench = try StreamBench()

@@ -24,6 +24,10 @@ struct AlertEvaluator {
     /// Windows where a condition holds now that did not before, with what they would raise, in the order of time.
     private var candidates: [(place: WindowPlace, alert: RaisedAlert)] = []
     private var revisions: [AlertRevision] = []
+    /// Windows where a condition does not hold any more, in the order of time.
+    private var withdrawn: [WindowPlace] = []
+    /// What windows behind those would raise that late trips have changed too, and where it held before and holds.
+    private var held: [WindowPlace: RaisedAlert] = [:]
 
     private struct Place: Hashable {
         var alert: Int
@@ -80,7 +84,8 @@ struct AlertEvaluator {
     /// What the epoch has to store; the next one begins without it.
     mutating func take() -> (raised: [RaisedAlert], progress: [StoredProgress], revisions: [AlertRevision]) {
         defer {
-            (raised, changed, revisions) = ([], [], [])
+            (raised, changed, revisions, withdrawn) = ([], [], [], [])
+            held.removeAll()
             heldBefore.removeAll()
             holdsNow.removeAll()
         }
@@ -151,8 +156,11 @@ extension AlertEvaluator {
                 holdsNow[place] = holds
                 if holds, !heldBefore.contains(place) {
                     candidates.append((place, alert.raise(window, group, plan, zone, values, isLate: true)))
+                } else if holds, !withdrawn.isEmpty {
+                    held[place] = alert.raise(window, group, plan, zone, values, isLate: true)
                 } else if !holds, heldBefore.contains(place) {
                     shorten(place)
+                    withdrawn.append(place)
                     revisions.append(
                         AlertRevision(alert: alert.name, group: group, windowStartMs: start, withdrawnBy: revision))
                 }
@@ -196,13 +204,53 @@ extension AlertEvaluator {
             }
             if isInEpoch { continue }
             if try closed.wasRaised(alert.name, group: place.group, ends: ends) { continue }
-            raised.append(found)
-            if let cooldownMs = alert.cooldownMs {
-                let quiet = progress[place.alert][place.group, default: AlertProgress()].quietUntilMs
-                progress[place.alert][place.group, default: AlertProgress()].quietUntilMs = max(quiet, end + cooldownMs)
-                changed.insert(Place(alert: place.alert, group: place.group))
-            }
+            raise(found, of: place)
         }
+        for place in withdrawn { try raiseBehind(place, closed) }
+    }
+
+    private mutating func raise(_ found: RaisedAlert, of place: WindowPlace) {
+        raised.append(found)
+        guard let cooldownMs = plan.alerts[place.alert].cooldownMs else { return }
+        let quiet = progress[place.alert][place.group, default: AlertProgress()].quietUntilMs
+        progress[place.alert][place.group, default: AlertProgress()].quietUntilMs = max(
+            quiet, found.raisedMs + cooldownMs)
+        changed.insert(Place(alert: place.alert, group: place.group))
+    }
+
+    /// A row of windows that has raised an alert may be cut: what is left of it behind the window that does not hold any more raises it, where it
+    /// is long enough and has not.
+    private mutating func raiseBehind(_ place: WindowPlace, _ closed: any ClosedWindows) throws {
+        let alert = plan.alerts[place.alert]
+        let (count, last) = try run(from: place, limit: alert.windows, closed) {
+            plan.window.next(after: $0, zone: zone)
+        }
+        guard count == alert.windows else { return }
+        var found = place
+        found.start = last
+        let first = plan.window.next(after: place.start, zone: zone)
+        let end = plan.window.end(ofWindowFrom: last, zone: zone)
+        let ends =
+            alert.cooldownMs.map { end - $0 + 1...end + $0 - 1 }
+            ?? plan.window.end(ofWindowFrom: first, zone: zone)...end
+        let isInEpoch = raised.contains {
+            $0.plan.name == alert.name && $0.group == place.group && ends.contains($0.raisedMs)
+        }
+        if isInEpoch { return }
+        if try closed.wasRaised(alert.name, group: place.group, ends: ends) { return }
+        if let known = try held[found] ?? stored(found, closed) { raise(known, of: found) }
+    }
+
+    /// What a window that no late trip has changed would raise.
+    private func stored(_ place: WindowPlace, _ closed: any ClosedWindows) throws -> RaisedAlert? {
+        guard let window = try closed.window(from: place.start) else { return nil }
+        defer { closed.release(window) }
+        guard let entry = (0..<window.pointee.count).first(where: { window.pointee.groups[$0] == place.group }) else {
+            return nil
+        }
+        let (histograms, keys) = (WindowHistograms(window), closed.keys)
+        return plan.alerts[place.alert].raise(
+            window, place.group, plan, zone, { self.value(of: $0, window, entry, histograms, keys) }, isLate: false)
     }
 
     /// How many windows in a row hold beside `place`, and the last of them.
