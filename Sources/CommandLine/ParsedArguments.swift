@@ -111,9 +111,17 @@ extension ParsedArguments {
         texts("format").last.flatMap { OutputFormat(rawValue: $0) } ?? (terminal.outputIsTerminal ? .table : .jsonl)
     }
 
-    /// Writes rows to stdout in the format that was asked for, fitted to the terminal where there is one.
+    /// Writes rows to stdout in the format that was asked for, fitted to the terminal where there is one; says which columns had no room.
     public func write(_ table: Table) throws {
-        try table.write(as: format, to: output, width: tableWidth, style: terminal.outputStyle)
+        let (fitted, leftOut) = format == .table ? tableWidth.map(table.fitted) ?? (table, []) : (table, [])
+        try fitted.write(as: format, to: output, width: tableWidth, style: terminal.outputStyle)
+        try sayLeftOut(leftOut)
+    }
+
+    /// Says which columns a terminal had no room for.
+    public func sayLeftOut(_ columns: [String]) throws {
+        guard !columns.isEmpty else { return }
+        try say("left out for lack of room: \(columns.joined(separator: ", ")) (--format csv has all)")
     }
 
     /// The same for rows that come one by one.

@@ -7,22 +7,30 @@ extension Table {
     ///
     /// - Parameter width: columns of the terminal; nil for no limit.
     public func text(width: Int?, style: Style = .plain) -> String {
+        if let width, case let fitted = fitted(to: width), !fitted.leftOut.isEmpty {
+            return fitted.table.text(width: width, style: style)
+        }
         let heading = columns.map { printable($0.name) }
         var cells = rows.map { $0.map { $0.shown() } }
         var times: Set<Int> = []
-        if let width {
-            (cells, times) = shortened(cells, for: width)
-            if isTooWide(cells, for: width), let gone = columns.lastIndex(where: \.mayBeLeftOut) {
-                var narrower = self
-                narrower.columns.remove(at: gone)
-                for row in narrower.rows.indices { narrower.rows[row].remove(at: gone) }
-                return narrower.text(width: width, style: style)
-            }
-        }
+        if let width { (cells, times) = shortened(cells, for: width) }
         let widths = columnWidths(of: [heading] + cells, limit: width, times: times)
         var output = line(heading, widths: widths, emphasis: style.bold)
         for row in cells { output += line(row, widths: widths) { $0 } }
         return output
+    }
+
+    /// The table with no more columns than fit, and the names of those that are left out: empty ones first, then from the last on.
+    public func fitted(to width: Int) -> (table: Table, leftOut: [String]) {
+        var (table, leftOut) = (self, [String]())
+        while table.isTooWide(for: width) {
+            let spare = table.columns.indices.filter { table.columns[$0].mayBeLeftOut }
+            let empty = spare.last { column in table.rows.allSatisfy { $0[column].shown().isEmpty } }
+            guard let gone = empty ?? spare.last else { break }
+            leftOut.append(table.columns.remove(at: gone).name)
+            for row in table.rows.indices { table.rows[row].remove(at: gone) }
+        }
+        return (table, leftOut)
     }
 
     /// Whether something has to be cut or left out for it to fit.

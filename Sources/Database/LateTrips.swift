@@ -20,13 +20,16 @@ public struct LateTrips: Sendable, Equatable {
 
     /// By query, the oldest month first.
     public let months: [Month]
+    /// Whether all that the streams have read are files.
+    private let readsFiles: Bool
 
     /// Reads what the streams of a tenant have left out.
     public init(on connection: Connection) throws(SQLiteError) {
         guard try connection.hasTable("late_days") else {
-            months = []
+            (months, readsFiles) = ([], false)
             return
         }
+        readsFiles = try Self.readsFiles(on: connection)
         // Another query may have that name, and other columns.
         let columns = try connection.value(
             "SELECT count(*) FROM pragma_table_info('stored_tripstotal') WHERE name IN ('group_id', 'trips_total')")
@@ -52,7 +55,16 @@ public struct LateTrips: Sendable, Equatable {
         }
     }
 
-    private init(_ months: [Month]) { self.months = months }
+    private init(_ months: [Month], readsFiles: Bool) { (self.months, self.readsFiles) = (months, readsFiles) }
+
+    private static func readsFiles(on connection: Connection) throws(SQLiteError) -> Bool {
+        guard try connection.hasTable("checkpoints") else { return false }
+        let topics = try connection.value(
+            """
+            SELECT 1 FROM checkpoints, json_each(iif(json_valid(state), state, '{}'), '$.positions') AS p WHERE p.key NOT LIKE 'files %'
+            """)
+        return topics == nil
+    }
 
     /// Those of some views, in some periods: `2013-06`, `2013-Q2` or `2013`; nil for all.
     public func of(views: Set<String>? = nil, periods: [String]? = nil) -> LateTrips {
@@ -60,7 +72,7 @@ public struct LateTrips: Sendable, Equatable {
             months.filter { month in
                 (views?.contains(month.view) ?? true)
                     && (periods?.contains { Self.covers($0, month.month) } ?? true)
-            })
+            }, readsFiles: readsFiles)
     }
 
     private static func covers(_ period: String, _ month: String) -> Bool {
@@ -88,7 +100,7 @@ public struct LateTrips: Sendable, Equatable {
     /// The same with what can be done about it.
     public var warnings: [String] {
         zip(sentences, queries).map { sentence, query in
-            "\(sentence), and are in none of its windows; taxi-cli stream --query \(query) --from-beginning --until-end counts them"
+            "\(sentence), and are in none of its windows; taxi-cli stream --query \(query) --from-beginning \(readsFiles ? "--input FILE… (all its files)" : "--until-end") counts them"
         }
     }
 

@@ -15,10 +15,12 @@ public struct SentFiles {
         public var identity: String
         public init(name: String, identity: String) { (self.name, self.identity) = (name, identity) }
 
-        /// The identity without the name that it begins with: a link, a copy or another name is the same file.
+        /// Size and hash alone: a link, a copy or another name is the same file, whichever of its times were sent.
         public var content: String {
             let parts = identity.split(separator: ":", omittingEmptySubsequences: false)
-            return parts.count < 3 ? identity : parts.suffix(2).map { ":\($0)" }.joined()
+            guard parts.count >= 3 else { return identity }
+            let hash = parts[parts.count - 1].prefix { $0 != " " }
+            return ":\(parts[parts.count - 2]):\(hash)"
         }
     }
 
@@ -60,7 +62,7 @@ public struct SentFiles {
         try connection.rows(
             """
             SELECT name, sent_ms, run_id, trips FROM sent_files
-            WHERE topic = ?1 AND substr(identity, -length(?2)) = ?2 AND from_ms < ?3 AND to_ms > ?4 AND first_end < ?5 AND coalesce(last_end, 0) <= ?5
+            WHERE topic = ?1 AND instr(identity || ' ', ?2 || ' ') > 0 AND from_ms < ?3 AND to_ms > ?4 AND first_end < ?5 AND coalesce(last_end, 0) <= ?5
             ORDER BY sent_ms DESC LIMIT 1
             """, .text(topic), .text(file.content), .integer(range.upperBound), .integer(range.lowerBound),
             .integer(topicEnd)
@@ -69,6 +71,35 @@ public struct SentFiles {
                 name: try row.storedText(0), sentMs: try row.integer(1, in: .times), runID: try row.storedText(2),
                 trips: try row.optionalInteger(3, in: .counts))
         }.first
+    }
+
+    /// A file that was sent into a topic, whichever broker's.
+    public struct InTopic: Sendable, Equatable {
+        public var name: String
+        public var sentMs: EventTime
+        public var topic: String
+    }
+
+    /// Whether a file was sent into one of some topics, with event times of a range; the newest.
+    ///
+    /// - Parameter content: of the file, `:size:hash`.
+    public static func sent(
+        _ content: String, into topics: [String], _ range: Range<EventTime>, on connection: Connection
+    ) throws(SQLiteError) -> InTopic? {
+        guard try connection.hasTable("sent_files") else { return nil }
+        for topic in topics {
+            let found = try connection.rows(
+                """
+                SELECT name, sent_ms FROM sent_files
+                WHERE substr(topic, 1, length(?1)) = ?1 AND instr(identity || ' ', ?2 || ' ') > 0 AND from_ms < ?3 AND to_ms > ?4
+                ORDER BY sent_ms DESC LIMIT 1
+                """, .text("\(topic) "), .text(content), .integer(range.upperBound), .integer(range.lowerBound)
+            ) { row throws(SQLiteError) in
+                InTopic(name: try row.storedText(0), sentMs: try row.integer(1, in: .times), topic: topic)
+            }.first
+            if let found { return found }
+        }
+        return nil
     }
 
     public func begin(_ files: [File], runID: String, atMs: EventTime) throws {

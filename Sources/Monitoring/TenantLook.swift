@@ -103,6 +103,10 @@ public struct TenantLook: Sendable {
         try judgeModels(on: connection)
         try connection.snapshot {
             sources = try SourceStatus.all(on: connection)
+            if !numbers.processes.contains(where: { $0.command == "stream" }) {
+                // What the last stream saw is over; how far it came is stored.
+                sources = sources.map { $0.atRest(lag: status?.partitionLags[$0.partition]) }
+            }
             workflows = try WorkflowNumbers(on: connection, nowMs: nowMs)
             alerts = try connection.rows(
                 "SELECT name, count(*) AS count FROM stored_alerts GROUP BY name ORDER BY name"
@@ -270,6 +274,14 @@ public struct SourceStatus: Sendable, Equatable {
     public var watermark: EventTime?
     public var holdsBack: Bool
     public var updated: EventTime
+
+    /// While nobody reads it.
+    func atRest(lag: Int64?) -> SourceStatus {
+        var rest = self
+        (rest.lagRecords, rest.lagSeconds, rest.rateIn, rest.rateProcessed) = (lag, nil, nil, 0)
+        (rest.clearSeconds, rest.trend) = (nil, nil)
+        return rest
+    }
 
     static func all(on connection: Connection) throws -> [SourceStatus] {
         let rows = try connection.prepare(

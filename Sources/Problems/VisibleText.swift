@@ -9,7 +9,31 @@ public func visible(_ text: String, lines: Bool = false) -> String {
     return String(decoding: output, as: UTF8.self)
 }
 
+/// The same of bytes that may be no UTF-8: what is none shows as `\\xFF`.
+public func visible(bytes: some Collection<UInt8>) -> String {
+    var output: [UInt8] = []
+    let bytes = Array(bytes)
+    bytes.withUnsafeBufferPointer { bytes in
+        let used = VisibleText.append(bytes, to: &output, lines: false)
+        // The beginning of a character that does not come.
+        for byte in bytes[used...] { output += "\\x".utf8 + VisibleText.hexadecimal(UInt32(byte), digits: 2) }
+    }
+    return String(decoding: output, as: UTF8.self)
+}
+
 public enum VisibleText {
+    /// The first bytes in a row that are no UTF-8; nil where all are.
+    public static func firstFault(in bytes: [UInt8]) -> Range<Int>? {
+        bytes.withUnsafeBufferPointer { bytes in
+            var index = 0
+            func length() -> Int { bytes[index] < 0x80 ? 1 : utf8Length(of: bytes[index...]) }
+            while index < bytes.count, case let length = length(), length > 0 { index += length }
+            let start = index
+            while index < bytes.count, length() == 0 { index += 1 }
+            return start < index ? start..<index : nil
+        }
+    }
+
     /// Stands for ESC in text that is coloured by us. A noncharacter, of which Unicode says that it never comes from outside.
     public static let escape = Unicode.Scalar(0xFDD0 as UInt32)!
 
@@ -89,7 +113,7 @@ public enum VisibleText {
 
     private static func escaped(_ value: UInt32) -> [UInt8] { "\\u".utf8 + hexadecimal(value, digits: 4) }
 
-    private static func hexadecimal(_ value: UInt32, digits: Int) -> [UInt8] {
+    fileprivate static func hexadecimal(_ value: UInt32, digits: Int) -> [UInt8] {
         let text = String(value, radix: 16)
         return String(repeating: "0", count: max(0, digits - text.utf8.count)).utf8 + Array(text.utf8)
     }

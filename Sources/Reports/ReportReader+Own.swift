@@ -59,7 +59,9 @@ extension ReportReader {
         var chart = OwnChart(
             numbers: Self.listed(shown, chosen),
             note: Self.sentence(table.about) + Self.note(names, of: sums.count, by: shown[drawn[0]])
-                + "From \(table.view), an analysis of \(tenantsOwn)." + Self.cut(chosen.count, table),
+                + "From \(table.view), an analysis of \(tenantsOwn)."
+                + Self.notDrawn(drawn.dropFirst(panels.count).map { shown[$0] })
+                + Self.cut(chosen.count, table),
             names: times, timeline: Timeline(times), panels: panels)
         chart.isOfPeriods = true
         return chart
@@ -149,8 +151,14 @@ extension ReportReader {
             note: "Means of the rows of each \(bucket.name)"
                 + (keys.isEmpty ? ", in a band from the least to the most. " : ". ")
                 + Self.note(names, of: Int(rows[0][1].integer ?? 0), by: panels[0])
-                + "From \(table.view), a query of \(tenantsOwn)." + Self.cut(listed.count, table),
+                + "From \(table.view), a query of \(tenantsOwn)." + Self.notDrawn(drawn.dropFirst(panels.count))
+                + Self.cut(listed.count, table),
             names: times, timeline: Timeline(slots: ordinals.map { $0 - ordinals[0] }), panels: charted)
+    }
+
+    /// Columns that the chart has no room for.
+    private static func notDrawn(_ columns: some Collection<String>) -> String {
+        columns.isEmpty ? "" : " Not drawn for lack of room: \(columns.joined(separator: ", "))."
     }
 
     /// Groups without a time, the largest first.
@@ -164,7 +172,8 @@ extension ReportReader {
         return OwnChart(
             numbers: Self.listed([keys.joined(separator: ", ")] + panels, rows),
             note: Self.note(shown.map { _ in "" }, of: rows.count, by: panels[0])
-                + "From \(table.view), a query of \(tenantsOwn), over all time.",
+                + "From \(table.view), a query of \(tenantsOwn), over all time."
+                + Self.notDrawn(drawn.dropFirst(panels.count)),
             names: shown.map { $0[0].text ?? "" }, timeline: nil,
             panels: panels.enumerated().map { index, column in
                 .init(column: column, series: [.init(name: column, values: shown.map { Self.drawable($0[index + 1]) })])

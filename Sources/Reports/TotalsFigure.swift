@@ -25,7 +25,9 @@ extension Figure {
             left: 56, right: size.width - 14, top: middle + 32, bottom: drawing.height - 30, periods: periods)
         let y = upper.drawValues(&drawing, upTo: fares.compactMap { $0 }.max() ?? 1, unit: "dollars of fares", count: 3)
         let sum = lower.drawValues(
-            &drawing, upTo: running.compactMap { $0 }.max() ?? 1, unit: "running total", count: 3)
+            &drawing, upTo: running.compactMap { $0 }.max() ?? 1,
+            unit: kind == .year ? "running total" : "running total of the year",
+            count: 3)
         lower.drawPeriods(&drawing, most: size.timeLabels)
         let width = min(60, max(1, upper.step * 0.72))
         for index in periods.indices {

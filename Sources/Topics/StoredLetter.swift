@@ -1,4 +1,5 @@
 public import Time
+import Problems
 import Trips
 
 /// Where a dead letter lies in its topic.
@@ -170,7 +171,8 @@ extension StoredLetter {
     /// Where in the record's bytes the fault is that its detail tells of; nil where it names no place, or the bytes have none such.
     public var fault: Range<Int>? {
         guard let detail, let bytes = record.value else { return nil }
-        return Self.fault(detail, column: column, in: bytes)
+        // What is no UTF-8 is told of in a text, which cannot hold it.
+        return Self.fault(detail, column: column, in: bytes) ?? VisibleText.firstFault(in: bytes)
     }
 
     /// Of a row of a file, the column in its line at which the fault begins, from 1, in bytes; nil where nobody says.

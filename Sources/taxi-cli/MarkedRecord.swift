@@ -9,11 +9,10 @@ struct MarkedRecord {
 
     /// - Parameter fault: nil where nobody knows.
     init(_ bytes: [UInt8], fault: Range<Int>?) {
-        func shown(_ bytes: ArraySlice<UInt8>) -> String { visible(String(decoding: bytes, as: UTF8.self)) }
         let place = fault ?? bytes.count..<bytes.count
-        before = shown(bytes[..<place.lowerBound])
-        self.fault = shown(bytes[place])
-        after = shown(bytes[place.upperBound...])
+        before = visible(bytes: bytes[..<place.lowerBound])
+        self.fault = visible(bytes: bytes[place])
+        after = visible(bytes: bytes[place.upperBound...])
     }
 
     /// Lines for a terminal: the record, and without colours a piece of it with `^` below what is marked.

@@ -2,6 +2,7 @@ import CommandLine
 import Database
 import Problems
 import SQLite
+import Stream
 import Topics
 import Time
 
@@ -10,9 +11,11 @@ struct SentInput {
     private let files: [SentFiles.File]
     private let sent: SentFiles
     private let topic: String
+    private let range: Range<EventTime>
+    private let connection: Connection
 
     init(_ files: [SentFiles.File], range: Range<EventTime>, topic: String, _ session: RunSession) throws {
-        (self.files, self.topic) = (files, topic)
+        (self.files, self.topic, self.range, connection) = (files, topic, range, session.database.connection)
         let end = try Self.end(of: topic, in: session.store)
         sent = try explaining("looking for what was sent") {
             try SentFiles(
@@ -53,6 +56,18 @@ struct SentInput {
                 hint:
                     "--resume goes on where an interrupted run stopped; --again sends it once more, and its trips count twice. Where a month was published anew, taxi-cli stream restate --month MONTH --from FILE puts the new file in the place of what was sent."
             )
+        }
+    }
+
+    /// What to warn of before files are sent that a stream has read as files.
+    func warnings() throws -> [String] {
+        try files.compactMap { file in
+            let query = try explaining("looking for what was read") {
+                try ReadFiles.query(thatHasRead: file.content, of: range, on: connection)
+            }
+            return query.map {
+                "\"\(visible(file.name))\" was read by stream --input for query \($0) already: a stream of topic \"\(topic)\" counts its trips twice"
+            }
         }
     }
 

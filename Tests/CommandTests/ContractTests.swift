@@ -109,6 +109,17 @@ import Testing
     }
 
     /// A device or a pipe is written into. To put a file in its place would harm the whole machine.
+    /// What people open with datasette begins with the views.
+    @Test func innerTablesAreHiddenFromDatasette() throws {
+        let hidden = try String(contentsOfFile: "\(ReadmeTests.root)/examples/datasette.yaml", encoding: .utf8)
+        let tables = try TaxiCLI.filled().query(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")
+        #expect(tables.count > 30)
+        for table in tables.compactMap({ $0.first?.text }) {
+            #expect(hidden.contains("      \(table): {hidden: true}\n"), "\(table)")
+        }
+    }
+
     @Test func aSummaryReplacesNoDevice() throws {
         let taxi = try TaxiCLI()
         try taxi.succeed("data", "generate", "--rows", "20", "trips.csv")

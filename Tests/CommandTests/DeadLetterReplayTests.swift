@@ -377,6 +377,17 @@ import Trips
         }
     }
 
+    @Test func bytesThatAreNoTextAreShownAsTheyAre() throws {
+        let taxi = try TaxiCLI()
+        var file = Data("Trip Start Timestamp,Fare,Company\n03/01/2024 12:00:00 AM,5,good\n".utf8)
+        file +=
+            Data("03/01/2024 12:00:00 AM,6,good\n03/01/2024 12:00:00 AM,7,ab".utf8) + [0xFF, 0xFE] + Data("cd\n".utf8)
+        try file.write(to: URL(fileURLWithPath: taxi("bytes.csv")))
+        try taxi.succeed("produce", taxi("bytes.csv"), "--clock", "start", "-q")
+        let marked = try taxi.succeed("dead-letter", "show", "--mark").text
+        #expect(marked.contains("ab\\xff\\xfecd\n") && marked.contains(" ^^^^^^^^\n"), "\(marked)")
+    }
+
     @Test func theOffendingBytesAreMarkedForPeopleOnly() throws {
         let taxi = try TaxiCLI()
         _ = try DirtyReplay(taxi, rows: 300)

@@ -6,6 +6,16 @@ import Testing
 @Suite struct GuideTests {
     @Test func itsBlocksRunAndPrintWhatTheySay() throws { try expectScript("check-guide") }
 
+    @Test func itsContentsNameEveryChapter() throws {
+        let guide = try String(contentsOfFile: "\(ReadmeTests.root)/docs/GUIDE.md", encoding: .utf8)
+        let lines = guide.split(whereSeparator: \.isNewline)
+        let chapters = lines.filter { $0.hasPrefix("## ") }.map { $0.dropFirst(3) }
+        let contents = lines.filter { $0.hasPrefix("- [") }.prefix(chapters.count).map { line in
+            line.dropFirst(3).prefix { $0 != "]" }
+        }
+        #expect(contents == chapters)
+    }
+
     /// A block that is neither run nor said to be left out, and one that prints something else, are found.
     @Test func aBlockThatIsWrongIsFound() throws {
         let root = try TaxiCLI()

@@ -87,6 +87,48 @@ import Testing
         #expect(try taxi.run("status").code == 0)
     }
 
+    /// Into a topic and as a file, or by its starts and by its ends: two ways of one trip.
+    @Test func aFileIsNotTakenInTwoWaysByMistake() throws {
+        let taxi = try TaxiCLI()
+        let (march, april) = try Self.months(taxi)
+        try taxi.succeed("produce", march, "--clock", "start", "-q")
+        let otherTimes = try taxi.run("produce", march, "--clock", "end")
+        #expect(otherTimes.code == 64 && otherTimes.errors.contains("was sent already"), "\(otherTimes.errors)")
+        try taxi.succeed("stream", "--until-end", "-q")
+        try FileManager.default.copyItem(atPath: march, toPath: taxi("copy.csv"))
+        for files in [[march], [april, taxi("copy.csv")]] {
+            let read = try taxi.start(["stream", "--input"] + files).wait()
+            #expect(read.code == 64 && read.errors.contains("into topic \"chicago_ingestData\""), "\(read.errors)")
+        }
+        try taxi.succeed("stream", "--input", april, "-q")
+        let sent = try taxi.succeed("produce", april, "--clock", "start")
+        #expect(sent.errors.contains("was read by stream --input for query"), "\(sent.errors)")
+        #expect(try taxi.number("SELECT sum(trips_total) FROM tripstotal") == 3000)
+    }
+
+    /// Windows that reach from a day without trips into one that was pruned: a late trip of theirs cannot be counted alone.
+    @Test func windowsBeforeThePrunedDayAreWholeOrGone() throws {
+        let taxi = try TaxiCLI()
+        func send(_ name: String, _ times: [String]) throws -> Ending {
+            let rows = times.enumerated().map { "\(name)\($0),t,\($1),8,10,0,10" }
+            let header = "Trip ID,Taxi ID,Trip Start Timestamp,Pickup Community Area,Fare,Tips,Trip Total"
+            try ([header] + rows).joined(separator: "\n").appending("\n").write(
+                toFile: taxi("\(name).csv"), atomically: true, encoding: .utf8)
+            try taxi.succeed("produce", taxi("\(name).csv"), "--clock", "start", "-q")
+            return try taxi.succeed("stream", "--until-end")
+        }
+        _ = try send("first", ["03/05/2024 12:00:10 PM", "03/10/2024 12:00:10 AM", "12/01/2024 12:00:10 PM"])
+        try taxi.succeed("batch", "-q")
+        try taxi.succeed("batch", "--retain-windows", "90d", "-q")
+        // The window from 23:59:30 has a trip of the tenth, which is rolled up, and of the ninth, which had none.
+        _ = try send("second", ["03/09/2024 11:59:45 PM"])
+        try taxi.succeed("audit")
+        let gone = try send("third", ["03/10/2024 12:00:50 AM"])
+        #expect(gone.errors.contains("late for windows that batch --retain-windows has removed"), "\(gone.errors)")
+        let status = try taxi.run("status").text
+        #expect(status.contains("batch --retain-windows has removed"), "\(status)")
+    }
+
     @Test func aFileThatWasReadSaysSo() throws {
         let taxi = try TaxiCLI()
         let (march, april) = try Self.months(taxi)

@@ -16,6 +16,16 @@ import Testing
         #expect(!queries.text.contains("\u{1B}"))
     }
 
+    @Test func aTopicThatNobodyReadsWaits() throws {
+        let taxi = try TaxiCLI.filled()
+        try taxi.succeed("produce", "trips.csv", "--clock", "start", "--again", "--limit", "300", "-q")
+        let text = try taxi.succeed("top", "--once").text
+        #expect(text.contains("lag 300 records"), "\(text)")
+        let sources = try #require(
+            try jsonObject(taxi.run("status", "--format", "jsonl").lines[0])["sources"] as? [[String: Any]])
+        #expect(sources.compactMap { $0["lag_records"] as? Int }.reduce(0, +) == 300, "\(sources)")
+    }
+
     @Test func aTenantWithoutAnythingIsEmpty() throws {
         let taxi = try TaxiCLI()
         let shown = try taxi.succeed("top", "--once")

@@ -74,6 +74,16 @@ import Testing
         #expect(log.count == 2 && log.allSatisfy { $0.hasSuffix(" said") })
     }
 
+    @Test func statusNamesTheStepThatTheRunFailedOf() throws {
+        let taxi = try Self.taxi([
+            "soft.yaml":
+                "name: soft\nsteps: {maybe: {sh: exit 3, allow_failure: true}, real: {sh: exit 7, needs: [maybe]}}\n"
+        ])
+        #expect(try taxi.run("workflow", "run", "soft").code != 0)
+        let status = try taxi.run("status").text
+        #expect(status.contains("failed in step real: ended with exit code 7"), "\(status)")
+    }
+
     @Test func listAndValidateTellWhatIsWrong() throws {
         let taxi = try Self.taxi([
             "monthly.yaml": Self.monthly, "bad.yaml": "name: bad\nsteps: {a: {sh: ls, neds: []}}",

@@ -23,6 +23,9 @@ package struct FileSets {
         let positions = try queries.map { try store.load($0)?.positions ?? [:] }
         guard let wanted = ReadFiles(identity: identity(all)) else { return }
         try wanted.requireNew(known, earlier: [], query: queries.first ?? "")
+        for (query, positions) in zip(queries, positions) {
+            try wanted.requireNotSent(known, sources: positions.keys, query: query, on: connection)
+        }
         var left = Set(all)
         // What was begun comes first, and the longest list of a file's decides.
         let names = Set(positions.flatMap(\.keys)).sorted { ($1.count, $0) < ($0.count, $1) }

@@ -1,9 +1,11 @@
+import Database
 import Foundation
 import Problems
-import Time
+package import SQLite
+package import Time
 
 /// The files of a run, as its identity in checkpoints names them: "files a.csv:123:9f b.csv:45:0c (clock start, …, from F, to T, …)".
-struct ReadFiles {
+package struct ReadFiles {
     /// Name, size and hash of each, with a blank before and behind.
     private let list: String
     /// Event times that are read.
@@ -77,6 +79,45 @@ struct ReadFiles {
                 "\"\(visible(Self.name(file)))\" was read for query \(query) already\(name), in a run of other files or options",
                 hint:
                     "Name the files that are new alone. --again reads all of them, and its trips count twice; --from-beginning computes the results anew from these files alone; stream restate --month MONTH --from FILE puts a newer file in the place of what was read."
+            )
+        }
+    }
+
+    /// The first query that has read a file as a file, of event times in a range.
+    ///
+    /// - Parameter content: `:size:hash`
+    package static func query(
+        thatHasRead content: String, of range: Range<EventTime>, on connection: Connection
+    ) throws -> String? {
+        guard try connection.hasTable("checkpoints") else { return nil }
+        return try CheckpointStore(connection: connection).all([]).first { _, _, checkpoint in
+            checkpoint.positions.keys.compactMap { ReadFiles(identity: $0) }.contains { read in
+                read.range.overlaps(range) && read.files.contains { ":\(Self.content($0))" == content }
+            }
+        }?.name
+    }
+
+    /// Sees that none of some files was sent into a topic that the query reads as well: its trips would count twice.
+    ///
+    /// - Parameters:
+    ///   - files: name, size and hash of each.
+    ///   - sources: what the query has read, by the names in its checkpoint.
+    /// - Throws: `.usage` with the ways on.
+    func requireNotSent(
+        _ files: [String], sources: some Collection<String>, query: String, on connection: Connection
+    ) throws {
+        let topics = sources.filter { !$0.hasPrefix("files ") }.sorted()
+        for file in files {
+            let sent = try explaining("looking for what was sent") {
+                try SentFiles.sent(":\(Self.content(file))", into: topics, range, on: connection)
+            }
+            guard let sent else { continue }
+            let name = sent.name == Self.name(file) ? "" : ", as \"\(visible(sent.name))\""
+            throw Problem(
+                .usage,
+                "\"\(visible(Self.name(file)))\" was sent\(name) into topic \"\(sent.topic)\", which query \(query) reads",
+                hint:
+                    "taxi-cli stream --until-end reads what is left of the topic. --again reads the file too, and its trips count twice; --from-beginning computes the results anew from the files alone."
             )
         }
     }

@@ -288,6 +288,7 @@ extension StreamRunner {
         {
             let earlier = options.fromBeginning ? [] : checkpoint?.positions.keys.filter { $0 != identity } ?? []
             try read.requireNew(files, earlier: earlier, query: plan.name)
+            try read.requireNotSent(files, sources: earlier, query: plan.name, on: database.connection)
         }
         if options.fromBeginning, let found = checkpoint {
             checkpoint = QueryCheckpoint(generation: found.generation, epoch: found.epoch, declaration: declaration)

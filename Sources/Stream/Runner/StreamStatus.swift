@@ -60,6 +60,10 @@ public struct StreamStatus: Sendable {
     public var restated: [String] = []
     public var ingest: Ingest?
     public var queries: [Query] = []
+    /// Records of each partition of the ingest topic that the query which is furthest behind has not read.
+    public var partitionLags: [Int64: Int64] = [:]
+    /// Runs that failed and took nothing.
+    private var refused: Set<String> = []
     /// Of the newest produce and stream runs together, by reason.
     public var rejected: [String: Int64] = [:]
 
@@ -115,6 +119,11 @@ extension StreamStatus {
             warnings.append(behind)
         }
         for run in runs where run.command == "produce" || run.command == "stream" {
+            if try Self.tookNothing(run, in: database.connection) {
+                refused.insert(run.id)
+                let error = Self.summary(of: run)["error"] as? String ?? "its file was refused"
+                warnings.append("the last produce took nothing: \(error)")
+            }
             let (records, rejected) = try Self.counts(of: run, in: database.connection)
             self.rejected.merge(rejected, uniquingKeysWith: +)
             let rejects = rejected.values.reduce(0, +)
@@ -129,6 +138,9 @@ extension StreamStatus {
         findings += try Self.failedWorkflows(in: database.connection)
         for (name, plan, checkpoint) in try CheckpointStore(connection: database.connection).all(plans) {
             let counts = checkpoint.counts
+            for (partition, lag) in Self.lags(of: checkpoint, in: topics.first { $0.name == ingest?.topic }) {
+                partitionLags[partition] = max(lag, partitionLags[partition] ?? 0)
+            }
             var query = Query(
                 name: name, state: .empty, watermark: checkpoint.watermark, lag: Self.lag(of: checkpoint, in: topics),
                 consumed: counts.aggregated + counts.late + counts.skipped + counts.filtered + (counts.restated ?? 0),
@@ -154,7 +166,9 @@ extension StreamStatus {
                     HealthFinding(
                         .late,
                         "\(late) of \(records) records that came to query \"\(name)\" in its last run were too late for its windows: a record far ahead of them moved the watermark, or they were streamed after newer ones",
-                        remedy: "--late update merges them into their windows; --max-ahead keeps far records out."))
+                        remedy: try Self.hasPruned(plan, in: database.connection)
+                            ? "Into windows that batch --retain-windows has removed nothing can be merged; --late update merges the others."
+                            : "--late update merges them into their windows; --max-ahead keeps far records out."))
             }
             queries.append(query)
         }
@@ -208,15 +222,24 @@ extension StreamStatus {
         return (rejected.values.reduce(0, +) + (used.values.max() ?? 0), rejected)
     }
 
+    private static func hasPruned(_ plan: QueryPlan?, in connection: Connection) throws -> Bool {
+        guard let plan, try connection.hasTable("pruned_windows") else { return false }
+        return try connection.value("SELECT 1 FROM pruned_windows WHERE view = ?", .text(plan.table)) != nil
+    }
+
     static func lag(of checkpoint: QueryCheckpoint, in topics: [TopicDescription]) -> Int64? {
         let known = topics.filter { checkpoint.positions[$0.name] != nil }
         if known.isEmpty { return nil }
-        return known.reduce(0) { sum, topic in
-            let offsets = checkpoint.positions[topic.name]?.offsets ?? []
-            return topic.partitions.reduce(sum) { sum, partition in
-                let next = partition.id < offsets.count ? offsets[partition.id] : partition.startOffset
-                return sum + max(0, partition.endOffset - max(next, partition.startOffset))
-            }
+        return known.reduce(0) { lags(of: checkpoint, in: $1).reduce($0) { $0 + $1.lag } }
+    }
+
+    private static func lags(
+        of checkpoint: QueryCheckpoint, in topic: TopicDescription?
+    ) -> [(partition: Int64, lag: Int64)] {
+        guard let topic, let offsets = checkpoint.positions[topic.name]?.offsets else { return [] }
+        return topic.partitions.map { partition in
+            let next = partition.id < offsets.count ? offsets[partition.id] : partition.startOffset
+            return (Int64(partition.id), max(0, partition.endOffset - max(next, partition.startOffset)))
         }
     }
 
@@ -227,6 +250,7 @@ extension StreamStatus {
             SELECT r.workflow, r.run_id, r.state, s.step, s.error, max(coalesce(r.started_ms, r.queued_ms, 0)) AS began
             FROM stored_workflow_runs AS r
             LEFT JOIN stored_workflow_steps AS s ON s.run_id = r.run_id AND s.state = 'failed'
+                AND instr(s.outputs, '"allow_failure":"true"') = 0
             WHERE r.state IN ('success', 'failed') GROUP BY r.workflow ORDER BY r.workflow
             """
         ) { row throws(SQLiteError) -> HealthFinding? in
@@ -267,6 +291,14 @@ extension StreamStatus {
         return (Self.summary(of: run)["exit"] as? String).map(codes.contains) ?? false
     }
 
+    /// Whether a replay was refused a file of which it has taken nothing, not even as rejected.
+    private static func tookNothing(_ run: RunRecord, in connection: Connection) throws -> Bool {
+        guard run.command == "produce", run.outcome == .failed,
+            summary(of: run)["exit"] as? String == "\(Problem.Code.badData.rawValue)"
+        else { return false }
+        return try counts(of: run, in: connection).records == 0
+    }
+
     private static func summary(of run: RunRecord) -> [String: Any] {
         let object = run.summary.flatMap { try? JSONSerialization.jsonObject(with: Data($0.utf8)) }
         return object as? [String: Any] ?? [:]
@@ -274,7 +306,8 @@ extension StreamStatus {
 
     private mutating func judge() {
         let hasRead = queries.contains { $0.consumed > 0 }
-        for run in runs where run.outcome == .failed && run.command != "rewind" && !isMistake(run) {
+        for run in runs
+        where run.outcome == .failed && run.command != "rewind" && !isMistake(run) && !refused.contains(run.id) {
             let error = (Self.summary(of: run)["error"] as? String).map { ": \($0)" } ?? ""
             let rule = HealthRule(rawValue: run.command) ?? .runs
             findings.append(

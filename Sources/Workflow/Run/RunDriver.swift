@@ -393,6 +393,8 @@ final class RunDriver {
         let state = end.state == .cancelled && execution.stop == .shutdown ? .interrupted : end.state
         var outputs = end.outputs
         outputs["state"] = state.rawValue
+        // For those who read the history without the file: this is not what the run failed of.
+        if state == .failed, execution.spec.step(name)?.allowFailure == true { outputs["allow_failure"] = "true" }
         try history.end(
             execution.run.id, name, attempt: attempt, state, error: end.error, outputs: outputs, at: surroundings.now())
         tell(execution, .ended(step: name, attempt: attempt, state: state, error: end.error, ms: took))

@@ -58,6 +58,20 @@ struct AWSAccess {
         fields.add(node.unexpected("a region", hint: "Write one such as us-east-1, or leave it out for AWS_REGION."))
     }
 
+    /// - Returns: a problem of settings where another attempt would be refused alike.
+    static func refused(_ what: String, _ response: HTTPResponse) -> Problem {
+        let isPermanent = element("Code", of: response.text).map(permanent.contains) ?? false
+        return Problem(isPermanent ? .configuration : .unavailable, "\(what): \(refusal(response))")
+    }
+
+    /// Codes of S3 and SNS that say who asks, or for what, and not how busy the service is. A key that is not there may come.
+    private static let permanent: Set = [
+        "AccessDenied", "AccountProblem", "AllAccessDisabled", "AuthorizationError", "EntityTooLarge",
+        "InvalidAccessKeyId",
+        "InvalidBucketName", "InvalidClientTokenId", "InvalidParameter", "KeyTooLongError", "NoSuchBucket", "NotFound",
+        "PermanentRedirect", "SignatureDoesNotMatch",
+    ]
+
     /// What a refusal says: `NoSuchBucket: The specified bucket does not exist (status 404)`.
     static func refusal(_ response: HTTPResponse) -> String {
         let parts = ["Code", "Message"].compactMap { element($0, of: response.text) }

@@ -63,8 +63,7 @@ public struct S3Step: Sendable {
         }
         return try attempt.send(request) { response in
             guard response.isSuccess else {
-                throw Problem(
-                    .unavailable, "S3 refused to \(isPut ? "put" : "get") \(object): \(AWSAccess.refusal(response))")
+                throw AWSAccess.refused("S3 refused to \(isPut ? "put" : "get") \(object)", response)
             }
             let sent = isPut ? response.sentBytes : response.bodyBytes
             let etag = response["ETag"]?.filter { $0 != "\"" } ?? ""

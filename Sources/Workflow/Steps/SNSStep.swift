@@ -68,7 +68,7 @@ public struct SNSStep: Sendable {
         request.signature = access.signature
         return try attempt.send(request) { response in
             guard response.isSuccess, let id = AWSAccess.element("MessageId", of: response.text) else {
-                throw Problem(.unavailable, "SNS refused the message to \(topic): \(AWSAccess.refusal(response))")
+                throw AWSAccess.refused("SNS refused the message to \(topic)", response)
             }
             attempt.log.add(line: "message \(id)")
             return AttemptEnd(state: .success, outputs: ["message_id": id])

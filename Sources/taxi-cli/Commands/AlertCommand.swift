@@ -103,12 +103,15 @@ enum AlertCommand {
     }
 
     private static func write(_ entries: [AlertHistory.Entry], _ arguments: ParsedArguments, _ zone: ZoneClock) throws {
+        // Whoever does not see that one was withdrawn takes it for one that stands.
+        let isRevised = entries.contains { $0.withdrawnBy != nil || $0.revision != nil }
         var table = Table(columns: [
             Column("raised"), Column("name"), Column("query", mayBeLeftOut: true), Column("window_start"),
-            Column("group"),
+            Column("group", mayBeLeftOut: true),
             Column("value", .right), Column("threshold", .right, mayBeLeftOut: true),
             Column("workflow", mayBeLeftOut: true), Column("run_id", keepsEnd: true),
-            Column("revision", .right, mayBeLeftOut: true), Column("withdrawn_by", .right, mayBeLeftOut: true),
+            Column("revision", .right, mayBeLeftOut: !isRevised),
+            Column("withdrawn_by", .right, mayBeLeftOut: !isRevised),
         ])
         // What every alert has; the rest names its group.
         let common: Set = [

@@ -165,6 +165,7 @@ enum ProduceCommand {
         return try session.recording {
             let sent = try sentFiles(options, session)
             if !options.isResuming, !options.isLooping, !arguments.isOn("again") { try sent?.requireNew(session.zone) }
+            for warning in try sent?.warnings() ?? [] { try arguments.say("warning: \(warning)") }
             if options.source.clock != .now { try sayRestated(options.source, session, arguments) }
             try sent?.begin(session.runID)
             defer { sent?.end(session.runID, session.store, trips: Int64(replayer.summary?.sent ?? 0)) }

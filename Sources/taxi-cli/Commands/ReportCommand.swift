@@ -27,7 +27,9 @@ enum ReportCommand {
         ],
         arguments: [
             Argument(
-                "FILE.html", .optional, kind: .output, help: "where the page goes; - for stdout (default: report.html)",
+                "FILE.html", .optional, kind: .output,
+                help:
+                    "where the page goes; - for stdout (default: report.html, or none with --chart and files of charts)",
                 endings: ["html"])
         ],
         options: [
@@ -65,11 +67,14 @@ enum ReportCommand {
     ]
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
-        let page = arguments.positionals.first ?? "report.html"
+        let charts = arguments.texts("chart")
+        // Who wants some charts as files has not asked for a page, least of all in the place of the whole one.
+        let isOnlyFiles = !charts.isEmpty && ["json", "csv", "svg", "png"].contains { arguments.text($0) != nil }
+        let page = arguments.positionals.first ?? (isOnlyFiles ? nil : "report.html")
         if page == "-", arguments.text("json") == "-" {
             throw Problem(.usage, "the page and --json cannot both go to stdout", hint: "Name a file for one of them.")
         }
-        if Self.dataEndings.contains(where: page.hasSuffix), Files.exists(page) {
+        if let page, Self.dataEndings.contains(where: page.hasSuffix), Files.exists(page) {
             throw Problem(
                 .usage, "\"\(page)\" is there and is no page that a report could take the place of",
                 hint: "Let its name end in .html.")
@@ -80,9 +85,15 @@ enum ReportCommand {
             try PictureConverter(environment: arguments.environment)
         }
         var report = try read(selection, arguments)
-        try report.keep(arguments.texts("chart"))
+        if let page, !charts.isEmpty, report.figures.contains(where: { $0.id == page }) {
+            throw Problem(
+                .usage, "\"\(page)\" would be the page's name, and is a chart's",
+                hint: "Write --chart \(charts[charts.count - 1]) --chart \(page), or ./\(page) for a file of that name."
+            )
+        }
+        try report.keep(charts)
 
-        try write(report.html, to: page, arguments)
+        if let page { try write(report.html, to: page, arguments) }
         for omission in report.omissions { try arguments.say("left out: \(omission.reason)") }
         if let file = arguments.text("json") { try write(report.json, to: file, arguments) }
         if let folder = arguments.text("csv") {

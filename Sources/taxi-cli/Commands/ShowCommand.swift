@@ -137,6 +137,7 @@ enum ShowCommand {
             let late = try LateTrips(on: connection).of(views: isPeriodic ? nil : [selection.view.name])
             for warning in late.warnings { try arguments.say("warning: \(warning)") }
             for sentence in try restated(selection.view, connection) { try arguments.say("restated: \(sentence)") }
+            if selection.view.name == "alerts" { try sayWithdrawn(connection, arguments) }
             guard arguments.format == .table else {
                 var writer = try arguments.tableWriter(columns: selection.view.columns.map { Column($0) })
                 try selection.forEachRow(on: connection) { row in
@@ -154,14 +155,20 @@ enum ShowCommand {
                 arguments.terminal.outputIsTerminal
                 ? picture.fitted(width: arguments.terminal.width) : (picture.table, [])
             try arguments.write(table)
-            if !leftOut.isEmpty {
-                try arguments.say(
-                    "left out for lack of room: \(leftOut.joined(separator: ", ")) (--format csv has all)")
-            }
+            try arguments.sayLeftOut(leftOut)
             let lines = picture.sparklines(width: arguments.terminal.width)
             if !lines.isEmpty { try arguments.output.write("\n" + lines) }
             if rows.isEmpty { try arguments.say(selection.nothingText) }
         }
+    }
+
+    /// The view has what was raised, whatever has become of it.
+    private static func sayWithdrawn(_ connection: Connection, _ arguments: ParsedArguments) throws {
+        let count = try connection.value("SELECT count(*) FROM stored_alerts WHERE withdrawn_by IS NOT NULL")?.integer
+        guard let count, count > 0 else { return }
+        try arguments.say(
+            "withdrawn: late trips have changed the windows of \(grouped(count)) alert\(count == 1 ? "" : "s") so that they would not be raised any more (taxi-cli alert history)"
+        )
     }
 
     /// Which times newer files stand for, in the view of a query.

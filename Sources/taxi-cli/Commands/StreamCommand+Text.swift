@@ -8,16 +8,17 @@ extension StreamCommand {
     static func text(_ progress: StreamProgress, _ zone: ZoneClock) -> String {
         let summary = progress.summary
         var parts = ["\(grouped(summary.records)) trips", "lag \(grouped(progress.lag))"]
-        if let newest = progress.newest, let watermark = summary.watermark {
-            parts.append("watermark \(durationText(ms: max(0, newest - watermark))) behind \(zone.iso(ms: newest))")
-        }
-        parts.append("\(grouped(Int64(progress.openWindows))) windows open")
-        parts.append("\(grouped(summary.results.values.reduce(0, +))) results")
+        // What is wrong stands where a narrow screen shows it.
         let late = summary.late.values.max() ?? 0
         if late > 0 { parts.append("\(grouped(late)) late") }
         for (reason, count) in summary.rejected.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             parts.append("rejected \(grouped(count)) \(reason.rawValue)")
         }
+        if let newest = progress.newest, let watermark = summary.watermark {
+            parts.append("watermark \(durationText(ms: max(0, newest - watermark))) behind \(zone.iso(ms: newest))")
+        }
+        parts.append("\(grouped(Int64(progress.openWindows))) windows open")
+        parts.append("\(grouped(summary.results.values.reduce(0, +))) results")
         return parts.joined(separator: "  ")
     }
 
@@ -36,9 +37,11 @@ extension StreamCommand {
 
     /// - Parameters:
     ///   - isComplete: whether the run has closed all windows.
+    ///   - merges: whether late trips were merged wherever their windows are still there.
     ///   - counted: queries that have results, of this run or of earlier ones.
     static func text(
-        _ summary: StreamSummary, _ plans: [QueryPlan], _ zone: ZoneClock, isComplete: Bool, counted: Set<String>
+        _ summary: StreamSummary, _ plans: [QueryPlan], _ zone: ZoneClock, isComplete: Bool, counted: Set<String>,
+        merges: Bool
     ) -> String {
         var lines = [
             "\(grouped(summary.records)) trips in \(fixed(summary.seconds, decimals: 2)) s, \(grouped(Int64(summary.rate)))/s, \(grouped(summary.epochs)) epochs"
@@ -49,7 +52,10 @@ extension StreamCommand {
             let results = summary.results[plan.name] ?? 0
             let restated = summary.restated[plan.name] ?? 0
             lines.append(
-                "  \(plan.name): \(grouped(results)) results" + (late > 0 ? ", \(grouped(late)) trips late" : "")
+                "  \(plan.name): \(grouped(results)) results"
+                    + (late > 0
+                        ? ", \(grouped(late)) trips late"
+                            + (merges ? " for windows that batch --retain-windows has removed" : "") : "")
                     + (merged > 0 ? ", \(grouped(merged)) late trips merged into closed windows" : "")
                     + (restated > 0 ? ", \(grouped(restated)) trips left out: newer files stand for their time" : "")
                     + (results == 0 && late + restated == 0 && summary.used > 0 && !counted.contains(plan.name)

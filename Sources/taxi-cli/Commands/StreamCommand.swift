@@ -124,6 +124,14 @@ enum StreamCommand {
         let globals = try GlobalOptions(arguments)
         if let word = arguments.positionals.first, arguments.texts("input").isEmpty {
             let near = nearestName(to: word, among: command.subcommands.map(\.name)).map { "Did you mean \"\($0)\"? " }
+            if let option = ["queries", "query"].first(where: { !arguments.texts($0).isEmpty }), near == nil {
+                let value = arguments.texts(option).last ?? ""
+                throw Problem(
+                    .usage, "\"\(word)\" belongs to no option",
+                    hint:
+                        "Write --\(option) once for each: --\(option) \(value) --\(option) \(word). --input \(word) reads a trip file."
+                )
+            }
             throw Problem(
                 .usage, "there is no command \"taxi-cli stream \(word)\"",
                 hint: (near ?? "")
@@ -171,15 +179,19 @@ enum StreamCommand {
             let isBounded = arguments.isOn("until-end") || !inputs(arguments).isEmpty
             if !inputs(arguments).isEmpty, summary.records == 0, summary.results.values.allSatisfy({ $0 == 0 }) {
                 line.clear()
+                let again =
+                    arguments.isOn("again") ? "--again reads files anew beside others, not the same ones alone" : nil
+                let way = again ?? "--from-beginning computes the results anew from these files alone"
                 try arguments.say(
-                    "note: \(inputs(arguments).joined(separator: ", ")): there is no trip that an earlier run has not read, so nothing is counted; --from-beginning computes the results anew from these files alone"
+                    "note: \(inputs(arguments).joined(separator: ", ")): there is no trip that an earlier run has not read, so nothing is counted; \(way)"
                 )
             }
             return RunEnd(
                 outcome: Interruption.isRequested ? .interrupted : .success, json: summary.json(zone: session.zone),
                 text: text(
                     summary, plans, session.zone, isComplete: isBounded && !Interruption.isRequested,
-                    counted: try StoredQueries.namesWithResults(on: session.database.connection)))
+                    counted: try StoredQueries.namesWithResults(on: session.database.connection),
+                    merges: latePolicy(arguments) == .update))
         }.report(arguments)
     }
 
