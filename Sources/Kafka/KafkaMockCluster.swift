@@ -49,6 +49,15 @@ public final class KafkaMockCluster: @unchecked Sendable {
         rd_kafka_mock_coordinator_set(cluster, kind.rawValue, key, Int32(broker))
     }
 
+    public func setLeader(of topic: String, partition: Int, broker: Int) {
+        rd_kafka_mock_partition_set_leader(cluster, topic, Int32(partition), Int32(broker))
+    }
+
+    /// From now on a broker takes requests and does not answer them, or does again.
+    public func set(broker: Int, answers: Bool) {
+        rd_kafka_mock_broker_set_rtt(cluster, Int32(broker), answers ? 0 : 3_600_000)
+    }
+
     /// Whether a broker accepts connections; those that there are end when it goes down.
     public func set(broker: Int, isUp: Bool) {
         if isUp {

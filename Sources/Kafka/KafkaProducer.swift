@@ -7,21 +7,21 @@ import Telemetry
 
 /// Sends records to a cluster, each acknowledged by all replicas in sync, idempotently unless that was given up.
 ///
-/// Payloads are not copied: whoever sends keeps them until `finish`, the second `turn`, or the commit or abort of the transaction, has returned. Used by one
-/// thread at a time; a thread of its own polls for delivery reports.
+/// Payloads are not copied: what they lie in is lent to the producer, which keeps it until each of them was reported on. Used by one thread at
+/// a time; a thread of its own polls for delivery reports.
 public final class KafkaProducer {
     public let client: KafkaClient
     /// What was sent since the last `turn`, and what before it.
     private var deliveries: DeliveryCount
     private var earlier: DeliveryCount
     private let poller: Poller
+    /// Where calls are made that may not come back.
+    let calls = DispatchQueue(label: "kafka-calls", attributes: .concurrent)
     private var topics: [String: (handle: OpaquePointer, partitionCount: Int)] = [:]
     /// Of transactions, ms: what is not committed by then the broker gives up. nil for a producer without transactions.
     public let transactionTimeoutMs: Int64?
-    /// Where the calls of transactions are made.
-    private let calls = DispatchQueue(label: "kafka-transactions")
     /// Whether a call never came back. The client, and all memory that was lent to it, stays until the process ends.
-    public private(set) var isLost = false
+    public internal(set) var isLost = false
     /// A call that is as late as this never comes back. Much longer than a busy machine delays one.
     var lostAfter = Duration.seconds(10)
 
@@ -71,7 +71,7 @@ public final class KafkaProducer {
         giveUp()
         poller.stop()
         if isLost {
-            for lent: AnyObject in [client, deliveries, earlier] { _ = Unmanaged.passRetained(lent) }
+            for needed: AnyObject in [client, deliveries, earlier] { _ = Unmanaged.passRetained(needed) }
             return
         }
         for topic in topics.values { rd_kafka_topic_destroy(topic.handle) }
@@ -87,6 +87,10 @@ public final class KafkaProducer {
         topics[topic] = (handle, metadata.partitionCount)
         return metadata.partitionCount
     }
+
+    /// Keeps what the payloads of the next records lie in for as long as the client may read them: until all that was sent by the same `turn`,
+    /// `finish` or transaction was delivered or given up; of a client that is lost, until the process ends.
+    public func lend(_ memory: any Sendable) { deliveries.keep(memory) }
 
     /// Hands one record over; waits while the client's queue is full.
     ///
@@ -188,10 +192,16 @@ public final class KafkaProducer {
             try onWaiting(client.events.last)
             try requirePatience(since: since)
         }
+        returnLoans()
         if let failure = takeFailure() { throw failure }
     }
 
-    private func requirePatience(since: ContinuousClock.Instant) throws(KafkaError) {
+    func returnLoans() {
+        deliveries.returnLoans()
+        earlier.returnLoans()
+    }
+
+    func requirePatience(since: ContinuousClock.Instant) throws(KafkaError) {
         if KafkaPatience.isOver(since: since) { throw KafkaError(givingUpAfter: client.events.last) }
     }
 
@@ -216,6 +226,7 @@ public final class KafkaProducer {
                 try requirePatience(since: since)
             }
         }
+        earlier.returnLoans()
         swap(&deliveries, &earlier)
         if let failure = takeFailure() { throw failure }
     }
@@ -229,209 +240,34 @@ public final class KafkaProducer {
     }
 
     private var isEmpty: Bool { deliveries.isEmpty && earlier.isEmpty }
-    private var settledCount: Int { deliveries.settledCount + earlier.settledCount }
-    private func takeFailure() -> KafkaError? {
+    var settledCount: Int { deliveries.settledCount + earlier.settledCount }
+    func takeFailure() -> KafkaError? {
         let failures = [earlier.takeFailure(), deliveries.takeFailure()]
         return failures.compactMap { $0 }.first
     }
 
     /// Drops what is not acknowledged yet; some of it may have been stored.
-    ///
-    /// A request that is being written may refer to its records' memory even afterwards, until the client goes away or something
-    /// else was acknowledged.
     public func giveUp() {
+        let flags = RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT
         if isLost {
-            rd_kafka_purge(client.raw, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_NON_BLOCKING)
+            rd_kafka_purge(client.raw, flags | RD_KAFKA_PURGE_F_NON_BLOCKING)
             return
         }
         let start = ContinuousClock.now
-        // Who wants to end does not wait: a thread of the client that looks up a host's name does not answer before it has done so. Who goes
-        // on does, or what it sends next would be purged as well.
-        rd_kafka_purge(
-            client.raw,
-            RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT
-                | (KafkaPatience.isOver(since: start) ? RD_KAFKA_PURGE_F_NON_BLOCKING : 0))
         while !isEmpty {
+            // Waits for all threads of the client, or what is sent next would be purged as well; one that looks up a host's name may hang.
+            do throws(KafkaError) {
+                _ = try answer(limitMs: 0) {
+                    rd_kafka_purge($0, flags)
+                    return nil
+                }
+            } catch { return }
             rd_kafka_flush(client.raw, 100)
-            let waited = start.duration(to: .now)
-            if waited > lostAfter || waited > .milliseconds(500) && KafkaPatience.isOver(since: start) {
-                isLost = true
-                return
-            }
+            isLost = !isEmpty && (start.duration(to: .now) > lostAfter || KafkaPatience.isOver(since: start))
+            if isLost { return }
         }
+        returnLoans()
         _ = takeFailure()
-    }
-}
-
-// MARK: - Transactions
-
-extension KafkaProducer {
-    /// Takes over the transactional id: an open transaction of an earlier process is aborted, and that process is fenced.
-    public func initTransactions() throws(KafkaError) {
-        try retrying(forMs: Int64(KafkaClient.connectTimeoutMs)) {
-            rd_kafka_init_transactions($0, Self.callTimeoutMs)
-        }
-    }
-
-    public func begin() throws(KafkaError) {
-        _ = takeEnds()
-        if let error = rd_kafka_begin_transaction(client.raw) { throw KafkaError(taking: error) }
-    }
-
-    /// Adds a group's offsets to the transaction: they count when it is committed, and only then.
-    public func send(
-        offsets: [KafkaOffset], group: String, onWaiting: (KafkaError?) throws(KafkaError) -> Void = { _ in }
-    ) throws(KafkaError) {
-        let lent = GroupOffsets(offsets, group: group)
-        try retrying(forMs: transactionTimeoutMs ?? 0, onWaiting: onWaiting) {
-            rd_kafka_send_offsets_to_transaction($0, lent.offsets, lent.metadata, Self.callTimeoutMs)
-        }
-    }
-
-    /// Commits what was sent since `begin`; at return all of it is stored, or none of it ever will be.
-    ///
-    /// Readers of committed records see it a moment later, when the broker has written the transaction's end to each partition.
-    public func commit(onWaiting: (KafkaError?) throws(KafkaError) -> Void = { _ in }) throws(KafkaError) {
-        do throws(KafkaError) {
-            try retrying(forMs: transactionTimeoutMs ?? 0, onWaiting: onWaiting) {
-                rd_kafka_commit_transaction($0, Self.callTimeoutMs)
-            }
-        } catch {
-            // What was wrong with a record says more than that the transaction is lost.
-            guard var failure = takeFailure(), failure.isRefusalOfContent else { throw error }
-            failure.kind = error.kind
-            throw failure
-        }
-        _ = takeFailure()
-    }
-
-    /// Gives up what was sent since `begin`.
-    public func abort(onWaiting: (KafkaError?) throws(KafkaError) -> Void = { _ in }) throws(KafkaError) {
-        try retrying(forMs: transactionTimeoutMs ?? 0, onWaiting: onWaiting) {
-            rd_kafka_abort_transaction($0, Self.callTimeoutMs)
-        }
-        _ = takeFailure()
-    }
-
-    /// Of one call of several: how soon somebody is heard who wants the process to end.
-    private static let callTimeoutMs: Int32 = 1000
-
-    /// Repeats a call as long as librdkafka says that it may be.
-    private func retrying(
-        forMs limitMs: Int64, onWaiting: (KafkaError?) throws(KafkaError) -> Void = { _ in },
-        _ call: @escaping @Sendable (OpaquePointer) -> OpaquePointer?
-    ) throws(KafkaError) {
-        var since = ContinuousClock.now
-        let deadline = since + .milliseconds(limitMs)
-        while true {
-            let settled = settledCount
-            guard let failure = try answer(of: call, onWaiting) else { return }
-            var error = KafkaError(taking: failure)
-            guard error.kind == .retriable, ContinuousClock.now < deadline, client.events.refusal == nil else {
-                if error.isRefusalOfContent { error.topic = client.events.refusedTopic }
-                throw error
-            }
-            if settledCount != settled {
-                since = .now
-            } else {
-                try onWaiting(client.events.last ?? error)
-                try requirePatience(since: since)
-            }
-        }
-    }
-
-    /// What a call gives, made on a thread that can be left behind.
-    ///
-    /// librdkafka does not look at the limit of `send_offsets_to_transaction` while the group's coordinator is away
-    /// (confluentinc/librdkafka#5456): the call may never return.
-    private func answer(
-        of call: @escaping @Sendable (OpaquePointer) -> OpaquePointer?,
-        _ onWaiting: (KafkaError?) throws(KafkaError) -> Void
-    ) throws(KafkaError) -> OpaquePointer? {
-        let answer = Answer()
-        calls.async { [client] in answer.give(call(client.raw)) }
-        let start = ContinuousClock.now
-        while !answer.hasCome(withinMs: 500) {
-            let waited = start.duration(to: .now)
-            guard waited > .milliseconds(Int(Self.callTimeoutMs)) else { continue }
-            try onWaiting(client.events.last)
-            if waited > lostAfter || KafkaPatience.isOver(since: start) {
-                isLost = true
-                throw KafkaError(RD_KAFKA_RESP_ERR__TIMED_OUT, client.events.last?.message, kind: .fatal)
-            }
-        }
-        return answer.error
-    }
-}
-
-/// The error, or none, of a call that another thread makes.
-private final class Answer: Sendable {
-    private let given = Mutex<UInt?>(nil)
-    private let hasBeenGiven = DispatchSemaphore(value: 0)
-
-    func give(_ error: OpaquePointer?) {
-        given.withLock { $0 = error.map { UInt(bitPattern: $0) } }
-        hasBeenGiven.signal()
-    }
-
-    func hasCome(withinMs limit: Int) -> Bool {
-        hasBeenGiven.wait(timeout: .now() + .milliseconds(limit)) == .success
-    }
-
-    var error: OpaquePointer? { given.withLock { $0.flatMap { OpaquePointer(bitPattern: $0) } } }
-}
-
-/// What a group commits, in librdkafka's memory: kept by whoever uses it last.
-///
-/// `@unchecked Sendable`: nobody changes it.
-private final class GroupOffsets: @unchecked Sendable {
-    let offsets: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>
-    let metadata: OpaquePointer?
-
-    init(_ offsets: [KafkaOffset], group: String) {
-        self.offsets = KafkaOffset.list(offsets)
-        metadata = rd_kafka_consumer_group_metadata_new(group)
-    }
-    deinit {
-        rd_kafka_topic_partition_list_destroy(offsets)
-        rd_kafka_consumer_group_metadata_destroy(metadata)
-    }
-}
-
-/// A group's offset in one partition, with the text that is kept beside it.
-public struct KafkaOffset: Sendable, Equatable {
-    public var topic: String
-    public var partition: Int
-    /// The next one to read.
-    public var offset: Int64
-    /// At most 4096 bytes, unless the broker is set up otherwise (`offset.metadata.max.bytes`).
-    public var metadata: String
-
-    public init(topic: String, partition: Int, offset: Int64, metadata: String = "") {
-        (self.topic, self.partition, self.offset, self.metadata) = (topic, partition, offset, metadata)
-    }
-
-    /// The caller frees the list, and librdkafka the texts with it.
-    static func list(_ offsets: [KafkaOffset]) -> UnsafeMutablePointer<rd_kafka_topic_partition_list_t> {
-        let list = rd_kafka_topic_partition_list_new(Int32(offsets.count))!
-        for offset in offsets {
-            let element = rd_kafka_topic_partition_list_add(list, offset.topic, Int32(offset.partition))!
-            element.pointee.offset = offset.offset
-            guard !offset.metadata.isEmpty else { continue }
-            let text = strdup(offset.metadata)
-            element.pointee.metadata = UnsafeMutableRawPointer(text)
-            element.pointee.metadata_size = offset.metadata.utf8.count
-        }
-        return list
-    }
-
-    init(_ element: rd_kafka_topic_partition_t) {
-        let metadata = element.metadata.map { bytes in
-            String(decoding: UnsafeRawBufferPointer(start: bytes, count: element.metadata_size), as: UTF8.self)
-        }
-        self.init(
-            topic: String(cString: element.topic), partition: Int(element.partition), offset: element.offset,
-            metadata: metadata ?? "")
     }
 }
 
