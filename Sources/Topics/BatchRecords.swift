@@ -51,6 +51,25 @@ public final class BatchRecords {
         }
     }
 
+    /// The records of a batch, of whatever encoding, as the payload of a batch of records.
+    ///
+    /// - Throws: as `load`.
+    static func payload(of batch: StoredBatch) throws -> [UInt8] {
+        let records = BatchRecords()
+        try records.load(batch)
+        var builder = RecordBatchBuilder(capacity: records.lines.count + 32 * records.count)
+        for index in 0..<records.count {
+            RecordBatch.withBytes(records.key(index)) { key in
+                records.withValue(index) { value in
+                    builder.append(
+                        key: key, value: value.map { UnsafeRawBufferPointer($0) }, headers: records.headers(index),
+                        timestamp: records.timestamps[index])
+                }
+            }
+        }
+        return builder.finish()
+    }
+
     /// Decodes all of a batch, or of trips only their times.
     ///
     /// - Throws: `.badData` for a payload that is none of its encoding, or has another count or other event times than the batch says.

@@ -56,7 +56,7 @@ public enum RecordBatch {
         return builder.finish()
     }
 
-    private static func withBytes(_ bytes: [UInt8]?, _ body: (UnsafeRawBufferPointer?) -> Void) {
+    static func withBytes(_ bytes: [UInt8]?, _ body: (UnsafeRawBufferPointer?) -> Void) {
         if let bytes { bytes.withUnsafeBytes(body) } else { body(nil) }
     }
 

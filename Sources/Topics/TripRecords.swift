@@ -58,6 +58,11 @@ public final class TripRecords: @unchecked Sendable {
         return builder.finish()
     }
 
+    /// Valid until the next `encode`.
+    func slice(_ index: Int) -> RecordBatch.Slice {
+        RecordBatch.Slice(key: key(index), value: value(index), timestamp: times[index])
+    }
+
     /// A record's value; valid until the next `encode`.
     func value(_ index: Int) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(values.bytes)[starts[index]..<starts[index + 1]])

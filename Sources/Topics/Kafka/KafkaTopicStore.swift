@@ -62,7 +62,7 @@ public final class KafkaTopicStore: TopicStore {
             var settings = ["retention.ms": "\(retentionMs ?? -1)"]
             // What was set aside may be larger than what is sent on.
             if name.hasSuffix("_deadLetter") {
-                settings["max.message.bytes"] = "\(KafkaTopicWriter.largestRecordBytes)"
+                settings["max.message.bytes"] = "\(KafkaRecordSender.largestRecordBytes)"
             }
             // A trip may be of any year, or of tomorrow, and one that the broker does not take would lose those beside it.
             let anyTime = "\(Int64.max)"
