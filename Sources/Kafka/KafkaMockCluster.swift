@@ -35,11 +35,18 @@ public final class KafkaMockCluster: @unchecked Sendable {
 
     /// The next requests for records are answered with: there is no such offset.
     public func failFetchesOutOfRange(count: Int) {
-        let errors = Array(repeating: RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE, count: count)
-        rd_kafka_mock_push_request_errors_array(cluster, Self.fetch, count, errors)
+        fail(Self.fetch, RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE, count: count)
     }
 
-    /// The number of its request in the brokers' protocol.
+    /// The next requests to append are answered as by a broker that has no word for what went wrong.
+    public func failAppends(count: Int) { fail(Self.produce, RD_KAFKA_RESP_ERR_UNKNOWN, count: count) }
+
+    private func fail(_ request: Int16, _ error: rd_kafka_resp_err_t, count: Int) {
+        rd_kafka_mock_push_request_errors_array(cluster, request, count, Array(repeating: error, count: count))
+    }
+
+    /// The numbers of requests in the brokers' protocol.
+    private static let produce: Int16 = 0
     private static let fetch: Int16 = 1
 
     /// Whom a group's or a transactional id's requests go to.

@@ -27,6 +27,19 @@ import Testing
     func holdsTheContract(_ check: ContractCheck) throws {
         try check.run(ContractStore(topics: store, isKafka: true))
     }
+
+    @Test func aTopicThatIsGoneIsNamedWhateverTheBrokerSays() throws {
+        mock.createTopic("trips", partitions: 1)
+        let writer = try store.makeWriter()
+        let batch = try #require(
+            PendingBatch(topic: "trips", partition: 0, records: [TopicRecord(key: nil, value: [1], timestamp: 1)]))
+        try writer.append([batch], mark: nil)
+        mock.setUnknown(topic: "trips")
+        mock.failAppends(count: 1)
+        let problem = #expect(throws: Problem.self) { try writer.append([batch], mark: nil) }
+        #expect(problem?.code == .unavailable)
+        #expect(problem?.message == "topic \"trips\" was deleted while it was written to")
+    }
 }
 
 /// A store on a mock cluster, which makes topics by other means than a request.

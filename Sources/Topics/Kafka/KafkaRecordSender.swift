@@ -58,9 +58,10 @@ final class KafkaRecordSender {
     ) throws(KafkaError) {
         let (time, headers) = fitting.timestamp(record.timestamp)
         guard fitting.cuts, let (cut, kept) = fitting.cut(record) else {
+            let own = record.headers.map { (name: $0.name, value: $0.value) }
             return try producer.send(
                 topic: batch.topic, partition: batch.partition, key: record.key, value: record.value,
-                timestampMs: time, headers: record.headers.map { ($0.name, $0.value) } + headers)
+                timestampMs: time, headers: own.isEmpty ? headers : own + headers)
         }
         try producer.sendCopy(
             topic: batch.topic, partition: batch.partition, key: cut.key, value: cut.value, timestampMs: time,

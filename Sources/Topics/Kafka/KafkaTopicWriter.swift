@@ -211,11 +211,16 @@ extension KafkaTopicWriter {
             ? "appending to topic \(first)" : "appending to one of the topics \(topics.joined(separator: ", "))"
     }
 
-    /// Which topic an answer means that says there is none: it may be that of the mark's offsets, which no answer names.
+    /// The topic that is not there any more, where that is behind a failure. It may be that of the mark's offsets, which no answer names; and
+    /// a broker that is just deleting one may have other words for it.
     private func deletedTopic(_ error: KafkaError) -> String? {
+        guard error.isUnknownTopic || error.topic != nil else { return nil }
         let named = [read, error.topic].compactMap { $0 } + written.sorted()
-        guard let admin = try? marks.connectedAdmin() else { return error.topic }
-        return named.first { KafkaTopicPresence.isThere($0, admin.client) == false } ?? error.topic
+        let admin = try? marks.connectedAdmin()
+        let gone = admin.flatMap { admin in
+            named.first { KafkaTopicPresence.isThere($0, admin.client) == false }
+        }
+        return gone ?? (error.isUnknownTopic ? error.topic : nil)
     }
 
     private func explained<Result>(_ action: String, _ body: () throws -> Result) throws -> Result {
@@ -224,7 +229,7 @@ extension KafkaTopicWriter {
                 hasGivenUp = true
                 throw BrokerAway(servers: configuration.servers, reason: error.brief, records: unacknowledged)
             }
-            if error.isUnknownTopic, let topic = deletedTopic(error) {
+            if let topic = deletedTopic(error) {
                 // A replay says how far it has come in the topic that it writes.
                 let isSource = topic == read && !everWritten.contains(topic)
                 throw isSource ? Problem.deletedWhileRead(topic) : .deletedWhileWritten(topic)
