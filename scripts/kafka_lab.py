@@ -39,16 +39,20 @@ def is_free(port):
 
 
 class Cluster:
-    """Brokers 1, 2, … on 127.0.0.1, with further properties; a context: at its end they are stopped and their files deleted."""
+    """Brokers 1, 2, … on 127.0.0.1, with further properties; a context: at its end they are stopped and their files deleted.
 
-    def __init__(self, brokers=1, properties=()):
-        self.brokers, self.properties = brokers, properties
+    With `sasl` there are `secure_servers` as well, at which "taxi" is let in with the password "taxi-secret" (PLAIN).
+    """
+
+    def __init__(self, brokers=1, properties=(), sasl=False):
+        self.brokers, self.properties, self.sasl = brokers, properties, sasl
         self.folder = tempfile.mkdtemp(prefix="taxi-kafka-lab-")
         self.port = free_ports(brokers)
-        self.servers = ",".join(f"127.0.0.1:{self.port + 10 * broker}" for broker in range(brokers))
+        self.servers, self.secure_servers = (
+            ",".join(f"127.0.0.1:{self.port + 10 * broker + offset}" for broker in range(brokers)) for offset in (0, 2))
 
     def __enter__(self):
-        try: self.call("start", "-p", str(self.port), "-n", str(self.brokers))
+        try: self.call("start", "-p", str(self.port), "-n", str(self.brokers), *(["--sasl"] if self.sasl else []))
         except BaseException:
             self.__exit__()
             raise

@@ -297,7 +297,8 @@ import Trips
         var (parts, records, rejects): (Int, Int, [String]) = (0, 0, [])
         while true {
             let request = RangeRequest(
-                partition: 0, offsets: 0..<1 << 62, maximumSideBytes: sideBytes, floor: .min, limit: .min, newest: nil,
+                partition: 0, offsets: 0..<1 << 62, maximumSideBytes: sideBytes, maximumStateBytes: 64 << 20,
+                floor: .min, limit: .min, newest: nil,
                 ahead: MaxAhead(nowMs: .max, aheadMs: 0), queries: plans.map { _ in terms }, part: part)
             #expect(try RangeRequest(payload: WireFrame.all(in: request.frame())[0].payload) == request)
             let worker = try RangeReader(plan: payload, build: "test") { throw Problem(.software, "no topic is read") }

@@ -48,7 +48,9 @@ final class ThreadsEngine: RangeEngine {
     var state: String? { nil }
     func close() { isClosed = true }
 
-    func compute(plan: [UInt8], tasks: [RangeTask], shouldStop: () -> Bool) throws -> [[UInt8]]? {
+    func compute<Partial>(
+        plan: [UInt8], tasks: [RangeTask], shouldStop: () -> Bool, read: (Int, [UInt8]) throws -> Partial
+    ) throws -> [Partial]? {
         if shouldStop() { return nil }
         let answers = Mutex<[Int: Result<[UInt8], any Error>]>([:])
         let (threads, open, build) = (threads, open, build)
@@ -67,7 +69,7 @@ final class ThreadsEngine: RangeEngine {
         return try tasks.indices.map { index in
             let answer = try answers.withLock { $0[index] }!.get()
             asked.append((plan, tasks[index].range, answer))
-            return disturb(asked.count, answer)
+            return try read(index, disturb(asked.count, answer))
         }
     }
 }
@@ -267,7 +269,9 @@ final class ThreadsEngine: RangeEngine {
     }
 
     /// What a worker of one query gives back of a range, with room for few rejects.
-    private func partial(of offsets: Range<Int64>, in store: EmbeddedTopicStore) throws -> RangePartial {
+    private func partial(
+        of offsets: Range<Int64>, in store: EmbeddedTopicStore, stateBytes: Int = 64 << 20
+    ) throws -> RangePartial {
         let setting = WorkSetting(
             topic: StreamBench.ingest, tenant: "chicago", zone: StreamBench.zone, keepsLateRecords: false)
         let plan = WorkPlan(build: "1", setting: setting, delayMs: 0, plans: Array(plans.prefix(1)))
@@ -276,8 +280,9 @@ final class ThreadsEngine: RangeEngine {
         ) { store }
         let terms = RangeRequest.Query(closedUntil: .min, mergesLate: false, pruned: [], restated: [], reachedBefore: 0)
         let request = RangeRequest(
-            partition: 0, offsets: offsets, maximumSideBytes: 12_000, floor: .min, limit: .max, newest: nil,
-            ahead: MaxAhead(nowMs: 0, aheadMs: 0), queries: [terms])
+            partition: 0, offsets: offsets, maximumSideBytes: 12_000, maximumStateBytes: stateBytes, floor: .min,
+            limit: .max, newest: nil,
+            ahead: MaxAhead(nowMs: .max, aheadMs: 0), queries: [terms])
         let answer = try worker.partial(of: WireFrame.all(in: request.frame())[0].payload) {
             try ThreadsEngine.bytes(of: nil)
         }
@@ -291,6 +296,17 @@ final class ThreadsEngine: RangeEngine {
         let partial = try partial(of: 5..<40, in: EmbeddedTopicStore(path: bench.path("topics.db")))
         #expect(partial.offsets == 5..<20)
         #expect(partial.findings.rejects.map(\.reject.location.line) == Array(5..<20))
+    }
+
+    @Test func statesEndARangeEarlyAndTheRestIsAskedFor() throws {
+        let trips = SimpleTrip.random(4_000, from: Self.morning, over: 100 * Self.hour, seed: 41)
+        let bench = try bench(1, json: false, trips: trips)
+        let store = try EmbeddedTopicStore(path: bench.path("topics.db"))
+        let small = try partial(of: 0..<4_000, in: store, stateBytes: 100_000)
+        let bytes = small.states.reduce(0) { $0 + $1.windows.byteCount }
+        #expect(small.offsets.upperBound < 2_000)
+        #expect((50_000...200_000).contains(bytes), "\(bytes)")
+        #expect(try partial(of: small.offsets.upperBound..<4_000, in: store).offsets.upperBound == 4_000)
     }
 
     @Test func rejectsComeBackAsTheyAre() throws {

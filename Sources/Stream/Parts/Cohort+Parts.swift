@@ -29,26 +29,25 @@ extension Cohort {
         let requests = asked.map { _, part, _ in
             RangeRequest(
                 partition: 0, offsets: 0..<1 << 62, maximumSideBytes: max(4 << 20, Self.bytesAtOnce / asked.count),
+                maximumStateBytes: Self.stateBytes(of: asked.count),
                 floor: floor, limit: floor, newest: nil, ahead: parts.ahead, queries: states.map { terms(of: $0) },
                 part: part)
         }
         let tasks = zip(requests, asked).map { RangeTask(range: $0.frame(), source: $1.source) }
-        guard let answers = try engine.compute(plan: try plan.frame(), tasks: tasks, shouldStop: shouldStop) else {
-            return false
+        let (plans, zone) = (plans, options.zone)
+        let partials = try engine.compute(plan: try plan.frame(), tasks: tasks, shouldStop: shouldStop) {
+            index, answer in
+            try RangePartial(answer: answer, plans: plans, zone: zone, request: requests[index])
         }
-        for (index, answer) in answers.enumerated() {
+        guard let partials else { return false }
+        for (index, partial) in partials.enumerated() {
             guard index == 0 || parts.isAt(asked[index].asked) else {
                 Logger("stream").info(
-                    "\(answers.count - index) of \(answers.count) parts are asked again from \(asked[index].part.file): a row, or a header line, stands where the parts before did not let expect it"
+                    "\(partials.count - index) of \(partials.count) parts are asked again from \(asked[index].part.file): a row, or a header line, stands where the parts before did not let expect it"
                 )
                 break
             }
-            let frames = try WireFrame.all(in: answer)
-            guard frames.count == 1, frames[0].kind == .partial else {
-                throw Problem(.badData, "a worker answered with \(frames.count) frames in place of one partial")
-            }
-            var partial = try RangePartial(
-                payload: frames[0].payload, plans: plans, zone: options.zone, request: requests[index])
+            var partial = partial
             let first = try parts.take(&partial, first: asked[index].part.line)
             addFileRejects(partial.findings.rejects.map(\.reject), first: Int(first))
             partial.findings.rejects.removeAll()

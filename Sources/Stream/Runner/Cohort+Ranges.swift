@@ -26,21 +26,19 @@ extension Cohort {
             return request(
                 partition, offsets, isExact: index + 1 < asked.count && asked[index + 1].partition == partition,
                 floor: floor, limit: limits[partition],
-                sideBytes: max(1 << 20, Self.bytesAtOnce / asked.count))
+                sideBytes: max(1 << 20, Self.bytesAtOnce / asked.count), stateBytes: Self.stateBytes(of: asked.count))
         }
-        guard
-            let answers = try engine.compute(
-                plan: try plan.frame(), tasks: requests.map { RangeTask(range: $0.frame()) }, shouldStop: shouldStop)
-        else { return false }
-        let zone = options.zone
-        for (request, answer) in zip(requests, answers) {
+        let (plans, zone) = (plans, options.zone)
+        let partials = try engine.compute(
+            plan: try plan.frame(), tasks: requests.map { RangeTask(range: $0.frame()) }, shouldStop: shouldStop
+        ) { index, answer in
+            try RangePartial(answer: answer, plans: plans, zone: zone, request: requests[index])
+        }
+        guard let partials else { return false }
+        for (request, partial) in zip(requests, partials) {
             // The range before it was stopped early: this one is asked again from there.
             guard topic.offsets[request.partition] == request.offsets.lowerBound else { continue }
-            let frames = try WireFrame.all(in: answer)
-            guard frames.count == 1, frames[0].kind == .partial else {
-                throw Problem(.badData, "a worker answered with \(frames.count) frames in place of one partial")
-            }
-            var partial = try RangePartial(payload: frames[0].payload, plans: plans, zone: zone, request: request)
+            var partial = partial
             try take(&partial, from: topic)
         }
         timing.stageNs[.read, default: 0] += clock.monotonicNs - began
@@ -61,15 +59,21 @@ extension Cohort {
     }
 
     private func request(
-        _ partition: Int, _ offsets: Range<Int64>, isExact: Bool, floor: EventTime, limit: EventTime, sideBytes: Int
+        _ partition: Int, _ offsets: Range<Int64>, isExact: Bool, floor: EventTime, limit: EventTime, sideBytes: Int,
+        stateBytes: Int
     ) -> RangeRequest {
         RangeRequest(
-            partition: partition, offsets: offsets, isExact: isExact, maximumSideBytes: sideBytes, floor: floor,
+            partition: partition, offsets: offsets, isExact: isExact, maximumSideBytes: sideBytes,
+            maximumStateBytes: stateBytes, floor: floor,
             limit: limit,
             newest: tracker.partitions[partition].newest, ahead: aheadLimit,
             replaced: (replaced[partition] ?? [:]).filter { $0.key >= offsets.lowerBound },
             queries: states.map { terms(of: $0, partition) })
     }
+
+    /// How large the states of each of so many ranges may get. While an epoch is merged, cut and committed it takes some times as much memory, and two
+    /// are under way.
+    static func stateBytes(of ranges: Int) -> Int { max(1 << 20, (32 << 20) / ranges) }
 
     /// Under which terms a query judges the records of a partition.
     func terms(of state: QueryState, _ partition: Int = 0) -> RangeRequest.Query {

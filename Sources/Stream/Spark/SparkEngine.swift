@@ -48,11 +48,13 @@ package final class SparkEngine: RangeEngine {
         try retrying(shouldStop) { true } ?? false
     }
 
-    package func compute(plan: [UInt8], tasks: [RangeTask], shouldStop: () -> Bool) throws -> [[UInt8]]? {
+    package func compute<Partial>(
+        plan: [UInt8], tasks: [RangeTask], shouldStop: () -> Bool, read: (Int, [UInt8]) throws -> Partial
+    ) throws -> [Partial]? {
         let requests: [(input: [UInt8], source: [UInt8])] = try tasks.map { task in
             (plan + task.range, try task.source.map { Array(try JSONEncoder().encode($0)) } ?? [])
         }
-        return try retrying(shouldStop) { try run(requests, shouldStop: shouldStop) }
+        return try retrying(shouldStop) { try run(requests, shouldStop: shouldStop, read: read) }
     }
 
     /// Does something with Spark, and again where that has died.
@@ -124,7 +126,10 @@ package final class SparkEngine: RangeEngine {
         cluster = (try? JSONDecoder().decode(Cluster.self, from: Data(message.payload))) ?? cluster
     }
 
-    private func run(_ requests: [(input: [UInt8], source: [UInt8])], shouldStop: () -> Bool) throws -> [[UInt8]]? {
+    private func run<Partial>(
+        _ requests: [(input: [UInt8], source: [UInt8])], shouldStop: () -> Bool,
+        read: (Int, [UInt8]) throws -> Partial
+    ) throws -> [Partial]? {
         guard let process else { throw SparkProcess.Gone() }
         let began = clock.monotonicMs
         var payload: [UInt8] = []
@@ -137,7 +142,8 @@ package final class SparkEngine: RangeEngine {
             payload += request.source
         }
         try process.send("J", payload)
-        var answers = [[UInt8]?](repeating: nil, count: requests.count)
+        var partials = [Partial?](repeating: nil, count: requests.count)
+        var garbage: Problem?
         while true {
             if shouldStop() {
                 // Tasks under way would only take the cluster's time: nothing of them counts.
@@ -147,14 +153,16 @@ package final class SparkEngine: RangeEngine {
             guard let message = try process.receive(timeoutMs: 100) else { continue }
             switch message.kind {
             case UInt8(ascii: "P"):
-                guard answers.indices.contains(message.index) else { throw SparkProcess.Gone() }
-                // What is no frame was made by something that broke down: the range is asked again.
-                guard (try? WireFrame.all(in: message.payload)) != nil else {
-                    throw Problem(.unavailable, "a worker answered with bytes that are no partial")
+                guard partials.indices.contains(message.index) else { throw SparkProcess.Gone() }
+                do {
+                    partials[message.index] = try read(message.index, message.payload)
+                } catch let problem as Problem where problem.code == .badData {
+                    // Something broke down where it was made. The job's other answers come before it is asked again.
+                    garbage = Problem(.unavailable, "a worker answered with what is no partial: \(problem.message)")
                 }
-                answers[message.index] = message.payload
             case UInt8(ascii: "A"):
-                let whole = answers.compactMap(\.self)
+                if let garbage { throw garbage }
+                let whole = partials.compactMap(\.self)
                 guard whole.count == requests.count else { throw SparkProcess.Gone() }
                 note(message)
                 lastJob = (requests.count, clock.monotonicMs - began)

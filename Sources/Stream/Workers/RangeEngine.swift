@@ -16,10 +16,15 @@ package protocol RangeEngine: AnyObject {
     /// Computes ranges, each by a worker that is given the plan's frame and the range's, and behind them what the
     /// range is of, where that is part of a file.
     ///
-    /// - Parameter shouldStop: asked while it waits.
-    /// - Returns: what each of the workers wrote, in the order of the ranges; nil where it was to stop.
+    /// - Parameters:
+    ///   - shouldStop: asked while it waits.
+    ///   - read: makes a partial of what the worker of a range, by its number, has written. What it refuses with `.badData` is garbage, and may be asked again.
+    /// - Returns: the partials, in the order of the ranges; nil where it was to stop.
     /// - Throws: `Problem` where no worker will compute them; the stream ends, and what was committed stays.
-    func compute(plan: [UInt8], tasks: [RangeTask], shouldStop: () -> Bool) throws -> [[UInt8]]?
+    func compute<Partial>(
+        plan: [UInt8], tasks: [RangeTask], shouldStop: () -> Bool,
+        read: (Int, [UInt8]) throws -> Partial
+    ) throws -> [Partial]?
     /// One line on what it is at, for the progress; nil where there is nothing to say.
     var state: String? { get }
     func close()

@@ -101,6 +101,16 @@ extension RangePartial {
         return WireFrame.bytes(.partial, writer.bytes)
     }
 
+    /// - Parameter answer: all that the worker wrote.
+    /// - Throws: `.badData` for anything but one partial of that range.
+    init(answer: [UInt8], plans: [QueryPlan], zone: ZoneClock, request: RangeRequest) throws(Problem) {
+        let frames = try WireFrame.all(in: answer)
+        guard frames.count == 1, frames[0].kind == .partial else {
+            throw Problem(.badData, "a worker answered with \(frames.count) frames in place of one partial")
+        }
+        try self.init(payload: frames[0].payload, plans: plans, zone: zone, request: request)
+    }
+
     /// - Parameters:
     ///   - plans: of the plan that the worker was given.
     ///   - request: what it was asked for.

@@ -16,8 +16,6 @@ package final class RangeReader {
 
     /// So long a worker waits for records that its coordinator has seen.
     private static let patienceMs: Int64 = 2_000
-    /// So many bytes of states end a range early: the coordinator asks for the rest.
-    private static let stateBytes = 64 << 20
 
     /// - Parameters:
     ///   - plan: the payload of a plan's frame.
@@ -90,10 +88,10 @@ package final class RangeReader {
             findings: RangeFindings(), states: worker.states)
         var sideBytes = 0
         var silentSinceMs = clock.monotonicMs
-        var (batches, hasFullStates) = (0, false)
+        var room = StateRoom(bytes: request.maximumStateBytes)
         if request.isExact { worker.decoder.endOffset = request.offsets.upperBound }
         while offset < request.offsets.upperBound, sideBytes < max(1, request.maximumSideBytes),
-            !hasFullStates
+            !room.isTaken
         {
             let found = try reader.read(partition: partition, from: offset)
             if let gone = reader.takeLost(partition: partition), gone.upperBound > offset {
@@ -121,11 +119,7 @@ package final class RangeReader {
             silentSinceMs = clock.monotonicMs
             // The seal of a batch says how it ends.
             if offset == end { (partial.seal, partial.sealEnd) = (batch.seal, offset) }
-            batches += 1
-            // Looking at every window after every batch would take longer than the batch.
-            if batches % 8 == 0 {
-                hasFullStates = worker.states.reduce(0, { $0 + $1.windows.byteCount }) >= Self.stateBytes
-            }
+            room.note(worker.states)
         }
         if request.isExact {
             // What lies behind is found by who has it.
@@ -151,8 +145,9 @@ package final class RangeReader {
         var tracker = WatermarkTracker(
             newest: [request.newest], watermark: request.floor, delayMs: plan.delayMs, idleTimeoutMs: .max,
             nowMs: clock.monotonicMs)
-        var (sideBytes, batches, isAtEnd, hasFullStates) = (0, 0, false, false)
-        while sideBytes < max(1, request.maximumSideBytes), !hasFullStates {
+        var room = StateRoom(bytes: request.maximumStateBytes)
+        var (sideBytes, isAtEnd) = (0, false)
+        while sideBytes < max(1, request.maximumSideBytes), !room.isTaken {
             let beganNs = clock.monotonicNs
             guard try trips.next(into: batch) else {
                 isAtEnd = !trips.isCut
@@ -167,10 +162,7 @@ package final class RangeReader {
                 limit: request.limit, nowMs: clock.monotonicMs)
             sideBytes += rejects.reduce(0) { $0 + $1.bytes.count }
             sideBytes += worker.findings.lateRecords[late...].reduce(0) { $0 + ($1.record.value?.count ?? 0) }
-            batches += 1
-            if batches % 8 == 0 {
-                hasFullStates = worker.states.reduce(0, { $0 + $1.windows.byteCount }) >= Self.stateBytes
-            }
+            room.note(worker.states)
         }
         worker.findings.timing.inputBytes = trips.read
         return RangePartial(
@@ -181,4 +173,24 @@ package final class RangeReader {
     }
 
     private static let tripsAtOnce = 16_384
+}
+
+/// How much the states of a range may grow until it ends early.
+private struct StateRoom {
+    private let bytes: Int
+    private var batches = 0
+    private var nextLook = 1
+    private(set) var isTaken = false
+
+    init(bytes: Int) { self.bytes = bytes }
+
+    /// Looks at them behind a batch, often where they grow fast: to look at every window behind each batch would take longer than the batch.
+    mutating func note(_ states: [QueryState]) {
+        batches += 1
+        guard batches >= nextLook else { return }
+        let taken = states.reduce(0) { $0 + $1.windows.byteCount }
+        isTaken = taken >= bytes
+        let left = (bytes - taken) / max(1, taken / batches)
+        nextLook = batches + min(max(1, left / 2), 8)
+    }
 }

@@ -9,7 +9,7 @@ import Trips
 ///     partition     number
 ///     offsets       first, and the one behind the last
 ///     exact         0 or 1: whether the worker ends there, since another has what follows; else it reads the last batch whole, and goes a little further
-///     bytes         of rejects and late records: the worker stops behind the batch with which there are as many
+///     bytes         of rejects and late records, and of states: the worker stops behind the batch with which there are as many
 ///     floor, limit  the watermark when the epoch began, and what the other partitions allowed then
 ///     newest        newest event time of the partition before the range, may be missing
 ///     clock         ms UTC, and how far ahead of it an event time may be, ms
@@ -32,6 +32,7 @@ struct RangeRequest: Sendable, Equatable {
     var offsets: Range<Int64>
     var isExact = false
     var maximumSideBytes: Int
+    var maximumStateBytes: Int
     var floor: EventTime
     var limit: EventTime
     var newest: EventTime?
@@ -54,6 +55,7 @@ struct RangeRequest: Sendable, Equatable {
         writer.add(offsets)
         writer.add(isExact)
         writer.add(maximumSideBytes)
+        writer.add(maximumStateBytes)
         writer.add(floor)
         writer.add(limit)
         writer.add(newest)
@@ -84,13 +86,14 @@ struct RangeRequest: Sendable, Equatable {
     }
 
     init(
-        partition: Int, offsets: Range<Int64>, isExact: Bool = false, maximumSideBytes: Int, floor: EventTime,
+        partition: Int, offsets: Range<Int64>, isExact: Bool = false, maximumSideBytes: Int, maximumStateBytes: Int,
+        floor: EventTime,
         limit: EventTime,
         newest: EventTime?, ahead: MaxAhead, replaced: [Int64: LetterJournal.Original] = [:], queries: [Query],
         part: TripFilePart? = nil
     ) {
         (self.partition, self.offsets, self.isExact) = (partition, offsets, isExact)
-        self.maximumSideBytes = maximumSideBytes
+        (self.maximumSideBytes, self.maximumStateBytes) = (maximumSideBytes, maximumStateBytes)
         (self.floor, self.limit, self.newest, self.ahead) = (floor, limit, newest, ahead)
         (self.replaced, self.queries, self.part) = (replaced, queries, part)
     }
@@ -101,6 +104,7 @@ struct RangeRequest: Sendable, Equatable {
         offsets = try reader.range(of: 0...(1 << 62))
         isExact = try reader.flag()
         maximumSideBytes = Int(try reader.number(in: 0...(1 << 40)))
+        maximumStateBytes = Int(try reader.number(in: 0...(1 << 40)))
         (floor, limit) = (try reader.number(), try reader.number())
         newest = try reader.optional { reader throws(Problem) in try reader.number(in: .instants) }
         ahead = MaxAhead(nowMs: try reader.number(), aheadMs: try reader.number())

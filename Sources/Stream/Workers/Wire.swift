@@ -13,7 +13,7 @@ package import Problems
 /// All numbers are little-endian. In payloads a number is 8 bytes, a text or a list of bytes its length and as many bytes, an array its
 /// number of elements and 8 bytes for each, a thing that may be missing 0 or 1 before it.
 package enum WireFrame {
-    package static let version: UInt16 = 2
+    package static let version: UInt16 = 3
     package static let headerLength = 20
     /// More is nobody's: a partial has the windows of one range.
     static let maximumLength = 1 << 30
