@@ -104,15 +104,47 @@ import Testing
         #expect(ending.code == 64 && ending.errors.contains("NAME=VALUE"), "\(ending.errors)")
     }
 
-    /// Where PYSPARK_PYTHON names a Python with pyspark, as `scripts` do.
-    private static let python = ProcessInfo.processInfo.environment["PYTHON_PYSPARK"]
+    @Test func whatIsWrongWithExecutorsIsOneLine() throws {
+        let machine = try Machine()
+        func executors(_ log: String, then end: String) throws -> Line? {
+            machine.submit = "cat >&2 <<'END'\n\(log)\nEND\n\(end)"
+            let (lines, code) = try machine.doctor(["--master", "spark://far:7077"])
+            #expect(code == 69)
+            return lines["executors"]
+        }
+        let gone = try executors(
+            """
+            26/11/30 17:21:10 WARN TaskSetManager: Lost task 0.0: java.io.IOException: Cannot run program "/none/python3": error=2, No such file or directory
+            Caused by: java.io.IOException: error=2, No such file or directory
+            """, then: "exit 1")
+        #expect(
+            gone?.detail.hasSuffix("Cannot run program \"/none/python3\": error=2, No such file or directory") == true)
+        #expect(gone?.advice?.contains("PYSPARK_PYTHON") == true)
+        let other = try executors(
+            """
+            Caused by: org.apache.spark.api.python.PythonException: Traceback (most recent call last):
+            pyspark.errors.PySparkRuntimeError: [PYTHON_VERSION_MISMATCH] Python in worker has different version: 3.10 than that in driver: 3.11.
+            """, then: "exit 1")
+        #expect(other?.detail.contains("3.10 than that in driver: 3.11") == true, "\(other?.detail ?? "")")
+        // It would start them for ever; what it runs on is not waited for.
+        let started = (0..<10).map { number in
+            """
+            26/11/30 17:21:10 INFO StandaloneSchedulerBackend: Granted executor ID app-1/\(number) on hostPort far:38179 with 1 core(s), 1024.0 MiB RAM
+            26/11/30 17:21:10 INFO StandaloneAppClient$ClientEndpoint: Executor updated: app-1/\(number) is now EXITED (Command exited with code 1)
+            """
+        }
+        let ended = try executors(started.joined(separator: "\n"), then: "exec sleep 300")
+        #expect(
+            ended?.detail.hasSuffix("executors end as soon as they start, far:38179: Command exited with code 1")
+                == true)
+        #expect(ended?.advice?.contains("Java 17") == true)
+    }
 
-    @Test(.enabled(if: python != nil, "skipped: PYTHON_PYSPARK names no Python with pyspark 4 (pip install pyspark)"))
-    func aRealExecutorRunsIt() throws {
+    @Test(.enabled(if: SparkPython.path != nil)) func aRealExecutorRunsIt() throws {
         let taxi = try TaxiCLI()
         let ending = try taxi.run(
             "doctor", "--engine", "spark", "--master", "local[2]", "--format", "jsonl",
-            environment: ["PYSPARK_PYTHON": Self.python ?? ""], timeout: 240)
+            environment: ["PYSPARK_PYTHON": SparkPython.path ?? ""], timeout: 240)
         #expect(ending.code == 0, "\(ending.text)\(ending.errors)")
         let version = try taxi.succeed("--version").text.trimmingCharacters(in: .whitespacesAndNewlines)
         let executors = try ending.lines.map { try jsonObject($0) }.filter { $0["check"] as? String == "executor" }

@@ -101,6 +101,9 @@ enum SparkProgram {
                 return (b"P", answer[0])
             if done.returncode in (64, 65, 66, 77, 78):
                 return (b"E", ("%d %s" % (done.returncode, text)).encode())
+            if done.returncode in (126, 127):
+                # As a shell says that it cannot run the archive's program: of another processor, most often.
+                return (b"E", ("78 cannot run %s on %s (%s): %s" % (program, os.uname().nodename, os.uname().machine, text)).encode())
             raise RuntimeError("taxi-cli worker ended with %d: %s" % (done.returncode, text))
 
 
@@ -290,6 +293,10 @@ enum SparkProgram {
             missing = [line for line in lines if "No FileSystem for scheme" in line or "ClassNotFoundException" in line]
             if missing:
                 return ("78 Spark has no library for this scheme: %s" % missing[0].strip(" :")).encode()
+            for mark in ('Cannot run program "', "[PYTHON_VERSION_MISMATCH]"):
+                python = [line[line.index(mark) :] for line in lines if mark in line]
+                if python:
+                    return ("78 executors cannot run Python: %s" % python[0].strip()).encode()
             # What py4j says first is that there was an error.
             causes = [line for line in lines if ": " in line and "An error occurred while calling" not in line]
             return ("69 " + (worker or causes or lines or ["Spark gave up"])[0].strip(" :")).encode()

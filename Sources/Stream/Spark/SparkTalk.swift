@@ -6,6 +6,8 @@ import Telemetry
 /// What Spark says on its standard error: into the log, and its last lines kept for a message.
 final class SparkTalk: Sendable {
     private let lines = Mutex<[String]>([])
+    /// Spark says it each 15 seconds.
+    private let wasWaiting = Atomic(false)
     private static let kept = 20
 
     var lastLines: [String] { lines.withLock { $0 } }
@@ -36,6 +38,11 @@ final class SparkTalk: Sendable {
     private func take(_ line: String, _ log: Logger) {
         let line = line.trimmingCharacters(in: .whitespaces)
         if line.isEmpty { return }
+        let isWaiting = line.contains("has not accepted any resources")
+        if isWaiting, !wasWaiting.exchange(true, ordering: .relaxed) {
+            log.warning(
+                "Spark has no executor for the tasks yet; taxi-cli doctor --engine spark says what may be wrong")
+        }
         log.info(line)
         lines.withLock { lines in
             lines.append(line)

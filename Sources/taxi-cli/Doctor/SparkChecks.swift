@@ -11,6 +11,8 @@ struct SparkChecks {
 
     /// How long a task on each executor may take, with the time that a cluster needs to give executors out.
     private static let limitMs: Int64 = 300_000
+    /// Spark starts executors again and again; so many that have ended say that none will stay.
+    private static let fewestEnded = 10
     private static let oldest = (spark: 4, java: 17, python: [3, 9])
 
     /// - Throws: `.usage` for a setting without a value.
@@ -87,7 +89,7 @@ struct SparkChecks {
         }
         let lines = run.output.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
         guard run.code == 0, lines.count > 2 else {
-            let said = Self.lastLine(run.errors) ?? "it does not say its version"
+            let said = SparkSayings.lastLine(run.errors) ?? "it does not say its version"
             return (Finding("python3", .fail(.unavailable), "\(place.python): \(said)", advice: advice), nil)
         }
         let detail = "\(lines[0]), \(lines[1])"
@@ -134,7 +136,7 @@ struct SparkChecks {
         // openjdk version "17.0.15" 2025-04-15; before 9 it was "1.8.0_292".
         let parts = run.errors.split(separator: "\"")
         guard run.code == 0, parts.count > 1 else {
-            let said = Self.lastLine(run.errors) ?? "it does not say its version"
+            let said = SparkSayings.lastLine(run.errors) ?? "it does not say its version"
             return Finding("java", .fail(.unavailable), "\(place.java): \(said)", advice: advice)
         }
         let detail = "\(parts[1]), \(place.java)"
@@ -162,28 +164,43 @@ struct SparkChecks {
         do throws(Problem) { try Files.replace(program, with: Array(Self.program.utf8), mode: 0o600) } catch {
             return [Finding("executors", error)]
         }
-        var words = ["--archives", "\(archive)#taxi", "--conf", "spark.ui.enabled=false"]
+        // Only at this level Spark says what becomes of executors that never come.
+        var words = [
+            "--archives", "\(archive)#taxi", "--conf", "spark.ui.enabled=false", "--conf", "spark.log.level=INFO",
+        ]
         if let master { words += ["--master", master] }
         for setting in settings { words += ["--conf", setting] }
         let name = master ?? "this machine"
         let run: ForeignRun
         do throws(Problem) {
             run = try ForeignRun(
-                submit, words + [program], environment: place.environment, folder: folder, limitMs: Self.limitMs)
+                submit, words + [program], environment: place.environment, folder: folder, limitMs: Self.limitMs,
+                isHopeless: { SparkSayings.endedExecutors($0).count >= Self.fewestEnded })
         } catch {
             return [Finding("executors", error)]
+        }
+        if run.code == nil, let ended = SparkSayings.endedExecutors(run.errors).last {
+            return [
+                Finding(
+                    "executors", .fail(.unavailable), "\(name): executors end as soon as they start, \(ended)",
+                    advice:
+                        "Each wants Java 17 or newer, and to reach this machine; its stderr is in the folder \"work\" of Spark where it ran."
+                )
+            ]
         }
         let answers = run.output.split(separator: "\n").compactMap { line in
             try? JSONDecoder().decode(Answer.self, from: Data(line.utf8))
         }
         guard run.code == 0, !answers.isEmpty else {
             let ended = run.code.map { "spark-submit ended with \($0)" } ?? "no answer in \(Self.limitMs / 1000) s"
-            let cause = run.code == nil ? Self.waiting(run.errors) : Self.reason(run.errors)
+            let cause = run.code == nil ? SparkSayings.waiting(run.errors) : SparkSayings.reason(run.errors)
             let reason = cause.map { ": \($0)" } ?? ""
             return [
                 Finding(
                     "executors", .fail(.unavailable), "\(name): \(ended)\(reason)",
-                    advice: "See that the master runs, can be reached, and has free cores; then its own logs.")
+                    advice: SparkSayings.isOfPython(cause)
+                        ? "Executors need Python of this machine's minor version, under the path that PYSPARK_PYTHON names."
+                        : "See that the master runs, can be reached, and has free cores; then its own logs.")
             ]
         }
         return answers.map { finding($0, architecture) }
@@ -235,26 +252,6 @@ struct SparkChecks {
 
     private static func numbers(_ version: String) -> [Int] {
         version.split { !$0.isNumber }.map { Int($0) ?? 0 }
-    }
-
-    private static func lastLine(_ text: String) -> String? {
-        text.split(separator: "\n").last { $0.contains { !$0.isWhitespace } }.map(String.init)
-    }
-
-    /// What Spark says again and again while nobody takes its tasks; nil where it says nothing of the kind.
-    private static func waiting(_ log: String) -> String? {
-        log.split(separator: "\n").last { $0.contains("has not accepted any resources") }.map { String($0.prefix(300)) }
-    }
-
-    /// The line of Spark's many that says what went wrong.
-    private static func reason(_ log: String) -> String? {
-        let lines = log.split(separator: "\n").map(String.init)
-        let cause =
-            lines.last { $0.hasPrefix("Caused by:") } ?? lines.first {
-                $0.contains("Exception: ") || $0.contains("Error: ")
-            }
-            ?? lines.last { $0.contains(" ERROR ") }
-        return (cause ?? lastLine(log)).map { String($0.prefix(300)) }
     }
 }
 

@@ -42,9 +42,11 @@ struct ForeignRun {
     /// - Parameters:
     ///   - folder: where what it says is kept meanwhile.
     ///   - limitMs: it is ended after so long.
+    ///   - isHopeless: asked each second of what it has said on stderr; then it is ended as well.
     /// - Throws: `.unavailable` where there is no such program.
     init(
-        _ program: String, _ words: [String], environment: [String: String], folder: String, limitMs: Int64
+        _ program: String, _ words: [String], environment: [String: String], folder: String, limitMs: Int64,
+        isHopeless: ((String) -> Bool)? = nil
     ) throws(Problem) {
         func opened(_ name: String) throws(Problem) -> Int32 {
             let file = open("\(folder)/\(name)", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
@@ -62,21 +64,26 @@ struct ForeignRun {
             pid = try ChildStart.run(
                 program, [program] + words, environment: environment, input: nothing, output: out, errors: err)
         } catch { throw Problem(.unavailable, "cannot run \(program): \(Problem.text(error.number))") }
-        code = Self.wait(for: pid, limitMs: limitMs)
         func text(_ name: String) -> String {
             String(decoding: (try? Files.contents(of: "\(folder)/\(name)", limitBytes: 64 << 20)) ?? [], as: UTF8.self)
         }
+        code = Self.wait(for: pid, limitMs: limitMs) { isHopeless?(text("err")) ?? false }
         (output, errors) = (text("out"), text("err"))
     }
 
-    private static func wait(for pid: pid_t, limitMs: Int64) -> Int32? {
+    private static func wait(for pid: pid_t, limitMs: Int64, isHopeless: () -> Bool) -> Int32? {
         let end = monotonicMs() + limitMs
         var status: Int32 = 0
+        var nextLook = monotonicMs() + 1000
         while true {
             let ended = waitpid(pid, &status, WNOHANG)
             if ended == pid { return ChildStart.exitCode(ofStatus: status) }
             if ended < 0, errno != EINTR { return 127 }
             guard monotonicMs() < end else { break }
+            if monotonicMs() >= nextLook {
+                if isHopeless() { break }
+                nextLook = monotonicMs() + 1000
+            }
             poll(nil, 0, 20)
         }
         kill(pid, SIGTERM)
