@@ -28,9 +28,10 @@ public final class KafkaMockCluster: @unchecked Sendable {
         rd_kafka_mock_topic_create(cluster, name, Int32(partitions), 1)
     }
 
-    /// From now on the brokers say that they know no such topic.
-    public func setUnknown(topic: String) {
-        rd_kafka_mock_topic_set_error(cluster, topic, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+    /// From now on the brokers say that they know no such topic, or say again that they do.
+    public func set(topic: String, isKnown: Bool) {
+        rd_kafka_mock_topic_set_error(
+            cluster, topic, isKnown ? RD_KAFKA_RESP_ERR_NO_ERROR : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
     }
 
     /// The next requests for records are answered with: there is no such offset.

@@ -82,11 +82,25 @@ public final class KafkaProducer {
     /// Makes the client know the topic: the first record to one that it does not know would wait a second.
     public func partitionCount(of topic: String) throws(KafkaError) -> Int? {
         if let known = topics[topic] { return known.partitionCount }
-        guard let metadata = try client.describe(topic: topic) else { return nil }
+        guard let metadata = try expect(topic) else { return nil }
         guard let handle = rd_kafka_topic_new(client.raw, topic, nil) else { throw KafkaError(rd_kafka_last_error()) }
         topics[topic] = (handle, metadata.partitionCount)
         return metadata.partitionCount
     }
+
+    /// A broker may not have heard yet of a topic that was made through another one.
+    private func expect(_ topic: String) throws(KafkaError) -> KafkaClient.TopicMetadata? {
+        let start = ContinuousClock.now
+        while true {
+            if let found = try client.describe(topic: topic) { return found }
+            guard start.duration(to: .now) < Self.spreading else { return nil }
+            try KafkaPatience.check(since: start)
+            usleep(50_000)
+        }
+    }
+
+    /// How long the news of a topic may take from broker to broker.
+    private static let spreading = Duration.seconds(5)
 
     /// Keeps what the payloads of the next records lie in for as long as the client may read them: until all that was sent by the same `turn`,
     /// `finish` or transaction was delivered or given up; of a client that is lost, until the process ends.

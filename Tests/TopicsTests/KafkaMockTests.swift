@@ -1,6 +1,7 @@
 import Foundation
 import Kafka
 import Problems
+import Synchronization
 import Testing
 
 @testable import Topics
@@ -28,13 +29,33 @@ import Testing
         try check.run(ContractStore(topics: store, isKafka: true))
     }
 
+    /// Brokers hear of a topic one after the other, and a client asks any of them.
+    @Test func aTopicThatNotAllBrokersKnowYetIsThere() throws {
+        mock.createTopic("trips", partitions: 3)
+        let isDone = Atomic(false)
+        let spreads = DispatchSemaphore(value: 0)
+        Thread { [mock] in
+            var isKnown = false
+            while !isDone.load(ordering: .relaxed) {
+                mock.set(topic: "trips", isKnown: isKnown)
+                isKnown.toggle()
+            }
+            spreads.signal()
+        }.start()
+        defer {
+            isDone.store(true, ordering: .relaxed)
+            spreads.wait()
+        }
+        for _ in 0..<10 { #expect(try KafkaProducer(mock.configuration).partitionCount(of: "trips") == 3) }
+    }
+
     @Test func aTopicThatIsGoneIsNamedWhateverTheBrokerSays() throws {
         mock.createTopic("trips", partitions: 1)
         let writer = try store.makeWriter()
         let batch = try #require(
             PendingBatch(topic: "trips", partition: 0, records: [TopicRecord(key: nil, value: [1], timestamp: 1)]))
         try writer.append([batch], mark: nil)
-        mock.setUnknown(topic: "trips")
+        mock.set(topic: "trips", isKnown: false)
         mock.failAppends(count: 1)
         let problem = #expect(throws: Problem.self) { try writer.append([batch], mark: nil) }
         #expect(problem?.code == .unavailable)

@@ -71,7 +71,7 @@ import Testing
         let reader = try store.makeReader(topic: topic)
         reader.keepWatch(from: nil)
         let offset = try #require(try readAll(reader).last.map { $0.baseOffset + 1 })
-        mock.setUnknown(topic: topic)
+        mock.set(topic: topic, isKnown: false)
         let problem = problem {
             try reader.requireSame()
             _ = try reader.read(partition: 0, from: offset)
