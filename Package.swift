@@ -32,7 +32,8 @@ let package = Package(
         .executableTarget(
             name: "taxi-cli",
             dependencies: [
-                "Problems", "CommandLine", "Time", "Trips", "Topics", "Database", "Telemetry", "Replay", "Stream",
+                "Basics", "Problems", "CommandLine", "Time", "Trips", "Topics", "Database", "Telemetry", "Replay",
+                "Stream",
                 "Batch",
                 "Reports", "Audit", "Datasets", "Avro", "SchemaRegistry", "Export", "Compression",
                 "SQLite", "YAML", "Kafka", "Workflow", "Monitoring", "HTTPServer", "Dashboard",
@@ -45,13 +46,17 @@ let package = Package(
             path: "Benchmarks/taxi-benchmarks",
             swiftSettings: swiftSettings),
 
-        module("Problems"),
-        module("CommandLine", ["Problems", "YAML", "CGetopt"]),
-        module("Time", ["Problems"]),
-        module("Trips", ["Problems", "Time", "Avro", "CByteScan", "CMappedFault", "Compression", "CXXHash"]),
+        module("Basics"),
+        module("Problems", ["Basics"]),
+        module("CommandLine", ["Basics", "Problems", "YAML", "CGetopt"]),
+        module("Time", ["Basics", "Problems"]),
+        module("Trips", ["Basics", "Problems", "Time", "Avro", "CByteScan", "CMappedFault", "Compression", "CXXHash"]),
         module(
             "Topics",
-            ["Problems", "Avro", "SchemaRegistry", "Time", "Trips", "Telemetry", "SQLite", "Kafka", "CXXHash"]),
+            [
+                "Basics", "Problems", "Avro", "SchemaRegistry", "Time", "Trips", "Telemetry", "SQLite", "Kafka",
+                "CXXHash",
+            ]),
         module("Database", ["Problems", "Time", "Trips", "SQLite"]),
         module("Telemetry", ["Problems"]),
         module(
@@ -61,47 +66,53 @@ let package = Package(
         module(
             "Stream",
             [
-                "Problems", "Avro", "SchemaRegistry", "Time", "Trips", "Topics", "Database", "Telemetry", "SQLite",
+                "Basics", "Problems", "Avro", "SchemaRegistry", "Time", "Trips", "Topics", "Database", "Telemetry",
+                "SQLite",
                 "YAML",
                 "Compression", "Shares",
             ]),
-        module("Batch", ["Problems", "Time", "Trips", "Database", "SQLite"]),
-        module("Reports", ["Problems", "Database", "SQLite"]),
+        module("Batch", ["Basics", "Problems", "Time", "Trips", "Database", "SQLite"]),
+        module("Reports", ["Basics", "Problems", "Database", "SQLite"]),
         module(
-            "Audit", ["Problems", "SchemaRegistry", "Time", "Trips", "Topics", "Database", "Stream", "Batch", "SQLite"]),
-        module("Datasets", ["Problems", "Time", "Trips"]),
-        module("Export", ["Problems", "Avro", "SchemaRegistry", "Compression", "Time", "Trips", "Topics"]),
-        module("Workflow", ["Problems", "Time", "Trips", "Database", "SQLite", "YAML", "HTTP"]),
+            "Audit",
+            [
+                "Basics", "Problems", "SchemaRegistry", "Time", "Trips", "Topics", "Database", "Stream", "Batch",
+                "SQLite",
+            ]),
+        module("Datasets", ["Basics", "Problems", "Time", "Trips"]),
+        module("Export", ["Basics", "Problems", "Avro", "SchemaRegistry", "Compression", "Time", "Trips", "Topics"]),
+        module("Workflow", ["Basics", "Problems", "Time", "Trips", "Database", "SQLite", "YAML", "HTTP"]),
 
         module("Shares", ["Problems"]),
-        module("Serve", ["Problems", "Shares", "Database", "CommandLine", "YAML", "CParentDeath"]),
+        module("Serve", ["Basics", "Problems", "Shares", "Database", "CommandLine", "YAML", "CParentDeath"]),
         .target(name: "CParentDeath"),
 
         module(
             "ML",
             [
-                "Problems", "Time", "Trips", "Database", "Topics", "SchemaRegistry", "SQLite", "YAML", "HTTP",
+                "Basics", "Problems", "Time", "Trips", "Database", "Topics", "SchemaRegistry", "SQLite", "YAML", "HTTP",
                 "Workflow",
             ]),
-        module("Publish", ["Problems", "Time", "Trips", "Database", "SQLite", "Postgres"]),
+        module("Publish", ["Basics", "Problems", "Time", "Trips", "Database", "SQLite", "Postgres"]),
 
         module("Shipping", ["Problems", "Compression"]),
 
-        module("SQLite", ["Problems", "CSQLite"]),
-        module("Postgres", ["Problems", "CLibpq"]),
+        module("SQLite", ["Basics", "Problems", "CSQLite"]),
+        module("Postgres", ["Basics", "Problems", "CLibpq"]),
         module("Kafka", ["Problems", "Telemetry", "CRdKafka"]),
-        module("YAML", ["Problems", "CYAML"]),
+        module("YAML", ["Basics", "Problems", "CYAML"]),
         module("HTTP", ["Problems", "CCurl"]),
         module(
             "Dashboard",
             [
-                "Problems", "Time", "Trips", "Topics", "Database", "Stream", "Reports", "Monitoring", "Telemetry",
+                "Basics", "Problems", "Time", "Trips", "Topics", "Database", "Stream", "Reports", "Monitoring",
+                "Telemetry",
                 "HTTPServer",
                 "SQLite", "SchemaRegistry",
             ]),
         module("HTTPServer", ["Problems", "CMicrohttpd"]),
-        module("Avro", ["Problems", "Compression"]),
-        module("SchemaRegistry", ["Problems", "Avro", "HTTP", "HTTPServer", "SQLite"]),
+        module("Avro", ["Basics", "Problems", "Compression"]),
+        module("SchemaRegistry", ["Basics", "Problems", "Avro", "HTTP", "HTTPServer", "SQLite"]),
         module("Compression", ["Problems", "CZstd", "CZlib", "CSnappy"]),
         .target(name: "CByteScan"),
         .target(name: "CMappedFault"),
@@ -118,17 +129,18 @@ let package = Package(
         system("CXXHash", pkgConfig: "libxxhash", apt: "libxxhash-dev"),
 
         .target(name: "KafkaSupport", path: "Tests/KafkaSupport", swiftSettings: swiftSettings),
+        tests(of: "Basics"),
         tests(of: "Problems"),
         tests(of: "Telemetry", ["Problems"]),
         tests(of: "Monitoring", ["Problems", "Database", "Telemetry"]),
         tests(of: "HTTPServer", ["Problems"]),
         tests(of: "Dashboard", ["Problems", "Database", "HTTPServer", "Monitoring"]),
         .target(
-            name: "FuzzSupport", dependencies: ["Problems", "YAML"], path: "Tests/FuzzSupport",
+            name: "FuzzSupport", dependencies: ["Basics", "Problems", "YAML"], path: "Tests/FuzzSupport",
             swiftSettings: swiftSettings),
-        tests(of: "YAML", ["Problems", "FuzzSupport"]),
+        tests(of: "YAML", ["Basics", "Problems", "FuzzSupport"]),
         tests(of: "HTTP", ["Problems", "ServerSupport"]),
-        tests(of: "Compression", ["Problems"]),
+        tests(of: "Compression", ["Basics", "TestSupport", "Problems"]),
         tests(of: "Avro", ["Problems", "PythonSupport"]),
         tests(of: "Shipping", ["Problems"]),
         tests(
@@ -137,33 +149,42 @@ let package = Package(
                 "Problems", "Avro", "HTTP", "HTTPServer", "SQLite", "CommandSupport", "FuzzSupport", "KafkaSupport",
                 "PythonSupport", "ServerSupport",
             ]),
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swiftSettings),
         .target(name: "PostgresSupport", path: "Tests/PostgresSupport", swiftSettings: swiftSettings),
-        tests(of: "Postgres", ["Problems", "PostgresSupport"]),
+        tests(of: "Postgres", ["Basics", "Problems", "PostgresSupport"]),
         .target(name: "PythonSupport", path: "Tests/PythonSupport", swiftSettings: swiftSettings),
         tests(of: "CommandLine", ["Problems", "FuzzSupport"]),
         tests(of: "Time", ["Problems"]),
-        tests(of: "Trips", ["Problems", "Time", "Avro", "Compression", "CByteScan", "PythonSupport"]),
+        tests(of: "Trips", ["Basics", "Problems", "Time", "Avro", "Compression", "CByteScan", "PythonSupport"]),
         tests(
             of: "Topics",
-            ["Problems", "Avro", "SchemaRegistry", "Time", "Trips", "SQLite", "Kafka", "KafkaSupport", "PythonSupport"]),
-        tests(of: "Database", ["Problems", "Time", "Trips", "SQLite"]),
-        tests(of: "Replay", ["Problems", "Time", "Trips", "Topics"]),
+            [
+                "Basics", "TestSupport", "Problems", "Avro", "SchemaRegistry", "Time", "Trips", "SQLite", "Kafka",
+                "KafkaSupport", "PythonSupport",
+            ]),
+        tests(of: "Database", ["Basics", "TestSupport", "Problems", "Time", "Trips", "SQLite"]),
+        tests(of: "Replay", ["Basics", "Problems", "Time", "Trips", "Topics"]),
         tests(
             of: "Stream",
             [
-                "Problems", "Avro", "Compression", "Shares", "Time", "Trips", "Topics", "Database", "SQLite", "Kafka",
+                "Basics", "Problems", "Avro", "Compression", "Shares", "Time", "Trips", "Topics", "Database", "SQLite",
+                "Kafka",
                 "KafkaSupport",
                 "FuzzSupport",
             ]),
-        tests(of: "Batch", ["Problems", "Time", "Trips", "Database", "SQLite"]),
-        tests(of: "Reports", ["Problems", "Time", "Trips", "Database", "SQLite"]),
-        tests(of: "Audit", ["Problems", "Time", "Trips", "Topics", "Database", "Stream", "Batch", "SQLite"]),
-        tests(of: "Datasets", ["Problems", "Time", "Trips"]),
+        tests(of: "Batch", ["Basics", "Problems", "Time", "Trips", "Database", "SQLite"]),
+        tests(of: "Reports", ["Basics", "Problems", "Time", "Trips", "Database", "SQLite"]),
+        tests(of: "Audit", ["Basics", "Problems", "Time", "Trips", "Topics", "Database", "Stream", "Batch", "SQLite"]),
+        tests(of: "Datasets", ["Basics", "TestSupport", "Problems", "Time", "Trips"]),
         tests(of: "Shares", ["Problems"]),
         tests(of: "Serve", ["Problems"]),
         tests(of: "Export", ["Problems", "Avro", "Compression", "Time", "Trips", "Topics", "PythonSupport"]),
         tests(
-            of: "Workflow", ["Problems", "Time", "Trips", "Database", "SQLite", "YAML", "ServerSupport", "FuzzSupport"]),
+            of: "Workflow",
+            [
+                "Basics", "TestSupport", "Problems", "Time", "Trips", "Database", "SQLite", "YAML", "ServerSupport",
+                "FuzzSupport",
+            ]),
         tests(
             of: "ML", ["Problems", "Database", "ServerSupport", "SQLite", "Topics"]),
         tests(of: "Kafka", ["Problems", "KafkaSupport", "CommandSupport", "ServerSupport", "SQLite"]),
@@ -173,12 +194,14 @@ let package = Package(
             swiftSettings: swiftSettings),
         .testTarget(name: "KafkaFaultTests", swiftSettings: swiftSettings),
         .target(
-            name: "CommandSupport", dependencies: ["SQLite"], path: "Tests/CommandSupport", swiftSettings: swiftSettings
+            name: "CommandSupport", dependencies: ["Basics", "SQLite"], path: "Tests/CommandSupport",
+            swiftSettings: swiftSettings
         ),
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "CommandSupport", "KafkaSupport", "ServerSupport", "PythonSupport", "PostgresSupport", "HTTP", "SQLite",
+                "Basics", "CommandSupport", "KafkaSupport", "ServerSupport", "PythonSupport", "PostgresSupport", "HTTP",
+                "SQLite",
                 "Topics", "Time", "Trips", "Problems",
             ],
             swiftSettings: swiftSettings),

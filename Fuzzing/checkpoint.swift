@@ -77,7 +77,7 @@ private func window(_ plan: QueryPlan, _ values: [SQLValue]) {
 
 private func cut(_ plan: QueryPlan) -> QueryOutput? {
     guard let state = try? StateLoader(connection: connection).load(plan, zone: zone) else { return nil }
-    return try? EpochCutter(state, query: 0).cut(watermark: .max)
+    return try? QueryOutputBuilder(state, query: 0).cut(watermark: .max)
 }
 
 private func key(_ text: String) {

@@ -1,5 +1,6 @@
 // With: Tests/FuzzSupport/Fuzzing.swift
 
+import Basics
 import Database
 import Problems
 import SQLite

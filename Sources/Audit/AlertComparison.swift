@@ -47,11 +47,12 @@ struct AlertComparison {
                 if audit.lateMerged == 0, !audit.isRestated {
                     for row in rows where row.isRevised {
                         finding.differ(
-                            "alert of \(SQLText.of(row.start)) is marked as changed by late trips, and there were none")
+                            "alert of \(CellText.of(row.start)) is marked as changed by late trips, and there were none"
+                        )
                     }
                 }
                 for row in rows where row.run != .null && !runs.contains(row.run) {
-                    finding.differ("run_id is \(SQLText.of(row.run)), which is no run of a workflow")
+                    finding.differ("run_id is \(CellText.of(row.run)), which is no run of a workflow")
                 }
                 if !audit.isExact {
                     finding.leaveOut(
@@ -69,8 +70,8 @@ struct AlertComparison {
                 }
             }
         }
-        for (name, rows) in stored.sorted(by: { SQLText.of($0.key) < SQLText.of($1.key) }) {
-            let finding = Finding("alert", name.text ?? SQLText.of(name))
+        for (name, rows) in stored.sorted(by: { CellText.of($0.key) < CellText.of($1.key) }) {
+            let finding = Finding("alert", name.text ?? CellText.of(name))
             let isQueryKnown = audits.contains { rows.first?.query == .text($0.plan.name) }
             finding.leaveOut(
                 Int64(rows.count), isQueryKnown ? "the alert is not declared any more" : "its query was not audited")
@@ -136,7 +137,7 @@ struct AlertComparison {
             let (at, start) = (zone.iso(ms: raised.raised), zone.iso(ms: raised.start))
             left[[.text(at), .text(alert.query), .text(start), .real(raised.value)], default: 0] += 1
         }
-        func text(_ cells: [SQLValue]) -> String { cells.map(SQLText.of).joined(separator: ", ") }
+        func text(_ cells: [SQLValue]) -> String { cells.map(CellText.of).joined(separator: ", ") }
         for row in rows {
             let cells = [row.raised, row.query, row.start, row.value]
             if let count = left[cells] {
@@ -158,7 +159,7 @@ struct AlertComparison {
         for (name, rows) in stored {
             for row in rows { left[[name, row.query, row.start, row.raised, row.value], default: 0] += 1 }
         }
-        func text(_ cells: [SQLValue]) -> String { cells.map(SQLText.of).joined(separator: ", ") }
+        func text(_ cells: [SQLValue]) -> String { cells.map(CellText.of).joined(separator: ", ") }
         var others: [[SQLValue]] = []
         for record in topic.records {
             let object = (try? JSONSerialization.jsonObject(with: Data(record))) as? [String: Any] ?? [:]

@@ -1,3 +1,4 @@
+import Basics
 public import Database
 import Foundation
 import Problems
@@ -193,8 +194,8 @@ public final class Auditor {
 
     private func leftOut(_ name: String, _ checkpoint: QueryCheckpoint, _ reason: String) throws -> Finding {
         let finding = Finding("view", name)
-        let table = Self.table(of: checkpoint).split(separator: "\"", omittingEmptySubsequences: false)
-        let count = try? connection.value("SELECT count(*) FROM \"\(table.joined(separator: "\"\""))\"")?.integer
+        let table = SQLText.name(Self.table(of: checkpoint))
+        let count = try? connection.value("SELECT count(*) FROM \(table)")?.integer
         finding.leaveOut(count ?? 0, reason)
         return finding
     }

@@ -71,7 +71,7 @@ struct BatchComparison {
         func take() throws {
             guard !key.isEmpty else { return }
             guard let period = Self.period(key, view) else {
-                return finding.differ("\(key.map(SQLText.of).joined(separator: " ")): is no period that there is")
+                return finding.differ("\(key.map(CellText.of).joined(separator: " ")): is no period that there is")
             }
             guard seen.insert(period).inserted else {
                 return finding.differ(start(of: period), "\(period): comes again after other periods")
@@ -243,7 +243,7 @@ struct BatchComparison {
             for column in 0..<count where !Self.isSame(row[column], expected[index][column]) {
                 finding.differ(
                     at,
-                    "\(name(index)): \(view.columns[column]) is \(SQLText.of(row[column])), should be \(SQLText.of(expected[index][column]))"
+                    "\(name(index)): \(view.columns[column]) is \(CellText.of(row[column])), should be \(CellText.of(expected[index][column]))"
                 )
             }
         }

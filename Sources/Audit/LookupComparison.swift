@@ -36,7 +36,7 @@ struct LookupComparison {
         let finding = Finding("view", "settings")
         let found = try connection.value("SELECT value FROM settings WHERE name = 'zone'")
         if found != .text(zone.identifier) {
-            finding.differ("zone is \(SQLText.of(found ?? .null)), should be \"\(zone.identifier)\"")
+            finding.differ("zone is \(CellText.of(found ?? .null)), should be \"\(zone.identifier)\"")
         }
         return finding
     }
@@ -46,7 +46,7 @@ struct LookupComparison {
         let columns = table.columns.joined(separator: ", ")
         do throws(SQLiteError) {
             let statement = try connection.prepare("SELECT \(columns) FROM \(table.name) ORDER BY 1")
-            func name(_ key: SQLValue) -> String { "\(table.columns[0]) \(SQLText.of(key))" }
+            func name(_ key: SQLValue) -> String { "\(table.columns[0]) \(CellText.of(key))" }
             // Both are in the order of the key, which is an integer.
             var next = 0
             while try statement.step() {
@@ -63,7 +63,7 @@ struct LookupComparison {
                 next += 1
                 for column in right.indices where statement.value(column) != right[column] {
                     finding.differ(
-                        "\(name(key)): \(table.columns[column]) is \(SQLText.of(statement.value(column))), should be \(SQLText.of(right[column]))"
+                        "\(name(key)): \(table.columns[column]) is \(CellText.of(statement.value(column))), should be \(CellText.of(right[column]))"
                     )
                 }
             }
@@ -77,7 +77,7 @@ struct LookupComparison {
 }
 
 /// Values of SQL as an audit's lines show them.
-enum SQLText {
+enum CellText {
     static func of(_ value: SQLValue) -> String {
         switch value {
         case .null: "null"

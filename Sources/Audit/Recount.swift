@@ -109,8 +109,7 @@ final class Recount {
             var step = Step(function: aggregate.function, field: aggregate.field, word: initial.count)
             if aggregate.hasHistogram { (step.word, histograms) = (histograms, histograms + 1) }
             if aggregate.hasSketch { (step.sketch, sketches) = (sketches, sketches + 1) }
-            let isNullAtFirst = [.min, .max, .stddev].contains(aggregate.function)
-            initial += (0..<aggregate.words).map { $0 == 0 && isNullAtFirst ? nullCell : 0 }
+            initial += (0..<aggregate.words).map { $0 == 0 && aggregate.beginsWithNull ? nullCell : 0 }
             return step
         }
         table = FlatTable(initial: initial)

@@ -76,7 +76,7 @@ struct StoredComparison {
                     guard row.isText(column) else {
                         audit.view.differ(
                             id,
-                            "row \(id): \(row.columnName(column)) is \(SQLText.of(row.value(column))), which is no text"
+                            "row \(id): \(row.columnName(column)) is \(CellText.of(row.value(column))), which is no text"
                         )
                         return
                     }
@@ -98,7 +98,7 @@ struct StoredComparison {
                         let place = isWindowed ? audit.time(id) : "row \(id)"
                         audit.view.differ(
                             id,
-                            "\(place): \(row.columnName(column)) is \(SQLText.of(row.value(column))), which is no number of a state"
+                            "\(place): \(row.columnName(column)) is \(CellText.of(row.value(column))), which is no number of a state"
                         )
                         audit.damaged.insert(isWindowed ? id : .min)
                         return
@@ -139,7 +139,7 @@ struct StoredComparison {
         let mostRevisions = expected == 0 ? 0 : audit.mostRevisions.addingSaturated(restated)
         if !row.isInteger(1) || !(expected...max(expected, mostRevisions)).contains(row.integer(1)) {
             audit.view.differ(
-                window, "\(audit.time(window)): closed is \(SQLText.of(row.value(1))), should be \(expected)")
+                window, "\(audit.time(window)): closed is \(CellText.of(row.value(1))), should be \(expected)")
         }
         return window
     }
@@ -236,8 +236,8 @@ extension StoredComparison {
                     words[word] = result
                 }
                 sketch += 1
-            } else if aggregate.function == .stddev {
-                let result = ResultCells.deviation(aggregate, words + word)
+            } else if aggregate.hasDerivedResult {
+                let result = ResultCells.derived(aggregate, words + word)
                 let stored = ResultCells.result(aggregate, words: words + word, histogram: [])
                 if result != stored {
                     words[word] = result ?? nullCell
@@ -373,7 +373,7 @@ struct StoredKeys {
                 let column = index + 1
                 if isText ? !statement.isText(column) : !statement.isInteger(column) {
                     audit.view.differ(
-                        "group \(id): \(statement.columnName(column)) is \(SQLText.of(statement.value(column))), which is no value of the column"
+                        "group \(id): \(statement.columnName(column)) is \(CellText.of(statement.value(column))), which is no value of the column"
                     )
                 }
                 return isText ? .text(statement.withBytes(column) { Array($0) }) : .integer(statement.integer(column))

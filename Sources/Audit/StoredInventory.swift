@@ -1,3 +1,4 @@
+import Basics
 import SQLite
 import Stream
 
@@ -64,9 +65,8 @@ struct StoredInventory {
         return names.filter { !known.contains($0) && !typed.contains($0) && Self.reasons[$0] != "" }.compactMap {
             name in
             let finding = Finding("view", name)
-            let quoted = name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"")
             // A view that cannot be read says so by itself.
-            let count = try? connection.value("SELECT count(*) FROM \"\(quoted)\"")?.integer
+            let count = try? connection.value("SELECT count(*) FROM \(SQLText.name(name))")?.integer
             guard count != 0 else { return nil }
             finding.leaveOut(
                 count ?? 0, Self.reasons[name] ?? "it is none of the tables that a query or an analysis has now")

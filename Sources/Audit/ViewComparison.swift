@@ -70,7 +70,7 @@ struct ViewComparison {
             var window = EventTime.min
             if plan.window.isWindowed {
                 guard let start = RFC3339.parse(statement.text(0)) else {
-                    audit.view.differ("window_start is \(SQLText.of(statement.value(0))), which is no time")
+                    audit.view.differ("window_start is \(CellText.of(statement.value(0))), which is no time")
                     continue
                 }
                 guard slice.contains(start) else { continue }
@@ -81,7 +81,7 @@ struct ViewComparison {
             guard let group = group(statement, &column), let entry = audit.recount.table.find(window, group) else {
                 // Of a view that is what it should be, the stored row behind it has been told of.
                 if !isDefinedAsDeclared {
-                    let cells = columns.indices.map { SQLText.of(statement.value($0)) }.joined(separator: ", ")
+                    let cells = columns.indices.map { CellText.of(statement.value($0)) }.joined(separator: ", ")
                     audit.view.differ(window, "shows a row that there should not be: \(cells)")
                 }
                 continue
@@ -132,7 +132,7 @@ struct ViewComparison {
         let table = audit.recount.table
         func require(_ column: Int, _ expected: SQLValue) {
             let found = row.value(column)
-            if found != expected { differ(window, group, columns[column], SQLText.of(found), SQLText.of(expected)) }
+            if found != expected { differ(window, group, columns[column], CellText.of(found), CellText.of(expected)) }
         }
         if plan.window.isWindowed {
             require(0, .text(audit.time(window)))

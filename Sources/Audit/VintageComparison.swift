@@ -41,7 +41,7 @@ struct VintageComparison {
         if let kept = try Restatements.all(on: batch.connection).first(where: { $0.vintage == name }) {
             finding.cells += 1
             if made != .integer(kept.madeMs) {
-                finding.differ("made_ms is \(SQLText.of(made)), should be \(kept.madeMs)")
+                finding.differ("made_ms is \(CellText.of(made)), should be \(kept.madeMs)")
             }
             return finding.leaveOut(
                 all, "they were kept by a restatement, and what they answered was computed from other trips")
@@ -63,7 +63,7 @@ struct VintageComparison {
         }
         finding.cells += 1
         if let noted = (run.summary["vintage_made_ms"] as? NSNumber)?.int64Value, made != .integer(noted) {
-            finding.differ("made_ms is \(SQLText.of(made)), should be \(noted)")
+            finding.differ("made_ms is \(CellText.of(made)), should be \(noted)")
         }
         let held = try connection.rows(
             "SELECT view, keys, object FROM batch_vintage_views WHERE vintage = ? ORDER BY view", .text(name)
@@ -76,7 +76,7 @@ struct VintageComparison {
                     "SELECT count(*) FROM batch_vintage_rows WHERE vintage = ? AND view = ?", .text(name), .text(view))?
                 .integer ?? 0
             guard let known = known.first(where: { $0.name == view }) else {
-                finding.differ("holds a view \(SQLText.of(entry[0])) that there is not")
+                finding.differ("holds a view \(CellText.of(entry[0])) that there is not")
                 continue
             }
             try compare(name, known, entry, run, finding)
@@ -113,7 +113,7 @@ struct VintageComparison {
         for (key, rows) in byPeriod {
             guard let period = BatchComparison.period(key, view), let computed = runs[period] ?? batch.unfinishedRun
             else {
-                let words = key.map(SQLText.of).joined(separator: " ")
+                let words = key.map(CellText.of).joined(separator: " ")
                 finding.differ("\(view.name) \(words): no batch run has computed it")
                 continue
             }
@@ -149,13 +149,13 @@ struct VintageComparison {
         let at = batch.start(of: period)
         for row in found {
             finding.cells += Int64(view.columns.count)
-            let name = "\(view.name) \(period) \(row[2].text ?? SQLText.of(row[2]))"
+            let name = "\(view.name) \(period) \(row[2].text ?? CellText.of(row[2]))"
             guard let right = expected.removeValue(forKey: row[2]) else {
                 finding.differ(at, "\(name): there should be no such row")
                 continue
             }
             if row[3] != right {
-                finding.differ(at, "\(name): is \(row[3].text ?? SQLText.of(row[3])), should be \(right.text ?? "")")
+                finding.differ(at, "\(name): is \(row[3].text ?? CellText.of(row[3])), should be \(right.text ?? "")")
             }
         }
         for key in expected.keys {

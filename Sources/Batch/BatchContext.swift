@@ -7,7 +7,7 @@ struct BatchContext {
     let connection: Connection
     let zone: ZoneClock
     let totals: DayTotals
-    let reach: Reach
+    let reach: ResultsReach
 
     func table(of analysis: Analysis) -> ResultTable { ResultTable(name: analysis.table, connection: connection) }
 

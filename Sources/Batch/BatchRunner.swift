@@ -20,7 +20,7 @@ public struct BatchRunner: Sendable {
     /// - Parameters:
     ///   - database: the tenant's results, open for writing.
     ///   - zone: the tenant's zone, in which days and periods are meant.
-    ///   - watermarkMs: the stream's watermark (ms UTC), where known: see `Reach`.
+    ///   - watermarkMs: the stream's watermark (ms UTC), where known: see `ResultsReach`.
     ///   - lockWaitSeconds: how long to wait for another batch run to end.
     ///   - isStopped: ends that wait.
     public init(
@@ -164,7 +164,8 @@ public struct BatchRunner: Sendable {
 
     func context(_ windows: [StoredWindows]) throws -> BatchContext {
         let totals = try DayTotals(from: connection)
-        let reach = try Reach(on: connection, totals: totals, windows: windows, watermarkMs: watermarkMs, zone: zone)
+        let reach = try ResultsReach(
+            on: connection, totals: totals, windows: windows, watermarkMs: watermarkMs, zone: zone)
         return BatchContext(connection: connection, zone: zone, totals: totals, reach: reach)
     }
 

@@ -1,3 +1,4 @@
+import Basics
 import Database
 import SQLite
 
@@ -42,7 +43,7 @@ struct TypedViews {
         guard !due.isEmpty else { return }
         try connection.transaction {
             for (name, sql) in due {
-                try connection.execute("DROP VIEW IF EXISTS \(ViewSQL.quoted(name))")
+                try connection.execute("DROP VIEW IF EXISTS \(SQLText.name(name))")
                 if let sql { try connection.execute(sql) }
             }
         }
@@ -51,7 +52,7 @@ struct TypedViews {
     private func base(_ name: String) -> String { String(name.dropLast(Self.suffix.count)) }
 
     private func isOurs(_ name: String, _ sql: String) -> Bool {
-        name.hasSuffix(Self.suffix) && sql.hasSuffix("FROM \(ViewSQL.quoted(base(name)))")
+        name.hasSuffix(Self.suffix) && sql.hasSuffix("FROM \(SQLText.name(base(name)))")
     }
 
     /// What a column of such values is cast to; nil for nothing but NULL, and for values that no one type holds.
@@ -66,7 +67,7 @@ struct TypedViews {
 
     private func columns(of view: String) throws(SQLiteError) -> [String]? {
         do {
-            let statement = try connection.prepare("SELECT * FROM \(ViewSQL.quoted(view)) LIMIT 0")
+            let statement = try connection.prepare("SELECT * FROM \(SQLText.name(view)) LIMIT 0")
             return (0..<statement.columnCount).map(statement.columnName)
         } catch {
             guard error.code == .statement else { throw error }
@@ -78,10 +79,10 @@ struct TypedViews {
     private func definition(of view: String, isMixed: Bool) throws -> String? {
         guard let names = try columns(of: view) else { return nil }
         let kinds = ["integer", "real", "text", "blob"]
-        let looks = names.flatMap { name in kinds.map { "max(typeof(\(ViewSQL.quoted(name))) = '\($0)')" } }
+        let looks = names.flatMap { name in kinds.map { "max(typeof(\(SQLText.name(name))) = '\($0)')" } }
         let limit = isMixed ? "" : " LIMIT \(Self.sample)"
         let found = try connection.rows(
-            "SELECT \(looks.joined(separator: ", ")) FROM (SELECT * FROM \(ViewSQL.quoted(view))\(limit))"
+            "SELECT \(looks.joined(separator: ", ")) FROM (SELECT * FROM \(SQLText.name(view))\(limit))"
         ) { row in looks.indices.map { row.value($0) == .integer(1) } }
         let columns = try names.enumerated().map { index, name in
             let has = (found.first ?? []).dropFirst(kinds.count * index).prefix(kinds.count)
@@ -89,16 +90,16 @@ struct TypedViews {
             // Changes to the year before come late among the rows; those of windows would take long to look through.
             if values.isEmpty, names.first == "period_kind",
                 let kind = try connection.text(
-                    "SELECT typeof(\(ViewSQL.quoted(name))) FROM \(ViewSQL.quoted(view)) WHERE \(ViewSQL.quoted(name)) IS NOT NULL LIMIT 1"
+                    "SELECT typeof(\(SQLText.name(name))) FROM \(SQLText.name(view)) WHERE \(SQLText.name(name)) IS NOT NULL LIMIT 1"
                 )
             {
                 values = [kind]
             }
             let type = Self.type(of: values)
-            let column = ViewSQL.quoted(name)
+            let column = SQLText.name(name)
             return type.map { "CAST(\(column) AS \($0)) AS \(column)" } ?? column
         }
         return
-            "CREATE VIEW \(ViewSQL.quoted(view + Self.suffix)) AS SELECT \(columns.joined(separator: ", ")) FROM \(ViewSQL.quoted(view))"
+            "CREATE VIEW \(SQLText.name(view + Self.suffix)) AS SELECT \(columns.joined(separator: ", ")) FROM \(SQLText.name(view))"
     }
 }

@@ -28,9 +28,7 @@ public struct TableWriter {
     {
         (self.columns, self.format, self.writer, self.width, self.style) = (columns, format, writer, width, style)
         keys = columns.enumerated().map { index, column in
-            var key = index == 0 ? "{" : ","
-            JSONText.append(column.name, to: &key)
-            return key + ":"
+            (index == 0 ? "{" : ",") + JSONText.string(column.name) + ":"
         }
         switch format {
         case .csv: try writer.write(columns.map { csvField($0.name) }.joined(separator: ",") + "\r\n")

@@ -1,3 +1,5 @@
+import Basics
+
 /// Where the text of a column stands.
 public enum Alignment: Sendable { case left, right }
 
@@ -61,7 +63,7 @@ extension Table.Value: ExpressibleByStringLiteral, ExpressibleByStringInterpolat
         case .cents(let value): dollars(value, separator: ",")
         case .share(let value): fixed(value * 100, decimals: 1) + "%"
         case .bytes(let value): byteText(value)
-        case .milliseconds(let value): durationText(ms: value)
+        case .milliseconds(let value): roundedDurationText(ms: value)
         }
     }
 
@@ -69,7 +71,7 @@ extension Table.Value: ExpressibleByStringLiteral, ExpressibleByStringInterpolat
     func appendJSON(to output: inout String) {
         switch self {
         case .null: output += "null"
-        case .text(let text): JSONText.append(text, to: &output)
+        case .text(let text): output += JSONText.string(text)
         case .bool(let value): output += value ? "true" : "false"
         case .real(let value, _), .share(let value): output += JSONText.number(value)
         default: output += plain()

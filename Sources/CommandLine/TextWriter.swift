@@ -1,3 +1,4 @@
+internal import Basics
 internal import Glibc
 internal import Problems
 internal import Synchronization
@@ -85,10 +86,7 @@ public final class TextWriter: Sendable {
     public func flush() throws {
         try state.withLock { state in
             // What is no whole character now will be none.
-            for byte in state.unfinished {
-                let digits = String(byte, radix: 16)
-                state.buffer += (byte < 0x10 ? "\\x0" : "\\x").utf8 + Array(digits.utf8)
-            }
+            for byte in state.unfinished { state.buffer += "\\x\(hexadecimal(byte, digits: 2))".utf8 }
             state.unfinished = []
             try empty(&state)
         }

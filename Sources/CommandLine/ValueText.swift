@@ -1,3 +1,4 @@
+import Basics
 public import Problems
 
 /// What people write for numbers, durations, rates and sizes, read strictly.
@@ -45,29 +46,14 @@ public enum ValueText {
 
     /// Milliseconds of `50ms`, `5s`, `1m30s`, `2h`, `7d`, `1.5h`; `0` needs no unit. Units fall from left to right.
     public static func durationMs(_ text: String) throws(Problem) -> Int64 {
-        let problem = Problem(
-            .usage, "\"\(text)\" is not a duration",
-            hint: "Write a number and a unit (ms, s, m, h, d): 50ms, 5s, 1m30s, 2h, 7d.")
         if text == "0" { return 0 }
-        var rest = Substring(text)
-        var total: Int64 = 0
-        var lastUnitMs = Int64.max
-        guard !rest.isEmpty else { throw problem }
-        while !rest.isEmpty {
-            let digits = rest.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
-            rest = rest.dropFirst(digits.count)
-            let unit = rest.prefix { $0.isLetter }
-            rest = rest.dropFirst(unit.count)
-            guard let unitMs = durationUnits[String(unit)], unitMs < lastUnitMs, let number = plainNumber(digits) else {
-                throw problem
-            }
-            lastUnitMs = unitMs
-            let ms = number * Double(unitMs)
-            // 2^53 ms are 285,000 years: beyond it neither a Double nor anybody's schedule is exact.
-            guard ms == ms.rounded(), ms < 0x1p53 else { throw problem }
-            total += Int64(ms)
+        // 2^53 ms are 285,000 years: beyond it neither a Double nor anybody's schedule is exact.
+        guard let ms = parseDurationMs(text, fractions: true), ms < 1 << 53 else {
+            throw Problem(
+                .usage, "\"\(text)\" is not a duration",
+                hint: "Write a number and a unit (ms, s, m, h, d): 50ms, 5s, 1m30s, 2h, 7d.")
         }
-        return total
+        return ms
     }
 
     /// Records a second of `1000/s`, `1000`, `10/m`, `0.5/s`, `10k/s`; more than 0.
@@ -138,10 +124,6 @@ public enum ValueText {
         guard bytes == bytes.rounded(), bytes < 0x1p53 else { throw problem }
         return Int64(bytes)
     }
-
-    private static let durationUnits: [String: Int64] = [
-        "ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000,
-    ]
 
     /// Digits with at most one point, `_` between digits and an optional `k` or `M`: neither sign, exponent, `inf` nor `nan`.
     private static func plainNumber(_ text: Substring) -> Double? {

@@ -104,7 +104,7 @@ final class OpenFile {
 
     private static func cannotRead(_ path: String, _ number: Int32) -> Problem {
         let isMissing = number == ENOENT || number == ENOTDIR
-        let near = isMissing ? neighbour(of: path).flatMap { $0 == path ? nil : $0 } : nil
+        let near = isMissing ? neighbour(of: path) : nil
         return Problem(.read, path, number, hint: near.map { "Did you mean \"\(visible($0))\"?" })
     }
 

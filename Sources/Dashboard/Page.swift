@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Reports
 
@@ -5,7 +6,7 @@ import Reports
 enum HTML {
     /// A text as part of a path or query.
     static func inPath(_ text: String) -> String {
-        text.addingPercentEncoding(withAllowedCharacters: .alphanumerics.union(CharacterSet(charactersIn: "-_."))) ?? ""
+        percentEncoded(text.utf8)
     }
 
     /// - Parameters:
@@ -72,28 +73,15 @@ enum HTML {
 
 /// Numbers as people read them.
 enum Shown {
-    static func count(_ value: Int64) -> String { grouped("\(value)") }
+    static func count(_ value: Int64) -> String { grouped(value) }
 
     static func number(_ value: Double?, _ decimals: Int = 0) -> String {
         guard let value else { return "–" }
         guard value.isFinite else { return "never" }
-        let text = String(format: "%.\(decimals)f", value)
-        let parts = text.split(separator: ".", maxSplits: 1).map(String.init)
-        return grouped(parts[0]) + (parts.count > 1 ? ".\(parts[1])" : "")
+        return grouped(fixed(value, decimals: decimals))
     }
 
     static func money(_ value: Double?) -> String { value == nil ? "–" : "$\(number(value, 2))" }
-
-    private static func grouped(_ digits: String) -> String {
-        let isNegative = digits.hasPrefix("-")
-        let plain = Array(isNegative ? digits.dropFirst() : digits[...])
-        var text = ""
-        for (index, digit) in plain.enumerated() {
-            if index > 0, (plain.count - index) % 3 == 0 { text.append(",") }
-            text.append(digit)
-        }
-        return isNegative ? "-\(text)" : text
-    }
 
     /// `350 ms`, `4.2 s`, `12 min`, `3 h 05 min`, `never`.
     static func duration(seconds: Double?) -> String {

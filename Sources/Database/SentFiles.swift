@@ -13,14 +13,11 @@ public struct SentFiles {
         public var name: String
         /// The same for the same file, wherever it lies: `name:size:hash`, and how it is read.
         public var identity: String
-        public init(name: String, identity: String) { (self.name, self.identity) = (name, identity) }
+        /// Size and hash alone, `:size:hash`: a link, a copy or another name is the same file, whichever of its times were sent.
+        public var content: String
 
-        /// Size and hash alone: a link, a copy or another name is the same file, whichever of its times were sent.
-        public var content: String {
-            let parts = identity.split(separator: ":", omittingEmptySubsequences: false)
-            guard parts.count >= 3 else { return identity }
-            let hash = parts[parts.count - 1].prefix { $0 != " " }
-            return ":\(parts[parts.count - 2]):\(hash)"
+        public init(name: String, identity: String, content: String) {
+            (self.name, self.identity, self.content) = (name, identity, content)
         }
     }
 

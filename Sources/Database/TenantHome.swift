@@ -68,10 +68,9 @@ public struct TenantHome: Sendable, Hashable {
     public func requireExisting() throws(Problem) {
         if exists { return }
         try requireReachable()
-        let near = nearestName(to: tenant, among: (try? Self.tenants(in: home)) ?? [])
         throw Problem(
             .noInput, "there is no tenant \"\(tenant)\" in \"\(home)\"",
-            hint: near.map { "Did you mean \"\($0)\"?" }
+            hint: nearest.map { "Did you mean \"\($0)\"?" }
                 ?? "taxi-cli tenant create \(tenant) makes it, and so does the first taxi-cli produce.")
     }
 

@@ -12,9 +12,6 @@ public enum ViewSQL {
         """
     }
 
-    /// A name as SQL takes it, whatever characters it has.
-    public static func quoted(_ name: String) -> String { "\"\(name.replacing("\"", with: "\"\""))\"" }
-
     /// Cents as dollars; NULL of NULL.
     public static func dollars(_ cents: String) -> String { "((\(cents)) / 100.0)" }
 
@@ -24,6 +21,20 @@ public enum ViewSQL {
     public static func mean(_ sum: String, _ n: String) -> String {
         """
         (CASE WHEN (\(n)) > 0 THEN iif((\(sum)) < 0, -1, 1) * ((2 * abs(\(sum)) + (\(n))) / (2 * (\(n)))) / 100.0 END)
+        """
+    }
+
+    /// The start of the local day after the one that begins at `ms`, in UTC ms from 1970 on.
+    ///
+    /// It is the next midnight of the wall clock by the offset at `ms` (a zone that skips midnight begins its day later), put
+    /// right by a change of the offset on the way, and not before that change.
+    public static func nextLocalDay(_ ms: String) -> String {
+        """
+        (SELECT max(d.same_offset_ms + (d.offset_s - z.offset_s) * 1000, z.from_ms) FROM \
+        (SELECT ((((\(ms)) / 1000 + o.offset_s) / 86400 + 1) * 86400 - o.offset_s) * 1000 AS same_offset_ms, \
+        o.offset_s AS offset_s FROM zone_offsets AS o \
+        WHERE o.from_ms <= (\(ms)) ORDER BY o.from_ms DESC LIMIT 1) AS d \
+        JOIN zone_offsets AS z ON z.from_ms <= d.same_offset_ms ORDER BY z.from_ms DESC LIMIT 1)
         """
     }
 }

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Foundation
 import Glibc
 public import Problems
@@ -108,8 +109,7 @@ final class ParquetWriter {
     }
 
     private static func statements(_ columns: [Column], _ path: String) -> [String] {
-        func quoted(_ text: String) -> String { "'" + text.replacing("'", with: "''") + "'" }
-        let types = columns.map { "\(quoted($0.name)): \(quoted($0.type))" }.joined(separator: ", ")
+        let types = columns.map { "\(SQLText.literal($0.name)): \(SQLText.literal($0.type))" }.joined(separator: ", ")
         let rows = """
             read_csv('/dev/stdin', header = true, auto_detect = false, delim = ',', quote = '"', escape = '"', nullstr = '', \
             allow_quoted_nulls = false, parallel = false, max_line_size = \(longestLine), buffer_size = \(longestLine), \
@@ -118,9 +118,9 @@ final class ParquetWriter {
         return [
             // It keeps what it reads from a pipe; with a limit it puts that on the disk, and with one thread it stays near the limit.
             "SET enable_progress_bar = false", "SET threads = 1", "SET memory_limit = '512MB'",
-            "SET temp_directory = \(quoted(NSTemporaryDirectory() + "/taxi-cli.\(getpid()).duckdb"))",
-            "COPY (SELECT * FROM \(rows)) TO \(quoted(path)) (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)",
-            "SELECT sum(num_rows)::BIGINT FROM parquet_file_metadata(\(quoted(path)))",
+            "SET temp_directory = \(SQLText.literal(NSTemporaryDirectory() + "/taxi-cli.\(getpid()).duckdb"))",
+            "COPY (SELECT * FROM \(rows)) TO \(SQLText.literal(path)) (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)",
+            "SELECT sum(num_rows)::BIGINT FROM parquet_file_metadata(\(SQLText.literal(path)))",
         ]
     }
 

@@ -29,7 +29,7 @@ public final class History: Sendable {
     /// `@unchecked Sendable`: under the mutex.
     private struct State: @unchecked Sendable {
         var database: MetricsDatabase?
-        var lock: Int32 = -1
+        var lock: FileLock?
         var open: [Key: [Float]] = [:]
         var changed: Set<Key> = []
         /// Of the samples of the present 10 s and 5 min: their sums and numbers.
@@ -44,12 +44,6 @@ public final class History: Sendable {
     public init(_ home: TenantHome, storedEveryS: Int = 10) {
         (self.home, self.storedEveryS) = (home, storedEveryS)
         state = Mutex(State())
-    }
-
-    deinit {
-        state.withLock { state in
-            if state.lock >= 0 { close(state.lock) }
-        }
     }
 
     /// The series of a look and the one before it.
@@ -142,12 +136,9 @@ public final class History: Sendable {
         }
         let path = "\(folder)/history.lock"
         guard (try? FolderOwner.give(path)) != nil else { return false }
-        let lock = Problems.open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o600)
-        guard lock >= 0 else { return false }
-        guard flock(lock, LOCK_EX | LOCK_NB) == 0, let database = try? MetricsDatabase(home) else {
-            close(lock)
-            return false
-        }
+        guard let lock = try? FileLock(path: path), (try? lock.tryHold()) == true,
+            let database = try? MetricsDatabase(home)
+        else { return false }
         (state.lock, state.database) = (lock, database)
         return true
     }

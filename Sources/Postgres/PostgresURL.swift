@@ -1,3 +1,4 @@
+import Basics
 public import Problems
 
 /// `postgres://[user[:password]@]host[:port]/database[?schema=NAME&sslmode=…]`: where a PostgreSQL is, in libpq's own words, and
@@ -74,13 +75,10 @@ public struct PostgresURL: Sendable, Hashable {
 
 /// Names of tables, columns, schemas and roles.
 public enum Identifier {
-    /// In double quotes, so that letter case and words of SQL stay what they are.
-    public static func quoted(_ name: String) -> String { "\"\(name.replacing("\"", with: "\"\""))\"" }
-
     /// A text as a literal.
     public static func literal(_ text: String) -> String {
         // Whatever standard_conforming_strings says.
-        "E'\(text.replacing("\\", with: "\\\\").replacing("'", with: "''"))'"
+        "E\(SQLText.literal(text.replacing("\\", with: "\\\\")))"
     }
 
     /// - Parameter what: `a schema`

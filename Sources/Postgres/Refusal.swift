@@ -1,3 +1,4 @@
+internal import Basics
 internal import Problems
 
 /// What a server said no with.
@@ -41,14 +42,14 @@ struct Refusal {
                 """
             )
         case "3D000":
-            let name = database.map(Identifier.quoted) ?? "…"
+            let name = database.map(SQLText.name) ?? "…"
             return make(.configuration, "Make it: psql -d postgres -c 'CREATE DATABASE \(name)'.")
         case "42501":
-            let role = user.map(Identifier.quoted) ?? "…"
+            let role = user.map(SQLText.name) ?? "…"
             return make(
                 .noPermission,
                 """
-                Let an owner of the database say: GRANT CREATE, TEMPORARY ON DATABASE \(database.map(Identifier.quoted) ?? "…") TO \(role); \
+                Let an owner of the database say: GRANT CREATE, TEMPORARY ON DATABASE \(database.map(SQLText.name) ?? "…") TO \(role); \
                 for a schema that is there already: GRANT USAGE, CREATE ON SCHEMA … TO \(role), and its tables must be \(role)'s own.
                 """
             )

@@ -1,3 +1,5 @@
+import Basics
+
 /// Text as it may be shown: what would move a terminal's cursor, change its colours or turn the order of letters around is written as
 /// an escape instead (`\u001b`, as in JSON, so that JSON stays the same JSON), and so are bytes that are no UTF-8 (`\xff`).
 ///
@@ -16,7 +18,7 @@ public func visible(bytes: some Collection<UInt8>) -> String {
     bytes.withUnsafeBufferPointer { bytes in
         let used = VisibleText.append(bytes, to: &output, lines: false)
         // The beginning of a character that does not come.
-        for byte in bytes[used...] { output += "\\x".utf8 + VisibleText.hexadecimal(UInt32(byte), digits: 2) }
+        for byte in bytes[used...] { output += "\\x\(hexadecimal(byte, digits: 2))".utf8 }
     }
     return String(decoding: output, as: UTF8.self)
 }
@@ -63,13 +65,13 @@ public enum VisibleText {
                 output.append(byte)
                 index += 1
             case ..<0x80:
-                output += escaped(UInt32(byte))
+                output += escaped(byte)
                 index += 1
             default:
                 let length = utf8Length(of: bytes[index...])
                 if length == 0, isBeginning(bytes[index...]) { return index }
                 guard length > 0 else {
-                    output += "\\x".utf8 + hexadecimal(UInt32(byte), digits: 2)
+                    output += "\\x\(hexadecimal(byte, digits: 2))".utf8
                     index += 1
                     continue
                 }
@@ -81,7 +83,7 @@ public enum VisibleText {
                     output += style
                     index += style.count
                 } else if let name = FileNameByte(scalar) {
-                    output += "\\x".utf8 + hexadecimal(UInt32(name.value), digits: 2)
+                    output += "\\x\(hexadecimal(name.value, digits: 2))".utf8
                 } else if isHidden(scalar) {
                     output += escaped(scalar.value)
                 } else {
@@ -111,11 +113,8 @@ public enum VisibleText {
         return bytes[bytes.startIndex...digits.endIndex]
     }
 
-    private static func escaped(_ value: UInt32) -> [UInt8] { "\\u".utf8 + hexadecimal(value, digits: 4) }
-
-    fileprivate static func hexadecimal(_ value: UInt32, digits: Int) -> [UInt8] {
-        let text = String(value, radix: 16)
-        return String(repeating: "0", count: max(0, digits - text.utf8.count)).utf8 + Array(text.utf8)
+    private static func escaped(_ value: some UnsignedInteger) -> String.UTF8View {
+        "\\u\(hexadecimal(value, digits: 4))".utf8
     }
 
     /// Of a whole character.

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Postgres
 internal import Problems
 
@@ -43,7 +44,7 @@ struct PublishState {
     let connection: PostgresConnection
     let schema: String
 
-    func qualified(_ name: String) -> String { "\(Identifier.quoted(schema)).\(Identifier.quoted(name))" }
+    func qualified(_ name: String) -> String { "\(SQLText.name(schema)).\(SQLText.name(name))" }
 
     /// Creates schema and tables where they are missing.
     ///
@@ -51,7 +52,7 @@ struct PublishState {
     func prepare() throws(Problem) -> Set<String> {
         let doing = "preparing schema \"\(schema)\""
         if try connection.value("SELECT 1 FROM pg_namespace WHERE nspname = $1", [schema], doing: doing) == nil {
-            try connection.run("CREATE SCHEMA \(Identifier.quoted(schema))", doing: doing)
+            try connection.run("CREATE SCHEMA \(SQLText.name(schema))", doing: doing)
         }
         let names = try connection.run(
             """

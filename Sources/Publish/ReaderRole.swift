@@ -1,3 +1,4 @@
+internal import Basics
 internal import Postgres
 internal import Problems
 
@@ -14,7 +15,7 @@ struct ReaderRole {
     func grant() throws(Problem) -> String? {
         try Identifier.check(name, of: "a role")
         let connection = state.connection
-        let (role, schema) = (Identifier.quoted(name), Identifier.quoted(state.schema))
+        let (role, schema) = (SQLText.name(name), SQLText.name(state.schema))
         let doing = "letting \"\(name)\" read"
         let isThere = try connection.value("SELECT 1 FROM pg_roles WHERE rolname = $1", [name], doing: doing) != nil
         if !isThere {
@@ -30,7 +31,7 @@ struct ReaderRole {
             SELECT 1 WHERE NOT has_schema_privilege($1::name, $2::text, 'USAGE') UNION ALL
             SELECT 1 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
             WHERE n.nspname = $2 AND c.relname = ANY ($3::text[]) AND NOT has_table_privilege($1::name, c.oid, 'SELECT') LIMIT 1
-            """, [name, state.schema, "{\(tables.map(Identifier.quoted).joined(separator: ","))}"], doing: doing)
+            """, [name, state.schema, "{\(tables.map(SQLText.name).joined(separator: ","))}"], doing: doing)
         if mayNot != nil {
             // By name: other tables in the schema are somebody else's to give.
             let list = tables.map(state.qualified).joined(separator: ", ")

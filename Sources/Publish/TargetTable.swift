@@ -1,3 +1,4 @@
+internal import Basics
 internal import Postgres
 internal import Problems
 
@@ -15,7 +16,7 @@ struct TargetTable {
     private static let stage = "pg_temp.taxi_stage"
 
     private func list(_ names: [String], _ prefix: String = "") -> String {
-        names.map { prefix + Identifier.quoted($0) }.joined(separator: ", ")
+        names.map { prefix + SQLText.name($0) }.joined(separator: ", ")
     }
     private var names: [String] { columns.map(\.name) }
 
@@ -32,22 +33,22 @@ struct TargetTable {
     // MARK: layout
 
     func create() throws(Problem) {
-        let list = columns.map { "\(Identifier.quoted($0.name)) \($0.type)" }.joined(separator: ", ")
+        let list = columns.map { "\(SQLText.name($0.name)) \($0.type)" }.joined(separator: ", ")
         try connection.run("CREATE TABLE \(name) (\(list))", doing: "creating table \"\(view.name)\"")
     }
 
     /// Empties the table and gives it its columns; what was granted on it stays.
     func alter(from before: PublishState.Entry) throws(Problem) {
         let old = Dictionary(before.columns.map { ($0.name, $0.type) }) { first, _ in first }
-        var changes = ["DROP CONSTRAINT IF EXISTS \(Identifier.quoted(constraint))"]
+        var changes = ["DROP CONSTRAINT IF EXISTS \(SQLText.name(constraint))"]
         for column in before.columns where !names.contains(column.name) {
-            changes.append("DROP COLUMN \(Identifier.quoted(column.name))")
+            changes.append("DROP COLUMN \(SQLText.name(column.name))")
         }
         for column in before.key where names.contains(column) {
-            changes.append("ALTER COLUMN \(Identifier.quoted(column)) DROP NOT NULL")
+            changes.append("ALTER COLUMN \(SQLText.name(column)) DROP NOT NULL")
         }
         for column in columns {
-            let quoted = Identifier.quoted(column.name)
+            let quoted = SQLText.name(column.name)
             switch old[column.name] {
             case nil: changes.append("ADD COLUMN \(quoted) \(column.type)")
             case column.type: break
@@ -71,7 +72,7 @@ struct TargetTable {
     func addKey() throws(Problem) {
         guard !key.isEmpty else { return }
         try connection.run(
-            "ALTER TABLE \(name) ADD CONSTRAINT \(Identifier.quoted(constraint)) PRIMARY KEY (\(list(key)))",
+            "ALTER TABLE \(name) ADD CONSTRAINT \(SQLText.name(constraint)) PRIMARY KEY (\(list(key)))",
             doing: "adding the primary key of table \"\(view.name)\"")
     }
 
@@ -79,7 +80,7 @@ struct TargetTable {
         var statements = ["COMMENT ON TABLE \(name) IS \(Identifier.literal(view.about))"]
         for column in view.columns {
             let about = column.about.isEmpty ? "NULL" : Identifier.literal(column.about)
-            statements.append("COMMENT ON COLUMN \(name).\(Identifier.quoted(column.name)) IS \(about)")
+            statements.append("COMMENT ON COLUMN \(name).\(SQLText.name(column.name)) IS \(about)")
         }
         try connection.run(statements.joined(separator: ";\n"), doing: "describing table \"\(view.name)\"")
     }
@@ -103,7 +104,7 @@ struct TargetTable {
 
     private func window(_ days: Range<Int64>) -> String {
         func start(_ day: Int64) -> String { "to_timestamp(\(day * 86_400))" }
-        let column = "t.\(Identifier.quoted(key[0]))"
+        let column = "t.\(SQLText.name(key[0]))"
         return "\(column) >= \(start(days.lowerBound)) AND \(column) < \(start(days.upperBound))"
     }
 
@@ -119,7 +120,7 @@ struct TargetTable {
             doing: doing)
         let staged = try connection.copy(into: "\(Self.stage) (\(list(names)))", doing: doing, body)
         if staged > 1000 { try connection.run("ANALYZE \(Self.stage)", doing: doing) }
-        let isSame = key.map { "s.\(Identifier.quoted($0)) = t.\(Identifier.quoted($0))" }.joined(separator: " AND ")
+        let isSame = key.map { "s.\(SQLText.name($0)) = t.\(SQLText.name($0))" }.joined(separator: " AND ")
         var deleted = 0
         for range in days.map({ $0.map(window) }) ?? ["true"] {
             deleted +=
@@ -132,7 +133,7 @@ struct TargetTable {
         let update =
             others.isEmpty
             ? "NOTHING"
-            : "UPDATE SET \(others.map { "\(Identifier.quoted($0)) = excluded.\(Identifier.quoted($0))" }.joined(separator: ", ")) "
+            : "UPDATE SET \(others.map { "\(SQLText.name($0)) = excluded.\(SQLText.name($0))" }.joined(separator: ", ")) "
                 + "WHERE (\(list(others, "t."))) IS DISTINCT FROM (\(list(others, "excluded.")))"
         let written = try connection.run(
             """

@@ -121,5 +121,8 @@ extension InputIdentity {
 
 extension InputIdentity: CustomStringConvertible {
     /// Name, size and hash in one word: the same for the same file, wherever it lies.
-    public var description: String { "\(name):\(size.map(String.init) ?? "?"):\(hash ?? "?")" }
+    public var description: String { name + withoutName }
+
+    /// The end of it: the same for a link, a copy or another name.
+    public var withoutName: String { ":\(size.map(String.init) ?? "?"):\(hash ?? "?")" }
 }

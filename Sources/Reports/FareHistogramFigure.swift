@@ -1,3 +1,5 @@
+import Basics
+
 extension Figure {
     /// The distribution of fares, from `faredistribution`: one row a log bucket.
     static func fareHistogram(_ table: ReportTable) -> Figure {
@@ -68,8 +70,8 @@ extension Figure {
             drawing.rectangle(
                 x: start, y: y(bar.trips), width: max(1, x(bar.to) - start - 1), height: bottom - y(bar.trips),
                 style: "f0",
-                title: "\(fixedText(bar.from, decimals: 2)) to \(fixedText(bar.to, decimals: 2)) dollars: "
-                    + "\(groupedText(fixedText(bar.trips, decimals: 0))) trips")
+                title: "\(fixed(bar.from, decimals: 2)) to \(fixed(bar.to, decimals: 2)) dollars: "
+                    + "\(grouped(fixed(bar.trips, decimals: 0))) trips")
         }
         return drawing
     }

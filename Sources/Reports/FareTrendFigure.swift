@@ -1,3 +1,5 @@
+import Basics
+
 extension Figure {
     /// Quantile bands of fares over time, from `fare_trend`.
     static func fareTrend(_ table: ReportTable, _ days: PeriodDays) -> Figure {
@@ -48,7 +50,7 @@ extension Figure {
         drawNames(
             &drawing, names, quantiles.map { $0.last.flatMap { $0 } }, x: frame.x(max(0, periods.count - 1)) + 8, y)
         for index in periods.indices {
-            let values = zip(names, quantiles).map { "\($0) \($1[index].map { fixedText($0, decimals: 2) } ?? "-")" }
+            let values = zip(names, quantiles).map { "\($0) \($1[index].map { fixed($0, decimals: 2) } ?? "-")" }
             drawing.rectangle(
                 x: frame.x(index) - frame.step / 2, y: frame.top, width: frame.step, height: frame.bottom - frame.top,
                 style: "hit",

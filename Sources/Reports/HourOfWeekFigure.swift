@@ -1,3 +1,5 @@
+import Basics
+
 extension Figure {
     /// When the city rides: mean trips by local hour of the week.
     ///
@@ -48,12 +50,12 @@ extension Figure {
                 x: left + hour * cell, y: top + Double(day) * height, width: cell - 1, height: height - 1,
                 style: "q\(step)",
                 title:
-                    "\(days[index]) \(whole(hour)):00 to \(whole(hour) + 1):00: \(fixedText(mean, decimals: 1)) trips an hour"
+                    "\(days[index]) \(whole(hour)):00 to \(whole(hour) + 1):00: \(fixed(mean, decimals: 1)) trips an hour"
             )
         }
         drawSteps(
             &drawing, x: left, y: top + 7 * height + 14, width: min(260, size.width - left - 20), from: "0",
-            to: "\(most < 10 ? fixedText(most, decimals: 1) : shortNumber(most.rounded())) trips an hour")
+            to: "\(most < 10 ? fixed(most, decimals: 1) : shortNumber(most.rounded())) trips an hour")
         return drawing
     }
 

@@ -1,3 +1,4 @@
+import Basics
 import Glibc
 
 extension Figure {
@@ -55,8 +56,8 @@ extension Figure {
             let step = max(0, Palette.stepCount - 1 + whole(ceil(log2(count / most) - 1e-9)))
             drawing.path(
                 projection.outline(ofArea: area), style: "q\(min(step, Palette.stepCount - 1)) b",
-                title: "\(names[row]) (\(area)): \(groupedText(fixedText(count, decimals: 0))) pickups, "
-                    + "\(fixedText((shares[row] ?? 0) * 100, decimals: 1))%, rank \(whole(ranks[row] ?? 0))")
+                title: "\(names[row]) (\(area)): \(grouped(fixed(count, decimals: 0))) pickups, "
+                    + "\(fixed((shares[row] ?? 0) * 100, decimals: 1))%, rank \(whole(ranks[row] ?? 0))")
         }
     }
 
@@ -69,7 +70,7 @@ extension Figure {
             let (x, y) = projection.place(longitude: place.longitude, latitude: place.latitude)
             drawing.circle(
                 x: x, y: y, radius: max(1.5, 15 * (count / most).squareRoot()), style: "ring",
-                title: "\(places[row]): \(groupedText(fixedText(count, decimals: 0))) pickups, rank \(row + 1)")
+                title: "\(places[row]): \(grouped(fixed(count, decimals: 0))) pickups, rank \(row + 1)")
         }
     }
 
@@ -89,9 +90,9 @@ extension Figure {
             let bar = (width - nameWidth - 24 - 62) * (pickups[row] ?? 0) / most
             drawing.rectangle(
                 x: x + 24 + nameWidth, y: middle - 6, width: max(1, bar), height: 12, style: "f0",
-                title: "\(names[row]): \(groupedText(fixedText(pickups[row] ?? 0, decimals: 0))) pickups")
+                title: "\(names[row]): \(grouped(fixed(pickups[row] ?? 0, decimals: 0))) pickups")
             drawing.text(
-                "\(fixedText((shares[row] ?? 0) * 100, decimals: 1))% \(mark)",
+                "\(fixed((shares[row] ?? 0) * 100, decimals: 1))% \(mark)",
                 x: x + 24 + nameWidth + max(1, bar) + 6, y: middle + 4, style: "m")
         }
     }

@@ -1,3 +1,5 @@
+import Basics
+
 /// What trips are made of by one of their columns, from a declared analysis such as `payment_mix`.
 enum Mix: CaseIterable {
     case payments, companies
@@ -61,12 +63,12 @@ extension Figure {
                 guard let row = rows.first(where: { names[$0] == name }), let share = shares[row] else { continue }
                 draw(
                     share * 100, "f\(series)",
-                    "\(name) \(fixedText(share * 100, decimals: 1))%, \(groupedText(fixedText(trips[row] ?? 0, decimals: 0))) trips"
+                    "\(name) \(fixed(share * 100, decimals: 1))%, \(grouped(fixed(trips[row] ?? 0, decimals: 0))) trips"
                 )
             }
             // Rounding may leave a trace of nothing.
             let rest = 100 - start
-            if rest > 1e-6 { draw(rest, "f\(shownCount)", "all others \(fixedText(rest, decimals: 1))%") }
+            if rest > 1e-6 { draw(rest, "f\(shownCount)", "all others \(fixed(rest, decimals: 1))%") }
         }
         return drawing
     }

@@ -1,3 +1,4 @@
+import Basics
 import SQLite
 
 extension Figure {
@@ -48,7 +49,7 @@ extension Figure {
                     model: models[row], dimension: dimensions[row], value: values[row], actual: actual[row] ?? 0,
                     wape: error, baseline: baselines[row], baselineWAPE: other[row], isWorse: worse[row] == 1,
                     title:
-                        "\(models[row]), \(name): error \(fixedText(error * 100, decimals: 1))%, mean \(fixedText(mae[row] ?? 0, decimals: 2))"
+                        "\(models[row]), \(name): error \(fixed(error * 100, decimals: 1))%, mean \(fixed(mae[row] ?? 0, decimals: 2))"
                 )
             }
         }
@@ -59,8 +60,8 @@ extension Figure {
         let worse = rows.filter { $0.dimension == "all" && $0.isWorse }
         if worse.isEmpty { return nil }
         return worse.map { row in
-            "Model \(row.model) is worse than \(row.baseline): its error is \(fixedText(row.wape * 100, decimals: 1))%, that of \(row.baseline) "
-                + "\(fixedText((row.baselineWAPE ?? 0) * 100, decimals: 1))%."
+            "Model \(row.model) is worse than \(row.baseline): its error is \(fixed(row.wape * 100, decimals: 1))%, that of \(row.baseline) "
+                + "\(fixed((row.baselineWAPE ?? 0) * 100, decimals: 1))%."
         }.joined(separator: " ")
     }
 
@@ -118,12 +119,12 @@ extension Figure {
                     drawing.rectangle(
                         x: left, y: y + 9, width: max(1, x(min(end, other * 100)) - left), height: 6,
                         style: "f\(Palette.seriesCount - 1)",
-                        title: "\(row.baseline): error \(fixedText(other * 100, decimals: 1))%")
+                        title: "\(row.baseline): error \(fixed(other * 100, decimals: 1))%")
                 }
                 drawing.rectangle(
                     x: left, y: y + 2, width: max(1, length), height: row.baselineWAPE == nil ? 13 : 7, style: "f0",
                     title: row.title)
-                let text = "\(fixedText(row.wape * 100, decimals: 1))%"
+                let text = "\(fixed(row.wape * 100, decimals: 1))%"
                 drawing.text(
                     row.isWorse ? (size.isNarrow ? "\(text) !" : "\(text), worse") : text, x: right + 8, y: y + 12,
                     style: "m", size: 11)

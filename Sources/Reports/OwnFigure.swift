@@ -1,3 +1,5 @@
+import Basics
+
 extension Figure {
     /// A table of a tenant's own making: a panel for each column of numbers, over time or by group.
     ///
@@ -105,7 +107,7 @@ extension Figure {
             let values = chart.panels.flatMap { panel in
                 panel.series.compactMap { series in
                     series.values[index].map { value in
-                        "\(series.name.isEmpty ? "" : series.name + " ")\(panel.column) \(groupedText(fixedText(value, decimals: 2)))"
+                        "\(series.name.isEmpty ? "" : series.name + " ")\(panel.column) \(grouped(fixed(value, decimals: 2)))"
                     }
                 }
             }
@@ -145,7 +147,7 @@ extension Figure {
                 guard let value else { continue }
                 drawing.rectangle(
                     x: min(scale(value), scale(0)), y: y, width: abs(scale(value) - scale(0)), height: 15,
-                    style: "f\(index)", title: "\(chart.names[row]): \(groupedText(fixedText(value, decimals: 2)))")
+                    style: "f\(index)", title: "\(chart.names[row]): \(grouped(fixed(value, decimals: 2)))")
                 drawing.text(
                     shortNumber(value), x: max(scale(value), scale(0)) + 6, y: y + 12, style: "m", size: 11)
             }

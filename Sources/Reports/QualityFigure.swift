@@ -1,3 +1,5 @@
+import Basics
+
 extension Figure {
     /// What became of each record, from the summaries of `runs` and the ledger.
     ///
@@ -44,7 +46,7 @@ extension Figure {
                 stages[index].unused[counters[row], default: 0] += records[row] ?? 0
                 if !reasons[row].isEmpty {
                     stages[index].reasons[counters[row], default: []].append(
-                        "\(reasons[row]) \(groupedText(fixedText(records[row] ?? 0, decimals: 0)))")
+                        "\(reasons[row]) \(grouped(fixed(records[row] ?? 0, decimals: 0)))")
                 }
             } else {
                 stages[index].used += records[row] ?? 0
@@ -76,7 +78,7 @@ extension Figure {
             let y = top + Double(index) * rowHeight
             let barY = size.isNarrow ? y + 22 : y + 8
             let count =
-                "\(groupedText(fixedText(stage.used, decimals: 0))) of \(groupedText(fixedText(stage.total, decimals: 0))) used"
+                "\(grouped(fixed(stage.used, decimals: 0))) of \(grouped(fixed(stage.total, decimals: 0))) used"
             if size.isNarrow {
                 drawing.text(shortened(stage.name, to: 26), x: left + 4, y: y + 15)
                 drawing.text(count, x: right, y: y + 15, anchor: .end, style: "m", size: 10)
@@ -92,7 +94,7 @@ extension Figure {
                 drawing.rectangle(
                     x: x(start), y: barY, width: max(1, x(start + share) - x(start)), height: 18, style: style,
                     title:
-                        "\(stage.name): \(groupedText(fixedText(records, decimals: 0))) \(counter), \(fixedText(share, decimals: 2))%\(reasons)"
+                        "\(stage.name): \(grouped(fixed(records, decimals: 0))) \(counter), \(fixed(share, decimals: 2))%\(reasons)"
                 )
                 start += share
             }

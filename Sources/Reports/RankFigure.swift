@@ -1,3 +1,5 @@
+import Basics
+
 extension Figure {
     /// How the busiest areas change places from period to period.
     ///
@@ -53,7 +55,7 @@ extension Figure {
                     x: frame.x(index), y: y(rank), radius: radius,
                     style: isIncomplete ? (series.map { "k\($0)" } ?? "x") + " o" : series.map { "f\($0)" } ?? "m",
                     title: "\(path.name), \(periods[index]): rank \(rank), "
-                        + "\(groupedText("\(path.pickups[index] ?? 0)")) pickups\(days.suffix(periods[index]))")
+                        + "\(grouped("\(path.pickups[index] ?? 0)")) pickups\(days.suffix(periods[index]))")
             }
         }
         return drawing

@@ -1,3 +1,4 @@
+import Basics
 import Database
 public import Problems
 public import SQLite
@@ -150,11 +151,11 @@ public struct Report: Sendable {
     private static func facts(_ trend: ReportTable?) -> [(name: String, value: String)] {
         guard let trend else { return [] }
         func sum(_ name: String) -> Double { trend.numbers(name).reduce(0) { $0 + ($1 ?? 0) } }
-        let median = trend.numbers("fare_p50").last.flatMap { $0 }.map { fixedText($0, decimals: 2) } ?? "-"
+        let median = trend.numbers("fare_p50").last.flatMap { $0 }.map { fixed($0, decimals: 2) } ?? "-"
         return [
-            ("trips", groupedText(fixedText(sum("trips"), decimals: 0))),
-            ("dollars of fares", groupedText(fixedText(sum("fare_sum"), decimals: 0))),
-            ("dollars of tips", groupedText(fixedText(sum("tips_sum"), decimals: 0))),
+            ("trips", grouped(fixed(sum("trips"), decimals: 0))),
+            ("dollars of fares", grouped(fixed(sum("fare_sum"), decimals: 0))),
+            ("dollars of tips", grouped(fixed(sum("tips_sum"), decimals: 0))),
             ("median fare, \(trend.texts("period").last ?? "")", median),
         ]
     }

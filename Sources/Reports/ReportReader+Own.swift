@@ -1,3 +1,4 @@
+import Basics
 import Database
 import SQLite
 
@@ -12,7 +13,7 @@ extension ReportReader {
             throw NothingToDraw(
                 reason: table.origin == .analysis ? "taxi-cli batch has not computed it" : "it has no results yet")
         }
-        let statement = try connection.prepare("SELECT * FROM \(ViewSQL.quoted(table.view)) LIMIT 0")
+        let statement = try connection.prepare("SELECT * FROM \(SQLText.name(table.view)) LIMIT 0")
         let columns = (0..<statement.columnCount).map(statement.columnName)
         if table.origin == .analysis { return try analysis(table, columns, periods) }
         return try query(table, columns, periods)
@@ -23,7 +24,7 @@ extension ReportReader {
     private func analysis(_ table: OwnTable, _ columns: [String], _ periods: [String]) throws -> OwnChart {
         let shown = columns.filter { $0 != "period_kind" }
         let rows = try ownRows(
-            shown.map(ViewSQL.quoted).joined(separator: ", "), of: table,
+            shown.map(SQLText.name).joined(separator: ", "), of: table,
             "WHERE period_kind = ? AND period BETWEEN ? AND ? ORDER BY period",
             [.text(selection.kind.rawValue), .text(periods[0]), .text(periods[periods.count - 1])])
         let wanted = Set(periods)
@@ -104,14 +105,14 @@ extension ReportReader {
         }
         let function = ["mean": "avg", "least": "min", "most": "max"]
         let aggregates = figures.enumerated().map { index, figure in
-            "\(function[figure.figure] ?? "")(\(ViewSQL.quoted(figure.column))) AS f\(index)"
+            "\(function[figure.figure] ?? "")(\(SQLText.name(figure.column))) AS f\(index)"
         }
         let rows = try ownRows(
             """
             WITH buckets AS MATERIALIZED (
-              SELECT substr(\(ViewSQL.quoted(time)), 1, \(bucket.rawValue)) AS bucket, \(series(keys)) AS series, count(1) AS windows,
+              SELECT substr(\(SQLText.name(time)), 1, \(bucket.rawValue)) AS bucket, \(series(keys)) AS series, count(1) AS windows,
                 \(aggregates.joined(separator: ", "))
-              FROM \(ViewSQL.quoted(table.view)) \(filter) GROUP BY 1, 2),
+              FROM \(SQLText.name(table.view)) \(filter) GROUP BY 1, 2),
             largest AS (SELECT series, count(1) OVER () AS n FROM buckets GROUP BY series ORDER BY sum(abs(f0) * windows) DESC, series
               LIMIT \(OwnChart.seriesCount))
             SELECT \(bucket.ordinal("bucket")) AS ordinal, n, bucket, series, windows,
@@ -165,8 +166,8 @@ extension ReportReader {
     private func untimed(_ table: OwnTable, _ keys: [String], _ drawn: [String]) throws -> OwnChart {
         let panels = drawn.prefix(OwnChart.panelCountOfGroups)
         let rows = try ownRows(
-            "\(series(keys)), \(panels.map(ViewSQL.quoted).joined(separator: ", "))", of: table,
-            "ORDER BY abs(\(ViewSQL.quoted(panels[0]))) DESC, 1 LIMIT \(OwnChart.rowCount)", [])
+            "\(series(keys)), \(panels.map(SQLText.name).joined(separator: ", "))", of: table,
+            "ORDER BY abs(\(SQLText.name(panels[0]))) DESC, 1 LIMIT \(OwnChart.rowCount)", [])
         guard rows.count > 1 else { throw NothingToDraw(reason: "it has one row alone, which taxi-cli show prints") }
         let shown = rows.prefix(OwnChart.barCount)
         return OwnChart(
@@ -192,7 +193,7 @@ extension ReportReader {
             ) { $0.integer(0) }
             guard spans.first == 1 else { return days > 800 ? .month : .day }
             let ms = try connection.value(
-                "SELECT max(window_start_ms) - min(window_start_ms) FROM \(ViewSQL.quoted(stored))")
+                "SELECT max(window_start_ms) - min(window_start_ms) FROM \(SQLText.name(stored))")
             days = (ms?.real ?? 0) / 86_400_000
         }
         return days <= 4 && table.keys.first != "day" ? .hour : days <= 800 ? .day : .month
@@ -201,7 +202,7 @@ extension ReportReader {
     /// Of some columns those that have numbers and nothing else in the first rows.
     private func numericColumns(_ columns: [String], of table: OwnTable) throws -> [String] {
         guard !columns.isEmpty else { return [] }
-        let rows = try ownRows(columns.map(ViewSQL.quoted).joined(separator: ", "), of: table, "LIMIT 200", [])
+        let rows = try ownRows(columns.map(SQLText.name).joined(separator: ", "), of: table, "LIMIT 200", [])
         return columns.indices.filter { index in Self.isNumeric(rows.map { $0[index] }) }.map { columns[$0] }
     }
 
@@ -209,13 +210,13 @@ extension ReportReader {
 
     /// The text that names a row's group.
     private func series(_ keys: [String]) -> String {
-        keys.isEmpty ? "''" : keys.map { "coalesce(\(ViewSQL.quoted($0)), '')" }.joined(separator: " || ', ' || ")
+        keys.isEmpty ? "''" : keys.map { "coalesce(\(SQLText.name($0)), '')" }.joined(separator: " || ', ' || ")
     }
 
     private func ownRows(
         _ columns: String, of table: OwnTable, _ rest: String, _ values: [SQLValue]
     ) throws -> [[SQLValue]] {
-        try ownRows("SELECT \(columns) FROM \(ViewSQL.quoted(table.view)) \(rest)", values)
+        try ownRows("SELECT \(columns) FROM \(SQLText.name(table.view)) \(rest)", values)
     }
 
     private func ownRows(_ sql: String, _ values: [SQLValue]) throws -> [[SQLValue]] {

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Problems
 public import SQLite
 
@@ -37,7 +38,7 @@ extension ReportTable {
         case .text(let text): return text
         case .blob(let bytes): return "\(bytes.count) bytes"
         case .real(let number):
-            if kind == .money { return fixedText(number, decimals: 2) }
+            if kind == .money { return fixed(number, decimals: 2) }
             let text = "\(number)"
             return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
         }
@@ -47,9 +48,9 @@ extension ReportTable {
     static func shown(_ value: SQLValue, _ kind: Kind) -> String {
         switch kind {
         case .text, .any: return plain(value, kind)
-        case .count, .money: return groupedText(plain(value, kind))
-        case .number: return value.real.map { fixedText($0, decimals: 2) } ?? plain(value, kind)
-        case .share: return value.real.map { fixedText($0 * 100, decimals: 1) + "%" } ?? ""
+        case .count, .money: return grouped(plain(value, kind))
+        case .number: return value.real.map { fixed($0, decimals: 2) } ?? plain(value, kind)
+        case .share: return value.real.map { fixed($0 * 100, decimals: 1) + "%" } ?? ""
         case .flag: return value.integer == 0 ? "" : "yes"
         }
     }
@@ -85,16 +86,10 @@ extension ReportTable {
 
 /// A text in the quotes of JSON, such as may stand in a page or a script too: without `<`, control characters and the line ends of Unicode.
 func jsonText(_ text: String) -> String {
-    var output = "\""
-    for scalar in text.unicodeScalars {
+    jsonString(text) { scalar in
         switch scalar {
-        case "\"": output += "\\\""
-        case "\\": output += "\\\\"
-        case "\0"..<" ", "<", "\u{7F}"..."\u{9F}", "\u{2028}", "\u{2029}":
-            let digits = String(scalar.value, radix: 16)
-            output += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-        default: output.unicodeScalars.append(scalar)
+        case "<", "\u{7F}"..."\u{9F}", "\u{2028}", "\u{2029}": true
+        default: false
         }
     }
-    return output + "\""
 }

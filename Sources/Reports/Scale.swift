@@ -1,3 +1,4 @@
+import Basics
 import Glibc
 
 /// Maps numbers of a range to pixels, evenly.
@@ -65,39 +66,14 @@ func shortNumber(_ value: Double) -> String {
 
 /// At most two decimals, without zeros at the end.
 private func trimmed(_ value: Double) -> String {
-    var text = fixedText(value, decimals: 2)
+    var text = fixed(value, decimals: 2)
     while text.hasSuffix("0") { text.removeLast() }
     if text.hasSuffix(".") { text.removeLast() }
     return text
 }
 
-/// A number with that many decimals (0…6), rounded half away from zero, and no separators.
-func fixedText(_ value: Double, decimals: Int) -> String {
-    guard value.isFinite, abs(value) < 1e12 else { return "\(value)" }
-    var factor = 1.0
-    for _ in 0..<decimals { factor *= 10 }
-    let scaled = Int64((abs(value) * factor).rounded(.toNearestOrAwayFromZero))
-    let digits = String(scaled)
-    let filled = String(repeating: "0", count: max(0, decimals + 1 - digits.count)) + digits
-    let sign = value < 0 && scaled > 0 ? "-" : ""
-    return sign + (decimals == 0 ? filled : filled.dropLast(decimals) + "." + filled.suffix(decimals))
-}
-
-/// Digits in threes: `1234567.50` as `1,234,567.50`.
-func groupedText(_ number: String) -> String {
-    let isNegative = number.hasPrefix("-")
-    let parts = number.drop { $0 == "-" }.split(separator: ".", maxSplits: 1)
-    guard let whole = parts.first, whole.allSatisfy(\.isNumber) else { return number }
-    var text = ""
-    for (index, digit) in whole.enumerated() {
-        if index > 0, (whole.count - index) % 3 == 0 { text += "," }
-        text.append(digit)
-    }
-    return (isNegative ? "-" : "") + text + (parts.count > 1 ? "." + parts[1] : "")
-}
-
 /// A coordinate of a picture: to a tenth of a pixel.
 func coordinate(_ value: Double) -> String {
-    let text = fixedText(value, decimals: 1)
+    let text = fixed(value, decimals: 1)
     return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
 }

@@ -1,3 +1,5 @@
+import Basics
+
 extension Figure {
     /// How many taxis are at work at which hour, and what each of them has of it, from `taxis_out`.
     ///
@@ -45,7 +47,7 @@ extension Figure {
         }
         for row in table.rows.indices where 0..<24 ~= hours[row] {
             let numbers = zip(panels, values).map { panel, values in
-                "\(values[row].map { fixedText($0, decimals: panel.column == "taxis" ? 1 : 2) } ?? "-") \(panel.unit)"
+                "\(values[row].map { fixed($0, decimals: panel.column == "taxis" ? 1 : 2) } ?? "-") \(panel.unit)"
             }
             drawing.rectangle(
                 x: lowest.x(hours[row]) - lowest.step / 2, y: top, width: lowest.step, height: lowest.bottom - top,

@@ -1,3 +1,5 @@
+import Basics
+
 extension Figure {
     /// Totals and running totals, from `accumulated_metrics`.
     static func totals(_ table: ReportTable, kind: ReportSelection.Kind, _ days: PeriodDays) -> Figure {
@@ -31,9 +33,9 @@ extension Figure {
         lower.drawPeriods(&drawing, most: size.timeLabels)
         let width = min(60, max(1, upper.step * 0.72))
         for index in periods.indices {
-            let money = { (value: Double?) in value.map { groupedText(fixedText($0, decimals: 2)) } ?? "-" }
+            let money = { (value: Double?) in value.map { grouped(fixed($0, decimals: 2)) } ?? "-" }
             let title =
-                "\(periods[index]): \(money(fares[index])) dollars, \(groupedText(fixedText(trips[index] ?? 0, decimals: 0))) trips; "
+                "\(periods[index]): \(money(fares[index])) dollars, \(grouped(fixed(trips[index] ?? 0, decimals: 0))) trips; "
                 + "running total \(money(running[index]))" + (partial[index] == 1 ? "; not complete" : "")
                 + days.suffix(periods[index])
             let faint = partial[index] == 1 || days.isIncomplete(periods[index]) ? " half" : ""

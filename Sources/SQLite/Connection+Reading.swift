@@ -1,3 +1,4 @@
+internal import Basics
 internal import CSQLite
 internal import Glibc
 internal import Problems
@@ -54,20 +55,8 @@ extension Connection {
 
     private static func immutable(_ path: String) -> String {
         path.withFileName { name in
-            var uri = path.hasPrefix("/") ? "file://" : "file:"
-            for place in 0..<strlen(name) {
-                let byte = UInt8(bitPattern: name[place])
-                switch byte {
-                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "/"), UInt8(ascii: "."), UInt8(ascii: "_"),
-                    UInt8(ascii: "-"):
-                    uri.unicodeScalars.append(Unicode.Scalar(byte))
-                default:
-                    let digits = String(byte, radix: 16)
-                    uri += byte < 0x10 ? "%0\(digits)" : "%\(digits)"
-                }
-            }
-            return uri + "?immutable=1"
+            let bytes = UnsafeRawBufferPointer(start: name, count: strlen(name))
+            return (path.hasPrefix("/") ? "file://" : "file:") + percentEncoded(bytes, keeping: "/") + "?immutable=1"
         }
     }
 }

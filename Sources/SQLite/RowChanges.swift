@@ -1,3 +1,4 @@
+internal import Basics
 internal import CSQLite
 internal import Glibc
 
@@ -91,7 +92,7 @@ public final class RowChanges {
             let column = Int(sqlite3_preupdate_count(connection.raw)) - 1
             let before = isInsert ? 0 : sqlite3_value_int64(value(column, isNew: false))
             let after = sqlite3_value_int64(value(column, isNew: true))
-            RowValues.append(signed: after &- before, to: &entries[owner])
+            Varint.append(signed: after &- before, to: &entries[owner])
         } else {
             entries[owner].append(isInsert ? 0 : 1)
             append(isInsert ? table.keyColumns : Int(sqlite3_preupdate_count(connection.raw)))

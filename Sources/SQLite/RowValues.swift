@@ -1,26 +1,13 @@
+internal import Basics
 internal import CSQLite
 
 /// The values of a row as bytes, by which it can be put back:
 ///
-///     for each value: 0 NULL · 1 integer, a varint · 2 real, 8 bytes little-endian · 3 text · 4 blob, their length as a varint before them
-///
-/// Varints hold seven bits a byte, the lowest first, the top bit set on all but the last byte; signed ones are zigzag.
+///     for each value: 0 NULL · 1 integer, a signed `Varint` · 2 real, 8 bytes little-endian · 3 text · 4 blob, their length as a `Varint`
+///     before them
 public enum RowValues {
-    public static func append(_ number: UInt64, to bytes: inout [UInt8]) {
-        var rest = number
-        while rest >= 0x80 {
-            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
-            rest >>= 7
-        }
-        bytes.append(UInt8(rest))
-    }
-
-    public static func append(signed number: Int64, to bytes: inout [UInt8]) {
-        append(UInt64(bitPattern: (number << 1) ^ (number >> 63)), to: &bytes)
-    }
-
     public static func append(_ text: String, to bytes: inout [UInt8]) {
-        append(UInt64(text.utf8.count), to: &bytes)
+        Varint.append(UInt64(text.utf8.count), to: &bytes)
         bytes.append(contentsOf: text.utf8)
     }
 
@@ -30,7 +17,7 @@ public enum RowValues {
         switch type {
         case SQLITE_INTEGER:
             bytes.append(1)
-            append(signed: sqlite3_value_int64(value), to: &bytes)
+            Varint.append(signed: sqlite3_value_int64(value), to: &bytes)
         case SQLITE_FLOAT:
             bytes.append(2)
             withUnsafeBytes(of: sqlite3_value_double(value).bitPattern.littleEndian) { bytes.append(contentsOf: $0) }
@@ -39,7 +26,7 @@ public enum RowValues {
             // First the bytes, since asking for a text may change their number.
             let start = type == SQLITE_TEXT ? UnsafeRawPointer(sqlite3_value_text(value)) : sqlite3_value_blob(value)
             let content = UnsafeRawBufferPointer(start: start, count: Int(sqlite3_value_bytes(value)))
-            append(UInt64(content.count), to: &bytes)
+            Varint.append(UInt64(content.count), to: &bytes)
             bytes.append(contentsOf: content)
         default: bytes.append(0)
         }
@@ -70,19 +57,13 @@ public struct RowValuesReader {
     }
 
     public mutating func number() throws(RowValues.Malformed) -> UInt64 {
-        var (number, shift) = (UInt64(0), UInt64(0))
-        while true {
-            let byte = try byte()
-            guard shift < 63 || byte <= 1 else { throw RowValues.Malformed() }
-            number |= UInt64(byte & 0x7f) << shift
-            if byte < 0x80 { return number }
-            shift += 7
-        }
+        let number = try Varint.read { () throws(RowValues.Malformed) in try byte() }
+        guard let number else { throw RowValues.Malformed() }
+        return number
     }
 
     public mutating func signed() throws(RowValues.Malformed) -> Int64 {
-        let number = try number()
-        return Int64(bitPattern: number >> 1) ^ -Int64(bitPattern: number & 1)
+        Varint.signed(try number())
     }
 
     /// As a length: no more than what is left.

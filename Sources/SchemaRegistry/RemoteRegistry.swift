@@ -1,3 +1,4 @@
+internal import Basics
 internal import Foundation
 internal import HTTP
 public import Problems
@@ -247,9 +248,5 @@ extension RemoteRegistry {
     }
 
     /// A subject as a part of a path.
-    static func escaped(_ subject: String) -> String {
-        let plain = CharacterSet(charactersIn: "-._~").union(.init(charactersIn: "a"..."z"))
-            .union(.init(charactersIn: "A"..."Z")).union(.init(charactersIn: "0"..."9"))
-        return subject.addingPercentEncoding(withAllowedCharacters: plain) ?? subject
-    }
+    static func escaped(_ subject: String) -> String { percentEncoded(subject.utf8) }
 }

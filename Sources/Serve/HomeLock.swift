@@ -22,5 +22,5 @@ public final class HomeLock {
     }
 
     /// Whether a process runs the services of a home.
-    static func isHeld(home: String) -> Bool { HolderLock.isHeld(path: path(home)) }
+    static func isHeld(home: String) -> Bool { FileLock.isHeld(path: path(home)) }
 }

@@ -1,3 +1,4 @@
+internal import Basics
 internal import CommandLine
 internal import Database
 internal import Glibc

@@ -1,3 +1,5 @@
+import Basics
+
 /// Times of RFC 3339 as milliseconds since 1970-01-01T00:00:00Z, without allocation.
 ///
 /// Written: `2024-01-22T19:45:00.000Z`, always 24 bytes. Read: the same with any number of decimals (those after the third are

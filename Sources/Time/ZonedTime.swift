@@ -1,3 +1,5 @@
+import Basics
+
 /// Milliseconds since 1970-01-01T00:00:00Z: when a trip happened, for every window and watermark.
 public typealias EventTime = Int64
 

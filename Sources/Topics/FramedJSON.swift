@@ -1,3 +1,4 @@
+internal import Basics
 import Time
 internal import Avro
 internal import Foundation
@@ -182,20 +183,13 @@ extension JSONVisitor {
         if case .decimal(_, let scale)? = schema.nodes[type].logicalType, let number = AvroBinary.decimal(value),
             scale < Self.longestScale
         {
-            return sink.text.append(Self.decimal(number, scale))
+            return sink.text.append(decimalText(number, decimals: scale))
         }
         sink.text.append("{\"base64\":\"" + Data(value).base64EncodedString() + "\"}")
     }
 
     /// More digits behind the point than any amount has would be noughts for the most part.
     private static let longestScale = 100
-
-    private static func decimal(_ number: Int64, _ scale: Int) -> String {
-        if scale == 0 { return "\(number)" }
-        var digits = "\(number.magnitude)"
-        if digits.count <= scale { digits = String(repeating: "0", count: scale + 1 - digits.count) + digits }
-        return (number < 0 ? "-" : "") + digits.dropLast(scale) + "." + digits.suffix(scale)
-    }
 
     mutating func fixed(_ value: UnsafeBufferPointer<UInt8>) { bytes(value) }
 

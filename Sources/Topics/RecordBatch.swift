@@ -1,10 +1,10 @@
+import Basics
 public import Problems
 public import Time
 
 /// Records as the bytes of one stored batch (`BatchEncoding.records`), and back.
 ///
-/// Layout; numbers are varints (seven bits a byte, the lowest first, the top bit set on all but the last byte), signed ones
-/// zigzag (0, -1, 1, -2, … as 0, 1, 2, 3, …), text and bytes are a length and as many bytes:
+/// Layout; numbers are `Varint`s, text and bytes are a length and as many bytes:
 ///
 ///     version     1 byte, 1
 ///     count       number of records, always 4 bytes: varints of it may have needless zeros at their top
@@ -103,15 +103,9 @@ public enum RecordBatch {
         }
 
         mutating func number() throws(Problem) -> UInt64 {
-            var (value, shift): (UInt64, UInt64) = (0, 0)
-            while true {
-                let next = try byte()
-                // The tenth byte has room for one bit.
-                guard shift < 63 || next <= 1 else { throw damaged("a number is too long") }
-                value |= UInt64(next & 0x7f) << shift
-                if next < 0x80 { return value }
-                shift += 7
-            }
+            let number = try Varint.read { () throws(Problem) in try byte() }
+            guard let number else { throw damaged("a number is too long") }
+            return number
         }
 
         mutating func text() throws(Problem) -> UnsafeRawBufferPointer {
@@ -134,9 +128,7 @@ public enum RecordBatch {
         mutating func record(after before: EventTime) throws(Problem) -> Slice {
             let flags = Flags(rawValue: try byte())
             guard flags.isSubset(of: .all) else { throw damaged("unknown flags \(flags.rawValue)") }
-            let delta = try number()
-            let time = before &+ (Int64(bitPattern: delta >> 1) ^ -Int64(bitPattern: delta & 1))
-            var record = Slice(timestamp: time)
+            var record = Slice(timestamp: before &+ Varint.signed(try number()))
             if flags.contains(.key) { record.key = try text() }
             if flags.contains(.value) { record.value = try text() }
             if !flags.isDisjoint(with: [.headers, .nullHeaders]) {
@@ -193,35 +185,25 @@ public struct RecordBatchBuilder: Sendable {
         let hasNull = headers.contains { $0.value == nil }
         if !headers.isEmpty { flags.insert(hasNull ? .nullHeaders : .headers) }
         bytes.append(flags.rawValue)
-        let delta = timestamp &- before
-        append(UInt64(bitPattern: delta << 1 ^ delta >> 63))
+        Varint.append(signed: timestamp &- before, to: &bytes)
         before = timestamp
         if let key { append(key) }
         if let value { append(value) }
         if headers.isEmpty { return }
-        append(UInt64(headers.count))
+        Varint.append(UInt64(headers.count), to: &bytes)
         for header in headers {
             Array(header.name.utf8).withUnsafeBytes { append($0) }
             guard let value = header.value else {
-                append(UInt64(0))
+                Varint.append(0, to: &bytes)
                 continue
             }
-            append(UInt64(value.count + (hasNull ? 1 : 0)))
+            Varint.append(UInt64(value.count + (hasNull ? 1 : 0)), to: &bytes)
             bytes += value
         }
     }
 
-    private mutating func append(_ number: UInt64) {
-        var rest = number
-        while rest >= 0x80 {
-            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
-            rest >>= 7
-        }
-        bytes.append(UInt8(rest))
-    }
-
     private mutating func append(_ text: UnsafeRawBufferPointer) {
-        append(UInt64(text.count))
+        Varint.append(UInt64(text.count), to: &bytes)
         bytes.append(contentsOf: text)
     }
 

@@ -353,7 +353,7 @@ public protocol TopicReader: AnyObject {
     /// Returns when what others had appended before the call can be read, which takes a moment where appends are transactions.
     ///
     /// - Returns: how many records of a transaction that does not end were given up on, after some seconds; 0 as a rule.
-    func settle() throws -> Int64
+    func awaitAppends() throws -> Int64
     /// The first offset of each partition whose record has an event time at or after `time` (its batch's greatest time decides).
     func offsets(from time: EventTime) throws -> [Int64]
     /// When the record of an offset, or the first one after it, was appended, ms UTC; nil where there is none, or the store does not tell.
@@ -373,7 +373,7 @@ extension TopicReader {
     public func seal(partition: Int, endingAt end: Int64) -> SealFinding { .unknown }
     public func next(partition: Int, after offset: Int64) -> Int64 { offset }
     public func newestEnds() throws -> [Int64] { try offsets().map(\.upperBound) }
-    public func settle() -> Int64 { 0 }
+    public func awaitAppends() -> Int64 { 0 }
     public func appendTime(partition: Int, of offset: Int64) -> EventTime? { nil }
 
     /// Shows the batches that hold records of some offsets, in their order; what holds no record is passed over.

@@ -1,3 +1,4 @@
+import Basics
 public import Problems
 
 // What a reader expects at a place. Each throws a `Problem` that says what was expected, what was found, and where.

@@ -22,7 +22,7 @@ enum CompletedNames {
     static let queries: Option.Names = { line, _ in try plans(line).map(\.name) }
     static let alerts: Option.Names = { line, _ in try plans(line).flatMap(\.alerts).map(\.name).sorted() }
 
-    static let tenants: Option.Names = { line, _ in try GlobalOptions(line).tenants.names() }
+    static let tenants: Option.Names = { line, _ in try TenantHome.tenants(in: GlobalOptions(line).home) }
 
     /// Without the tenant's prefix, unless somebody has begun to write it.
     static let topics: Option.Names = { line, begun in

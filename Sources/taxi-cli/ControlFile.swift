@@ -8,40 +8,35 @@ import Problems
 ///
 ///     <command>-<pid>.control   the process number, when the process started, what it works on, its topics; a line each
 ///
-/// The file is locked (`flock`) as long as the process lives: what a killed one has left is told by its lock being free, whoever has the
+/// The file is locked as long as the process lives: what a killed one has left is told by its lock being free, whoever has the
 /// number now. It goes away with the value.
 final class ControlFile {
     /// Without its ending.
     let path: String
-    private let descriptor: Int32
+    private let lock: FileLock
 
     /// - Parameters:
     ///   - about: what it works on, as a person would say it: "trips.csv".
     ///   - topics: those that it reads and writes, by their full names.
     init(folder: String, command: String, about: String = "", topics: [String] = []) throws(Problem) {
         path = "\(folder)/\(command)-\(getpid())"
-        descriptor = try Self.lock("\(path).control")
+        lock = try Self.lock("\(path).control")
         let process = RunningProcess.current
         let line = about.split(separator: "\n").joined(separator: " ")
         let text = Array("\(process.pid)\n\(process.start)\n\(line)\n\(topics.joined(separator: " "))\n".utf8)
-        guard ftruncate(descriptor, 0) == 0 else { throw Problem(.write, "\(path).control", errno) }
-        try Files.write(text, to: descriptor, of: "\(path).control")
+        guard ftruncate(lock.descriptor, 0) == 0 else { throw Problem(.write, "\(path).control", errno) }
+        try Files.write(text, to: lock.descriptor, of: "\(path).control")
     }
 
-    deinit {
-        unlink("\(path).control")
-        close(descriptor)
-    }
+    deinit { unlink("\(path).control") }
 
-    private static func lock(_ path: String) throws(Problem) -> Int32 {
+    private static func lock(_ path: String) throws(Problem) -> FileLock {
         while true {
-            let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-            guard descriptor >= 0 else { throw Problem(.create, path, errno) }
-            while flock(descriptor, LOCK_EX) != 0, errno == EINTR {}
+            let lock = try FileLock(path: path)
+            lock.hold()
             // Somebody may have taken the file away between the two, for that of a dead process with this number.
             var (mine, there) = (stat(), stat())
-            if fstat(descriptor, &mine) == 0, stat(path, &there) == 0, mine.st_ino == there.st_ino { return descriptor }
-            close(descriptor)
+            if fstat(lock.descriptor, &mine) == 0, stat(path, &there) == 0, mine.st_ino == there.st_ino { return lock }
         }
     }
 
@@ -74,15 +69,17 @@ extension ControlFile {
         (Files.names(in: folder) ?? []).sorted().compactMap { name in
             guard name.hasSuffix(".control"), let dash = name.lastIndex(of: "-") else { return nil }
             let path = "\(folder)/\(name.dropLast(8))"
-            let descriptor = open("\(path).control", O_RDONLY | O_CLOEXEC)
-            guard descriptor >= 0 else { return nil }
-            defer { close(descriptor) }
-            if flock(descriptor, LOCK_SH | LOCK_NB) == 0 {
-                unlink("\(path).pace")
-                unlink("\(path).control")
+            guard let lock = FileLock(existing: "\(path).control"), let isFree = try? lock.tryHold(.shared) else {
                 return nil
             }
-            guard errno == EWOULDBLOCK else { return nil }
+            if isFree {
+                // Until it is away, nobody else with this number can lock it.
+                withExtendedLifetime(lock) {
+                    unlink("\(path).pace")
+                    unlink("\(path).control")
+                }
+                return nil
+            }
             let lines = lines(of: "\(path).control")
             func line(_ index: Int) -> String { index < lines.count ? lines[index] : "" }
             // 0 and below would be a group of processes, 1 is everybody's.

@@ -9,6 +9,8 @@ import Time
 struct GlobalOptions: Sendable {
     /// The tenant's folder and what is in it.
     private(set) var tenantHome: TenantHome
+    /// Whether somebody said which tenant is meant.
+    let isTenantNamed: Bool
     let broker: Broker
     /// A file of librdkafka properties; nil for none.
     let brokerConfigPath: String?
@@ -18,13 +20,6 @@ struct GlobalOptions: Sendable {
     let registryConfigPath: String?
     /// The tenant's time zone, such as `America/Chicago`; whether there is such a zone shows when it is opened.
     let zoneIdentifier: String
-
-    enum Broker: Sendable, Equatable {
-        /// SQLite topics in the tenant's folder.
-        case embedded
-        /// Kafka: `host:port` each.
-        case kafka([String])
-    }
 
     /// - Parameter arguments: of any command, since every one accepts these options.
     /// - Throws: `Problem` where no home is known, or the one that was given cannot be meant.
@@ -36,8 +31,8 @@ struct GlobalOptions: Sendable {
         } catch  where error.code == .usage {
             throw arguments.problem("home", error.message, hint: error.hint)
         }
-        let brokerText = arguments.text("broker") ?? "embedded"
-        broker = brokerText == "embedded" ? .embedded : .kafka(brokerText.split(separator: ",").map(String.init))
+        if case .defaultValue = arguments.origin("tenant") { isTenantNamed = false } else { isTenantNamed = true }
+        broker = Broker(arguments.text("broker") ?? Broker.embeddedName)
         brokerConfigPath = arguments.text("broker-config")
         registryURL = arguments.text("registry")
         registryConfigPath = arguments.text("registry-config")
@@ -68,22 +63,19 @@ struct GlobalOptions: Sendable {
     /// The tenant's own queries; need not exist.
     var queriesPath: String { tenantHome.queriesYAML }
     var workflowsFolder: String { tenantHome.workflows }
-    var tenants: Tenants { Tenants(home: tenantHome) }
 
     /// Makes sure that the tenant's folder is there; a command that writes to it calls this first.
     ///
     /// - Throws: `Problem(.usage)` for a tenant that nobody created, unless it is the default one.
     func prepareTenant(_ program: Program) throws(Problem) {
-        try tenants.prepare(tenant) { TenantCommand.settings(of: tenant, program: program) }
+        try tenantHome.prepare { TenantCommand.settings(of: tenant, program: program) }
     }
 
     /// For a command that only looks, where there is nothing to be seen yet.
     ///
     /// - Throws: as `prepareTenant`.
     func requireTenant() throws(Problem) {
-        if tenantHome.exists { return }
-        try tenantHome.requireReachable()
-        guard tenant == Self.defaultTenant else { throw tenants.missing(tenant) }
+        if tenant == Self.defaultTenant { try tenantHome.requireReachable() } else { try tenantHome.requireMade() }
     }
 
     /// The results for a command that only looks; nil where there are none yet.
@@ -108,7 +100,7 @@ struct GlobalOptions: Sendable {
             environment: "TAXI_TENANT", help: "whose topics, results and settings are meant", group: Option.globalGroup,
             names: CompletedNames.tenants),
         Option(
-            "broker", value: .value("BROKER"), kind: .custom(checkBroker), default: "embedded",
+            "broker", value: .value("BROKER"), kind: .custom(Broker.check), default: Broker.embeddedName,
             environment: "TAXI_BROKER",
             configKey: "broker", help: "where topics live: embedded, or host:port of Kafka (several with commas)",
             group: Option.globalGroup),
@@ -137,18 +129,5 @@ struct GlobalOptions: Sendable {
     private static func checkZone(_ text: String) throws(Problem) {
         // The clock of a zone is made later, by who needs it.
         if TimeZone(identifier: text) == nil { _ = try ZoneClock(identifier: text) }
-    }
-
-    private static func checkBroker(_ text: String) throws(Problem) {
-        if text == "embedded" { return }
-        for server in text.split(separator: ",", omittingEmptySubsequences: false) {
-            let parts = server.split(separator: ":", omittingEmptySubsequences: false)
-            let port = parts.count > 1 ? UInt16(parts[parts.count - 1]) : nil
-            guard let port, port > 0, !parts[0].isEmpty else {
-                throw Problem(
-                    .usage, "\"\(text)\" is no broker",
-                    hint: "Write \"embedded\", or host:port with commas between several.")
-            }
-        }
     }
 }

@@ -1,3 +1,4 @@
+import Basics
 import Batch
 import Database
 import Problems
@@ -45,7 +46,7 @@ struct PublishedViews {
         let stored = try connection.value("SELECT sql FROM sqlite_schema WHERE name = ?", .text(name))?.text
         // What is declared now may be other than what the stream has stored so far.
         if let plan = plans[name], stored == plan.createViewSQL { return Self.view(of: plan) }
-        let select = "SELECT * FROM \(ViewSQL.quoted(name))"
+        let select = "SELECT * FROM \(SQLText.name(name))"
         let statement = try connection.prepare("\(select) LIMIT 0")
         let columns = (0..<statement.columnCount).map(statement.columnName)
         if let analysis = analyses[name] {

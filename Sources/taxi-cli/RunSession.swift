@@ -5,6 +5,7 @@ import Glibc
 import Monitoring
 import Problems
 import SQLite
+import Stream
 import Shares
 import Telemetry
 import Topics
@@ -45,9 +46,12 @@ struct RunSession {
     ///   - topics: those that it reads and writes, without the tenant's prefix.
     /// - Throws: `Problem` where the home cannot be written, a database is locked, damaged or of a newer version.
     ///   - listens: whether the command has `--listen`.
-    init(_ arguments: ParsedArguments, command: String, about: String, topics: [String], listens: Bool = true) throws {
+    init(
+        _ globals: GlobalOptions, _ arguments: ParsedArguments, command: String, about: String, topics: [String],
+        listens: Bool = true
+    ) throws {
         LogOutput.level = arguments.isOn("quiet") ? .error : arguments.isOn("verbose") ? .info : .warning
-        globals = try GlobalOptions(arguments)
+        self.globals = globals
         zone = try ZoneClock(identifier: globals.zoneIdentifier)
         try globals.prepareTenant(arguments.program)
         let tenant = globals.tenant
@@ -62,7 +66,7 @@ struct RunSession {
         live = LiveSession(globals.tenantHome, command: command, nowMs: systemTime())
         WorkShare.ofProcess.attend(folder: globals.tenantFolder)
         try WorkShare.ofProcess.requireDisk()
-        service = listens ? try WatchService.beside(arguments) : nil
+        service = listens ? try WatchService.beside(globals, arguments) : nil
     }
 
     /// Sees that the record of the run goes where somebody will find it.
@@ -139,6 +143,12 @@ func writeFile(_ text: String, to path: String) throws {
     try writer.flush()
     try file.finish()
 }
+
+/// Of commands that look again at what a stream has done.
+let givenQueriesOption = Option(
+    "queries", value: .repeated("FILE"), kind: .file, configKey: "stream.queries",
+    help: "the declarations that the stream was given instead of the tenant's queries.yaml; or analytics",
+    group: "Queries", names: { _, _ in [AnalyticsQueries.name] }, endings: FileEndings.declarations)
 
 let summaryOption = Option(
     "summary-json", value: .value("FILE"), kind: .output,

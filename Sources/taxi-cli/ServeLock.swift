@@ -38,6 +38,6 @@ final class ServeLock {
 
     /// Whether a scheduler serves the tenant: its own, or that of the home.
     static func isHeld(for tenant: TenantHome) -> Bool {
-        HolderLock.isHeld(path: "\(tenant.home)/\(name)") || HolderLock.isHeld(path: "\(tenant.path)/\(name)")
+        FileLock.isHeld(path: "\(tenant.home)/\(name)") || FileLock.isHeld(path: "\(tenant.path)/\(name)")
     }
 }

@@ -1,4 +1,5 @@
 import CommandLine
+import Database
 import Glibc
 import Problems
 import Serve
@@ -25,8 +26,9 @@ struct ServedTenants {
         try check(spec)
         let hasUsers = spec.tenants.contains { $0.user.map { $0.uid != geteuid() } ?? false }
         for tenant in spec.tenants {
-            if !globals.tenants.exists(tenant.name) { try make(tenant) }
-            let folder = try globals.tenants.folder(of: tenant.name)
+            let home = try globals.tenantHome.of(tenant: tenant.name)
+            if !home.exists { try make(tenant, in: home) }
+            let folder = home.path
             // Others of the machine may have been let in by hand; a tenant's data are its own.
             guard chmod(folder, 0o700) == 0 else { throw Problem(.write, folder, errno) }
             if let user = tenant.user { try letIn(user, to: "\(folder)/metrics.db") }
@@ -40,8 +42,8 @@ struct ServedTenants {
                 throw Problem(.configuration, "tenant \"\(tenant.name)\": \(error.message)", hint: error.hint)
             }
         }
-        guard globals.tenants.exists(tenant.name) else { return }
-        let folder = try globals.tenants.folder(of: tenant.name)
+        guard case let home = try globals.tenantHome.of(tenant: tenant.name), home.exists else { return }
+        let folder = home.path
         if let zone = tenant.zone, case let own = try self.zone(of: tenant.name), own != zone {
             throw Problem(
                 .configuration, "tenant \"\(tenant.name)\" has the zone \(own), and \(spec.file) says \(zone)",
@@ -68,13 +70,12 @@ struct ServedTenants {
         return GlobalOptions.zoneIdentifier(try arguments.applying(configuration))
     }
 
-    private func make(_ tenant: TenantSpec) throws(Problem) {
+    private func make(_ tenant: TenantSpec, in home: TenantHome) throws(Problem) {
         var settings = TenantCommand.settings(of: tenant.name, program: arguments.program)
         if let zone = tenant.zone { settings += "\nzone: \(zone)\n" }
-        try globals.tenants.create(tenant.name, settings: settings)
+        try home.create(settings: settings)
         guard let user = tenant.user else { return }
-        let folder = try globals.tenants.folder(of: tenant.name)
-        for path in ["\(folder)/taxi.yaml", folder] where chown(path, user.uid, user.gid) != 0 {
+        for path in [home.taxiYAML, home.path] where chown(path, user.uid, user.gid) != 0 {
             throw Problem(.write, path, errno)
         }
     }

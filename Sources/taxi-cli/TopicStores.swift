@@ -8,6 +8,34 @@ import SQLite
 import SchemaRegistry
 import Topics
 
+/// Where topics live, as `--broker` says it.
+enum Broker: Sendable, Equatable {
+    /// SQLite topics in the tenant's folder.
+    case embedded
+    /// Kafka: `host:port` each.
+    case kafka([String])
+
+    static let embeddedName = "embedded"
+
+    /// - Parameter text: one that `check` lets pass.
+    init(_ text: String) {
+        self = text == Self.embeddedName ? .embedded : .kafka(text.split(separator: ",").map(String.init))
+    }
+
+    static func check(_ text: String) throws(Problem) {
+        if text == embeddedName { return }
+        for server in text.split(separator: ",", omittingEmptySubsequences: false) {
+            let parts = server.split(separator: ":", omittingEmptySubsequences: false)
+            let port = parts.count > 1 ? UInt16(parts[parts.count - 1]) : nil
+            guard let port, port > 0, !parts[0].isEmpty else {
+                throw Problem(
+                    .usage, "\"\(text)\" is no broker",
+                    hint: "Write \"embedded\", or host:port with commas between several.")
+            }
+        }
+    }
+}
+
 /// The one place where a command's `--broker` becomes a topic store.
 extension GlobalOptions {
     /// Opens the tenant's topics; the embedded ones come into being with their file, in a folder that `prepareTenant` has made.
@@ -20,7 +48,8 @@ extension GlobalOptions {
             KafkaPatience.endsWhen { Interruption.isRequested }
             // Who cannot list the home's tenants knows those of the cluster all the same.
             return try KafkaTopicStore(
-                kafkaConfiguration(servers), tenant: tenant, others: (try? tenants.names()) ?? [], delivery: delivery,
+                kafkaConfiguration(servers), tenant: tenant, others: (try? TenantHome.tenants(in: home)) ?? [],
+                delivery: delivery,
                 schemas: schemas())
         }
     }

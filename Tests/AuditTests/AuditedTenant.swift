@@ -1,3 +1,4 @@
+import Basics
 import Batch
 import Database
 import Foundation
@@ -138,7 +139,7 @@ struct Trip {
     static func random(
         _ count: Int, from start: EventTime = origin, spanMs: Int64 = 3_600_000, lateMs: Int64 = 0, seed: UInt64
     ) -> [Trip] {
-        var numbers = SeededNumbers(state: seed)
+        var numbers = SplitMix64(seed: seed)
         func maybe<Value>(_ value: Value) -> Value? { Int.random(in: 0..<8, using: &numbers) == 0 ? nil : value }
         func amount() -> String {
             "\(Int.random(in: -3...80, using: &numbers)).\(Int.random(in: 10...99, using: &numbers))"
@@ -154,18 +155,6 @@ struct Trip {
             return (trip: trip, place: trip.time + (lateMs > 0 ? Int64.random(in: 0..<lateMs, using: &numbers) : 0))
         }
         return trips.sorted { $0.place < $1.place }.map(\.trip)
-    }
-}
-
-/// SplitMix64: the same numbers for the same seed everywhere.
-struct SeededNumbers: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
     }
 }
 

@@ -1,3 +1,4 @@
+import Basics
 import Batch
 import Database
 import Foundation
@@ -43,7 +44,7 @@ import Trips
         + [Way(seed: 10, late: .drop)] + [12, 13].map { Way(seed: $0, partitions: 2, lateMs: 600_000) }
 
     @Test(arguments: ways) func equalsATenantThatNeverSawTheOldTrips(_ way: Way) throws {
-        var numbers = SeededNumbers(state: way.seed)
+        var numbers = SplitMix64(seed: way.seed)
         let plans = try allQueries()
         let span = 5 * Self.hour
         let old = Trip.wholeSeconds(300, spanMs: span, lateMs: way.lateMs, seed: way.seed)

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Problems
 import SQLite
@@ -99,7 +100,7 @@ import Trips
     /// Any bytes at all: an analysis that SQLite then takes or refuses, or problems that name a place within the file.
     @Test(arguments: 1...8 as ClosedRange<UInt64>)
     func nothingGetsPastWithoutAPlace(seed: UInt64) throws {
-        var random = SeededRandom(seed: seed)
+        var random = SplitMix64(seed: seed)
         let pieces: [[UInt8]] =
             [
                 "-- ", "--", "name", "columns", "key", "by", "about", ":", ": ", ",", "a", "b", "n", "order", "month",

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import SQLite
 import Testing
@@ -19,7 +20,7 @@ struct BatchBenchmark {
     @Test func tenYears() throws {
         let stored = try StoredTrips()
         try BatchSchema.prepare(stored.connection)
-        var random = SeededRandom(seed: 1)
+        var random = SplitMix64(seed: 1)
         let first = Calendar.day(year: Self.years.lowerBound, month: 1, day: 1)
         let end = Calendar.day(year: Self.years.upperBound + 1, month: 1, day: 1)
         try stored.connection.transaction {
@@ -60,7 +61,7 @@ struct BatchBenchmark {
     }
 
     /// The day's totals, and its rollups as `DayRollups` would have left them.
-    private static func storeDay(_ day: Int, on connection: Connection, using random: inout SeededRandom) throws {
+    private static func storeDay(_ day: Int, on connection: Connection, using random: inout SplitMix64) throws {
         let total = try connection.prepare("INSERT INTO stored_tripstotal VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
         let trips = Int64(tripsADay)
         try total.run(Int64(day), trips, trips * 1400, trips, trips * 200, trips, trips * 1800, trips)
@@ -77,7 +78,7 @@ struct BatchBenchmark {
 
     /// Sliding windows each half-minute and fare windows each hour, as a stream over live trips leaves them.
     private static func storeWindows(
-        of days: Range<Int>, zone: ZoneClock, on connection: Connection, using random: inout SeededRandom
+        of days: Range<Int>, zone: ZoneClock, on connection: Connection, using random: inout SplitMix64
     ) throws -> (rows: Int, pairs: Int) {
         var (rows, pairs) = (0, 0)
         func store(_ table: String, everyMs: Int64, groups: () -> [String]) throws {

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Problems
 import SQLite
@@ -44,7 +45,7 @@ import Trips
     @Test(arguments: ["America/Chicago", "UTC", "Asia/Kolkata", "Australia/Lord_Howe"], [1, 2] as [UInt64])
     func everyCellEqualsTheSlowReference(zone: String, seed: UInt64) throws {
         let stored = try StoredTrips(zone: zone)
-        var random = SeededRandom(seed: seed)
+        var random = SplitMix64(seed: seed)
         try stored.add(RawTrip.random(600, on: Self.days, zone: stored.zone, using: &random))
         let summary = try stored.runner().run(periods: .all)
         let reference = ReferenceBatch(trips: stored.trips, zone: stored.zone)
@@ -56,7 +57,7 @@ import Trips
     @Test(arguments: 1...4 as ClosedRange<UInt64>)
     func openWindowsDoNotCount(seed: UInt64) throws {
         let stored = try StoredTrips()
-        var random = SeededRandom(seed: seed)
+        var random = SplitMix64(seed: seed)
         let day = Self.day("2024-11-03")
         stored.watermarkMs = Int64.random(
             in: stored.zone.startMs(ofLocalDay: day)..<stored.zone.startMs(ofLocalDay: day + 1), using: &random)
@@ -69,7 +70,7 @@ import Trips
 
     @Test(arguments: 1...6 as ClosedRange<UInt64>)
     func daysArrivingInAnyOrderGiveTheSameAsFromScratch(seed: UInt64) throws {
-        var random = SeededRandom(seed: seed)
+        var random = SplitMix64(seed: seed)
         let grown = try StoredTrips()
         var trips = RawTrip.random(300, on: Self.days, zone: grown.zone, using: &random).shuffled(using: &random)
         let selections: [PeriodSelection] = [
@@ -95,7 +96,7 @@ import Trips
 
     @Test func repeatingARunChangesNothing() throws {
         let stored = try StoredTrips()
-        var random = SeededRandom(seed: 9)
+        var random = SplitMix64(seed: 9)
         try stored.add(RawTrip.random(500, on: Self.days, zone: stored.zone, using: &random))
         let first = try stored.runner().run(periods: .all)
         let before = try stored.dump()
@@ -111,7 +112,7 @@ import Trips
 
     @Test func oneMonthTouchesOnlyItselfAndWhatBuildsOnIt() throws {
         let stored = try StoredTrips()
-        var random = SeededRandom(seed: 3)
+        var random = SplitMix64(seed: 3)
         try stored.add(RawTrip.random(400, on: Self.days, zone: stored.zone, using: &random))
         _ = try stored.runner().run(periods: .all)
         let before = try stored.dump()
@@ -138,7 +139,7 @@ import Trips
 
     @Test func shorterPeriodsOfALongerOneAreRunByTheirKind() throws {
         let stored = try StoredTrips()
-        var random = SeededRandom(seed: 5)
+        var random = SplitMix64(seed: 5)
         try stored.add(RawTrip.random(200, on: Self.days, zone: stored.zone, using: &random))
         let summary = try stored.runner().run(
             analyses: [.areaHotspots], kinds: [.quarter], periods: .one(Period("2024")))
@@ -151,7 +152,7 @@ import Trips
 
     @Test func lastRunsTheNewestCompletePeriods() throws {
         let stored = try StoredTrips()
-        var random = SeededRandom(seed: 6)
+        var random = SplitMix64(seed: 6)
         try stored.add(
             RawTrip.random(
                 100, on: [Self.day("2024-02-28"), Self.day("2024-03-05")], zone: stored.zone, using: &random))
@@ -203,7 +204,7 @@ import Trips
 
     @Test func emptyPeriodsLoseTheirRows() throws {
         let stored = try StoredTrips()
-        var random = SeededRandom(seed: 8)
+        var random = SplitMix64(seed: 8)
         try stored.add(RawTrip.random(100, on: Self.days, zone: stored.zone, using: &random))
         _ = try stored.runner().run(periods: .all)
         // As a rewind leaves it: results gone, their days noted.
@@ -242,7 +243,7 @@ import Trips
 
     @Test func analysesWithoutTheirQueryAreSkippedAloud() throws {
         let stored = try StoredTrips()
-        var random = SeededRandom(seed: 11)
+        var random = SplitMix64(seed: 11)
         try stored.add(RawTrip.random(60, on: Self.days, zone: stored.zone, using: &random))
         try stored.connection.execute("DROP TABLE stored_hotspotwindow")
         let summary = try stored.runner().run(periods: .all)
@@ -253,7 +254,7 @@ import Trips
 
     @Test func twoRunsTakeTurns() throws {
         let stored = try StoredTrips()
-        var random = SeededRandom(seed: 12)
+        var random = SplitMix64(seed: 12)
         try stored.add(RawTrip.random(60, on: Self.days, zone: stored.zone, using: &random))
         let lock = try BatchLock(databasePath: stored.connection.path, waitSeconds: 0)
         let impatient = BatchRunner(connection: stored.connection, zone: stored.zone, lockWaitSeconds: 0)
@@ -265,7 +266,7 @@ import Trips
     /// A stream writes days while runs go on; whatever a run missed, the notes it left bring in later.
     @Test func aStreamMayWriteMeanwhile() throws {
         let stored = try StoredTrips()
-        var random = SeededRandom(seed: 13)
+        var random = SplitMix64(seed: 13)
         try stored.add(RawTrip.random(100, on: Self.days, zone: stored.zone, using: &random))
         let reader = try Connection(path: stored.connection.path, durability: .normal)
         let runner = BatchRunner(connection: reader, zone: stored.zone)

@@ -1,3 +1,4 @@
+import Basics
 import Testing
 import Trips
 
@@ -12,7 +13,7 @@ import Trips
 
     @Test(arguments: 1...40 as ClosedRange<UInt64>)
     func percentilesAreWithinHalfAPercentOfTheExactOnes(seed: UInt64) throws {
-        var random = SeededRandom(seed: seed)
+        var random = SplitMix64(seed: seed)
         let largest = [30, 400, 10_000, 5_000_000].randomElement(using: &random)!
         let fares = (0..<Int.random(in: 1...400, using: &random))
             .map { _ in Int64.random(in: Int64(-largest / 4)...Int64(largest), using: &random) }.sorted()

@@ -1,3 +1,4 @@
+import Basics
 import Database
 import SQLite
 import Testing
@@ -31,7 +32,7 @@ import Trips
     /// Trips on some days of three months, of which one has none, over the change of clocks.
     private func stored(_ seed: UInt64) throws -> StoredTrips {
         let stored = try StoredTrips()
-        var random = SeededRandom(seed: seed)
+        var random = SplitMix64(seed: seed)
         for (month, count) in [(1, 25), (3, 9), (4, 1)] {
             let days = Period(kind: .month, ordinal: 2024 * 12 + month - 1).days.shuffled(using: &random).prefix(count)
             try stored.add(RawTrip.random(count * 3, on: Array(days), zone: stored.zone, using: &random))
@@ -69,7 +70,7 @@ import Trips
     @Test func moreTripsChangeTheirPeriodsAlone() throws {
         let stored = try stored(5)
         _ = try stored.runner().run(periods: .all)
-        var random = SeededRandom(seed: 6)
+        var random = SplitMix64(seed: 6)
         try stored.add(
             RawTrip.random(400, on: Array(try Period("2024-03").days), zone: stored.zone, using: &random))
         let before = try stored.rows(Coverage.view)

@@ -1,3 +1,4 @@
+import Basics
 import Problems
 import SQLite
 import Testing
@@ -13,7 +14,7 @@ import Trips
 
     private func stored(on days: [Int], _ count: Int = 100) throws -> StoredTrips {
         let stored = try StoredTrips()
-        var random = SeededRandom(seed: 5)
+        var random = SplitMix64(seed: 5)
         for day in days { try stored.add(RawTrip.random(count, on: [day], zone: stored.zone, using: &random)) }
         return stored
     }

@@ -1,3 +1,4 @@
+import Basics
 import SQLite
 import Testing
 import Time
@@ -12,7 +13,7 @@ import Trips
 
     private func stored(seed: UInt64) throws -> StoredTrips {
         let stored = try StoredTrips()
-        var random = SeededRandom(seed: seed)
+        var random = SplitMix64(seed: seed)
         try stored.add(RawTrip.random(400, on: Self.days, zone: stored.zone, using: &random))
         return stored
     }

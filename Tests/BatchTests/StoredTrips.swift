@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import SQLite
 import Time
@@ -131,21 +132,9 @@ final class StoredTrips {
     }
 }
 
-/// Small numbers, the same for the same seed: xorshift64*.
-struct SeededRandom: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 | 1 }
-    mutating func next() -> UInt64 {
-        state ^= state >> 12
-        state ^= state << 25
-        state ^= state >> 27
-        return state &* 0x2545_F491_4F6C_DD1D
-    }
-}
-
 extension RawTrip {
     /// Trips at random times of `days`, with few places (so that ranks tie), nulls, zero and negative fares.
-    static func random(_ count: Int, on days: [Int], zone: ZoneClock, using random: inout SeededRandom) -> [RawTrip] {
+    static func random(_ count: Int, on days: [Int], zone: ZoneClock, using random: inout SplitMix64) -> [RawTrip] {
         (0..<count).map { _ in
             let day = days.randomElement(using: &random)!
             let time = Int64.random(

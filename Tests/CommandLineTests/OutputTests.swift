@@ -136,40 +136,7 @@ struct TableTests {
     }
 }
 
-struct NumberTextTests {
-    @Test(
-        arguments: [
-            (0, "0.00"), (5, "0.05"), (-5, "-0.05"), (123_456_789, "1,234,567.89"),
-            (Int64.min, "-92,233,720,368,547,758.08"),
-        ] as [(Int64, String)])
-    func `cents are dollars`(cents: Int64, text: String) {
-        #expect(dollars(cents) == text)
-    }
-
-    @Test func `decimals are rounded half away from zero`() {
-        #expect(fixed(2.5, decimals: 0) == "3")
-        #expect(fixed(-0.04, decimals: 1) == "0.0")
-        #expect(fixed(-2.25, decimals: 1) == "-2.3")
-        #expect(fixed(0.007, decimals: 2) == "0.01")
-        #expect(fixed(.nan, decimals: 2) == "-")
-    }
-
-    @Test(
-        arguments: [
-            (0, "0ms"), (999, "999ms"), (1500, "1.5s"), (5000, "5s"), (125_000, "2m5s"), (60_000, "1m"),
-            (11_400_000, "3h10m"),
-            (187_200_000, "2d4h"), (-5000, "-5s"),
-        ] as [(Int64, String)])
-    func `durations have two units at most`(ms: Int64, text: String) {
-        #expect(durationText(ms: ms) == text)
-    }
-
-    @Test func `bytes are powers of 1024`() {
-        #expect(byteText(512) == "512 B")
-        #expect(byteText(1536) == "1.5 KiB")
-        #expect(byteText(3 << 30) == "3.0 GiB")
-    }
-
+struct JSONTextTests {
     @Test func `JSON numbers are exact or null`() {
         #expect(JSONText.number(.infinity) == "null")
         #expect(JSONText.number(3) == "3")

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Glibc
 package import Testing
@@ -44,7 +45,7 @@ package struct DirtyReplay {
     ///
     /// - Returns: how many kills met a replay that ran.
     package func run(kills: Int, seed: UInt64, sourceLocation: SourceLocation = #_sourceLocation) throws -> Int {
-        var random = SplitMix(seed: seed)
+        var random = SplitMix64(seed: seed)
         var met = 0
         for _ in 0..<kills {
             // Slow enough that it has something left to do at most kills.

@@ -1,3 +1,4 @@
+import Basics
 import CommandSupport
 import Foundation
 import SQLite
@@ -42,7 +43,7 @@ import Testing
     static let damages = [
         Damage(name: "the header is overwritten") { $0.replaceSubrange(0..<16, with: Data(repeating: 88, count: 16)) },
         Damage(name: "all but the first page is noise") { data in
-            var random = SplitMix(seed: 1)
+            var random = SplitMix64(seed: 1)
             let page = 32 << 10
             let noise = Data(
                 (min(page, data.count / 2)..<data.count).map { _ in UInt8.random(in: 0...255, using: &random) })
@@ -77,7 +78,7 @@ import Testing
     @Test(arguments: 1...12)
     func aFlippedPageNeverTraps(_ seed: Int) throws {
         let taxi = try TaxiCLI.filled()
-        var random = SplitMix(seed: UInt64(seed))
+        var random = SplitMix64(seed: UInt64(seed))
         for file in ["results.db", "topics.db"] {
             let path = "\(taxi.tenantFolder)/\(file)"
             var data = try Data(contentsOf: URL(fileURLWithPath: path))

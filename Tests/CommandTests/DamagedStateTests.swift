@@ -1,3 +1,4 @@
+import Basics
 import CommandSupport
 import Foundation
 import SQLite
@@ -195,7 +196,7 @@ import Testing
     @Test func aFlippedByteEndsNoCommandByASignal() throws {
         let tenant = try Self.tenant.get()
         let commands = try tenant.commands()
-        var random = SplitMix(seed: Self.seed)
+        var random = SplitMix64(seed: Self.seed)
         var flips: [Flip] = []
         for isTopics in [false, true] {
             let path = isTopics ? tenant.original.topicsPath : tenant.original.resultsPath
@@ -233,7 +234,7 @@ import Testing
     private static func forEachPair<Item>(
         _ items: [Item], _ commands: [[String]], _ body: (Item, [[String]]) throws -> Void
     ) throws {
-        var random = SplitMix(seed: seed)
+        var random = SplitMix64(seed: seed)
         guard let runs else {
             for item in items { try body(item, commands) }
             return

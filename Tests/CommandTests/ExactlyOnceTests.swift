@@ -1,3 +1,4 @@
+import Basics
 import CommandSupport
 import Foundation
 import SQLite
@@ -141,7 +142,7 @@ struct KillSeries {
     /// With `--resume`, which begins at the beginning where there was no run before.
     let produce: [String]
     let stream: [String]
-    private var random: SplitMix
+    private var random: SplitMix64
 
     private static let topicCount = "SELECT count(*) FROM topics WHERE name = 'chicago_ingestData'"
 
@@ -157,7 +158,7 @@ struct KillSeries {
     }
 
     init(taxi: TaxiCLI, produce: [String], stream: [String], seed: UInt64) {
-        (self.taxi, self.produce, self.stream, random) = (taxi, produce, stream, SplitMix(seed: seed))
+        (self.taxi, self.produce, self.stream, random) = (taxi, produce, stream, SplitMix64(seed: seed))
     }
 
     mutating func run(kills: Int) throws -> Tally {

@@ -1,3 +1,4 @@
+import Basics
 import CommandSupport
 import Foundation
 import PostgresSupport
@@ -49,7 +50,7 @@ import Testing
             if round < 2 { known.append(try contents(published)) }
         }
         try #require(known[0] != known[1])
-        var random = SplitMix(seed: 50)
+        var random = SplitMix64(seed: 50)
         var seen = [0, 0]
         var present = 1
         for round in 0..<50 {

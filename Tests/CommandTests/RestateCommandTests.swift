@@ -1,3 +1,4 @@
+import Basics
 import CommandSupport
 import Foundation
 import Testing
@@ -194,7 +195,7 @@ import Testing
         let variables = ProcessInfo.processInfo.environment
         let kills = variables["TAXI_FAULT_KILLS"].flatMap(Int.init) ?? 4
         let seed = variables["TAXI_FAULT_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 1...999_999)
-        var numbers = SplitMix(seed: seed)
+        var numbers = SplitMix64(seed: seed)
         let taxi = try TaxiCLI()
         try filled(taxi)
         // Two publications of March in turns, so that each restatement has something to do.

@@ -1,3 +1,4 @@
+import Basics
 import CommandSupport
 import Foundation
 import Testing
@@ -24,7 +25,7 @@ import Testing
         #expect(try undisturbed.start(["stream", "--until-end"]).wait().code == 0)
         let taxi = try Self.filled()
         #expect(try taxi.start(Self.stream).wait().code == 0)
-        var numbers = SplitMix(seed: Self.seed)
+        var numbers = SplitMix64(seed: Self.seed)
         let epoch = "SELECT max(epoch) FROM checkpoints"
         for kill in 0..<Self.kills {
             let before = try taxi.number(epoch)

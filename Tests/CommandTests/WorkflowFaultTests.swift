@@ -1,3 +1,4 @@
+import Basics
 import CommandSupport
 import Foundation
 import SQLite
@@ -36,7 +37,7 @@ import Testing
     /// Kill -9 of the scheduler, of a step, or of both, and SIGTERM, at random moments: in the end each interval has one run, which
     /// succeeded, and no step ever ran twice at once.
     @Test func killsOfTheSchedulerLoseNoRunAndRepeatNone() throws {
-        var random = SplitMix(seed: Self.seed)
+        var random = SplitMix64(seed: Self.seed)
         let days = max(1, Self.kills / 20)
         let start = ISO8601DateFormatter().string(from: Date(timeIntervalSinceNow: -Double(days) * 86_400)).prefix(10)
         let taxi = try WorkflowCommandTests.taxi(Self.workflows(start: String(start)))

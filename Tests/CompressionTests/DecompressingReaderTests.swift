@@ -1,3 +1,5 @@
+import TestSupport
+import Basics
 import Foundation
 import Problems
 import Testing
@@ -20,8 +22,8 @@ import Testing
 
     @Test(arguments: cases)
     func givesBackWhatWasWritten(_ c: Case) throws {
-        let folder = try Folder()
-        let path = folder.path("trips.\(c.suffix)")
+        let folder = try TemporaryFolder()
+        let path = folder("trips.\(c.suffix)")
         let content = text(c.sizeBytes)
         try write(content, to: path)
         #expect(try readAll(path, at: c.readSizeBytes) == content)
@@ -29,44 +31,44 @@ import Testing
 
     @Test(arguments: ["gz", "zst"])
     func readsSeveralMembersAsOneFile(_ suffix: String) throws {
-        let folder = try Folder()
-        let (first, second) = (folder.path("a.\(suffix)"), folder.path("b.\(suffix)"))
+        let folder = try TemporaryFolder()
+        let (first, second) = (folder("a.\(suffix)"), folder("b.\(suffix)"))
         try write(text(400_000), to: first)
         try write(text(77), to: second)
         let both = try bytes(first) + bytes(second) + bytes(first)
-        try save(both, as: folder.path("both"))
-        #expect(try readAll(folder.path("both")) == text(400_000) + text(77) + text(400_000))
+        try save(both, as: folder("both"))
+        #expect(try readAll(folder("both")) == text(400_000) + text(77) + text(400_000))
     }
 
     @Test func looksAtTheBytesAndNotAtTheName() throws {
-        let folder = try Folder()
-        try write(text(1000), to: folder.path("a.gz"))
-        try save(bytes(folder.path("a.gz")), as: folder.path("a.csv"))
-        #expect(try readAll(folder.path("a.csv")) == text(1000))
-        try save(text(1000), as: folder.path("plain.gz"))
-        #expect(try readAll(folder.path("plain.gz")) == text(1000))
+        let folder = try TemporaryFolder()
+        try write(text(1000), to: folder("a.gz"))
+        try save(bytes(folder("a.gz")), as: folder("a.csv"))
+        #expect(try readAll(folder("a.csv")) == text(1000))
+        try save(text(1000), as: folder("plain.gz"))
+        #expect(try readAll(folder("plain.gz")) == text(1000))
     }
 
     @Test func allowsZeroPaddingAfterGzipAndNothingElse() throws {
-        let folder = try Folder()
-        try write(text(1000), to: folder.path("a.gz"))
-        let packed = try bytes(folder.path("a.gz"))
-        try save(packed + [UInt8](repeating: 0, count: 512), as: folder.path("padded"))
-        #expect(try readAll(folder.path("padded")) == text(1000))
-        try save(packed + [0, 0, 7], as: folder.path("dirty"))
-        #expect(throws: Problem.self) { try readAll(folder.path("dirty")) }
-        try save(packed + Array("more".utf8), as: folder.path("more"))
-        #expect(throws: Problem.self) { try readAll(folder.path("more")) }
+        let folder = try TemporaryFolder()
+        try write(text(1000), to: folder("a.gz"))
+        let packed = try bytes(folder("a.gz"))
+        try save(packed + [UInt8](repeating: 0, count: 512), as: folder("padded"))
+        #expect(try readAll(folder("padded")) == text(1000))
+        try save(packed + [0, 0, 7], as: folder("dirty"))
+        #expect(throws: Problem.self) { try readAll(folder("dirty")) }
+        try save(packed + Array("more".utf8), as: folder("more"))
+        #expect(throws: Problem.self) { try readAll(folder("more")) }
     }
 
     /// Where a file ends early, what came before is given out, and then the place of the end is named.
     @Test(arguments: ["gz", "zst"])
     func saysWhereATruncatedFileEnds(_ suffix: String) throws {
-        let folder = try Folder()
-        try write(text(2_000_000), to: folder.path("a.\(suffix)"))
-        let packed = try bytes(folder.path("a.\(suffix)"))
+        let folder = try TemporaryFolder()
+        try write(text(2_000_000), to: folder("a.\(suffix)"))
+        let packed = try bytes(folder("a.\(suffix)"))
         for length in [5, 17, packed.count / 2, packed.count - 1] {
-            let path = folder.path("cut.\(suffix)")
+            let path = folder("cut.\(suffix)")
             try save(Array(packed[..<length]), as: path)
             let reader = try DecompressingReader(path: path)
             var content: [UInt8] = []
@@ -82,18 +84,18 @@ import Testing
     /// A flipped byte is either noticed, or lies where it changes nothing (a gzip header's time, say).
     @Test(arguments: ["gz", "zst"], [1, 2, 3] as [UInt64])
     func noticesFlippedBytes(_ suffix: String, seed: UInt64) throws {
-        let folder = try Folder()
+        let folder = try TemporaryFolder()
         let content = text(300_000)
-        try write(content, to: folder.path("a.\(suffix)"))
-        let packed = try bytes(folder.path("a.\(suffix)"))
-        var random = SplitMix(state: seed)
+        try write(content, to: folder("a.\(suffix)"))
+        let packed = try bytes(folder("a.\(suffix)"))
+        var random = SplitMix64(seed: seed)
         for _ in 0..<60 {
             var flipped = packed
             let place = Int.random(in: 4..<packed.count, using: &random)
             flipped[place] ^= UInt8.random(in: 1...255, using: &random)
-            try save(flipped, as: folder.path("flipped"))
+            try save(flipped, as: folder("flipped"))
             do {
-                #expect(try readAll(folder.path("flipped")) == content, "byte \(place), seed \(seed)")
+                #expect(try readAll(folder("flipped")) == content, "byte \(place), seed \(seed)")
             } catch let problem as Problem {
                 // A window that is said to be large, of zstd, may be none of this machine's.
                 #expect(problem.code == .badData || suffix == "zst" && problem.code == .tryAgain)
@@ -104,15 +106,15 @@ import Testing
     /// `cat` of many files, most of them empty, is one file.
     @Test(arguments: ["gz", "zst"])
     func readsManyMembers(_ suffix: String) throws {
-        let folder = try Folder()
-        try write([], to: folder.path("empty.\(suffix)"))
-        try write(Array("one more\n".utf8), to: folder.path("one.\(suffix)"))
-        let (empty, one) = try (bytes(folder.path("empty.\(suffix)")), bytes(folder.path("one.\(suffix)")))
+        let folder = try TemporaryFolder()
+        try write([], to: folder("empty.\(suffix)"))
+        try write(Array("one more\n".utf8), to: folder("one.\(suffix)"))
+        let (empty, one) = try (bytes(folder("empty.\(suffix)")), bytes(folder("one.\(suffix)")))
         let many = (0..<20_000).flatMap { $0 % 100 == 0 ? one : empty }
-        try save(many, as: folder.path("many"))
-        #expect(try readAll(folder.path("many")) == Array(String(repeating: "one more\n", count: 200).utf8))
-        try save(many + Array("garbage".utf8), as: folder.path("more"))
-        let problem = #expect(throws: Problem.self) { try readAll(folder.path("more")) }
+        try save(many, as: folder("many"))
+        #expect(try readAll(folder("many")) == Array(String(repeating: "one more\n", count: 200).utf8))
+        try save(many + Array("garbage".utf8), as: folder("more"))
+        let problem = #expect(throws: Problem.self) { try readAll(folder("more")) }
         #expect(problem?.code == .badData && problem?.message.contains("is damaged at byte") == true)
     }
 
@@ -125,13 +127,13 @@ import Testing
     }
 
     @Test func namesWhatIsNotThere() throws {
-        let folder = try Folder()
-        try save(text(3), as: folder.path("trips-2024.csv"))
-        let problem = #expect(throws: Problem.self) { _ = try DecompressingReader(path: folder.path("trips-2O24.csv")) }
+        let folder = try TemporaryFolder()
+        try save(text(3), as: folder("trips-2024.csv"))
+        let problem = #expect(throws: Problem.self) { _ = try DecompressingReader(path: folder("trips-2O24.csv")) }
         #expect(problem?.code == .noInput)
         #expect(problem?.hint?.contains("trips-2024.csv") == true)
-        #expect(throws: Problem.self) { _ = try DecompressingReader(path: folder.path("")) }
-        #expect(throws: Problem.self) { _ = try CompressingWriter(path: folder.path("none/a.gz")) }
+        #expect(throws: Problem.self) { _ = try DecompressingReader(path: folder("")) }
+        #expect(throws: Problem.self) { _ = try CompressingWriter(path: folder("none/a.gz")) }
     }
 
     @Test func readsAPipeAsItComes() throws {
@@ -181,7 +183,7 @@ private func write(_ content: [UInt8], to path: String) throws {
 
 /// Lines that pack well, but not to nothing.
 private func text(_ sizeBytes: Int) -> [UInt8] {
-    var random = SplitMix(state: 7)
+    var random = SplitMix64(seed: 7)
     var bytes: [UInt8] = []
     while bytes.count < sizeBytes {
         bytes += Array("\(random.next() % 1_000_000),2024-01-22,POINT (-87.6 41.9)\n".utf8)
@@ -191,22 +193,3 @@ private func text(_ sizeBytes: Int) -> [UInt8] {
 
 private func bytes(_ path: String) throws -> [UInt8] { try Array(Data(contentsOf: URL(fileURLWithPath: path))) }
 private func save(_ bytes: [UInt8], as path: String) throws { try Data(bytes).write(to: URL(fileURLWithPath: path)) }
-
-/// A folder of its own for one test.
-private final class Folder {
-    private let url = FileManager.default.temporaryDirectory.appending(path: "taxi-\(UUID().uuidString)")
-    init() throws { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) }
-    deinit { try? FileManager.default.removeItem(at: url) }
-    func path(_ name: String) -> String { url.path(percentEncoded: false) + "/" + name }
-}
-
-/// Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = (state ^ (state >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
-}

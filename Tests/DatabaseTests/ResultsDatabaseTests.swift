@@ -1,3 +1,5 @@
+import TestSupport
+import Basics
 import Foundation
 import Problems
 import SQLite
@@ -96,7 +98,7 @@ import Trips
     func writesTimesAsTheZonesClockDoes(_ zone: String) throws {
         let connection = try ResultsDatabase(path: path, zone: zone).connection
         let clock = try ZoneClock(identifier: zone)
-        var random = SplitMix(state: 11)
+        var random = SplitMix64(seed: 11)
         var times = (0..<500).map { _ in Int64.random(in: -1_000_000_000_000...4_200_000_000_000, using: &random) }
         times += clock.stretches.dropFirst().flatMap { [$0.fromMs - 1, $0.fromMs, $0.fromMs + 1] } + [0, -1, 999]
         let statement = try connection.prepare("SELECT \(ViewSQL.isoTime("ms")) FROM (SELECT ? AS ms)")
@@ -114,7 +116,7 @@ import Trips
 
     @Test func meansAreExactAndHalfACentGoesAwayFromZero() throws {
         let connection = try Connection(path: ":memory:")
-        var random = SplitMix(state: 5)
+        var random = SplitMix64(seed: 5)
         var cases: [(sum: Int64, n: Int64)] = [
             (1, 2), (-1, 2), (3, 2), (1, 3), (2, 3), (-2, 3), (0, 5), (5, 1), (25, 10), (-25, 10),
         ]
@@ -156,7 +158,7 @@ import Trips
 
     @Test func everyFareHasItsBucket() throws {
         let connection = try ResultsDatabase(path: path).connection
-        var random = SplitMix(state: 3)
+        var random = SplitMix64(seed: 3)
         let statement = try connection.prepare("SELECT fare_from, fare_to FROM fare_buckets WHERE bucket = ?")
         let fares =
             [-500, 0, 1, 2, 32767, 32768, 740_000, .max, -.max, -1, -32768]

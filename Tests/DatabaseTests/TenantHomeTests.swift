@@ -1,3 +1,4 @@
+import TestSupport
 import Foundation
 import Glibc
 import Problems
@@ -114,21 +115,4 @@ import Testing
         #expect(problem?.code == .noInput)
         #expect(problem?.hint == "Did you mean \"chicago\"?")
     }
-}
-
-/// Runs `body` on a thread to which the file system grants no more than to anybody, even when the tests run as root.
-func asNobody<Result: Sendable>(_ body: @escaping @Sendable () -> Result) -> Result {
-    nonisolated(unsafe) var result: Result?
-    let done = DispatchSemaphore(value: 0)
-    let thread = Thread {
-        // For this thread only, unlike seteuid; Swift's Glibc module leaves it out.
-        if geteuid() == 0, let setfsuid = dlsym(nil, "setfsuid") {
-            _ = unsafeBitCast(setfsuid, to: (@convention(c) (uid_t) -> Int32).self)(65534)
-        }
-        result = body()
-        done.signal()
-    }
-    thread.start()
-    done.wait()
-    return result!
 }

@@ -1,3 +1,4 @@
+import TestSupport
 import Foundation
 import Problems
 import Testing
@@ -123,7 +124,7 @@ import Trips
         }
         #expect(code(try folder.write("name,colour\na,b\n", to: "x.csv")) == .badData)
         #expect(code(try folder.write("", to: "y.csv")) == .badData)
-        #expect(code(folder.url.path + "/absent.csv") == .noInput)
+        #expect(code(folder("absent.csv")) == .noInput)
     }
 
     @Test func aProfileGoesThroughJSON() throws {

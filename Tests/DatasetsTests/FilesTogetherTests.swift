@@ -1,3 +1,5 @@
+import TestSupport
+import Basics
 import Foundation
 import Testing
 import Trips

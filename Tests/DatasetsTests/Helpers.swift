@@ -67,21 +67,6 @@ struct GeneratedFile {
     }
 }
 
-/// A folder for one test, gone when the value is.
-final class TemporaryFolder {
-    let url = FileManager.default.temporaryDirectory.appending(path: "datasets-\(UUID().uuidString)")
-    init() throws { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) }
-    deinit { try? FileManager.default.removeItem(at: url) }
-
-    func write(_ bytes: [UInt8], to name: String) throws -> String {
-        let file = url.appending(path: name)
-        try Data(bytes).write(to: file)
-        return file.path
-    }
-
-    func write(_ text: String, to name: String) throws -> String { try write(Array(text.utf8), to: name) }
-}
-
 /// The folder with real files beside the repository, or nil where it is not there.
 let realData: URL? = {
     var folder = URL(filePath: #filePath).deletingLastPathComponent()

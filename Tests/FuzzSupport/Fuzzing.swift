@@ -1,21 +1,7 @@
+package import Basics
 import Foundation
 package import Problems
 package import YAML
-
-/// Random numbers that are the same for the same seed. Source: Steele, Lea and Flood, "Fast splittable pseudorandom number generators",
-/// OOPSLA 2014.
-package struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-    package init(seed: UInt64) { state = seed }
-
-    package mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ word >> 30) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ word >> 27) &* 0x94D0_49BB_1331_11EB
-        return word ^ word >> 31
-    }
-}
 
 /// How long a fuzzing test goes on: TAXI_FUZZ_SEEDS (how many seeds, 8 unless set), TAXI_FUZZ_FIRST (the first one).
 package enum FuzzSeeds {
@@ -30,13 +16,13 @@ package enum FuzzSeeds {
 
 /// Makes texts that are nearly right out of texts that are.
 package struct TextMutator {
-    package var random: SeededGenerator
+    package var random: SplitMix64
     private let texts: [[UInt8]]
     private let words: [[UInt8]]
 
     /// - Parameter words: what the reader knows, and what it should not fall over.
     package init(seed: UInt64, texts: [String], words: [String]) {
-        random = SeededGenerator(seed: seed)
+        random = SplitMix64(seed: seed)
         self.texts = texts.map { Array($0.utf8) }
         self.words = (words + Self.common).map { Array($0.utf8) }
     }

@@ -27,9 +27,4 @@ import Testing
         #expect(problem?.message.hasPrefix("could not connect to http://127.0.0.1:1/: ") == true)
         #expect(problem?.message.contains("hush") == false)
     }
-
-    @Test func encodesAsSignaturesWant() {
-        #expect("a-._~/ü +%".percentEncoded() == "a-._~%2F%C3%BC%20%2B%25")
-        #expect("a/b c".percentEncoded(keepsSlashes: true) == "a/b%20c")
-    }
 }

@@ -1,3 +1,4 @@
+import Basics
 import Problems
 import Testing
 
@@ -49,7 +50,7 @@ import Testing
     }
 
     @Test func quotesNamesAndTexts() {
-        #expect(Identifier.quoted("a\"b") == "\"a\"\"b\"")
+        #expect(SQLText.name("a\"b") == "\"a\"\"b\"")
         #expect(Identifier.literal("a'b\\") == "E'a''b\\\\'")
     }
 }

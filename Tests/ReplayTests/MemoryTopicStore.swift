@@ -188,18 +188,6 @@ final class ScriptedFeed: TripFeed {
     }
 }
 
-/// Numbers that a seed decides. Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-        return z ^ z >> 31
-    }
-}
-
 /// Everything a replay test needs, with a clock turned by hand and appends that take 3 ms.
 final class Bench {
     let clock = ManualClock()

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Problems
 import Testing
@@ -9,7 +10,7 @@ import Trips
 
 @Suite struct ReplayResumeTests {
     static func mixedRows(_ count: Int, seed: UInt64) -> [ScriptedFeed.Row] {
-        var random = SplitMix(state: seed)
+        var random = SplitMix64(seed: seed)
         return (0..<count).map { id in
             switch random.next() % 10 {
             case 0, 1: .reject
@@ -70,7 +71,7 @@ import Trips
 
     @Test("cut again and again, at random, on two threads", arguments: [1, 2, 3, 4, 5] as [UInt64])
     func cutOften(_ seed: UInt64) throws {
-        var random = SplitMix(state: seed)
+        var random = SplitMix64(seed: seed)
         let rows = Self.mixedRows(400, seed: seed &* 31)
         let straight = try Bench(rows: rows, pace: .shaped(.constant(100)), chunk: 23)
         let whole = try straight.replayer().run()

@@ -1,3 +1,4 @@
+import Basics
 import Testing
 
 @testable import Reports
@@ -48,11 +49,11 @@ import Testing
     @Test(arguments: [
         ("1234567.50", "1,234,567.50"), ("999", "999"), ("-1000", "-1,000"), ("", ""), ("100000", "100,000"),
     ])
-    func digitsStandInThrees(number: String, text: String) { #expect(groupedText(number) == text) }
+    func digitsStandInThrees(number: String, text: String) { #expect(grouped(number) == text) }
 
     @Test(arguments: [(0.125, 2, "0.13"), (-0.004, 2, "0.00"), (1.5, 0, "2"), (20, 2, "20.00"), (-12.345, 1, "-12.3")])
     func decimalsAreFixed(value: Double, decimals: Int, text: String) {
-        #expect(fixedText(value, decimals: decimals) == text)
+        #expect(fixed(value, decimals: decimals) == text)
     }
 
     @Test(arguments: [

@@ -1,3 +1,4 @@
+import Basics
 import Database
 import Foundation
 import Problems
@@ -157,37 +158,16 @@ import Trips
         switch way.ending {
         case .straight: try bench.run(plans, options)
         case .cut: try bench.runInPieces(plans, options, seed: seed)
-        case .crashBeforeSending, .crashAfterSending: try crashAndResume(bench, options, way, seed)
+        case .crashBeforeSending, .crashAfterSending:
+            let crashes = try bench.runCrashing(
+                plans, options, beforeSending: way.ending == .crashBeforeSending, appends: 1...5, seed: seed)
+            #expect(crashes > 1)
         }
         let expected = Self.slow.flatMap { $0.run(arrivals) }.sorted()
         for alert in Self.slow { #expect(expected.contains { $0.name == alert.name }, "\(alert.name) is never raised") }
         let (stored, sent) = try found(bench)
         #expect(stored == expected)
         #expect(sent == expected)
-    }
-
-    private func crashAndResume(
-        _ bench: StreamBench, _ options: StreamOptions, _ way: StreamRunnerTests.Way, _ seed: UInt64
-    ) throws {
-        var numbers = SeededGenerator(seed: seed)
-        var crashes = 0
-        while true {
-            var left = Int.random(in: 1...5, using: &numbers)
-            let fault: ([PendingBatch]) throws -> Void = { _ in
-                left -= 1
-                if left == 0 { throw FaultyTopicStore.Crash() }
-            }
-            if way.ending == .crashBeforeSending {
-                bench.store.beforeAppend = fault
-            } else {
-                bench.store.afterAppend = fault
-            }
-            do {
-                try bench.run(plans, options)
-                break
-            } catch is FaultyTopicStore.Crash { crashes += 1 }
-        }
-        #expect(crashes > 1)
     }
 
     @Test func startingAnewRaisesAnew() throws {

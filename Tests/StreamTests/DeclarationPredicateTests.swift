@@ -1,3 +1,4 @@
+import Basics
 import Problems
 import Stream
 import Testing
@@ -73,7 +74,7 @@ import Trips
 
     @Test(arguments: [1, 2, 3, 4, 5, 6, 7, 8] as [UInt64])
     func columnLoopsGiveWhatRowsGive(seed: UInt64) throws {
-        var random = SeededGenerator(seed: seed)
+        var random = SplitMix64(seed: seed)
         for _ in 0..<40 {
             let batch = Self.randomBatch(&random)
             let expression = Self.randomPredicate(depth: 4, &random)
@@ -89,7 +90,7 @@ import Trips
     }
 
     @Test func oneEvaluatorServesBatchesOfManySizes() throws {
-        var random = SeededGenerator(seed: 11)
+        var random = SplitMix64(seed: 11)
         let parsed = try predicate("(fare > 3 or company = 'b') and (tips < 2 or not hour < 12)")
         let evaluator = PredicateEvaluator(parsed, zone: zone)
         for _ in 0..<20 {
@@ -163,7 +164,7 @@ import Trips
     private static let words = ["a", "b", "ab", "abc", "b c", "zz"]
     private static let numbers: [TripField] = [.fare, .tips, .pickupArea, .seconds, .miles, .startTimestamp]
 
-    private static func randomBatch(_ random: inout SeededGenerator) -> TripBatch {
+    private static func randomBatch(_ random: inout SplitMix64) -> TripBatch {
         let batch = TripBatch(capacity: Int.random(in: 1...100, using: &random))
         batch.count = Int.random(in: 0...batch.capacity, using: &random)
         for row in 0..<batch.count {
@@ -186,7 +187,7 @@ import Trips
         return batch
     }
 
-    private static func randomPredicate(depth: Int, _ random: inout SeededGenerator) -> Predicate {
+    private static func randomPredicate(depth: Int, _ random: inout SplitMix64) -> Predicate {
         let comparisons: [Comparison] = [.equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual]
         let operand: Operand =
             [.day, .hour, .hourOfWeek].randomElement(using: &random).flatMap {

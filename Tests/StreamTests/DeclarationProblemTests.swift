@@ -1,3 +1,4 @@
+import Basics
 import Problems
 import Stream
 import Testing
@@ -170,7 +171,7 @@ import Testing
     }
 
     @Test func whateverIsWrittenNeverTraps() {
-        var random = SeededGenerator(seed: 7)
+        var random = SplitMix64(seed: 7)
         let pieces = [
             "fare", "company", "'", "'x'", "5", "-1.5", ".", "(", ")", ",", "and", "or", "not", "in", "is", "null", "=",
             "<>",

@@ -1,3 +1,4 @@
+import Basics
 import Problems
 import SQLite
 import Stream
@@ -200,7 +201,7 @@ import Trips
 
     @Test(arguments: [1, 2, 3] as [UInt64])
     func viewsAndMessagesGiveTheSameNumbers(seed: UInt64) throws {
-        var random = SeededGenerator(seed: seed)
+        var random = SplitMix64(seed: seed)
         let plan = try own(
             """
                 aggregates:
@@ -262,7 +263,7 @@ import Trips
     }
 
     @Test func aQuantileIsWithinHalfAPercent() throws {
-        var random = SeededGenerator(seed: 5)
+        var random = SplitMix64(seed: 5)
         for share in [0.0, 0.1, 0.5, 0.9, 1.0] {
             let fares = (0..<1000).map { _ in Int64.random(in: -2_000...40_000, using: &random) }.sorted()
             let counts = fares.reduce(into: [Int64: Int64]()) { $0[FareBucket.index(ofCents: $1), default: 0] += 1 }

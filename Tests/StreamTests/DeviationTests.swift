@@ -1,3 +1,4 @@
+import Basics
 import Database
 import Problems
 import SQLite
@@ -51,7 +52,7 @@ import Trips
 
     @Test(arguments: [1, 2, 3] as [UInt64])
     func agreesWithTwoPassesOverWholeNumbers(seed: UInt64) {
-        var numbers = SeededGenerator(seed: seed)
+        var numbers = SplitMix64(seed: seed)
         for _ in 0..<300 {
             let reach = Int64(1) << Int64.random(in: 0...33, using: &numbers)
             let middle = Int64.random(in: -reach...reach, using: &numbers)
@@ -65,7 +66,7 @@ import Trips
     }
 
     @Test func sumsAreWholeBeyond64Bits() {
-        var numbers = SeededGenerator(seed: 4)
+        var numbers = SplitMix64(seed: 4)
         var (words, sum, squares) = ([Int64](repeating: 0, count: 4), Int128(0), Int128(0))
         for _ in 0..<2000 {
             let value = Int64.random(in: -1 << 60...1 << 60, using: &numbers)
@@ -101,7 +102,7 @@ import Trips
         var lateRows: [Int32] = []
         let trips = (0..<3).map { SimpleTrip(id: $0, time: 1_705_924_800_000, fare: .max - 1) }
         state.add(trips.batch(), from: 0, watermarks: nil, lateRows: &lateRows)
-        let problem = #expect(throws: Problem.self) { try EpochCutter(state, query: 0).cut(watermark: .min) }
+        let problem = #expect(throws: Problem.self) { try QueryOutputBuilder(state, query: 0).cut(watermark: .min) }
         #expect(problem?.code == .badData)
         #expect(problem?.message.contains("the sums of \"spread\" leave 128 bits") == true)
     }

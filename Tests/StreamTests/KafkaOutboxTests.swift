@@ -240,7 +240,7 @@ private final class SentTenant {
     func messages(of topic: String? = nil) throws -> [String] {
         // Whoever takes over waits until what was committed before is shown.
         let reader = try store.makeReader(topic: topic ?? output, untilEnd: true)
-        _ = try reader.settle()
+        _ = try reader.awaitAppends()
         var values: [String] = []
         try reader.forEachBatch(of: 0, in: reader.offsets()[0]) { batch in
             values += try RecordBatch.decode(batch.payload).map { String(decoding: $0.value ?? [], as: UTF8.self) }

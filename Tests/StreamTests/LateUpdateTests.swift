@@ -1,3 +1,4 @@
+import Basics
 import Database
 import Foundation
 import Problems
@@ -76,7 +77,7 @@ import Trips
 
     @Test(arguments: ways) func anyOrderInAnyNumberOfRunsGivesTheSame(_ way: Way) throws {
         let seed = UInt64(way.testDescription.utf8.reduce(7) { $0 &* 31 &+ UInt64($1) })
-        var numbers = SeededGenerator(seed: seed)
+        var numbers = SplitMix64(seed: seed)
         let trips = SimpleTrip.random(400, from: Self.morning, over: 6 * Self.hour, seed: seed)
             .shuffled(using: &numbers)
         let bench = try StreamBench(partitions: way.partitions)
@@ -270,7 +271,7 @@ import Trips
 
     @Test func alertsOfAnOlderTimeAreThoseThatItsOrderGives() throws {
         let plan = try alertPlan("if: trips >= 2, for: 2 windows")
-        var numbers = SeededGenerator(seed: 11)
+        var numbers = SplitMix64(seed: 11)
         let minutes = (0..<200).map { _ in Int64.random(in: 0..<120, using: &numbers) }.sorted()
         let inOrder = try StreamBench()
         try inOrder.fill(Self.minutes(minutes))

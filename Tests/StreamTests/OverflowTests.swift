@@ -24,7 +24,7 @@ import Trips
 
     private func cut(_ state: QueryState) throws -> Problem? {
         do {
-            _ = try EpochCutter(state, query: 0).cut(watermark: .min)
+            _ = try QueryOutputBuilder(state, query: 0).cut(watermark: .min)
             return nil
         } catch let problem as Problem { return problem }
     }

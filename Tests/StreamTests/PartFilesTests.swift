@@ -1,3 +1,4 @@
+import Basics
 import Avro
 import Compression
 import Database
@@ -24,7 +25,7 @@ import Trips
     }
 
     /// A row; its company may go over several lines.
-    private func row(_ id: Int, company: String = "Flash Cab", fare: String = "10.50", numbers: inout SeededGenerator)
+    private func row(_ id: Int, company: String = "Flash Cab", fare: String = "10.50", numbers: inout SplitMix64)
         -> String
     {
         let day = Int.random(in: 1...9, using: &numbers)
@@ -37,7 +38,7 @@ import Trips
     /// Files with all that may stand in the way of whoever cuts them: rows over several lines, quotes that nobody closes, rows of too few fields, bad
     /// numbers, another header in the middle, blank lines, and no line end at the end.
     private func faulty(_ count: Int, seed: UInt64) -> String {
-        var numbers = SeededGenerator(seed: seed)
+        var numbers = SplitMix64(seed: seed)
         var text = Self.columns + "\n"
         for id in 0..<count {
             switch Int.random(in: 0..<40, using: &numbers) {
@@ -175,14 +176,7 @@ import Trips
             turns += 1
             let runner = try other.runner(plans, streamOptions, source: parts(paths, options, unit: 900))
             runner.engine = engine(parallel: 1 + turns % 3)
-            var left = 9
-            isDone = true
-            runner.shouldStop = {
-                left -= 1
-                if left <= 0 { isDone = false }
-                return left <= 0
-            }
-            _ = try runner.run()
+            isDone = try !runner.run(stoppingAt: 9).wasStopped
             if turns == 1 {
                 // What is left of them is no list of trips in the order of time.
                 let problem = #expect(throws: Problem.self) {
@@ -200,13 +194,7 @@ import Trips
         let paths = [try write(faulty(200, seed: 4), "1.csv", bench)]
         var options = streamOptions
         options.epochRecords = 20
-        let begun = try bench.runner(plans, options, source: files(paths, self.options))
-        var left = 2
-        begun.shouldStop = {
-            left -= 1
-            return left < 0
-        }
-        _ = try begun.run()
+        try bench.runner(plans, options, source: files(paths, self.options)).run(stoppingAt: 3)
         let runner = try bench.runner(plans, options, source: parts(paths, self.options, unit: 900))
         runner.engine = engine()
         let problem = #expect(throws: Problem.self) { _ = try runner.run() }
@@ -347,19 +335,14 @@ import Trips
                 known: members.map { all[$0] }, queries: queries ?? plans.map(\.name),
                 identity: { identity($0.map { paths[members[$0]] }) }, on: bench.database().connection)
         }
-        func run(_ members: [Int], stoppingAfter epochs: Int = .max, _ only: [QueryPlan]? = nil) throws {
+        func run(_ members: [Int], stoppingAt looks: Int = .max, _ only: [QueryPlan]? = nil) throws {
             let runner = try bench.runner(
                 only ?? plans, streamOptions, source: parts(members.map { paths[$0] }, options, unit: 900))
             runner.engine = engine(1, parallel: 1)
-            var left = epochs
-            runner.shouldStop = {
-                left -= 1
-                return left < 0
-            }
-            _ = try runner.run()
+            try runner.run(stoppingAt: looks)
         }
         #expect(try sets([0, 1]).sets == [[0, 1]])
-        try run([0, 1], stoppingAfter: 7)
+        try run([0, 1], stoppingAt: 8)
         // What was begun together goes on together, before all that came since.
         #expect(try sets([0, 1, 2]).sets == [[0, 1], [2]])
         let problem = #expect(throws: Problem.self) { try sets([1, 2]) }

@@ -1,3 +1,4 @@
+import Basics
 import Compression
 import Dispatch
 import Foundation
@@ -225,14 +226,7 @@ final class ThreadsEngine: RangeEngine {
             turn += 1
             let runner = try turns.runner(plans, options)
             if turn % 2 == 0 { runner.engine = engine(turns, parallel: 1) }
-            var left = 5
-            isDone = true
-            runner.shouldStop = {
-                left -= 1
-                if left <= 0 { isDone = false }
-                return left <= 0
-            }
-            _ = try runner.run()
+            isDone = try !runner.run(stoppingAt: 5).wasStopped
         }
         #expect(turn > 3)
         #expect(try outcome(turns) == outcome(straight))
@@ -337,7 +331,7 @@ final class ThreadsEngine: RangeEngine {
         let engine = engine(bench)
         runner.engine = engine
         _ = try runner.run()
-        var random = SeededGenerator(seed: seed)
+        var random = SplitMix64(seed: seed)
         let (plan, range, partial) = engine.asked[0]
         for _ in 0..<FuzzSeeds.inputs / 4 {
             for frame in [plan, range, partial] {

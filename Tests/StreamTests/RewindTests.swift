@@ -1,3 +1,4 @@
+import Basics
 import Database
 import Foundation
 import Problems
@@ -158,7 +159,7 @@ import Trips
     ]
 
     @Test(arguments: ways) func goesBackAsIfItHadNeverGoneFurtherAndForwardAsIfNothingHadBeen(_ way: Way) throws {
-        var numbers = SeededGenerator(seed: way.seed)
+        var numbers = SplitMix64(seed: way.seed)
         var trips = SimpleTrip.random(
             450, from: StreamRunnerTests.morning, over: 5 * StreamRunnerTests.hour, seed: way.seed)
         // Some come late.
@@ -198,7 +199,7 @@ import Trips
 
     /// Runs in pieces, some of which crash, and rewinds in between to where an earlier one had ended.
     private func goBackAndForth(
-        _ bench: StreamBench, _ way: Way, _ options: StreamOptions, _ numbers: inout SeededGenerator
+        _ bench: StreamBench, _ way: Way, _ options: StreamOptions, _ numbers: inout SplitMix64
     ) throws {
         /// The results after each piece, with how many epochs each query had committed by then.
         var past: [(epochs: [String: Int64], stored: [String: [String]])] = []
@@ -214,13 +215,7 @@ import Trips
                 do { try bench.run(plans, options) } catch is FaultyTopicStore.Crash {}
                 bench.store.beforeAppend = nil
             } else {
-                let runner = try bench.runner(plans, options)
-                var left = Int.random(in: 2...8, using: &numbers)
-                runner.shouldStop = {
-                    left -= 1
-                    return left <= 0
-                }
-                _ = try runner.run()
+                try bench.runner(plans, options).run(stoppingAt: Int.random(in: 2...8, using: &numbers))
             }
             let now = try Self.epochs(bench, plans)
             for (query, epoch) in now { committed[query, default: 0] += epoch - (last[query] ?? 0) }
@@ -407,7 +402,7 @@ import Trips
 
     /// Bytes with a right checksum that no stream has written.
     @Test func noBytesAreTooStrange() throws {
-        var numbers = SeededGenerator(seed: 8)
+        var numbers = SplitMix64(seed: 8)
         let (bench, plans, _) = try tenant()
         let connection = try bench.database().connection
         let history = try StoredHistory("fares", current: 3, on: connection)

@@ -1,3 +1,4 @@
+import Basics
 import Time
 import Trips
 
@@ -24,8 +25,8 @@ struct SimpleTrip: Sendable, Equatable {
 extension SimpleTrip {
     /// `count` trips in the order of their time, over `span` ms: with nulls everywhere, zero and negative money.
     static func random(_ count: Int, from start: EventTime, over span: Int64, seed: UInt64) -> [SimpleTrip] {
-        var numbers = SeededGenerator(seed: seed)
-        func cents(_ numbers: inout SeededGenerator) -> Int64? {
+        var numbers = SplitMix64(seed: seed)
+        func cents(_ numbers: inout SplitMix64) -> Int64? {
             switch Int.random(in: 0..<20, using: &numbers) {
             case 0: nil
             case 1: 0
@@ -34,7 +35,7 @@ extension SimpleTrip {
             default: Int64.random(in: 1...6000, using: &numbers)
             }
         }
-        func maybe<Value>(_ value: Value, _ numbers: inout SeededGenerator) -> Value? {
+        func maybe<Value>(_ value: Value, _ numbers: inout SplitMix64) -> Value? {
             Int.random(in: 0..<8, using: &numbers) == 0 ? nil : value
         }
         let companies = ["Flash Cab", "Sun, \"Moon\" & Co", "Zürich Täxi", "A\u{1}B", "A", "5 Star"]
@@ -57,7 +58,7 @@ extension SimpleTrip {
 extension [SimpleTrip] {
     /// The trips in an order in which each comes less than `within` ms of event time too late.
     func shuffled(within: Int64, seed: UInt64) -> [SimpleTrip] {
-        var numbers = SeededGenerator(seed: seed)
+        var numbers = SplitMix64(seed: seed)
         let places = map { (trip: $0, place: $0.time + Int64.random(in: 0..<Swift.max(1, within), using: &numbers)) }
         return places.sorted { ($0.place, $0.trip.id) < ($1.place, $1.trip.id) }.map(\.trip)
     }

@@ -1,3 +1,4 @@
+import Basics
 import Database
 import Foundation
 import Problems
@@ -114,18 +115,35 @@ final class StreamBench {
 
     /// Runs to the end in pieces: each run is stopped when it has asked `pieces` times whether it should go on.
     func runInPieces(_ plans: [QueryPlan], _ options: StreamOptions, seed: UInt64) throws {
-        var numbers = SeededGenerator(seed: seed)
+        var numbers = SplitMix64(seed: seed)
         var wasStopped = true
         while wasStopped {
-            var left = Int.random(in: 2...12, using: &numbers)
-            wasStopped = false
             let runner = try runner(plans, options)
-            runner.shouldStop = {
+            wasStopped = try runner.run(stoppingAt: Int.random(in: 2...12, using: &numbers)).wasStopped
+        }
+    }
+
+    /// Runs to the end though the process dies around every few appends: the epoch is stored, its messages are sent or not.
+    ///
+    /// - Parameter appends: how many there are until it dies.
+    /// - Returns: how often it died.
+    func runCrashing(
+        _ plans: [QueryPlan], _ options: StreamOptions, beforeSending: Bool, appends: ClosedRange<Int>, seed: UInt64
+    ) throws -> Int {
+        var numbers = SplitMix64(seed: seed)
+        var crashes = 0
+        defer { (store.beforeAppend, store.afterAppend) = (nil, nil) }
+        while true {
+            var left = Int.random(in: appends, using: &numbers)
+            let fault: ([PendingBatch]) throws -> Void = { _ in
                 left -= 1
-                wasStopped = left <= 0
-                return wasStopped
+                if left == 0 { throw FaultyTopicStore.Crash() }
             }
-            _ = try runner.run()
+            if beforeSending { store.beforeAppend = fault } else { store.afterAppend = fault }
+            do {
+                try run(plans, options)
+                return crashes
+            } catch is FaultyTopicStore.Crash { crashes += 1 }
         }
     }
 
@@ -268,5 +286,20 @@ final class FaultyTopicStore: TopicStore, @unchecked Sendable {
             return isNew
         }
         var appendedEnds: [AppendedEnd] { writer.appendedEnds }
+    }
+}
+
+extension StreamRunner {
+    /// Runs until it asks for the `looks`th time whether to stop, or to its end.
+    @discardableResult
+    func run(stoppingAt looks: Int) throws -> (summary: StreamSummary, wasStopped: Bool) {
+        var left = looks
+        var wasStopped = false
+        shouldStop = {
+            left -= 1
+            wasStopped = left <= 0
+            return wasStopped
+        }
+        return (try run(), wasStopped)
     }
 }

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Problems
 import Stream
@@ -87,34 +88,12 @@ import Trips
         switch way.ending {
         case .straight: #expect(try bench.run(plans, options).records == Int64(way.trips))
         case .cut: try bench.runInPieces(plans, options, seed: seed)
-        case .crashBeforeSending, .crashAfterSending: try crashAndResume(bench, options, way, seed)
+        case .crashBeforeSending, .crashAfterSending:
+            let crashes = try bench.runCrashing(
+                plans, options, beforeSending: way.ending == .crashBeforeSending, appends: 1...3, seed: seed)
+            #expect(crashes > 1)
         }
         try check(bench, arrivals, delay: nil)
-    }
-
-    /// Dies around every few appends to the output topics: the epoch is stored, its messages are sent or not.
-    private func crashAndResume(_ bench: StreamBench, _ options: StreamOptions, _ way: Way, _ seed: UInt64) throws {
-        var numbers = SeededGenerator(seed: seed)
-        var crashes = 0
-        while true {
-            var left = Int.random(in: 1...3, using: &numbers)
-            let fault: ([PendingBatch]) throws -> Void = { _ in
-                left -= 1
-                if left == 0 { throw FaultyTopicStore.Crash() }
-            }
-            if way.ending == .crashBeforeSending {
-                bench.store.beforeAppend = fault
-            } else {
-                bench.store.afterAppend = fault
-            }
-            do {
-                try bench.run(plans, options)
-                bench.store.beforeAppend = nil
-                bench.store.afterAppend = nil
-                break
-            } catch is FaultyTopicStore.Crash { crashes += 1 }
-        }
-        #expect(crashes > 1)
     }
 
     @Test(arguments: [1, 2]) func recordsBeyondTheDelayAreLateWhereTheReferenceSaysSo(seed: UInt64) throws {

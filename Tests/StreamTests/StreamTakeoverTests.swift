@@ -1,3 +1,4 @@
+import Basics
 import Database
 import Foundation
 import Problems
@@ -41,13 +42,7 @@ import Trips
     @Test func aQueryAddedLaterReadsFromTheBeginningWhileTheOthersGoOn() throws {
         let bench = try StreamBench()
         try bench.fill(Array(trips[..<300]), batch: 10)
-        var left = 10
-        let first = try bench.runner(Array(plans[..<3]), options(epoch: 10))
-        first.shouldStop = {
-            left -= 1
-            return left <= 0
-        }
-        let before = try first.run().records
+        let before = try bench.runner(Array(plans[..<3]), options(epoch: 10)).run(stoppingAt: 10).summary.records
         #expect(before > 0 && before < 300)
         try bench.fill(Array(trips[300...]), batch: 10)
         let summary = try bench.run(plans, options(epoch: 10))
@@ -67,7 +62,7 @@ import Trips
     @Test func epochsOfQueriesRunInAnyCompanyAreSentOnceAfterACrash() throws {
         let bench = try StreamBench()
         var all: [SimpleTrip] = []
-        var numbers = SeededGenerator(seed: 23)
+        var numbers = SplitMix64(seed: 23)
         // Queries 2 and 3 in changing company and order; each run dies with an epoch stored and not sent, but the last.
         for round in 0..<8 {
             let start = StreamRunnerTests.morning + Int64(round) * StreamRunnerTests.hour
@@ -272,15 +267,7 @@ import Trips
         var stops = 0
         var wasStopped = true
         while wasStopped {
-            var left = 3
-            wasStopped = false
-            let runner = try bench.runner(plans, options(epoch: 1), source: source)
-            runner.shouldStop = {
-                left -= 1
-                wasStopped = left <= 0
-                return wasStopped
-            }
-            _ = try runner.run()
+            wasStopped = try bench.runner(plans, options(epoch: 1), source: source).run(stoppingAt: 3).wasStopped
             stops += 1
         }
         #expect(stops > 2)

@@ -1,3 +1,4 @@
+import TestSupport
 import Avro
 import Foundation
 import Problems

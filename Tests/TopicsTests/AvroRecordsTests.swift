@@ -1,3 +1,5 @@
+import TestSupport
+import Basics
 import Avro
 import Foundation
 import Problems
@@ -172,7 +174,7 @@ private func decode(
             try bench.register(TripAvro.schema(money: .decimal).text),
             try bench.register(TripAvro.schema(money: .cents).text),
         ]
-        var random = SplitMix(state: seed)
+        var random = SplitMix64(seed: seed)
         let batch = TripBatch(capacity: 64)
         let text = "2024-01-22T19:45:00.000Z"
         batch.count = 64
@@ -218,7 +220,7 @@ private func decode(
         }
     }
 
-    private static func damage(_ bytes: [UInt8], _ random: inout SplitMix) -> [UInt8] {
+    private static func damage(_ bytes: [UInt8], _ random: inout SplitMix64) -> [UInt8] {
         var bytes = bytes
         switch Int.random(in: 0..<5, using: &random) {
         case 0: bytes[Int.random(in: 0..<bytes.count, using: &random)] ^= 1 << UInt8.random(in: 0..<8, using: &random)

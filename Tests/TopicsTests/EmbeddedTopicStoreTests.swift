@@ -1,3 +1,5 @@
+import TestSupport
+import Basics
 import Foundation
 import Glibc
 import Problems
@@ -138,7 +140,7 @@ import Testing
     @Test(arguments: [1, 2, 3, 4] as [UInt64]) func neverGivesOutFlippedBytes(seed: UInt64) throws {
         try fill(20)
         let whole = try Data(contentsOf: URL(fileURLWithPath: path))
-        var random = SplitMix(state: seed)
+        var random = SplitMix64(seed: seed)
         let damaged = folder("damaged.db")
         for _ in 0..<30 {
             var bytes = whole
@@ -273,21 +275,4 @@ import Testing
             return (error as? Problem)?.code
         }
     }
-}
-
-/// Runs `body` on a thread to which the file system grants no more than to anybody, even when the tests run as root.
-private func asNobody<Result: Sendable>(_ body: @escaping @Sendable () -> Result) -> Result {
-    nonisolated(unsafe) var result: Result?
-    let done = DispatchSemaphore(value: 0)
-    let thread = Thread {
-        // For this thread only, unlike seteuid; Swift's Glibc module leaves it out.
-        if geteuid() == 0, let setfsuid = dlsym(nil, "setfsuid") {
-            _ = unsafeBitCast(setfsuid, to: (@convention(c) (uid_t) -> Int32).self)(65534)
-        }
-        result = body()
-        done.signal()
-    }
-    thread.start()
-    done.wait()
-    return result!
 }

@@ -1,10 +1,11 @@
+import Basics
 import Problems
 import Testing
 import Topics
 
 @Suite struct RecordBatchTests {
     @Test(arguments: [1, 2, 3] as [UInt64]) func givesBackWhatWasEncoded(seed: UInt64) throws {
-        var random = SplitMix(state: seed)
+        var random = SplitMix64(seed: seed)
         for count in [0, 1, 2, 50] {
             let records = (0..<count).map { _ in randomRecord(&random) }
             #expect(try RecordBatch.decode(RecordBatch.encode(records)) == records)
@@ -41,7 +42,7 @@ import Topics
     }
 
     @Test(arguments: [1, 2, 3] as [UInt64]) func refusesEveryCut(seed: UInt64) throws {
-        var random = SplitMix(state: seed)
+        var random = SplitMix64(seed: seed)
         let bytes = RecordBatch.encode((0..<4).map { _ in randomRecord(&random) })
         for length in 0..<bytes.count {
             let problem = #expect(throws: Problem.self) { try RecordBatch.decode(Array(bytes[..<length])) }
@@ -52,7 +53,7 @@ import Topics
 
     /// Whatever the bytes: records or a `Problem`, and never a trap.
     @Test(arguments: [1, 2, 3, 4, 5] as [UInt64]) func takesAnyBytes(seed: UInt64) throws {
-        var random = SplitMix(state: seed)
+        var random = SplitMix64(seed: seed)
         let whole = RecordBatch.encode((0..<10).map { _ in randomRecord(&random) })
         for _ in 0..<1000 {
             var bytes = whole
@@ -76,7 +77,7 @@ import Topics
         #expect(batch.encoding == .records)
     }
 
-    private func randomRecord(_ random: inout SplitMix) -> TopicRecord {
+    private func randomRecord(_ random: inout SplitMix64) -> TopicRecord {
         func bytes() -> [UInt8] {
             (0..<Int.random(in: 0...200, using: &random)).map { _ in .random(in: 0...255, using: &random) }
         }

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Problems
 import Testing
@@ -17,7 +18,7 @@ import Trips
     }
 
     @Test(arguments: [UInt64](1...40)) func changedBytesAreRefusedOrAreMessages(_ seed: UInt64) throws {
-        var numbers = SplitMix(state: seed)
+        var numbers = SplitMix64(seed: seed)
         let whole = Self.sample(rows: Int.random(in: 1...50, using: &numbers), &numbers).encode()
         for _ in 0..<80 {
             var bytes = whole
@@ -61,7 +62,7 @@ import Trips
         #expect(throws: Problem.self) { try Self.decode(claim(1_000_000)) }
     }
 
-    private static func sample(rows: Int, _ numbers: inout SplitMix) -> ResultColumns {
+    private static func sample(rows: Int, _ numbers: inout SplitMix64) -> ResultColumns {
         var columns: [ResultColumns.Column] = [.windowStart, .windowEnd, .startOffset, .endOffset].map {
             .init(kind: $0)
         }
@@ -82,7 +83,7 @@ import Trips
     }
 
     @Test func aKeyIsMadeOfFieldsOfTheMessage() throws {
-        var numbers = SplitMix(state: 1)
+        var numbers = SplitMix64(seed: 1)
         let columns = Self.sample(rows: 3, &numbers).columns
         for key in [[0], [3], [7], [4, 4], [255]] {
             #expect(throws: Problem.self) { try Self.decode(ResultColumns(columns: columns, key: key).encode()) }

@@ -1,3 +1,5 @@
+import TestSupport
+import Basics
 import Problems
 import Testing
 import Time
@@ -114,7 +116,7 @@ import Trips
 
     /// Whatever is stored: as if all records of the partitions were merged one by one.
     @Test(arguments: 0..<20) func printsWhatASlowMergeDoes(_ seed: Int) throws {
-        var random = SplitMix(state: UInt64(seed))
+        var random = SplitMix64(seed: UInt64(seed))
         let partitions = (0..<Int.random(in: 1...4, using: &random)).map { _ in
             (0..<Int.random(in: 0...4, using: &random)).map { _ in
                 (0..<Int.random(in: 1...5, using: &random)).map { _ in EventTime.random(in: 0...30, using: &random) }

@@ -1,3 +1,4 @@
+import Basics
 import Compression
 import Foundation
 import Problems
@@ -140,7 +141,7 @@ import Time
 
     @Test("of a line that is too long only the first bytes are spooled, however it is cut into pieces")
     func spooledLines() {
-        var random = SeededNumbers(seed: 11)
+        var random = SplitMix64(seed: 11)
         for _ in 0..<12 {
             var text: [UInt8] = []
             for _ in 0..<(1 + random.next() % 6) {

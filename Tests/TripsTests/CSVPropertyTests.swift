@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Problems
 import Testing
@@ -12,7 +13,7 @@ import Testing
 
     @Test(arguments: UInt64(1)...30)
     func readsAsTheSlowReaderDoes(seed: UInt64) throws {
-        var random = SeededNumbers(seed: seed)
+        var random = SplitMix64(seed: seed)
         for _ in 0..<8 {
             let file = randomFile(&random)
             let cuts = (0..<Int.random(in: 0...4, using: &random)).map { _ in
@@ -48,7 +49,7 @@ import Testing
 
     @Test("numbers mean what their digits say", arguments: UInt64(1)...20)
     func numbers(seed: UInt64) throws {
-        var random = SeededNumbers(seed: seed)
+        var random = SplitMix64(seed: seed)
         for _ in 0..<100 {
             let text = randomNumber(&random)
             for field in [TripField.fare, .seconds, .miles, .pickupTract, .pickupArea, .pickupLatitude] {
@@ -68,7 +69,7 @@ import Testing
 
     @Test("what is checked alone is judged as what is read", arguments: UInt64(1)...20)
     func unread(seed: UInt64) throws {
-        var random = SeededNumbers(seed: seed)
+        var random = SplitMix64(seed: seed)
         func edited(_ text: String, by letters: String) -> String {
             var bytes = Array(text.utf8)
             for _ in 0..<Int.random(in: 0...2, using: &random) {
@@ -106,7 +107,7 @@ import Testing
 
     @Test("any bytes behind a header are read or set aside", arguments: UInt64(1)...20)
     func anyBytes(seed: UInt64) throws {
-        var random = SeededNumbers(seed: seed)
+        var random = SplitMix64(seed: seed)
         for _ in 0..<10 {
             let bytes =
                 Array("Fare,Company,Trip Seconds\n".utf8)
@@ -122,7 +123,7 @@ import Testing
         }
     }
 
-    private func randomNumber(_ random: inout SeededNumbers) -> String {
+    private func randomNumber(_ random: inout SplitMix64) -> String {
         func digits(_ most: Int) -> String {
             (0..<Int.random(in: 0...most, using: &random)).map { _ in String(Int.random(in: 0...9, using: &random)) }
                 .joined()
@@ -148,7 +149,7 @@ import Testing
         return text
     }
 
-    private func randomFile(_ random: inout SeededNumbers) -> [UInt8] {
+    private func randomFile(_ random: inout SplitMix64) -> [UInt8] {
         let lineEnd = Bool.random(using: &random) ? "\n" : "\r\n"
         var columns = Self.fields.shuffled(using: &random)
         func line(_ columns: [TripField]) -> [UInt8] {
@@ -178,7 +179,7 @@ import Testing
         return bytes
     }
 
-    private func randomField(_ field: TripField, _ random: inout SeededNumbers) -> [UInt8] {
+    private func randomField(_ field: TripField, _ random: inout SplitMix64) -> [UInt8] {
         var text: [UInt8]
         switch Int.random(in: 0..<12, using: &random) {
         case 0: text = []
@@ -205,7 +206,7 @@ import Testing
         return text
     }
 
-    private func quoted(_ text: [UInt8], _ random: inout SeededNumbers) -> [UInt8] {
+    private func quoted(_ text: [UInt8], _ random: inout SplitMix64) -> [UInt8] {
         let blank: [UInt8] = Int.random(in: 0..<4, using: &random) == 0 ? [0x20] : []
         return blank + [0x22] + blank + text.flatMap { $0 == 0x22 ? [$0, $0] : [$0] } + [0x22] + blank
     }

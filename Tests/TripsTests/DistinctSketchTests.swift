@@ -1,3 +1,4 @@
+import Basics
 import Testing
 import Trips
 
@@ -25,7 +26,7 @@ import Trips
 
     @Test(arguments: [1, 2, 3] as [UInt64])
     func smallSetsAreCountedAsSets(seed: UInt64) {
-        var numbers = SeededNumbers(seed: seed)
+        var numbers = SplitMix64(seed: seed)
         for _ in 0..<60 {
             let reach = Int64.random(in: 1...3000, using: &numbers)
             let values = (0..<Int.random(in: 0...4000, using: &numbers)).map { _ in
@@ -67,7 +68,7 @@ import Trips
 
     @Test(arguments: [100, 5000, 8192, 8193, 20_000, 100_000])
     func theOrderOfValuesAndOfPartsMakesNoDifference(count: Int) {
-        var numbers = SeededNumbers(seed: UInt64(count))
+        var numbers = SplitMix64(seed: UInt64(count))
         let all = hashes(0..<count)
         let whole = Box(all)
         for parts in [2, 7] {

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Testing
 import Trips
@@ -5,7 +6,7 @@ import Trips
 @Suite struct FareBucketTests {
     /// Amounts of every size, both signs; besides each bound of a bucket and its neighbours.
     private func amounts(seed: UInt64) -> [Cents] {
-        var random = SeededNumbers(seed: seed)
+        var random = SplitMix64(seed: seed)
         let sizes = (0..<2000).map { _ -> Int64 in
             Int64.random(in: 1...(1 << Int64.random(in: 1...40, using: &random)), using: &random)
         }

@@ -1,3 +1,4 @@
+import Basics
 import Testing
 
 @testable import Trips
@@ -8,7 +9,7 @@ import Testing
 
     @Test("bytes become their digits and digits their bytes", arguments: 0..<40)
     func comesBack(count: Int) {
-        var random = SeededNumbers(seed: UInt64(count))
+        var random = SplitMix64(seed: UInt64(count))
         let bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
         let expected = bytes.flatMap { [Self.digits[Int($0 >> 4)], Self.digits[Int($0 & 15)]] }
         var text = [UInt8](repeating: 0, count: count * 2 + 1)

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Problems
 import Testing
@@ -7,7 +8,7 @@ import Testing
 @Suite struct TripJSONPropertyTests {
     @Test(arguments: UInt64(1)...8)
     func whatIsEncodedIsReadBackCellByCell(seed: UInt64) throws {
-        var numbers = SeededNumbers(seed: seed)
+        var numbers = SplitMix64(seed: seed)
         let batch = randomBatch(rows: 100, &numbers)
         let records = encoded(batch)
         let reading = read(records.map { Array($0.utf8) })
@@ -31,7 +32,7 @@ import Testing
 
     @Test(arguments: UInt64(1)...4)
     func aProjectionReadsTheSameCells(seed: UInt64) throws {
-        var numbers = SeededNumbers(seed: seed)
+        var numbers = SplitMix64(seed: seed)
         let records = encoded(randomBatch(rows: 50, &numbers)).map { Array($0.utf8) }
         let fields = TripFieldSet(rawValue: UInt32.random(in: 0...TripFieldSet.all.rawValue, using: &numbers))
         let (all, some) = (read(records), read(records, fields: fields))
@@ -51,7 +52,7 @@ import Testing
     /// The slow, obvious version: Foundation's parser, in any order of fields, with blanks and escaped slashes.
     @Test(arguments: UInt64(1)...4)
     func readsWhatFoundationReadsAndWrites(seed: UInt64) throws {
-        var numbers = SeededNumbers(seed: seed)
+        var numbers = SplitMix64(seed: seed)
         for text in encoded(randomBatch(rows: 30, &numbers)) {
             let object = try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
             #expect(object.count == TripField.count + 1)
@@ -100,7 +101,7 @@ import Testing
     /// Whatever happens to a record, it is read or set aside, and what is read or called well-formed is JSON to Foundation as well.
     @Test(arguments: UInt64(1)...8)
     func changedRecordsAreReadOrSetAside(seed: UInt64) {
-        var numbers = SeededNumbers(seed: seed)
+        var numbers = SplitMix64(seed: seed)
         var records: [[UInt8]] = []
         for text in encoded(randomBatch(rows: 8, &numbers)) {
             for _ in 0..<40 { records.append(changed(Array(text.utf8), &numbers)) }
@@ -121,7 +122,7 @@ import Testing
 
     @Test(arguments: UInt64(1)...8)
     func anyBytesAreReadOrSetAside(seed: UInt64) {
-        var numbers = SeededNumbers(seed: seed)
+        var numbers = SplitMix64(seed: seed)
         let alphabet = Array("{}[]\",:\\u0123456789abcdef-+.eE null true \u{1}é".utf8)
         let records = (0..<2000).map { index -> [UInt8] in
             let length = Int.random(in: 0...60, using: &numbers)
@@ -136,7 +137,7 @@ import Testing
     }
 
     @Test func everyBeginningOfARecordIsSetAside() {
-        var numbers = SeededNumbers(seed: 7)
+        var numbers = SplitMix64(seed: 7)
         for text in encoded(randomBatch(rows: 4, &numbers)) {
             let bytes = Array(text.utf8)
             let reading = read((0..<bytes.count).map { Array(bytes.prefix($0)) })
@@ -150,7 +151,7 @@ import Testing
         String(decoding: record, as: UTF8.self).contains(/[0-9][eE][+-]?[0-9]{3}/)
     }
 
-    private func changed(_ record: [UInt8], _ numbers: inout SeededNumbers) -> [UInt8] {
+    private func changed(_ record: [UInt8], _ numbers: inout SplitMix64) -> [UInt8] {
         var bytes = record
         for _ in 0..<Int.random(in: 1...3, using: &numbers) where !bytes.isEmpty {
             let place = Int.random(in: 0..<bytes.count, using: &numbers)

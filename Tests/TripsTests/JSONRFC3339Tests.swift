@@ -1,3 +1,4 @@
+import Basics
 import Testing
 
 import Time
@@ -74,7 +75,7 @@ import Time
 
     @Test(arguments: [UInt64(1), 2, 3])
     func anyTimeComesBackAndNoBytesTrap(seed: UInt64) {
-        var numbers = SeededNumbers(seed: seed)
+        var numbers = SplitMix64(seed: seed)
         for _ in 0..<2000 {
             let ms = EventTime.random(in: RFC3339.range, using: &numbers)
             var bytes = Array(RFC3339.string(ms).utf8)

@@ -1,3 +1,4 @@
+import Basics
 import Problems
 import Testing
 
@@ -346,7 +347,7 @@ import Testing
 
     @Test func anyOrderOfFieldsIsRead() {
         let names = TripField.allCases.filter { $0.kind == .money }.map(\.name)
-        var numbers = SeededNumbers(seed: 1)
+        var numbers = SplitMix64(seed: 1)
         let records = (0..<50).map { _ in
             let pairs =
                 names.enumerated().map { "\"\($0.element)\":\($0.offset)" } + [

@@ -1,22 +1,8 @@
+import Basics
 import Problems
 
 import Time
 @testable import Trips
-
-/// Numbers that a seed decides, so that a failing case can be named.
-struct SeededNumbers: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed }
-
-    /// Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014 (SplitMix64).
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
-}
 
 /// A block of bytes whose place does not change.
 final class Block {
@@ -75,7 +61,7 @@ func encoded(_ batch: TripBatch, rows: Range<Int>? = nil) -> [String] {
 }
 
 /// Trips with anything that a cell can hold: nulls, escapes, extremes.
-func randomBatch(rows: Int, fields: TripFieldSet = .all, _ numbers: inout SeededNumbers) -> TripBatch {
+func randomBatch(rows: Int, fields: TripFieldSet = .all, _ numbers: inout SplitMix64) -> TripBatch {
     let batch = TripBatch(capacity: rows)
     batch.fields = fields
     batch.count = rows
@@ -106,7 +92,7 @@ func randomBatch(rows: Int, fields: TripFieldSet = .all, _ numbers: inout Seeded
     return batch
 }
 
-private func randomCell(_ field: TripField, _ numbers: inout SeededNumbers) -> Int64 {
+private func randomCell(_ field: TripField, _ numbers: inout SplitMix64) -> Int64 {
     // Any number of digits is as likely as any other.
     let limit = Int64(DecimalText.powersOfTen[Int.random(in: 1...17, using: &numbers)])
     func random(_ least: Int64, _ greatest: Int64) -> Int64 {
@@ -129,7 +115,7 @@ private func randomCell(_ field: TripField, _ numbers: inout SeededNumbers) -> I
     }
 }
 
-private func randomText(_ numbers: inout SeededNumbers) -> [UInt8] {
+private func randomText(_ numbers: inout SplitMix64) -> [UInt8] {
     let pieces = [
         "a", "0f3b", "Taxi \"5\"", "\\", "\n", "\u{1}", "\u{7f}", "é", "東京", "🚕", "POINT (-87.6 41.9)", "/", "  ",
     ]

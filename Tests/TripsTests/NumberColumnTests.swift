@@ -1,3 +1,4 @@
+import Basics
 import Testing
 
 @testable import Trips
@@ -27,7 +28,7 @@ import Testing
         arguments: [1, 253, 254, 255, 65_533, 65_534, 65_535, 0xffff_fffe, 0xffff_ffff] as [Int64],
         [1, 60, 900 << 8] as [Int64])
     func comesBack(span: Int64, step: Int64) throws {
-        var random = SeededNumbers(seed: UInt64(span))
+        var random = SplitMix64(seed: UInt64(span))
         for nullShare in [0, 3] {
             let base = Int64.random(in: -1_000_000...1_000_000, using: &random)
             let top = base + span * step

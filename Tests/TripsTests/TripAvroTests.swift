@@ -1,3 +1,4 @@
+import Basics
 import Avro
 import Foundation
 import Problems
@@ -102,7 +103,7 @@ import Testing
 
     @Test(arguments: 0..<20, TripMoney.allCases)
     func writesWhatTheSlowWriterWritesAndReadsItBack(seed: Int, money: TripMoney) throws {
-        var numbers = SeededNumbers(seed: UInt64(seed))
+        var numbers = SplitMix64(seed: UInt64(seed))
         let fields = seed % 4 == 0 ? TripFieldSet([.fare, .company, .miles, .startTimestamp]) : .all
         let batch = randomBatch(rows: 50, fields: fields, &numbers)
         let schema = TripAvro.schema(money: money)
@@ -129,7 +130,7 @@ import Testing
     }
 
     @Test(arguments: 0..<50) func noBytesMakeItTrap(seed: Int) throws {
-        var numbers = SeededNumbers(seed: UInt64(seed))
+        var numbers = SplitMix64(seed: UInt64(seed))
         let (bytes, records) = encode(randomBatch(rows: 8, &numbers), .decimal)
         for _ in 0..<50 {
             var damaged = bytes
@@ -256,7 +257,7 @@ import Testing
         """
 
     @Test(.enabled(if: Python.hasPeers)) func fastavroReadsOurTripsAndWeReadItsOwn() throws {
-        var numbers = SeededNumbers(seed: 99)
+        var numbers = SplitMix64(seed: 99)
         let batch = randomBatch(rows: 400, &numbers)
         let (bytes, records) = encode(batch, .decimal)
         let name = FileManager.default.temporaryDirectory.path + "/taxi-avro-\(UUID().uuidString)"

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Problems
 import Testing
@@ -17,7 +18,7 @@ import Time
     }
 
     @Test(arguments: [UInt64](1...40)) func changedBytesAreRefusedOrAreTrips(_ seed: UInt64) throws {
-        var numbers = SeededNumbers(seed: seed)
+        var numbers = SplitMix64(seed: seed)
         var encoder = TripColumnsEncoder()
         let whole = encoder.encode(randomBatch(rows: Int.random(in: 1...40, using: &numbers), &numbers))
         for _ in 0..<60 {

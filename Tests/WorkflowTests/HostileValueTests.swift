@@ -1,3 +1,4 @@
+import TestSupport
 import Database
 import Foundation
 import Problems
@@ -55,7 +56,7 @@ import Testing
     ])
     func valuesAreBoundWhereverTheyStand(_ sql: String, _ value: String, _ expected: SQLValue) throws {
         let stage = try Stage("params: {v: ''}\nsteps: {a: {wait: {sql: \(Self.quoted(sql))}}}")
-        guard case .waitForRow(let template) = stage.spec.steps[0].action else { return #expect(Bool(false)) }
+        guard case .row(let template)? = stage.spec.steps[0].action as? WaitStep else { return #expect(Bool(false)) }
         let log = try StepLog(path: stage.folder("log"), secrets: []) { "" }
         let attempt = StepAttempt(
             step: stage.spec.steps[0],

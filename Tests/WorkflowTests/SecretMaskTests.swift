@@ -1,3 +1,5 @@
+import TestSupport
+import Basics
 import Foundation
 import FuzzSupport
 import Testing
@@ -130,7 +132,7 @@ import Testing
 
     /// Against the plain search over whole texts.
     @Test(arguments: 0..<20) func findsWhatAPlainSearchFinds(_ seed: UInt64) {
-        var random = SeededGenerator(seed: seed)
+        var random = SplitMix64(seed: seed)
         func word(_ count: Int) -> String {
             String((0..<count).map { _ in "ab\n".randomElement(using: &random) ?? "a" })
         }

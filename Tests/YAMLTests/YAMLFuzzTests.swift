@@ -1,3 +1,4 @@
+import Basics
 import FuzzSupport
 import Problems
 import Testing
@@ -31,7 +32,7 @@ import Testing
 
     /// What was made is what is read: random values, written in flow style, each scalar in double quotes.
     @Test(arguments: FuzzSeeds.all) func readsWhatWasWritten(_ seed: UInt64) throws {
-        var random = SeededGenerator(seed: seed)
+        var random = SplitMix64(seed: seed)
         for _ in 0..<FuzzSeeds.inputs {
             let value = Value.random(depth: 4, &random)
             let node = try YAMLNode.parse(value.text, file: "f")
@@ -52,7 +53,7 @@ import Testing
             }
         }
 
-        static func random(depth: Int, _ random: inout SeededGenerator) -> Value {
+        static func random(depth: Int, _ random: inout SplitMix64) -> Value {
             func word() -> String {
                 String(
                     (0..<Int.random(in: 0...6, using: &random)).map { _ in

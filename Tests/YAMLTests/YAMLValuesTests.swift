@@ -69,17 +69,6 @@ import YAML
         #expect("\(location.line):\(location.column)" == place)
     }
 
-    @Test(
-        arguments: [
-            ("5s", 5000), ("1m", 60_000), ("1h30m", 5_400_000), ("7d", 604_800_000), ("250ms", 250), ("1s5ms", 1005),
-            ("0s", 0), ("", nil), ("5", nil), ("s", nil), ("5S", nil), ("1m1h", nil), ("1m1m", nil), ("-5s", nil),
-            ("5 s", nil), ("99999999999999999999s", nil), ("9999999999999999d", nil), ("１s", nil),
-        ] as [(String, Int64?)])
-    func readsLengthsOfTime(_ text: String, _ ms: Int64?) {
-        #expect(parseDurationMs(text) == ms)
-        if let ms { #expect(parseDurationMs(durationText(ms: ms)) == ms) }
-    }
-
     @Test func aMissingFileIsNoInput() {
         let problem = #expect(throws: Problem.self) { try YAMLNode.load(path: "/nonexistent/queries.yaml") }
         #expect(problem?.code == .noInput)

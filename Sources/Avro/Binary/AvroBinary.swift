@@ -1,8 +1,10 @@
+public import Basics
+
 /// Avro's binary encoding, value by value.
 ///
 ///     null           nothing
 ///     boolean        a byte, 0 or 1
-///     int, long      zigzag (0, -1, 1, -2, … as 0, 1, 2, 3, …), seven bits a byte, the lowest first, the top bit set on all but the last
+///     int, long      a signed `Varint`
 ///     float, double  IEEE 754, little-endian
 ///     bytes, string  a long for the length, and as many bytes (of UTF-8)
 ///     fixed          its bytes
@@ -15,18 +17,11 @@
 /// Functions that write at a pointer need the room that their constants say, and give the place behind what they wrote.
 public enum AvroBinary {
     /// The longest that an int or long can be.
-    public static let maximumLongLength = 10
+    public static let maximumLongLength = Varint.maximumLength
 
     @inlinable @inline(__always)
     public static func write(long value: Int64, to out: UnsafeMutablePointer<UInt8>) -> UnsafeMutablePointer<UInt8> {
-        var (rest, place) = (UInt64(bitPattern: value << 1 ^ value >> 63), out)
-        while rest >= 0x80 {
-            place.pointee = UInt8(truncatingIfNeeded: rest) | 0x80
-            rest >>= 7
-            place += 1
-        }
-        place.pointee = UInt8(truncatingIfNeeded: rest)
-        return place + 1
+        Varint.write(Varint.zigzag(value), to: out)
     }
 
     @inlinable @inline(__always)
@@ -72,11 +67,7 @@ public enum AvroBinary {
 
 extension AvroBinary {
     public static func append(long value: Int64, to bytes: inout [UInt8]) {
-        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: maximumLongLength) { buffer in
-            let start = buffer.baseAddress.unsafelyUnwrapped
-            let end = write(long: value, to: start)
-            bytes.append(contentsOf: UnsafeBufferPointer(start: start, count: end - start))
-        }
+        Varint.append(signed: value, to: &bytes)
     }
 
     public static func append(float value: Float, to bytes: inout [UInt8]) {

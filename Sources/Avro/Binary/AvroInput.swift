@@ -1,3 +1,5 @@
+public import Basics
+
 /// Why bytes are no value of a schema, and where.
 public struct AvroFault: Error, Sendable, Equatable {
     public enum Kind: UInt8, Sendable {
@@ -73,20 +75,15 @@ public struct AvroInput {
 
     @inlinable
     mutating func longRest() throws(AvroFault) -> Int64 {
-        var (value, shift): (UInt64, UInt64) = (0, 0)
         var place = at
-        while true {
+        let bits = try Varint.read { () throws(AvroFault) in
             guard place < end else { throw fault(.endsEarly) }
-            let byte = place.pointee
-            // The tenth byte has room for one bit.
-            guard shift < 63 || byte <= 1 else { throw fault(.longNumber) }
-            value |= UInt64(byte & 0x7f) << shift
-            place += 1
-            if byte < 0x80 { break }
-            shift += 7
+            defer { place += 1 }
+            return place.pointee
         }
+        guard let bits else { throw fault(.longNumber) }
         at = place
-        return Int64(bitPattern: value >> 1) ^ -Int64(bitPattern: value & 1)
+        return Varint.signed(bits)
     }
 
     @inlinable @inline(__always)

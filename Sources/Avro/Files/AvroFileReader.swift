@@ -1,3 +1,4 @@
+import Basics
 public import Problems
 
 /// Reads an object container file, block after block, with no more of it in memory than a block: see `AvroFileWriter`.
@@ -157,14 +158,10 @@ private struct Source {
     }
 
     mutating func long(_ what: String) throws -> Int64 {
-        var (value, shift): (UInt64, UInt64) = (0, 0)
-        while true {
-            let byte = try byte(what)
-            guard shift < 63 || byte <= 1 else { throw damage("a number is longer than ten bytes") }
-            value |= UInt64(byte & 0x7f) << shift
-            if byte < 0x80 { return Int64(bitPattern: value >> 1) ^ -Int64(bitPattern: value & 1) }
-            shift += 7
+        guard let bits = try Varint.read({ try byte(what) }) else {
+            throw damage("a number is longer than ten bytes")
         }
+        return Varint.signed(bits)
     }
 
     /// So many bytes; memory is taken as they come, so that a file cannot ask for more than it has.

@@ -1,3 +1,5 @@
+import Basics
+
 extension AvroSchema {
     /// The schema as JSON text, without blanks: names whole, and all that this module knows of it.
     public var text: String { SchemaWriter(schema: self, isCanonical: false).text() }
@@ -39,7 +41,7 @@ private struct SchemaWriter {
     private mutating func write(_ index: Int, to text: inout String) {
         let node = schema.nodes[index]
         if let name = node.name, !written.insert(name).inserted {
-            JSONValue.write(name, to: &text)
+            text += jsonString(name)
             return
         }
         switch node.kind {
@@ -67,7 +69,7 @@ private struct SchemaWriter {
 
     private mutating func writeNamed(_ node: AvroSchema.Node, to text: inout String) {
         text += "{\"name\":"
-        JSONValue.write(node.name ?? "", to: &text)
+        text += jsonString(node.name ?? "")
         // Read again inside another type, a name without a namespace would get that type's.
         if !isCanonical, !(node.name ?? "").contains("."), written.count > 1 { text += ",\"namespace\":\"\"" }
         text += ",\"type\":\"\(node.kind.word)\""
@@ -78,7 +80,7 @@ private struct SchemaWriter {
             text += ",\"fields\":["
             for (place, field) in fields.enumerated() {
                 text += place > 0 ? ",{\"name\":" : "{\"name\":"
-                JSONValue.write(field.name, to: &text)
+                text += jsonString(field.name)
                 text += ",\"type\":"
                 write(field.type, to: &text)
                 write("doc", field.doc, to: &text)
@@ -95,7 +97,7 @@ private struct SchemaWriter {
             text += ",\"symbols\":["
             for (place, symbol) in symbols.enumerated() {
                 if place > 0 { text += "," }
-                JSONValue.write(symbol, to: &text)
+                text += jsonString(symbol)
             }
             text += "]"
             write("default", defaultSymbol.map { symbols[$0] }, to: &text)
@@ -108,7 +110,7 @@ private struct SchemaWriter {
     private func write(_ key: String, _ value: String?, to text: inout String) {
         guard !isCanonical, let value else { return }
         text += ",\"\(key)\":"
-        JSONValue.write(value, to: &text)
+        text += jsonString(value)
     }
 
     private func write(_ key: String, _ values: [String], to text: inout String) {

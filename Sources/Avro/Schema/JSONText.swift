@@ -1,3 +1,4 @@
+import Basics
 package import Problems
 
 /// A value of JSON text, without its place: what defaults are kept as.
@@ -259,7 +260,7 @@ extension JSONValue {
         case .null: text += "null"
         case .bool(let value): text += value ? "true" : "false"
         case .number(let number): text += number
-        case .string(let string): Self.write(string, to: &text)
+        case .string(let string): text += jsonString(string)
         case .array(let items):
             text += "["
             for (index, item) in items.enumerated() {
@@ -271,34 +272,10 @@ extension JSONValue {
             text += "{"
             for (index, member) in members.enumerated() {
                 if index > 0 { text += "," }
-                Self.write(member.name, to: &text)
-                text += ":"
+                text += jsonString(member.name) + ":"
                 member.value.write(to: &text)
             }
             text += "}"
         }
-    }
-
-    static func write(_ string: String, to text: inout String) {
-        text += "\""
-        var string = string
-        string.withUTF8 { bytes in
-            // What needs no escape is appended as it stands, in one piece.
-            var start = 0
-            for (place, byte) in bytes.enumerated() where byte < 0x20 || byte == 0x22 || byte == 0x5c {
-                text += String(decoding: UnsafeBufferPointer(rebasing: bytes[start..<place]), as: UTF8.self)
-                start = place + 1
-                switch byte {
-                case 0x22: text += "\\\""
-                case 0x5c: text += "\\\\"
-                case 0x0a: text += "\\n"
-                case 0x0d: text += "\\r"
-                case 0x09: text += "\\t"
-                default: text += byte < 0x10 ? "\\u000\(String(byte, radix: 16))" : "\\u00\(String(byte, radix: 16))"
-                }
-            }
-            text += String(decoding: UnsafeBufferPointer(rebasing: bytes[start...]), as: UTF8.self)
-        }
-        text += "\""
     }
 }

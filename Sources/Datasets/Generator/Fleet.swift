@@ -1,3 +1,4 @@
+import Basics
 import Trips
 
 /// The taxis of a generated file: who drives for whom, and who drives which trip.

@@ -1,22 +1,18 @@
+import Basics
 import Trips
 
-/// SplitMix64: a stream of 64 random bits at a time that is the same on every machine.
+/// A stream of random numbers that is the same on every machine.
 ///
 /// Each trip has a stream of its own, so that trip number k can be made without those before it.
-///
-/// Source: Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014.
 struct RandomBits {
-    private var state: UInt64
+    private var bits: SplitMix64
 
     /// A stream that looks unrelated to those of other seeds and other numbers.
     init(seed: UInt64, number: UInt64) {
-        state = mixed64(mixed64(seed &+ Self.step) &+ number &* 0xd134_2543_de82_ef95)
+        bits = SplitMix64(seed: mixed64(splitMix64(seed) &+ number &* 0xd134_2543_de82_ef95))
     }
 
-    mutating func next() -> UInt64 {
-        state &+= Self.step
-        return mixed64(state)
-    }
+    mutating func next() -> UInt64 { bits.next() }
 
     /// 0..<bound. Some values come up more often than others by less than one part in 2^64 / bound.
     mutating func below(_ bound: Int) -> Int { Int(next().multipliedFullWidth(by: UInt64(bound)).high) }
@@ -26,6 +22,4 @@ struct RandomBits {
 
     /// Whether something happens that happens `perMillion` times in a million.
     mutating func happens(_ perMillion: Int) -> Bool { below(1_000_000) < perMillion }
-
-    private static let step: UInt64 = 0x9e37_79b9_7f4a_7c15
 }

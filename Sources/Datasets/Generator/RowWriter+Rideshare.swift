@@ -1,3 +1,4 @@
+import Basics
 import Trips
 
 /// Rows of the City's ride-hailing files: the trips of the taxis' model, told as Transportation Network Providers report theirs.
@@ -5,7 +6,7 @@ import Trips
 /// Source: the City's descriptions of the columns; shares of pooled trips and tips are rough.
 extension RowWriter {
     func writeRideshare(
-        _ trip: GeneratedTrip, _ random: inout RandomBits, _ defect: TripDefect?, _ out: inout ByteWriter
+        _ trip: GeneratedTrip, _ random: inout RandomBits, _ defect: TripDefect?, _ out: inout DigitWriter
     ) {
         let isInside = trip.pickup != Places.nowhere && trip.dropoff != Places.nowhere
         writeCourse(trip, defect, &out)
@@ -40,7 +41,7 @@ extension RowWriter {
 
     /// Fares in steps of 2.50, tips in dollars, charges to the cent; what has no fare has none of them.
     private func writeAmounts(
-        _ trip: GeneratedTrip, _ random: inout RandomBits, _ defect: TripDefect?, _ out: inout ByteWriter
+        _ trip: GeneratedTrip, _ random: inout RandomBits, _ defect: TripDefect?, _ out: inout DigitWriter
     ) {
         let isTipped = random.happens(220_000)
         guard trip.fare >= 0 else { return out.string(defect == .badMoney ? "12.5O,,," : ",,,") }

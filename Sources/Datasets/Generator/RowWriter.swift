@@ -1,3 +1,4 @@
+import Basics
 import Time
 import Trips
 
@@ -36,7 +37,9 @@ struct RowWriter {
             return Array(
                 "\(twoDigits((hour + 11) % 12 + 1)):\(twoDigits(quarter % 4 * 15)):00 \(hour < 12 ? "AM" : "PM")".utf8)
         }
-        taxis = (0..<Fleet.size).flatMap { model.fleet.identifier(ofTaxi: $0).flatMap(hexDigits) }
+        taxis = (0..<Fleet.size).flatMap {
+            model.fleet.identifier(ofTaxi: $0).flatMap { hexadecimal($0, digits: 2).utf8 }
+        }
         let places = model.places
         areaOfPlace = places.areas
         areas = Pieces(places.areas.map { style.field($0 == 0 ? "" : String($0)) })
@@ -53,7 +56,7 @@ struct RowWriter {
     func write(
         _ trip: GeneratedTrip, identifier: inout RandomBits, defect: TripDefect?, to start: UnsafeMutablePointer<UInt8>
     ) -> UnsafeMutablePointer<UInt8> {
-        var out = ByteWriter(start)
+        var out = DigitWriter(out: start)
         out.hex(identifier.next(), digits: 16)
         out.hex(identifier.next(), digits: 16)
         out.hex(identifier.next(), digits: 8)
@@ -61,9 +64,9 @@ struct RowWriter {
         if style == .rideshare {
             writeRideshare(trip, &identifier, defect, &out)
             out.byte("\n")
-            return out.at
+            return out.end
         }
-        if trip.taxi >= 0 { out.copy(taxis, trip.taxi * 128, 128) } else { out.copy(style.empty) }
+        if trip.taxi >= 0 { out.copy(taxis, trip.taxi * 128, 128) } else { out.string(style.empty) }
         out.byte(",")
         writeCourse(trip, defect, &out)
         out.byte(",")
@@ -73,22 +76,22 @@ struct RowWriter {
         if defect != .tooFewFields { writeRest(trip, defect, &out) }
         if style == .dollar { out.byte("\r") }
         out.byte("\n")
-        return out.at
+        return out.end
     }
 
     /// When, how long, how far.
-    func writeCourse(_ trip: GeneratedTrip, _ defect: TripDefect?, _ out: inout ByteWriter) {
+    func writeCourse(_ trip: GeneratedTrip, _ defect: TripDefect?, _ out: inout DigitWriter) {
         if defect == .badTimestamp { out.string("13/32/2024 07:45:00 AM") } else { writeTime(trip.start, &out) }
         out.byte(",")
         writeTime(trip.end, &out)
         out.byte(",")
-        if trip.seconds >= 0 { out.number(trip.seconds) } else { out.copy(style.empty) }
+        if trip.seconds >= 0 { out.number(trip.seconds) } else { out.string(style.empty) }
         out.byte(",")
         out.shortDecimal(hundredths: trip.hundredthsOfMiles)
     }
 
     /// Tracts and areas.
-    func writePlaces(_ trip: GeneratedTrip, _ defect: TripDefect?, _ out: inout ByteWriter) {
+    func writePlaces(_ trip: GeneratedTrip, _ defect: TripDefect?, _ out: inout DigitWriter) {
         out.copy(tracts, trip.pickup)
         out.byte(",")
         out.copy(tracts, trip.dropoff)
@@ -102,8 +105,8 @@ struct RowWriter {
         out.copy(areas, trip.dropoff)
     }
 
-    private func writeTime(_ quarter: Int, _ out: inout ByteWriter) {
-        guard quarter >= 0 else { return out.copy(style.empty) }
+    private func writeTime(_ quarter: Int, _ out: inout DigitWriter) {
+        guard quarter >= 0 else { return out.string(style.empty) }
         let (day, inDay) = Int(quarters.onTheWall[quarter]).quotientAndRemainder(dividingBy: 96)
         if style == .dollar { out.byte("\"") }
         out.copy(dates, day * 11, 11)
@@ -111,7 +114,7 @@ struct RowWriter {
         if style == .dollar { out.byte("\"") }
     }
 
-    private func writeMoney(_ trip: GeneratedTrip, _ defect: TripDefect?, _ out: inout ByteWriter) {
+    private func writeMoney(_ trip: GeneratedTrip, _ defect: TripDefect?, _ out: inout DigitWriter) {
         if defect == .badMoney { out.string("12.5O") } else { writeMoney(trip.fare, trip, &out) }
         for cents in [trip.tips, trip.tolls, trip.extras, trip.total] {
             out.byte(",")
@@ -119,8 +122,8 @@ struct RowWriter {
         }
     }
 
-    private func writeMoney(_ cents: Int, _ trip: GeneratedTrip, _ out: inout ByteWriter) {
-        if trip.fare < 0 { return out.copy(style.empty) }
+    private func writeMoney(_ cents: Int, _ trip: GeneratedTrip, _ out: inout DigitWriter) {
+        if trip.fare < 0 { return out.string(style.empty) }
         if style == .portal { return out.fixedDecimal(hundredths: cents) }
         guard cents >= 100_000 else {
             out.byte("$")
@@ -129,13 +132,13 @@ struct RowWriter {
         out.string("\"$")
         out.number(cents / 100_000)
         out.byte(",")
-        out.hundreds(cents / 100 % 1000)
+        out.three(cents / 100 % 1000)
         out.byte(".")
-        out.tens(cents % 100)
+        out.two(cents % 100)
         out.byte("\"")
     }
 
-    private func writeRest(_ trip: GeneratedTrip, _ defect: TripDefect?, _ out: inout ByteWriter) {
+    private func writeRest(_ trip: GeneratedTrip, _ defect: TripDefect?, _ out: inout DigitWriter) {
         out.byte(",")
         out.copy(payments, trip.payment.rawValue)
         out.byte(",")
@@ -158,8 +161,3 @@ struct RowWriter {
 }
 
 private func twoDigits(_ value: Int) -> String { value < 10 ? "0\(value)" : String(value) }
-
-private func hexDigits(_ byte: UInt8) -> [UInt8] {
-    let digits = Array("0123456789abcdef".utf8)
-    return [digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-}

@@ -1,3 +1,4 @@
+import Basics
 import Trips
 
 /// A 64-bit hash of bytes, good enough to tell values apart: two of a million differ in theirs but once in 37 million files.

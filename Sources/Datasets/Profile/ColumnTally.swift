@@ -1,3 +1,4 @@
+import Basics
 import Trips
 
 /// What is counted of one column.
@@ -94,19 +95,16 @@ struct ColumnTally {
 
     func text(_ number: Int64) -> String {
         switch field.kind {
-        case .money: decimalText(number, decimals: 2, shortest: false)
-        case .decimal: decimalText(number, decimals: 6, shortest: true)
+        case .money: decimalText(number, decimals: 2)
+        case .decimal: shortDecimal(decimalText(number, decimals: 6))
         case .timestamp: WallTime(seconds: number, form: WallTime.portalForm).text
         case .integer, .string: String(number)
         }
     }
 }
 
-/// `-45.50` from -4550 with two decimals; with `shortest` without zeros at the end.
-func decimalText(_ value: Int64, decimals: Int, shortest: Bool) -> String {
-    var digits = String(value.magnitude)
-    digits = String(repeating: "0", count: max(0, decimals + 1 - digits.count)) + digits
-    var fraction = digits.suffix(decimals)
-    while shortest, fraction.last == "0" { fraction.removeLast() }
-    return (value < 0 ? "-" : "") + digits.dropLast(decimals) + (fraction.isEmpty ? "" : "." + fraction)
+/// `4.16` of `4.160000`, `3` of `3.000000`.
+private func shortDecimal(_ text: String) -> String {
+    let digits = text.prefix(through: text.lastIndex { $0 != "0" } ?? text.startIndex)
+    return String(digits.last == "." ? digits.dropLast() : digits)
 }

@@ -1,3 +1,4 @@
+import Basics
 import Trips
 
 extension FileProfile {
@@ -7,7 +8,7 @@ extension FileProfile {
         if rows == 0 { advice.append("no row can be used: nothing would be sent") }
         if rejectedRows > 0 {
             advice.append(
-                "\(count(rejectedRows)) rows cannot be used: a replay sets them aside in the dead-letter topic, with reason and place"
+                "\(grouped(rejectedRows)) rows cannot be used: a replay sets them aside in the dead-letter topic, with reason and place"
             )
         }
         if layout.kind == .rideshare {
@@ -33,7 +34,7 @@ extension FileProfile {
         if findings.repeatedTripIDs > 0 {
             let about = findings.isRepeatedExact ? "" : "about "
             advice.append(
-                "\(about)\(count(findings.repeatedTripIDs)) rows repeat a Trip ID: they would be counted twice")
+                "\(about)\(grouped(findings.repeatedTripIDs)) rows repeat a Trip ID: they would be counted twice")
         }
         if findings.nullTrips > 0 || findings.fareAbove1000 > 0 {
             advice.append(
@@ -58,15 +59,4 @@ extension FileProfile {
         let tenths = (part * 1000 + rows / 2) / rows
         return part > 0 && tenths == 0 ? "<0.1 %" : "\(tenths / 10).\(tenths % 10) %"
     }
-}
-
-/// `1,234,567`
-func count(_ number: Int) -> String {
-    var digits = String(number)
-    var text = ""
-    while digits.count > 3 {
-        text = "," + digits.suffix(3) + text
-        digits.removeLast(3)
-    }
-    return digits + text
 }

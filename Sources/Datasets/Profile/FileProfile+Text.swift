@@ -1,3 +1,4 @@
+import Basics
 import Trips
 
 extension FileProfile {
@@ -9,7 +10,7 @@ extension FileProfile {
     /// - Parameter width: columns of the terminal; nil for no limit.
     public func lines(width: Int?) -> [String] {
         var lines = [
-            "\(file): \(count(rows)) trips" + (rejectedRows > 0 ? ", \(count(rejectedRows)) rows rejected" : "")
+            "\(file): \(grouped(rows)) trips" + (rejectedRows > 0 ? ", \(grouped(rejectedRows)) rows rejected" : "")
         ]
         lines += layoutLines
         lines += timeLines
@@ -48,10 +49,10 @@ extension FileProfile {
     private var timeLines: [String] {
         guard let first = times.firstStart, let last = times.lastStart else { return [] }
         let unit = times.roundedToMinutes == 0 ? "to the second" : "rounded to \(times.roundedToMinutes) minutes"
-        let order = times.isSorted ? "in order of start" : "in no order (\(count(times.stepsBack)) steps back)"
+        let order = times.isSorted ? "in order of start" : "in no order (\(grouped(times.stepsBack)) steps back)"
         return [
-            "  starts   \(first) to \(last), \(count(times.days)) days",
-            "  times    \(unit), \(count(times.moments)) different starts, \(order)",
+            "  starts   \(first) to \(last), \(grouped(times.days)) days",
+            "  times    \(unit), \(grouped(times.moments)) different starts, \(order)",
         ]
     }
 
@@ -62,7 +63,7 @@ extension FileProfile {
             table.append([
                 column.name, column.empty == 0 ? "-" : percent(column.empty),
                 column.zeros.map { $0 == 0 ? "-" : percent($0) } ?? "",
-                (column.isDistinctExact ? "" : "~") + count(column.distinct), column.minimum ?? "",
+                (column.isDistinctExact ? "" : "~") + grouped(column.distinct), column.minimum ?? "",
                 column.maximum ?? "",
                 sums[column.name] ?? "",
             ])
@@ -124,9 +125,9 @@ extension FileProfile {
             ("Trip Total is not the sum", findings.totalIsNotSum), ("fare above 1,000 dollars", findings.fareAbove1000),
             ("negative amounts", findings.negativeAmounts),
         ]
-        var found = all.filter { $0.1 > 0 }.map { "  \(count($0.1)) \($0.0) (\(percent($0.1)))" }
+        var found = all.filter { $0.1 > 0 }.map { "  \(grouped($0.1)) \($0.0) (\(percent($0.1)))" }
         if findings.rounded > 0 {
-            found.append("  \(count(findings.rounded)) numbers rounded to the decimals of their column")
+            found.append("  \(grouped(findings.rounded)) numbers rounded to the decimals of their column")
         }
         return found.isEmpty ? [] : ["", "Odd, but usable"] + found
     }
@@ -134,6 +135,6 @@ extension FileProfile {
     private var rejectLines: [String] {
         guard !rejects.isEmpty else { return [] }
         return ["", "Rejected"]
-            + rejects.flatMap { ["  \(count($0.count)) \($0.reason.rawValue)"] + $0.examples.map { "    \($0)" } }
+            + rejects.flatMap { ["  \(grouped($0.count)) \($0.reason.rawValue)"] + $0.examples.map { "    \($0)" } }
     }
 }

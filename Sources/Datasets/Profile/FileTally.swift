@@ -1,3 +1,4 @@
+import Basics
 import Trips
 
 /// Counts what a profile shows, batch by batch, in memory that does not grow with the file (below 300 MB).

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Problems
 
 /// What several trip files have in common: trips that repeat, and companies under several spellings.
@@ -48,18 +49,19 @@ extension FilesTogether {
         lines += tripLines
         if companies.isEmpty {
             lines.append(
-                "  companies  \(count(spellings)) spellings\(isSpellingsExact ? "" : " and more"), no two of one company"
+                "  companies  \(grouped(spellings)) spellings\(isSpellingsExact ? "" : " and more"), no two of one company"
             )
         } else {
             lines.append(
-                "  companies  \(count(companies.count)) under several spellings, of \(count(spellings)) spellings\(isSpellingsExact ? "" : " and more")"
+                "  companies  \(grouped(companies.count)) under several spellings, of \(grouped(spellings)) spellings\(isSpellingsExact ? "" : " and more")"
             )
             for company in companies.prefix(Self.listed) {
-                let spellings = company.spellings.prefix(Self.listed).map { "\"\($0.spelling)\" \(count($0.trips))" }
+                let spellings = company.spellings.prefix(Self.listed).map { "\"\($0.spelling)\" \(grouped($0.trips))" }
                 lines.append("    \(spellings.joined(separator: "; "))")
             }
             if companies.count > Self.listed {
-                lines.append("    and \(count(companies.count - Self.listed)) more; --aliases FILE writes all of them")
+                lines.append(
+                    "    and \(grouped(companies.count - Self.listed)) more; --aliases FILE writes all of them")
             }
         }
         let advice = advice
@@ -74,12 +76,12 @@ extension FilesTogether {
             return ["  trips      \(isRepeatedExact ? "none" : "none that was looked at") in more than one file"]
         }
         let about = isRepeatedExact ? "" : "about "
-        var lines = ["  trips      \(about)\(count(repeatedTrips)) in more than one file"]
+        var lines = ["  trips      \(about)\(grouped(repeatedTrips)) in more than one file"]
         for set in shared.prefix(Self.listed) {
-            lines.append("    \(about)\(count(set.trips)) in \(set.files.joined(separator: " and "))")
+            lines.append("    \(about)\(grouped(set.trips)) in \(set.files.joined(separator: " and "))")
         }
         let further = furtherShared + max(0, shared.count - Self.listed)
-        if further > 0 { lines.append("    and others in \(count(further)) more sets of files") }
+        if further > 0 { lines.append("    and others in \(grouped(further)) more sets of files") }
         return lines
     }
 

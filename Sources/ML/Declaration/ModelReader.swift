@@ -1,3 +1,4 @@
+internal import Basics
 import Time
 internal import Database
 internal import Foundation

@@ -1,3 +1,4 @@
+internal import Basics
 internal import SQLite
 
 /// The rows of a batch, by their keys and the hashes of their contents:
@@ -32,10 +33,10 @@ struct BatchRows: Sendable {
     var last: String { keys.last.map { String(decoding: encoded[$0], as: UTF8.self) } ?? "" }
 
     mutating func append(_ key: UnsafeRawBufferPointer, digest: Int64) {
-        RowValues.append(UInt64(key.count), to: &encoded)
+        Varint.append(UInt64(key.count), to: &encoded)
         keys.append(encoded.count..<encoded.count + key.count)
         encoded.append(contentsOf: key)
-        RowValues.append(signed: digest, to: &encoded)
+        Varint.append(signed: digest, to: &encoded)
         digests.append(digest)
     }
 }

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Database
 internal import Problems
 internal import SQLite
@@ -63,20 +64,19 @@ struct ModelErrors {
     }
 
     private func errors(by dimension: String?) throws -> [Row] {
-        func quotedText(_ text: String) -> String { "'\(text.replacing("'", with: "''"))'" }
-        let path = quotedText("$.\(ViewSQL.quoted(compare.field))")
-        let key = spec.keyNames.map { "\(quotedText($0)), \(ViewSQL.quoted($0))" }.joined(separator: ", ")
+        let path = SQLText.literal("$.\(SQLText.name(compare.field))")
+        let key = spec.keyNames.map { "\(SQLText.literal($0)), \(SQLText.name($0))" }.joined(separator: ", ")
         // As `RowWriter` writes keys, so that both tables are asked through their own keys.
         func join(_ model: String, _ rows: String, _ results: String, _ kind: String) -> String {
             """
-            \(kind) JOIN stored_ml_rows AS \(rows) ON \(rows).model = \(quotedText(model)) AND \(rows).key = a.ml_key
+            \(kind) JOIN stored_ml_rows AS \(rows) ON \(rows).model = \(SQLText.literal(model)) AND \(rows).key = a.ml_key
             \(kind) JOIN stored_ml_results AS \(results) ON \(results).run_id = '\(ModelStore.runID)'
-                AND \(results).step = \(quotedText(model)) AND \(results).position = \(rows).position
+                AND \(results).step = \(SQLText.literal(model)) AND \(results).position = \(rows).position
             """
         }
         var inner = compare.actual[...]
         while let last = inner.last, last == ";" || last.isWhitespace { inner.removeLast() }
-        let value = dimension.map { "CAST(\(ViewSQL.quoted($0)) AS TEXT)" } ?? "'all'"
+        let value = dimension.map { "CAST(\(SQLText.name($0)) AS TEXT)" } ?? "'all'"
         // Both models over the same rows: one that answers fewer is not the better one.
         let sql = """
             WITH a AS MATERIALIZED (SELECT *, json_object(\(key)) AS ml_key FROM (\(inner)

@@ -1,3 +1,4 @@
+internal import Basics
 import Time
 public import Database
 internal import Foundation
@@ -84,7 +85,7 @@ public final class ModelRun {
     /// What the source is as SQL; nil for a topic.
     private var sql: String? {
         switch spec.source {
-        case .view(let name): "SELECT * FROM \(ViewSQL.quoted(name))"
+        case .view(let name): "SELECT * FROM \(SQLText.name(name))"
         case .sql(let text): text
         case .topic: nil
         }
@@ -256,7 +257,7 @@ public final class ModelRun {
         switch outcome {
         case .answered(let answers, let attempts):
             var builder = RecordBatchBuilder()
-            let head = Array("{\"model\":".utf8) + jsonString(spec.name) + [UInt8(ascii: ",")]
+            let head = Array("{\"model\":\(jsonString(spec.name)),".utf8)
             let prefix = Array("\(spec.name)/".utf8)
             var (messageKey, value): ([UInt8], [UInt8]) = ([], [])
             try store.store(answers, of: batch, spec, attempts: attempts, now: now) { key, result in

@@ -1,3 +1,4 @@
+internal import Basics
 import Time
 internal import Database
 internal import Problems
@@ -66,7 +67,7 @@ public struct ModelStore {
         let sql = spec.table.map { Self.viewSQL(spec, $0) }
         let kept = try connection.text("SELECT view_sql FROM stored_ml_models WHERE model = ?", .text(spec.name))
         if known == spec.table, kept == sql { return }
-        if let known { try connection.execute("DROP VIEW IF EXISTS \(ViewSQL.quoted(known))") }
+        if let known { try connection.execute("DROP VIEW IF EXISTS \(SQLText.name(known))") }
         if let table = spec.table, let sql {
             let taken = try connection.value("SELECT 1 FROM sqlite_schema WHERE lower(name) = lower(?)", .text(table))
             guard taken == nil else {
@@ -84,14 +85,13 @@ public struct ModelStore {
     }
 
     private static func viewSQL(_ spec: ModelSpec, _ table: String) -> String {
-        func quotedText(_ text: String) -> String { "'\(text.replacing("'", with: "''"))'" }
         let columns = (spec.keyNames + spec.schema.map(\.name)).map { name in
-            "json_extract(result, \(quotedText("$.\(ViewSQL.quoted(name))"))) AS \(ViewSQL.quoted(name))"
+            "json_extract(result, \(SQLText.literal("$.\(SQLText.name(name))"))) AS \(SQLText.name(name))"
         }
         return """
-            CREATE VIEW \(ViewSQL.quoted(table)) AS
+            CREATE VIEW \(SQLText.name(table)) AS
             SELECT \(columns.joined(separator: ", ")), \(ViewSQL.isoTime("made_ms")) AS made
-            FROM stored_ml_results WHERE run_id = '\(runID)' AND step = \(quotedText(spec.name))
+            FROM stored_ml_results WHERE run_id = '\(runID)' AND step = \(SQLText.literal(spec.name))
             """
     }
 

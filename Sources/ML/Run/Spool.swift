@@ -1,3 +1,4 @@
+internal import Basics
 internal import Foundation
 internal import Problems
 internal import SQLite
@@ -117,7 +118,7 @@ extension Spool {
 
     /// Of two rows with one key each would replace the other's answer, for ever.
     private func requireKey(_ spec: ModelSpec, _ sql: String, _ columns: [String], _ connection: Connection) throws {
-        let keys = spec.key.map { "\"\($0.replacing("\"", with: "\"\""))\"" }.joined(separator: ", ")
+        let keys = spec.key.map(SQLText.name).joined(separator: ", ")
         var inner = sql[...]
         while let last = inner.last, last == ";" || last.isWhitespace { inner.removeLast() }
         let statement = try connection.prepare(
@@ -141,7 +142,7 @@ extension Spool {
         let columns = Self.columns(spec, service)
         let paths = columns.map { column in
             let path = column.split(separator: ".").map { ".\"\($0)\"" }.joined()
-            return "json_extract(?1, '$\(path.replacing("'", with: "''"))')"
+            return "json_extract(?1, \(SQLText.literal("$\(path)")))"
         }
         let values = try connection.prepare("SELECT \(paths.joined(separator: ", "))")
         var filter = try RowFilter(spec, columns, results)

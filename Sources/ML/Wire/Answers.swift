@@ -1,3 +1,5 @@
+import Basics
+
 /// The answers to the rows of a batch: for each row the members of an object, without its brackets (`"forecast":12.5,"label":"x"`).
 struct Answers: Sendable {
     private(set) var bytes: [UInt8] = []
@@ -30,7 +32,7 @@ struct AnswerField: Sendable {
         _ name: String, member: String? = nil, kind: ModelSpec.Field.Kind, isOptional: Bool = false,
         range: ClosedRange<Int64>? = nil
     ) {
-        prefix = jsonString(name) + [UInt8(ascii: ":")]
+        prefix = Array((jsonString(name) + ":").utf8)
         self.member = Array((member ?? name).utf8)
         (self.kind, self.isOptional, self.range) = (kind, isOptional, range)
     }
@@ -56,30 +58,5 @@ struct AnswerField: Sendable {
     private func holdsInteger(_ digits: Slice<UnsafeBufferPointer<UInt8>>) -> Bool {
         guard let number = Int64(String(decoding: digits, as: UTF8.self)) else { return false }
         return range?.contains(number) ?? true
-    }
-}
-
-/// A text as JSON, in quotes.
-func jsonString(_ text: String) -> [UInt8] {
-    var bytes: [UInt8] = [UInt8(ascii: "\"")]
-    appendEscaped(text.utf8, to: &bytes)
-    bytes.append(UInt8(ascii: "\""))
-    return bytes
-}
-
-/// Text between the quotes of a JSON string.
-func appendEscaped(_ text: some Sequence<UInt8>, to bytes: inout [UInt8]) {
-    for byte in text {
-        switch byte {
-        case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-            bytes.append(UInt8(ascii: "\\"))
-            bytes.append(byte)
-        case ..<0x20:
-            let digits = Array("0123456789abcdef".utf8)
-            bytes.append(contentsOf: "\\u00".utf8)
-            bytes.append(digits[Int(byte >> 4)])
-            bytes.append(digits[Int(byte & 15)])
-        default: bytes.append(byte)
-        }
     }
 }

@@ -1,9 +1,13 @@
+import Basics
+
 /// Puts the rows of a batch into the body of a request.
 struct RequestWriter: Sendable {
     private let wire: ModelService.Wire
     private let model: [UInt8]
 
-    init(_ spec: ModelSpec, _ service: ModelService) { (wire, model) = (service.wire, jsonString(spec.name)) }
+    init(_ spec: ModelSpec, _ service: ModelService) {
+        (wire, model) = (service.wire, Array(jsonString(spec.name).utf8))
+    }
 
     /// - Parameters:
     ///   - rows: as `RowWriter` writes what is sent of them.
@@ -16,7 +20,7 @@ struct RequestWriter: Sendable {
             bytes += "{\"model\":".utf8
             bytes += model
             bytes.append(UInt8(ascii: ","))
-            bytes += jsonString(mapping.rows)
+            bytes += jsonString(mapping.rows).utf8
             bytes += ":[".utf8
             for (index, row) in rows.enumerated() {
                 if index > 0 { bytes.append(UInt8(ascii: ",")) }
@@ -25,12 +29,12 @@ struct RequestWriter: Sendable {
             bytes += "]}".utf8
         case .kserve(let mapping):
             bytes += "{\"id\":".utf8
-            bytes += jsonString(id)
+            bytes += jsonString(id).utf8
             bytes += ",\"inputs\":[".utf8
             for (part, input) in mapping.inputs.enumerated() {
                 if part > 0 { bytes.append(UInt8(ascii: ",")) }
                 bytes += "{\"name\":".utf8
-                bytes += jsonString(input.name)
+                bytes += jsonString(input.name).utf8
                 bytes += ",\"shape\":[\(([rows.count] + input.rowShape).map(String.init).joined(separator: ","))]".utf8
                 bytes += ",\"datatype\":\"\(input.datatype.rawValue)\",\"data\":[".utf8
                 for (index, row) in rows.enumerated() {
@@ -43,7 +47,7 @@ struct RequestWriter: Sendable {
             for (index, output) in mapping.outputs.enumerated() {
                 if index > 0 { bytes.append(UInt8(ascii: ",")) }
                 bytes += "{\"name\":".utf8
-                bytes += jsonString(output.name)
+                bytes += jsonString(output.name).utf8
                 bytes.append(UInt8(ascii: "}"))
             }
             bytes += "]}".utf8

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Problems
 internal import SQLite
 
@@ -36,7 +37,7 @@ struct RowWriter {
         }
         func item(_ sent: String?, _ column: String) throws(Problem) -> Item {
             Item(
-                prefix: sent.map { jsonString($0) + [UInt8(ascii: ":")] } ?? [], column: try index(column), name: column
+                prefix: sent.map { Array((jsonString($0) + ":").utf8) } ?? [], column: try index(column), name: column
             )
         }
         for (name, column) in zip(spec.keyNames, spec.key) { key.append(try item(name, column)) }
@@ -149,15 +150,15 @@ struct RowWriter {
     }
 
     private static func append(text row: Statement, _ column: Int, to bytes: inout [UInt8]) {
-        bytes.append(UInt8(ascii: "\""))
         row.withBytes(column) { text in
             if text.allSatisfy({ $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") && $0 < 0x80 }) {
+                bytes.append(UInt8(ascii: "\""))
                 bytes.append(contentsOf: text)
+                bytes.append(UInt8(ascii: "\""))
             } else {
                 // What is no UTF-8 would be no JSON.
-                appendEscaped(String(decoding: text, as: UTF8.self).utf8, to: &bytes)
+                bytes.append(contentsOf: jsonString(String(decoding: text, as: UTF8.self)).utf8)
             }
         }
-        bytes.append(UInt8(ascii: "\""))
     }
 }

@@ -88,7 +88,7 @@ public final class DeadLetterReplay {
     private func journal() throws -> LetterJournal {
         guard try store.hasTopic(journalTopic) else { return LetterJournal() }
         let reader = try store.makeReader(topic: journalTopic, untilEnd: true)
-        let missing = try reader.settle()
+        let missing = try reader.awaitAppends()
         guard missing == 0 else {
             throw Problem(
                 .unavailable, "topic \"\(journalTopic)\" has a transaction that does not end",

@@ -1,3 +1,5 @@
+import Basics
+
 /// An alert's `if`, checked: comparisons of a query's aggregates and groups with values.
 ///
 /// It has the three values of SQL, as a query's `where`: a comparison with null is unknown, and the alert is raised only where the whole
@@ -86,7 +88,7 @@ extension AlertCondition: CustomStringConvertible {
         case .number(let subject, let comparison, let value):
             "\(subject.name) \(comparison.rawValue) \(Self.text(of: value))"
         case .text(let subject, let comparison, let text):
-            "\(subject.name) \(comparison.rawValue) '\(text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''"))'"
+            "\(subject.name) \(comparison.rawValue) \(SQLText.literal(text))"
         case .isNull(let subject): "\(subject.name) is null"
         }
     }

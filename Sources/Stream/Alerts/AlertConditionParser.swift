@@ -41,21 +41,13 @@ struct AlertConditionParser: ConditionParser {
             guard reader.take("null") else { throw reader.expected("\"null\"") }
             return subject.map { negated ? .not(.isNull($0)) : .isNull($0) }
         }
-        guard case .symbol(let symbol) = reader.current.kind,
-            let comparison = Comparison(rawValue: symbol == "<>" ? "!=" : symbol)
-        else { throw reader.expected("a comparison", hint: "Known: =, !=, <, <=, >, >=, is null, is not null.") }
-        _ = reader.advance()
-        return try value(for: subject, comparison)
+        return try value(for: subject, reader.comparison())
     }
 
     private mutating func value(
         for subject: AlertCondition.Subject?, _ comparison: Comparison
     ) throws(Problem) -> AlertCondition? {
-        let token = reader.current
-        switch token.kind {
-        case .number, .string: _ = reader.advance()
-        default: throw reader.expected("a number, or text in single quotes")
-        }
+        let token = try reader.literal()
         guard let subject else { return nil }
         let wantsText: Bool
         if case .group(let index, _) = subject {

@@ -172,7 +172,7 @@ extension AlertEvaluator {
     /// by one where it did not hold before, and no window of that row has raised it.
     ///
     /// - Parameter closed: where the neighbours of those windows are looked up.
-    mutating func settle(_ closed: any ClosedWindows) throws {
+    mutating func raiseRevised(_ closed: any ClosedWindows) throws {
         defer { candidates.removeAll() }
         // One after the other, as if they had come in the order of time: the later ones do not hold yet.
         for (place, _) in candidates { holdsNow[place] = false }

@@ -5,8 +5,6 @@ import YAML
 
 /// Reads one aggregate: `count()`, `count(*)`, `count(column)`, `sum|avg|min|max|stddev|distinct(column)`, `quantile(column, share)`.
 struct AggregateParser {
-    private static let functions = ["count", "sum", "avg", "min", "max", "stddev", "distinct", "quantile"]
-
     /// - Throws: `Problem` with the place inside the text.
     static func parse(_ node: YAMLNode, name: String) throws(Problem) -> AggregatePlan {
         var reader = try ExpressionReader(node)
@@ -15,7 +13,7 @@ struct AggregateParser {
             throw reader.problem(
                 "expected an aggregate, found \(token.description)", at: token, hint: "Write count() or sum(fare).")
         }
-        _ = reader.known(token, function, among: functions.map { ($0, ()) }, as: "aggregate")
+        _ = reader.known(token, function, among: AggregateFunction.names.map { ($0, ()) }, as: "aggregate")
         try reader.problems.throwIfAny()
         try reader.expectSymbol("(")
         if function == "count", reader.takeSymbol(")") {
@@ -35,20 +33,9 @@ struct AggregateParser {
         let share = try function == "quantile" ? share(&reader) : 0
         try reader.expectSymbol(")")
         try end(reader)
-        if let field, !["count", "distinct"].contains(function) { check(field, of: function, column, &reader) }
+        if let field, AggregateFunction.isOfNumbers(function) { check(field, of: function, column, &reader) }
         try reader.problems.throwIfAny()
-        let kind: AggregateFunction =
-            switch function {
-            case "count": .countField
-            case "sum": .sum
-            case "avg": .avg
-            case "min": .min
-            case "max": .max
-            case "stddev": .stddev
-            case "distinct": .distinct
-            default: .quantile(share)
-            }
-        return AggregatePlan(name: name, function: kind, field: field)
+        return AggregatePlan(name: name, function: AggregateFunction(function, share: share), field: field)
     }
 
     private static func check(

@@ -15,7 +15,7 @@ extension AggregatePlan {
     }
 
     /// Whether a result is one of the state's words, since SQL cannot work it out of the others.
-    var hasDerivedResult: Bool { function == .stddev || hasSketch }
+    package var hasDerivedResult: Bool { function == .stddev || hasSketch }
 
     /// Works out the result that is kept among the words of a state without a sketch.
     func derive(_ words: UnsafeMutablePointer<Int64>) { words[0] = derived(words) ?? nullCell }
@@ -72,4 +72,58 @@ extension AggregatePlan {
     }
 
     private static func power(_ exponent: Int) -> Double { (0..<exponent).reduce(1) { power, _ in power * 10 } }
+}
+
+// The same in the SQL of public views: it uses what every SQLite since 3.38 has, and no mathematical functions, which the libraries of other
+// tools may lack.
+
+extension AggregatePlan {
+    /// What people read of the stored state: dollars, decimals, averages; NULL where no value was added.
+    ///
+    /// - Parameter states: the expressions of its columns.
+    func resultSQL(_ states: [String]) -> String {
+        let unit = self.unit.decimals
+        switch function {
+        case .count, .countField, .distinct: return states[0]
+        case .min, .max: return Self.scaled(states[0], unit)
+        case .stddev: return Self.scaled(states[0], decimals)
+        case .sum: return "CASE WHEN \(states[1]) > 0 THEN \(Self.scaled(states[0], unit)) END"
+        case .avg:
+            let mean = Self.mean(sum: states[0], count: states[1], shift: decimals - unit)
+            return "CASE WHEN \(states[1]) > 0 THEN \(Self.scaled(mean, decimals)) END"
+        case .quantile(let share): return Self.quantile(states[0], share, unitDecimals: unit, decimals: decimals)
+        }
+    }
+
+    /// An integer of `decimals` places as the number it stands for.
+    private static func scaled(_ integer: String, _ decimals: Int) -> String {
+        decimals == 0 ? integer : "(\(integer)) / \(digits(decimals)).0"
+    }
+
+    /// `sum / count` as an integer of `shift` more (or fewer) decimal places, half away from zero.
+    ///
+    /// Whole quotient and remainder apart: a product with the whole sum would leave 64 bits, and SQLite would go on in floating point.
+    private static func mean(sum: String, count: String, shift: Int) -> String {
+        let divisor = shift < 0 ? "(\(count) * \(digits(-shift)))" : count
+        let rest = "(\(sum)) % \(divisor)" + (shift > 0 ? " * \(digits(shift))" : "")
+        let whole = "(\(sum)) / \(divisor)" + (shift > 0 ? " * \(digits(shift))" : "")
+        // An exact half needs an even divisor, so adding half of it rounded down is enough.
+        return
+            "(\(whole) + (\(rest) + CASE WHEN \(sum) < 0 THEN -(\(divisor) / 2) ELSE \(divisor) / 2 END) / \(divisor))"
+    }
+
+    /// What stands for the first bucket up to which at least `share` of the histogram's values are counted.
+    private static func quantile(_ histogram: String, _ share: Double, unitDecimals: Int, decimals: Int) -> String {
+        let share = DecimalShare(share)
+        // What is rounded is what `result(histogram:)` rounds, so that both give the same digits.
+        return """
+            (SELECT round(f.middle_cents * \(digits(decimals - unitDecimals)).0) / \(digits(decimals)).0 \
+            FROM (SELECT CAST(h.key AS INTEGER) AS bucket, sum(h.value) OVER (ORDER BY CAST(h.key AS INTEGER)) AS seen, \
+            sum(h.value) OVER () AS total FROM json_each(\(histogram)) AS h) AS c \
+            LEFT JOIN fare_buckets AS f ON f.bucket = c.bucket \
+            WHERE c.seen > 0 AND c.seen * \(share.denominator) >= \(share.numerator) * c.total ORDER BY c.bucket LIMIT 1)
+            """
+    }
+
+    private static func digits(_ exponent: Int) -> String { "1" + String(repeating: "0", count: exponent) }
 }

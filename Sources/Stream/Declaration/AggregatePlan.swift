@@ -19,6 +19,43 @@ public enum AggregateFunction: Sendable, Hashable {
     case quantile(Double)
 }
 
+extension AggregateFunction {
+    /// As declarations write them.
+    static let names = ["count", "sum", "avg", "min", "max", "stddev", "distinct", "quantile"]
+
+    /// - Parameters:
+    ///   - name: one of `names`, with a column.
+    ///   - share: of a quantile.
+    init(_ name: String, share: Double) {
+        switch name {
+        case "count": self = .countField
+        case "sum": self = .sum
+        case "avg": self = .avg
+        case "min": self = .min
+        case "max": self = .max
+        case "stddev": self = .stddev
+        case "distinct": self = .distinct
+        default: self = .quantile(share)
+        }
+    }
+
+    var name: String {
+        switch self {
+        case .count, .countField: "count"
+        case .sum: "sum"
+        case .avg: "avg"
+        case .min: "min"
+        case .max: "max"
+        case .stddev: "stddev"
+        case .distinct: "distinct"
+        case .quantile: "quantile"
+        }
+    }
+
+    /// Whether it needs the values of its column to be numbers.
+    static func isOfNumbers(_ name: String) -> Bool { !["count", "distinct"].contains(name) }
+}
+
 /// What a stored integer stands for.
 public enum ValueUnit: Sendable, Hashable {
     case whole, cents, millionths
@@ -63,6 +100,17 @@ public struct AggregatePlan: Sendable, Hashable {
         case .quantile: 0
         }
     }
+
+    /// Whether its first word is `nullCell` as long as no value was added.
+    public var beginsWithNull: Bool {
+        switch function {
+        case .min, .max, .stddev: true
+        case .count, .countField, .sum, .avg, .distinct, .quantile: false
+        }
+    }
+
+    /// How many bits its sums have.
+    var sumBits: Int { function == .stddev ? 128 : 64 }
 
     public var hasHistogram: Bool { if case .quantile = function { true } else { false } }
     public var hasSketch: Bool { function == .distinct }
@@ -131,16 +179,8 @@ public struct AggregatePlan: Sendable, Hashable {
     /// How a declaration writes it: `quantile(fare, 0.9)`.
     public var expression: String {
         let column = field?.name ?? ""
-        return switch function {
-        case .count, .countField: "count(\(column))"
-        case .sum: "sum(\(column))"
-        case .avg: "avg(\(column))"
-        case .min: "min(\(column))"
-        case .max: "max(\(column))"
-        case .stddev: "stddev(\(column))"
-        case .distinct: "distinct(\(column))"
-        case .quantile(let share): "quantile(\(column), \(share))"
-        }
+        if case .quantile(let share) = function { return "quantile(\(column), \(share))" }
+        return "\(function.name)(\(column))"
     }
 }
 

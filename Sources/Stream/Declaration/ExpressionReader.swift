@@ -50,6 +50,27 @@ struct ExpressionReader {
         node.problem(message, atByteOfText: token.offset, hint: hint)
     }
 
+    /// - Parameter others: what may stand in the place of a comparison, for the hint.
+    mutating func comparison(or others: String = "") throws(Problem) -> Comparison {
+        guard case .symbol(let symbol) = current.kind,
+            let comparison = Comparison(rawValue: symbol == "<>" ? "!=" : symbol)
+        else {
+            throw expected("a comparison", hint: "Known: =, !=, <, <=, >, >=, \(others)is null, is not null.")
+        }
+        _ = advance()
+        return comparison
+    }
+
+    /// The number or text that something is compared with.
+    mutating func literal() throws(Problem) -> Token {
+        switch current.kind {
+        case .number, .string: return advance()
+        case .word(let word) where word.lowercased() == "null":
+            throw problem("no value equals null", at: current, hint: "Write \"is null\" or \"is not null\".")
+        default: throw expected("a number, or text in single quotes")
+        }
+    }
+
     /// A column's or derived value's name; an unknown one is a problem that does not end the walk.
     mutating func known<Value>(_ token: Token, _ name: String, among values: [(String, Value)], as what: String)
         -> Value?

@@ -62,16 +62,7 @@ public struct LetterConditionParser: ConditionParser {
             return try membership(of: field).map { .not($0) }
         }
         if ["in", "between", "contains"].contains(where: { reader.isAt($0) }) { return try membership(of: field) }
-        guard case .symbol(let symbol) = reader.current.kind,
-            let comparison = Comparison(rawValue: symbol == "<>" ? "!=" : symbol)
-        else {
-            throw reader.expected(
-                "a comparison",
-                hint:
-                    "Known: =, !=, <, <=, >, >=, in (…), between … and …, contains '…', is null, is not null.")
-        }
-        _ = reader.advance()
-        return try compared(field, comparison)
+        return try compared(field, reader.comparison(or: "in (…), between … and …, contains '…', "))
     }
 
     private mutating func membership(of field: LetterCondition.Field?) throws(Problem) -> LetterCondition? {
@@ -107,13 +98,7 @@ public struct LetterConditionParser: ConditionParser {
     private mutating func compared(
         _ field: LetterCondition.Field?, _ comparison: Comparison
     ) throws(Problem) -> LetterCondition? {
-        let token = reader.current
-        switch token.kind {
-        case .number, .string: _ = reader.advance()
-        case .word(let word) where word.lowercased() == "null":
-            throw reader.problem("no value equals null", at: token, hint: "Write \"is null\" or \"is not null\".")
-        default: throw reader.expected("a number, or text in single quotes")
-        }
+        let token = try reader.literal()
         guard let field else { return nil }
         do throws(Problem) { return try condition(field, comparison, token) } catch {
             reader.problems.add(error)

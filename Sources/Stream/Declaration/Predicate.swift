@@ -1,3 +1,4 @@
+import Basics
 import Time
 public import Trips
 
@@ -86,8 +87,7 @@ extension Predicate: CustomStringConvertible {
     }
 
     private static func quoted(_ bytes: [UInt8]) -> String {
-        let text = String(decoding: bytes, as: UTF8.self)
-        return "'\(text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''"))'"
+        SQLText.literal(String(decoding: bytes, as: UTF8.self))
     }
 }
 
@@ -99,8 +99,8 @@ extension Operand {
         case .hour, .hourOfWeek: return "\(value)"
         case .field(let field):
             switch field.kind {
-            case .money: return Self.decimal(value, places: 2)
-            case .decimal: return Self.decimal(value, places: 6)
+            case .money: return decimalText(value, decimals: 2)
+            case .decimal: return decimalText(value, decimals: 6)
             case .timestamp:
                 let day = floorDivide(value, 86_400)
                 let second = Int(value - day * 86_400)
@@ -109,12 +109,6 @@ extension Operand {
             case .integer, .string: return "\(value)"
             }
         }
-    }
-
-    private static func decimal(_ value: Int64, places: Int) -> String {
-        let digits = String(value.magnitude)
-        let padded = String(repeating: "0", count: max(0, places + 1 - digits.count)) + digits
-        return (value < 0 ? "-" : "") + padded.dropLast(places) + "." + padded.suffix(places)
     }
 }
 

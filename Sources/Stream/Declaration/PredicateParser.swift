@@ -42,13 +42,7 @@ struct PredicateParser: ConditionParser {
             return try membership(of: operand).map { .not($0) }
         }
         if reader.isAt("in") || reader.isAt("between") { return try membership(of: operand) }
-        guard case .symbol(let symbol) = reader.current.kind,
-            let comparison = Comparison(rawValue: symbol == "<>" ? "!=" : symbol)
-        else {
-            throw reader.expected(
-                "a comparison", hint: "Known: =, !=, <, <=, >, >=, in (…), between … and …, is null, is not null.")
-        }
-        _ = reader.advance()
+        let comparison = try reader.comparison(or: "in (…), between … and …, ")
         return try value(for: operand).map { Self.compare($0, comparison) }
     }
 
@@ -90,15 +84,10 @@ struct PredicateParser: ConditionParser {
 
     /// Reads a literal as its column wants it; nil where it does not fit, or the column is unknown, with the problem noted.
     private mutating func value(for operand: Operand?) throws(Problem) -> LiteralValue? {
-        let token = reader.current
-        switch token.kind {
-        case .number, .string: _ = reader.advance()
-        case .word(let word) where word.lowercased() == "null":
-            throw reader.problem("no value equals null", at: token, hint: "Write \"is null\" or \"is not null\".")
-        case .word(let word) where Self.operands.contains { $0.0 == word }:
-            throw reader.problem("a column is compared with a value, not with another column", at: token)
-        default: throw reader.expected("a number, or text in single quotes")
+        if case .word(let word) = reader.current.kind, Self.operands.contains(where: { $0.0 == word }) {
+            throw reader.problem("a column is compared with a value, not with another column", at: reader.current)
         }
+        let token = try reader.literal()
         guard let operand else { return nil }
         do { return try LiteralValue(token, for: operand, in: reader) } catch {
             reader.problems.add(error)

@@ -1,3 +1,4 @@
+import Basics
 import Database
 public import SQLite
 
@@ -65,11 +66,11 @@ extension QueryPlan {
         if packsGroups {
             columns.append("groups TEXT NOT NULL")
         } else {
-            columns += stateColumns.map { "\(StorageSQL.identifier($0.name)) \($0.kind.type)" }
+            columns += stateColumns.map { "\(SQLText.name($0.name)) \($0.kind.type)" }
         }
         var statements = ["CREATE TABLE IF NOT EXISTS \(storageTable) (\(columns.joined(separator: ", ")))"]
         if let keysTable {
-            let names = keyColumns.map(StorageSQL.identifier)
+            let names = keyColumns.map(SQLText.name)
             let typed = zip(names, groups).map { "\($0) \($1.isString ? "TEXT" : "INTEGER") NOT NULL" }
             statements.append(
                 "CREATE TABLE IF NOT EXISTS \(keysTable) (id INTEGER PRIMARY KEY, \(typed.joined(separator: ", ")), "
@@ -88,7 +89,7 @@ extension QueryPlan {
     /// It writes a window's times anew for each of its groups, some 2 µs each where they are asked for. Writing them once a
     /// window takes a subquery that SQLite materializes: ten times faster to read whole, but `LIMIT 1` would copy the table.
     public var createViewSQL: String {
-        "CREATE VIEW \(StorageSQL.identifier(table)) AS " + selectSQL(times: ViewSQL.isoTime, day: Self.dayText)
+        "CREATE VIEW \(SQLText.name(table)) AS " + selectSQL(times: ViewSQL.isoTime, day: Self.dayText)
     }
 
     /// The view's rows for programs: its columns with times as ms UTC and days as days since 1970, so that no text is made. Of a query
@@ -122,7 +123,7 @@ extension QueryPlan {
             conditions.append("k.id = \(groupID)")
         }
         for group in groups {
-            let value = keysTable == nil ? groupID : "k.\(StorageSQL.identifier(group.columnName))"
+            let value = keysTable == nil ? groupID : "k.\(SQLText.name(group.columnName))"
             switch group {
             case .day: columns.append((day(value), group.columnName))
             case .fareBucket:
@@ -135,9 +136,9 @@ extension QueryPlan {
         for aggregate in aggregates {
             let states = aggregate.columns.indices.map { state(at: index + $0) }
             index += states.count
-            columns.append((StorageSQL.result(of: aggregate, states), aggregate.name))
+            columns.append((aggregate.resultSQL(states), aggregate.name))
         }
-        let list = columns.map { "\($0.sql) AS \(StorageSQL.identifier($0.name))" }.joined(separator: ",\n  ")
+        let list = columns.map { "\($0.sql) AS \(SQLText.name($0.name))" }.joined(separator: ",\n  ")
         if emit == .append { conditions.append("w.closed > 0") }
         conditions += more
         let filter = conditions.isEmpty ? "" : " WHERE " + conditions.joined(separator: " AND ")
@@ -152,15 +153,15 @@ extension QueryPlan {
         let sql = createViewSQL
         let found = try connection.value("SELECT sql FROM sqlite_schema WHERE type = 'view' AND name = ?", .text(table))
         if found?.text == sql { return }
-        try connection.execute("DROP VIEW IF EXISTS \(StorageSQL.identifier(table))")
+        try connection.execute("DROP VIEW IF EXISTS \(SQLText.name(table))")
         try connection.execute(sql)
     }
 
     /// Removes the view, the tables and all results in them.
     public func removeStorage(from connection: Connection) throws(SQLiteError) {
-        try connection.execute("DROP VIEW IF EXISTS \(StorageSQL.identifier(table))")
+        try connection.execute("DROP VIEW IF EXISTS \(SQLText.name(table))")
         // What batch has made over it.
-        try connection.execute("DROP VIEW IF EXISTS \(StorageSQL.identifier(table + "_typed"))")
+        try connection.execute("DROP VIEW IF EXISTS \(SQLText.name(table + "_typed"))")
         try connection.execute("DROP TABLE IF EXISTS \(storageTable)")
         try connection.execute("DROP TABLE IF EXISTS keys_\(table)")
     }
@@ -171,13 +172,13 @@ extension QueryPlan {
     private var windowEndSQL: String {
         switch window {
         case .tumbling(let sizeMs), .sliding(let sizeMs, _): "w.window_start_ms + \(sizeMs)"
-        case .localDay: StorageSQL.nextLocalDay("w.window_start_ms")
+        case .localDay: ViewSQL.nextLocalDay("w.window_start_ms")
         case .none: "NULL"
         }
     }
 
     private func state(at index: Int) -> String {
-        if !packsGroups { return "w.\(StorageSQL.identifier(stateColumns[index].name))" }
+        if !packsGroups { return "w.\(SQLText.name(stateColumns[index].name))" }
         return packsBareWords ? "g.value" : "json_extract(g.value, '$[\(index)]')"
     }
 }

@@ -1,3 +1,4 @@
+import Basics
 import Problems
 import Time
 import Trips

@@ -1,3 +1,4 @@
+import Basics
 import YAML
 
 /// Which windows a query keeps; all are half-open, `[start, end)`.

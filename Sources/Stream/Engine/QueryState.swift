@@ -19,6 +19,13 @@ public struct QueryCounts: Sendable, Equatable {
     /// Of a time that newer files stand for.
     public var restated: Int64 = 0
     public init() {}
+
+    /// The counts by the names that the ledger has for them.
+    static let counters: [(name: String, count: any KeyPath<QueryCounts, Int64> & Sendable)] = [
+        ("aggregated", \.aggregated), ("late", \.late), ("late_merged", \.lateMerged),
+        ("late_in_part", \.lateInPart), ("skipped", \.skipped), ("filtered", \.filtered), ("restated", \.restated),
+    ]
+
     public var consumed: Int64 { aggregated + late + skipped + filtered + restated }
 
     static func += (sum: inout QueryCounts, other: QueryCounts) {
@@ -61,30 +68,19 @@ final class QueryState {
     /// How far each partition of the source was read before a rewind.
     var reachedBefore: [Int64] = []
 
-    private let updates: [Update]
+    let updates: [Update]
     /// Aggregates whose results are kept among the words, with their first words and the numbers of their sketches.
-    private let derived: [(aggregate: AggregatePlan, word: Int, sketch: Int)]
-    private let initialWords: UnsafeMutablePointer<Int64>
+    let derived: [(aggregate: AggregatePlan, word: Int, sketch: Int)]
+    let initialWords: UnsafeMutablePointer<Int64>
     /// The words of a group that nothing was added to.
     var initialState: UnsafePointer<Int64> { UnsafePointer(initialWords) }
-    private let evaluator: PredicateEvaluator?
-    private var selection: UnsafeMutablePointer<UInt8>
-    private var groups: UnsafeMutablePointer<Int64>
+    let evaluator: PredicateEvaluator?
+    var selection: UnsafeMutablePointer<UInt8>
+    var groups: UnsafeMutablePointer<Int64>
     /// What is added of the columns of `scratchColumns`.
     private var scratch: [UnsafeMutablePointer<Int64>]
     private let hashes = TextHashes()
-    private var capacity = 0
-
-    /// One aggregate's step for each record.
-    private struct Update {
-        enum Kind: UInt8 { case count, countField, sum, least, greatest, deviation, distinct, histogram }
-        var kind: Kind
-        /// Index of the aggregate's first word, of its sketch or of its histogram.
-        var word: Int
-        var field: TripField?
-        /// Index in `scratch` for a column whose cells are not what is added.
-        var scratch: Int?
-    }
+    var capacity = 0
 
     /// - Parameter keys: of another state of the same query, where their groups are to have the same ids.
     init(plan: QueryPlan, zone: ZoneClock, keys: GroupKeys = GroupKeys()) {
@@ -95,28 +91,16 @@ final class QueryState {
         evaluator = plan.filter.map { PredicateEvaluator($0, zone: zone) }
         var word = 0
         var (histograms, sketches) = (0, 0)
+        var firstNulls: [Int] = []
         var scratchColumns: [ScratchColumn] = []
         var derived: [(aggregate: AggregatePlan, word: Int, sketch: Int)] = []
         updates = plan.aggregates.map { aggregate in
-            var update = Update(kind: .count, word: word, field: aggregate.field, scratch: nil)
+            var update = Update(aggregate, word: word, histogram: histograms, sketch: sketches)
             if aggregate.hasDerivedResult { derived.append((aggregate, word, sketches)) }
+            if aggregate.beginsWithNull { firstNulls.append(word) }
             word += aggregate.words
-            switch aggregate.function {
-            case .count: update.kind = .count
-            case .countField: update.kind = .countField
-            case .sum, .avg: update.kind = .sum
-            case .min: update.kind = .least
-            case .max: update.kind = .greatest
-            case .stddev: update.kind = .deviation
-            case .distinct:
-                update.kind = .distinct
-                update.word = sketches
-                sketches += 1
-            case .quantile:
-                update.kind = .histogram
-                update.word = histograms
-                histograms += 1
-            }
+            if aggregate.hasHistogram { histograms += 1 }
+            if aggregate.hasSketch { sketches += 1 }
             if let field = aggregate.field, field.kind == .decimal || aggregate.hasSketch {
                 let column = ScratchColumn(field: field, isHashed: aggregate.hasSketch)
                 if !scratchColumns.contains(column) { scratchColumns.append(column) }
@@ -126,9 +110,7 @@ final class QueryState {
         }
         initialWords = .allocate(capacity: max(1, plan.words))
         initialWords.initialize(repeating: 0, count: max(1, plan.words))
-        for update in updates where [.least, .greatest, .deviation].contains(update.kind) {
-            initialWords[update.word] = nullCell
-        }
+        for word in firstNulls { initialWords[word] = nullCell }
         self.scratchColumns = scratchColumns
         self.derived = derived
         scratch = []
@@ -196,85 +178,6 @@ extension QueryState {
         scratch = scratchColumns.map { _ in .allocate(capacity: wanted) }
     }
 
-    /// Which rows pass the filter: 1 for those, nil for all.
-    private func select(_ batch: TripBatch, from first: Int) -> UnsafePointer<UInt8>? {
-        guard let evaluator else { return nil }
-        evaluator.evaluate(batch, into: selection)
-        return UnsafePointer(selection)
-    }
-
-    /// The group id of each row, `nullCell` for none; nil where there are no groups.
-    private func groupIDs(_ batch: TripBatch, from first: Int) -> UnsafePointer<Int64>? {
-        guard let group = plan.groups.first else { return nil }
-        if plan.groups.count > 1 { return combinedIDs(batch, from: first) }
-        switch group {
-        case .field(let field) where field.kind == .string:
-            let cells = batch.column(field)
-            for row in first..<batch.count {
-                groups[row] =
-                    TextCell(cell: cells[row]).isEmpty
-                    ? nullCell : keys.id(ofText: batch.bytes(TextCell(cell: cells[row])))
-            }
-            return UnsafePointer(groups)
-        default:
-            return integerKeys(group, batch, from: first, into: groups)
-        }
-    }
-
-    /// The values of an integer key, as they are in the batch or worked out into `out`.
-    private func integerKeys(
-        _ group: GroupKey, _ batch: TripBatch, from first: Int, into out: UnsafeMutablePointer<Int64>
-    ) -> UnsafePointer<Int64> {
-        switch group {
-        case .field(let field): return UnsafePointer(batch.column(field))
-        case .fareBucket:
-            let fares = batch.column(.fare)
-            for row in first..<batch.count {
-                out[row] = fares[row] == nullCell ? nullCell : FareBucket.index(ofCents: fares[row])
-            }
-        case .day:
-            var cursor = LocalDayCursor(zone)
-            for row in first..<batch.count { out[row] = cursor.day(of: batch.eventTimes[row]) }
-        case .hour:
-            var cursor = LocalDayCursor(zone)
-            for row in first..<batch.count {
-                out[row] = GroupKey.hour(ofLocalMs: cursor.localMs(of: batch.eventTimes[row]))
-            }
-        case .hourOfWeek:
-            var cursor = LocalDayCursor(zone)
-            for row in first..<batch.count {
-                out[row] = GroupKey.hourOfWeek(ofLocalMs: cursor.localMs(of: batch.eventTimes[row]))
-            }
-        }
-        return UnsafePointer(out)
-    }
-
-    /// Ids of keys of several parts; a trip where one of them is null has no group.
-    private func combinedIDs(_ batch: TripBatch, from first: Int) -> UnsafePointer<Int64> {
-        let scratch = UnsafeMutablePointer<Int64>.allocate(capacity: batch.count)
-        defer { scratch.deallocate() }
-        var parts = [[GroupKeys.Part?]](repeating: [], count: batch.count - first)
-        for group in plan.groups {
-            if case .field(let field) = group, field.kind == .string {
-                let cells = batch.column(field)
-                for row in first..<batch.count {
-                    let text = TextCell(cell: cells[row])
-                    parts[row - first].append(text.isEmpty ? nil : .text(Array(batch.bytes(text))))
-                }
-            } else {
-                let values = integerKeys(group, batch, from: first, into: scratch)
-                for row in first..<batch.count {
-                    parts[row - first].append(values[row] == nullCell ? nil : .integer(values[row]))
-                }
-            }
-        }
-        for row in first..<batch.count {
-            let known = parts[row - first].compactMap { $0 }
-            groups[row] = known.count == plan.groups.count ? keys.id(of: GroupKeys.key(parts: known)) : nullCell
-        }
-        return UnsafePointer(groups)
-    }
-
     private func run(
         _ batch: TripBatch, _ first: Int, _ selected: UnsafePointer<UInt8>?, _ ids: UnsafePointer<Int64>?,
         _ watermarks: UnsafePointer<Int64>?, _ lateRows: inout [Int32], _ updates: UnsafeBufferPointer<Update>,
@@ -333,187 +236,9 @@ extension QueryState {
         self.counts += counts
     }
 
-    @inline(__always)
-    private func apply(
-        _ updates: UnsafeBufferPointer<Update>, _ columns: UnsafeBufferPointer<UnsafePointer<Int64>>, _ row: Int,
-        _ window: WindowPointer, _ entry: Int, _ stride: Int
-    ) {
-        let words = window.pointee.words + entry &* stride
-        for index in 0..<updates.count {
-            let word = updates[index].word
-            switch updates[index].kind {
-            case .count: add(1, to: words, word, window)
-            case .countField:
-                if !isNull(columns[index][row], updates[index]) { add(1, to: words, word, window) }
-            case .sum:
-                let value = columns[index][row]
-                if value != nullCell {
-                    add(value, to: words, word, window)
-                    // The sum's own check is enough: a count that nears 64 bits is none of ours.
-                    words[word &+ 1] &+= 1
-                }
-            case .least:
-                let value = columns[index][row]
-                if value != nullCell, words[word] == nullCell || value < words[word] { words[word] = value }
-            case .greatest:
-                let value = columns[index][row]
-                if value != nullCell, value > words[word] { words[word] = value }
-            case .deviation:
-                let value = columns[index][row]
-                if value != nullCell {
-                    words[word &+ 1] &+= 1
-                    let isOver = SplitSum.add(value, to: words + (word &+ 2))
-                    if SplitSum.addSquare(of: value, to: words + (word &+ 4)) || isOver {
-                        noteOverflow(of: word, window.pointee.start)
-                    }
-                }
-            case .distinct:
-                let hash = UInt64(bitPattern: columns[index][row])
-                if hash != 0 { window.pointee.sketches[entry &* window.pointee.sketchStride &+ word].insert(hash) }
-            case .histogram:
-                let value = columns[index][row]
-                if value != nullCell {
-                    let bucket = FareBucket.index(ofCents: value)
-                    window.pointee.histograms[
-                        .init(entry: Int32(entry), histogram: Int32(word), bucket: bucket), default: 0] += 1
-                }
-            }
-        }
-    }
-
     /// Whether a window was stored, and is not any more.
     private func isPruned(_ start: EventTime) -> Bool {
         // Days that follow each other are one range, so that there are few.
         pruned.contains { $0.contains(start) }
-    }
-
-    /// Adds to a sum; one that leaves 64 bits is noted, and `EpochCutter` tells of it before anything of the epoch is stored.
-    @inline(__always)
-    private func add(_ value: Int64, to words: UnsafeMutablePointer<Int64>, _ word: Int, _ window: WindowPointer) {
-        let (sum, isOver) = words[word].addingReportingOverflow(value)
-        words[word] = sum
-        if isOver { noteOverflow(of: word, window.pointee.start) }
-    }
-
-    @inline(never)
-    private func noteOverflow(of word: Int, _ window: EventTime) {
-        if overflow == nil { overflow = (word, window) }
-    }
-
-    @inline(__always)
-    private func isNull(_ cell: Int64, _ update: Update) -> Bool {
-        update.field?.kind == .string ? TextCell(cell: cell).isEmpty : cell == nullCell
-    }
-}
-
-// MARK: - Merging
-
-extension QueryState {
-    /// Adds what another worker's state of the same query holds, and empties that.
-    func merge(_ other: QueryState) {
-        if overflow == nil { overflow = other.overflow }
-        counts += other.counts
-        other.counts = QueryCounts()
-        let translated = plan.keysTable == nil ? nil : other.keys.keys.map(keys.id)
-        for source in other.windows.open.values {
-            let target = windows.window(start: source.pointee.start, end: source.pointee.end)
-            target.pointee.isChanged = true
-            merge(source, into: target, ids: translated)
-        }
-        other.windows.removeAll()
-    }
-
-    /// Adds a window of another state of the same query to one of this.
-    ///
-    /// - Parameter ids: what the other's ids of groups are here; nil where they are the same.
-    func merge(_ source: WindowPointer, into target: WindowPointer, ids: [Int64]?) {
-        var entries: [Int] = []
-        for index in 0..<source.pointee.count {
-            let group = source.pointee.groups[index]
-            let id = ids.map { $0[Int(group)] } ?? group
-            let entry = target.pointee.entry(of: id, stride: windows.stride, initial: initialWords)
-            if !plan.window.isWindowed || source.pointee.groupChanged[index] {
-                target.pointee.groupChanged[entry] = true
-            }
-            entries.append(entry)
-            add(
-                source.pointee.words + index * windows.stride, to: target.pointee.words + entry * windows.stride,
-                target)
-            let sketches = windows.sketches
-            for sketch in 0..<sketches {
-                target.pointee.sketches[entry * sketches + sketch].formUnion(
-                    source.pointee.sketches[index * sketches + sketch])
-            }
-        }
-        for (key, count) in source.pointee.histograms {
-            let entry = Int32(entries[Int(key.entry)])
-            target.pointee.histograms[
-                .init(entry: entry, histogram: key.histogram, bucket: key.bucket), default: 0] += count
-        }
-    }
-
-    private func add(
-        _ source: UnsafePointer<Int64>, to target: UnsafeMutablePointer<Int64>, _ window: WindowPointer
-    ) {
-        for update in updates {
-            switch update.kind {
-            case .count, .countField: add(source[update.word], to: target, update.word, window)
-            case .sum:
-                add(source[update.word], to: target, update.word, window)
-                add(source[update.word + 1], to: target, update.word + 1, window)
-            case .least:
-                let (value, old) = (source[update.word], target[update.word])
-                if value != nullCell, old == nullCell || value < old { target[update.word] = value }
-            case .greatest: target[update.word] = max(target[update.word], source[update.word])
-            case .deviation:
-                add(source[update.word + 1], to: target, update.word + 1, window)
-                for word in [update.word + 2, update.word + 4]
-                where SplitSum.add(source[word], source[word + 1], to: target + word) {
-                    noteOverflow(of: word, window.pointee.start)
-                }
-            case .distinct, .histogram: break
-            }
-        }
-    }
-}
-
-// MARK: - Results among the words
-
-extension QueryState {
-    /// Works out the results of a window that are kept among its words: of all groups, or of those that changed since the last epoch.
-    func derive(_ window: WindowPointer, onlyChanged: Bool) {
-        guard !derived.isEmpty else { return }
-        for entry in 0..<window.pointee.count where !onlyChanged || window.pointee.groupChanged[entry] {
-            let words = window.pointee.words + entry * windows.stride
-            for (aggregate, word, sketch) in derived {
-                if aggregate.hasSketch {
-                    words[word] = window.pointee.sketches[entry * windows.sketches + sketch].count
-                } else {
-                    aggregate.derive(words + word)
-                }
-            }
-        }
-    }
-}
-
-// MARK: - Sums that leave their words
-
-extension QueryState {
-    /// - Throws: `Problem(.badData)` that names query, aggregate and window where a sum left its words.
-    func requireNoOverflow() throws(Problem) {
-        guard let overflow else { return }
-        var word = 0
-        let aggregate = plan.aggregates.first { aggregate in
-            defer { word += aggregate.words }
-            return word + aggregate.words > overflow.word
-        }
-        let name = aggregate?.name ?? ""
-        let bits = aggregate?.function == .stddev ? 128 : 64
-        let column = aggregate?.field?.name
-        let window = plan.window.isWindowed ? ", in the window from \(zone.iso(ms: overflow.window))" : ""
-        throw Problem(
-            .badData, "query \"\(plan.name)\": the sums of \"\(name)\" leave \(bits) bits\(window)",
-            hint: (column.map { "Look for values of \($0) that no trip has, and leave them out with \"where\". " } ?? "")
-                + "Nothing of this epoch is stored; stream --from-beginning computes the query anew.")
     }
 }

@@ -5,7 +5,7 @@ import Trips
 
 /// Trip files whose parts an engine computes: one partition, whose offsets count the trips delivered, as where the stream reads them itself.
 ///
-/// It gives no records: `Cohort.readParts` asks the engine for them.
+/// It gives no records: `QueryCohort.readParts` asks the engine for them.
 final class PartInput: StreamInput {
     let files: PartFiles
     private let watch: InputWatch

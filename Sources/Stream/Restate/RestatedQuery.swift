@@ -27,7 +27,7 @@ final class RestatedQuery {
     private let query: Int
     private let collecting: QueryState
     private let cutting: QueryState
-    private let cutter: EpochCutter
+    private let cutter: QueryOutputBuilder
     private let stored: StoredRowsReader
     /// Where windows start that are affected.
     private let starts: Range<EventTime>
@@ -62,7 +62,7 @@ final class RestatedQuery {
         stored = try StoredRowsReader(cutting, loader)
         closesAll = try plan.window.isWindowed && !stored.hasOpen
         let bound = max(checkpoint.watermark ?? .min, checkpoint.closedUntil ?? .min)
-        cutter = EpochCutter(
+        cutter = QueryOutputBuilder(
             cutting, query: query, closed: plan.window.isWindowed ? stored : nil, closedBound: bound)
         var word = 0
         var places: (trips: Int?, fares: Int?)

@@ -41,16 +41,12 @@ final class StoredRowsReader: ClosedWindows {
         select.bind(0, start)
         if try select.step() {
             try loader.restore(from: select, into: state)
-            let window = state.windows.window(start: start, end: state.end(ofWindowFrom: start))
-            window.pointee.revision = try select.integer(1, in: .counts)
-            return window
+            return state.window(from: start, revision: try select.integer(1, in: .counts))
         }
         guard hasWithdrawn,
             let revision = try Restatements.withdrawal(of: start, view: state.plan.table, on: connection)
         else { return nil }
-        let window = state.windows.window(start: start, end: state.end(ofWindowFrom: start))
-        window.pointee.revision = revision
-        return window
+        return state.window(from: start, revision: revision)
     }
 
     /// All groups of a query without windows; nil where there are none.

@@ -187,7 +187,7 @@ extension TripsBeside {
 
     private func read(_ topic: String, _ pass: Pass, _ fields: TripFieldSet, for queries: [RestatedQuery]) throws {
         let reader = try store.makeReader(topic: topic, untilEnd: true)
-        _ = try reader.settle()
+        _ = try reader.awaitAppends()
         let trips = TopicTrips(reader: reader, fields: fields)
         let starts = try reader.offsets().map(\.lowerBound)
         for partition in 0..<min(reader.partitionCount, pass.ends.count) {

@@ -1,3 +1,4 @@
+import Basics
 import Compression
 import Problems
 import SQLite
@@ -11,7 +12,7 @@ import Trips
 ///
 /// A row is some epochs of one query that follow each other, from the one behind `before_epoch` to `last_epoch`; `epochs` is their number, 0
 /// for a rewind, which leaves a row without changes. `changes` is zstd over a version (1) and then for each epoch, in their order
-/// (numbers as `RowValues` has them):
+/// (numbers are `Varint`s):
 ///
 ///     epoch · the one before · when it was committed, ms UTC, signed · the number of its messages' mark · their producer · run ·
 ///     length of its entries · entries: see RowChanges, with the tables of EpochHistory.Code
@@ -135,14 +136,14 @@ final class EpochHistory {
     private func store(_ owner: Int, _ epoch: Int64, _ sequence: Int64, _ nowMs: Int64) throws {
         var section: [UInt8] = []
         section.reserveCapacity(changes.entries[owner].count + 128)
-        RowValues.append(UInt64(epoch), to: &section)
-        RowValues.append(UInt64(epoch - 1), to: &section)
-        RowValues.append(signed: nowMs, to: &section)
-        RowValues.append(UInt64(sequence), to: &section)
+        Varint.append(UInt64(epoch), to: &section)
+        Varint.append(UInt64(epoch - 1), to: &section)
+        Varint.append(signed: nowMs, to: &section)
+        Varint.append(UInt64(sequence), to: &section)
         RowValues.append(producer, to: &section)
         RowValues.append(run, to: &section)
         let shared = changes.entries[queries.count]
-        RowValues.append(UInt64(changes.entries[owner].count + shared.count), to: &section)
+        Varint.append(UInt64(changes.entries[owner].count + shared.count), to: &section)
         section += changes.entries[owner]
         section += shared
         let one = Packed(
@@ -195,7 +196,7 @@ final class EpochHistory {
         bytes.reserveCapacity(changes.count + query.utf8.count + 64)
         RowValues.append(query, to: &bytes)
         for number in [packed.last, packed.before, packed.epochs, packed.times.lowerBound, packed.times.upperBound] {
-            RowValues.append(signed: number, to: &bytes)
+            Varint.append(signed: number, to: &bytes)
         }
         bytes += changes
         return Int64(bitPattern: bytes.withUnsafeBytes { contentHash($0) })

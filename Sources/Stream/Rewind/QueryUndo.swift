@@ -1,3 +1,4 @@
+import Basics
 import Database
 import Problems
 import SQLite
@@ -45,7 +46,7 @@ struct QueryUndo {
         for code in EpochHistory.Code.allCases {
             guard let name = code.table(of: plan), try connection.hasTable(name) else { continue }
             let names = try connection.rows("SELECT name FROM pragma_table_info(?)", .text(name)) {
-                row throws(SQLiteError) in StorageSQL.identifier(try row.storedText(0))
+                row throws(SQLiteError) in SQLText.name(try row.storedText(0))
             }
             let key = names.prefix(code.keyColumns).map { "\($0) = ?" }.joined(separator: " AND ")
             let marks = Array(repeating: "?", count: names.count).joined(separator: ", ")

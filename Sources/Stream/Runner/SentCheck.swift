@@ -250,7 +250,7 @@ extension SentCheck {
     private func holds(_ batch: PendingBatch, behind known: Int64?, isSettled: Bool) throws -> Bool? {
         guard let count = try store.partitionCount(of: batch.topic), batch.partition < count else { return false }
         let reader = try store.makeReader(topic: batch.topic, untilEnd: true)
-        if isSettled { _ = try reader.settle() }
+        if isSettled { _ = try reader.awaitAppends() }
         let kept = try reader.offsets()[batch.partition]
         var wanted = try AppendedRecords(batch)
         let first = max(known ?? 0, kept.lowerBound)

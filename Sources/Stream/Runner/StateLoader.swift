@@ -195,6 +195,13 @@ extension QueryState {
         }
     }
 
+    /// The window that starts there, which has gone out so often.
+    func window(from start: EventTime, revision: Int64) -> WindowPointer {
+        let window = windows.window(start: start, end: end(ofWindowFrom: start))
+        window.pointee.revision = revision
+        return window
+    }
+
     func end(ofWindowFrom start: Int64) -> Int64 { plan.window.end(ofWindowFrom: start, zone: zone) }
 }
 

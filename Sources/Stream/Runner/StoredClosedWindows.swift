@@ -36,9 +36,7 @@ final class StoredClosedWindows: ClosedWindows {
             select.bind(0, start)
             guard try select.step() else { return try withdrawn(start) }
             try loader.restore(from: select, into: state)
-            let window = state.windows.window(start: start, end: state.end(ofWindowFrom: start))
-            window.pointee.revision = try select.integer(1, in: .counts)
-            return window
+            return state.window(from: start, revision: try select.integer(1, in: .counts))
         } catch let error as SQLiteError {
             throw Problem(error, doing: "looking for the closed windows of query \"\(state.plan.name)\"")
         }
@@ -49,9 +47,7 @@ final class StoredClosedWindows: ClosedWindows {
         guard knowsWithdrawn,
             let revision = try Restatements.withdrawal(of: start, view: state.plan.table, on: connection)
         else { return nil }
-        let window = state.windows.window(start: start, end: state.end(ofWindowFrom: start))
-        window.pointee.revision = revision
-        return window
+        return state.window(from: start, revision: revision)
     }
 
     func release(_ window: WindowPointer) { state.windows.close(window) }

@@ -1,3 +1,4 @@
+import Basics
 public import Database
 import Problems
 import SQLite

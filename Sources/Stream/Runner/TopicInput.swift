@@ -53,7 +53,7 @@ final class TopicInput: StreamInput {
         name = reader.topic
         partitionCount = reader.partitionCount
         if untilEnd {
-            let open = try reader.settle()
+            let open = try reader.awaitAppends()
             if open > 0 {
                 log.warning(
                     "about \(open) records of topic \"\(reader.topic)\" belong to a transaction that has not ended; a later run reads them"

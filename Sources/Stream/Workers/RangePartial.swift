@@ -148,7 +148,7 @@ extension RangePartial {
             return (accepted, byLine[line])
         }
         findings.lateRecords = try reader.list(least: 26) { reader throws(Problem) in
-            Cohort.SideRecord(topic: try reader.string(), record: try reader.record())
+            QueryCohort.SideRecord(topic: try reader.string(), record: try reader.record())
         }
         let queries = 0...Int64(max(0, plans.count - 1))
         for _ in 0..<(try reader.count(least: 24)) {
@@ -178,9 +178,7 @@ extension RangePartial {
         try reader.requireEnd()
     }
 
-    private static let counters: Set<String> = [
-        "aggregated", "late", "late_merged", "late_in_part", "skipped", "filtered", "restated",
-    ]
+    private static let counters = Set(QueryCounts.counters.map(\.name))
 }
 
 // MARK: - Records

@@ -19,7 +19,7 @@ struct RangeFindings {
     var rejects: [(partition: Int, reject: Reject, original: TopicRecord)] = []
     /// How accepted and rejected records follow each other.
     var steps: [(accepted: Int, reject: Reject?)] = []
-    var lateRecords: [Cohort.SideRecord] = []
+    var lateRecords: [QueryCohort.SideRecord] = []
     /// Trips that were dropped as late, by query and local day.
     var lateDays: [LateDay: Int64] = [:]
     var counts: [LedgerKey: Int64] = [:]
@@ -134,20 +134,10 @@ final class RangeWorker {
                 if setting.keepsLateRecords { lateQueries[row, default: []].append(state.plan.name) }
             }
             let after = state.counts
-            findings.counts[.init(partition: partition, query: index, counter: "aggregated"), default: 0] +=
-                after.aggregated - before.aggregated
-            findings.counts[.init(partition: partition, query: index, counter: "late"), default: 0] +=
-                after.late - before.late
-            findings.counts[.init(partition: partition, query: index, counter: "late_merged"), default: 0] +=
-                after.lateMerged - before.lateMerged
-            findings.counts[.init(partition: partition, query: index, counter: "late_in_part"), default: 0] +=
-                after.lateInPart - before.lateInPart
-            findings.counts[.init(partition: partition, query: index, counter: "skipped"), default: 0] +=
-                after.skipped - before.skipped
-            findings.counts[.init(partition: partition, query: index, counter: "filtered"), default: 0] +=
-                after.filtered - before.filtered
-            findings.counts[.init(partition: partition, query: index, counter: "restated"), default: 0] +=
-                after.restated - before.restated
+            for (counter, count) in QueryCounts.counters {
+                findings.counts[.init(partition: partition, query: index, counter: counter), default: 0] +=
+                    after[keyPath: count] - before[keyPath: count]
+            }
         }
         for (row, queries) in lateQueries.sorted(by: { $0.key < $1.key }) {
             let isAgain = isAgain(piece, of: queries, partition)
@@ -194,7 +184,7 @@ final class RangeWorker {
 
     private func lateRecord(
         _ batch: TripBatch, _ row: Int, _ queries: [String], _ partition: Int, isAgain: Bool
-    ) -> Cohort.SideRecord {
+    ) -> QueryCohort.SideRecord {
         var out = OutputBuffer(capacity: 1024)
         var ends: [Int] = []
         if let schemaID = setting.lateSchemaID {
@@ -206,7 +196,7 @@ final class RangeWorker {
         } else {
             TripJSON.encode(batch, rows: row..<row + 1, into: &out, recordOffsets: &ends)
         }
-        return Cohort.SideRecord(
+        return QueryCohort.SideRecord(
             topic: "\(setting.tenant)_late",
             record: TopicRecord(
                 key: batch.string(.taxiID, row).map { Array($0.utf8) }, value: Array(out.bytes),

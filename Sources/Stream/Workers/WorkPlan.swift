@@ -1,3 +1,4 @@
+import Basics
 import Problems
 import Time
 import Trips
@@ -141,8 +142,7 @@ struct WorkPlan: Sendable {
                     || scalar == "\u{2028}"
                     || scalar == "\u{2029}" || scalar == "\u{feff}"
                 {
-                    let digits = String(scalar.value, radix: 16)
-                    quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+                    quoted += "\\u" + hexadecimal(scalar.value, digits: 4)
                 } else {
                     quoted.unicodeScalars.append(scalar)
                 }

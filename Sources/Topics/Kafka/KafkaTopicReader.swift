@@ -174,7 +174,7 @@ final class KafkaTopicReader: TopicReader {
         feeds.indices.map { max(feeds[$0].fetched, consumer.newestEnd(partition: $0) ?? 0) }
     }
 
-    func settle() throws -> Int64 {
+    func awaitAppends() throws -> Int64 {
         let admin = try KafkaAdmin(configuration, seesOpenTransactions: true)
         return try explained("reading the offsets of topic \"\(topic)\"") {
             let ends = try admin.client.offsets(topic: topic, partitions: partitionCount, time: -1)

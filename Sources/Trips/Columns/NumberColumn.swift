@@ -1,3 +1,5 @@
+import Basics
+
 /// How a column of 64-bit cells is stored.
 ///
 ///     0  constant    the cell (8 bytes)

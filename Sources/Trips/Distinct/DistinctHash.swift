@@ -1,3 +1,5 @@
+import Basics
+
 /// The 64 bits by which `distinct` knows a value again: the same on every machine and in every version, since they are stored. Never 0.
 public enum DistinctHash {
     /// Of a text that is not empty: XXH3.

@@ -1,3 +1,5 @@
+public import Time
+
 /// Bytes being written, in one block that grows: what encoders fill and writers send, reused from batch to batch.
 ///
 /// Encoders ask for room once a record (`reserve`), write through the pointer without further checks, and say how far they
@@ -82,6 +84,12 @@ extension OutputBuffer {
 }
 
 extension OutputBuffer {
+    /// Appends a time as RFC 3339 has it.
+    public mutating func append(time: EventTime) {
+        RFC3339.write(time, to: reserve(RFC3339.length))
+        used += RFC3339.length
+    }
+
     /// Appends a member of a JSON object whose name and value are integers: `"17031":12`.
     public mutating func append(member name: Int64, _ value: Int64) {
         let start = reserve(2 * DecimalText.maximumIntegerLength + 3)

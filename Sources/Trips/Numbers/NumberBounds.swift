@@ -1,3 +1,4 @@
+import Basics
 public import Time
 
 /// What the numbers of a column may be: narrow enough that sums of them stay far from the ends of 64 bits, wide enough for every
@@ -19,17 +20,7 @@ public struct NumberBounds: Sendable, Hashable {
 
     /// `0…9,000 miles`
     public var text: String {
-        "\(Self.grouped(least))…\(Self.grouped(greatest))" + (unit.isEmpty ? "" : " \(unit)")
-    }
-
-    private static func grouped(_ value: Int64) -> String {
-        var digits = String(value.magnitude)
-        var text = ""
-        while digits.count > 3 {
-            text = "," + digits.suffix(3) + text
-            digits.removeLast(3)
-        }
-        return (value < 0 ? "-" : "") + digits + text
+        "\(grouped(least))…\(grouped(greatest))" + (unit.isEmpty ? "" : " \(unit)")
     }
 }
 

@@ -41,13 +41,7 @@ final class EventOrderReader: RowReader {
         let opened = try options.spooled(paths)
         files = try MappedFiles(opened)
         fields = options.decodedFields
-        var headers: [CSVHeader] = []
-        for (index, path) in paths.enumerated() {
-            let header = try CSVHeader(sample: files.sample(of: index), file: InputBytes.name(of: path))
-            try options.check(header)
-            warnings.look(at: header)
-            headers.append(header)
-        }
+        let headers = try files.headers(of: paths, options, warnings)
         header = headers[0]
         lineMarks = headers.map { _ in [] }
         (ahead, clock) = (options.ahead, RowClock(options))

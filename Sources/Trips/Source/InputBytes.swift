@@ -7,7 +7,7 @@ import Problems
 ///
 /// `-` is standard input. Packed files (gzip, zstd) and pipes are streams. Whoever must jump about in a stream spools it first.
 enum InputBytes {
-    case file(OpenFile)
+    case file(RegularFile)
     case stream(DecompressingReader)
 
     /// What messages call the input at `path`.
@@ -22,7 +22,7 @@ enum InputBytes {
         }
         let reader = try DecompressingReader(path: path, isStopped: isStopped)
         // A pipe is opened once: the second time would wait for another writer, or find what comes first gone.
-        if case .plain = reader.format, OpenFile.isRegular(path), let file = try OpenFile(path: path) {
+        if case .plain = reader.format, RegularFile.isRegular(path), let file = try RegularFile(path: path) {
             self = .file(file)
         } else {
             self = .stream(reader)
@@ -34,16 +34,16 @@ enum InputBytes {
     /// - Parameter look: at the first bytes, before there is more of what nobody can use.
     func spooled(
         _ look: (UnsafeBufferPointer<UInt8>) throws(Problem) -> Void
-    ) throws(Problem) -> OpenFile {
+    ) throws(Problem) -> RegularFile {
         switch self {
         case .file(let file): file
-        case .stream(let reader): try OpenFile(spooling: reader, look)
+        case .stream(let reader): try RegularFile(spooling: reader, look)
         }
     }
 }
 
 /// An open regular file and its size.
-final class OpenFile {
+final class RegularFile {
     fileprivate let descriptor: Int32
     fileprivate let name: String
     let size: Int
@@ -172,7 +172,7 @@ final class MappedFiles {
     /// Under which a file that loses bytes is told of.
     private let guards: [Int32]
 
-    init(_ files: [OpenFile]) throws(Problem) {
+    init(_ files: [RegularFile]) throws(Problem) {
         let page = Int(getpagesize())
         var ranges: [Range<Int>] = []
         var end = 0
@@ -184,14 +184,14 @@ final class MappedFiles {
         size = max(end, page)
         guard let start = mmap(nil, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
             start != MAP_FAILED
-        else { throw OpenFile.failure("cannot reserve \(size) bytes of addresses") }
+        else { throw RegularFile.failure("cannot reserve \(size) bytes of addresses") }
         for (file, range) in zip(files, ranges) where file.size > 0 {
             guard
                 mmap(start + range.lowerBound, file.size, PROT_READ, MAP_PRIVATE | MAP_FIXED, file.descriptor, 0)
                     != MAP_FAILED
             else {
                 munmap(start, size)
-                throw OpenFile.failure("cannot map \(file.size) bytes of a file into memory")
+                throw RegularFile.failure("cannot map \(file.size) bytes of a file into memory")
             }
         }
         base = UnsafePointer(start.assumingMemoryBound(to: UInt8.self))
@@ -206,8 +206,24 @@ final class MappedFiles {
         munmap(UnsafeMutableRawPointer(mutating: base), size)
     }
 
+    /// The headers of all files, which say what the options need.
+    ///
+    /// - Throws: what `CSVHeader.init` and `TripSourceOptions.check` throw.
+    func headers(
+        of paths: [String], _ options: TripSourceOptions, _ warnings: ColumnWarnings
+    ) throws(Problem) -> [CSVHeader] {
+        var headers: [CSVHeader] = []
+        for (index, path) in paths.enumerated() {
+            let header = try CSVHeader(sample: sample(of: index), file: InputBytes.name(of: path))
+            try options.check(header)
+            warnings.look(at: header)
+            headers.append(header)
+        }
+        return headers
+    }
+
     /// The first bytes of a file, for its header.
-    func sample(of file: Int) -> UnsafeBufferPointer<UInt8> {
+    private func sample(of file: Int) -> UnsafeBufferPointer<UInt8> {
         UnsafeBufferPointer(
             start: base + ranges[file].lowerBound, count: min(ranges[file].count, CSVHeader.sampleSize))
     }

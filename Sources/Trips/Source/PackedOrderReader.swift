@@ -45,13 +45,7 @@ final class PackedOrderReader: RowReader {
         columns = fields.fields.map { ($0, $0.kind == .string) }
         let bytes = opened.reduce(0) { $0 + $1.size }
 
-        var headers: [CSVHeader] = []
-        for (index, path) in paths.enumerated() {
-            let header = try CSVHeader(sample: files.sample(of: index), file: InputBytes.name(of: path))
-            try options.check(header)
-            warnings.look(at: header)
-            headers.append(header)
-        }
+        let headers = try files.headers(of: paths, options, warnings)
         header = headers[0]
         var packer = try FilePacker(
             files, options: options, guards: guards, warnings: warnings, expectedRows: bytes / 380)
@@ -187,7 +181,7 @@ final class PackedRowsFile: Sendable {
     private let descriptor: Int32
     private let end = Mutex(0)
 
-    init() throws(Problem) { descriptor = try OpenFile.temporary(for: "the order of the trips") }
+    init() throws(Problem) { descriptor = try RegularFile.temporary(for: "the order of the trips") }
     deinit { close(descriptor) }
 
     var size: Int { end.withLock { $0 } }

@@ -1,3 +1,4 @@
+import Basics
 import Time
 
 /// Event times of decoded rows: the clock's column, spread as the options say.

@@ -92,8 +92,8 @@ public struct TripSourceOptions: Sendable {
     }
 
     /// Files in which one may jump about: what is packed, or comes through a pipe, is spooled to one that has no name.
-    func spooled(_ paths: [String]) throws(Problem) -> [OpenFile] {
-        var opened: [OpenFile] = []
+    func spooled(_ paths: [String]) throws(Problem) -> [RegularFile] {
+        var opened: [RegularFile] = []
         for path in paths {
             let input = try InputBytes(path: path, isStopped: isStopped)
             opened.append(

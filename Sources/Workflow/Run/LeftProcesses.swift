@@ -38,17 +38,9 @@ enum LeftProcesses {
     }
 
     private static func found(with entries: [[UInt8]]) -> [Int32] {
-        guard let listing = opendir("/proc") else { return [] }
-        defer { closedir(listing) }
-        var pids: [Int32] = []
-        while let item = readdir(listing) {
-            let name = withUnsafePointer(to: &item.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            guard let pid = Int32(name), pid != getpid(), entries.allSatisfy({ holds($0, pid) }) else { continue }
-            pids.append(pid)
+        (Files.names(in: "/proc") ?? []).compactMap(Int32.init).filter { pid in
+            pid != getpid() && entries.allSatisfy { holds($0, pid) }
         }
-        return pids
     }
 
     /// Whether a process began with the entry in its environment; not for a process of somebody else, nor for one that has ended.

@@ -35,20 +35,6 @@ public struct RunPreview: Sendable {
     }
 }
 
-extension StepAction {
-    fileprivate func text(_ values: TemplateValues) -> String {
-        if case .command(let words) = self {
-            return words.map { shellWord(values.fillKnown($0)) }.joined(separator: " ")
-        }
-        if case .sqlFile(let path) = self { return path }
-        if case .batch(let analysis, let by, let period) = self {
-            let options = [by.map { "--by \($0)" }, period.map { "--period \(values.fillKnown($0))" }]
-            return ([analysis] + options.compactMap { $0 }).joined(separator: " ")
-        }
-        return templates.map { values.fillKnown($0) }.joined(separator: " ")
-    }
-}
-
 extension StepSpec {
     fileprivate func terms(_ values: TemplateValues) -> [String] {
         var terms: [String] = []

@@ -37,7 +37,7 @@ public struct SystemTimers {
     /// What the line runs, as it stands in the line.
     public var crontabCommand: String {
         // "%" means a new line there.
-        command.map(Self.shellWord).joined(separator: " ").replacingOccurrences(of: "%", with: "\\%")
+        command.map(shellWord).joined(separator: " ").replacingOccurrences(of: "%", with: "\\%")
     }
 
     /// A service and a timer, each below a comment with the name of its file.
@@ -112,18 +112,6 @@ public struct SystemTimers {
             )
             return schedule.cron.wallMinute(after: from - 1).map { $0 < to } ?? false
         }
-    }
-
-    private static func shellWord(_ word: String) -> String {
-        let isPlain = word.utf8.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"):
-                true
-            default: "_-./:=@%+,".utf8.contains(byte)
-            }
-        }
-        return isPlain ? word : "'\(word.replacingOccurrences(of: "'", with: "'\\''"))'"
     }
 
     /// As systemd reads it: in double quotes, with "%" and "$" doubled.

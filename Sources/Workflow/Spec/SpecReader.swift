@@ -1,3 +1,4 @@
+internal import Basics
 import Time
 internal import Foundation
 public import Problems

@@ -1,21 +1,12 @@
+internal import Basics
 internal import Foundation
 internal import Problems
 internal import YAML
 
 /// Reads the steps of a workflow, each with what it knows of the others.
 struct StepReader {
-    /// Each kind with the keys that it takes beside its own.
-    private static let kinds: [(name: String, keys: [String])] = [
-        ("batch", ["by", "period"]), ("report", ReportStep.keys), ("publish", []), ("ml", MLStep.keys), ("sql", []),
-        ("shell", []),
-        ("sh", []), ("http", []), ("s3", []), ("sns", []), ("wait", []), ("workflow", WorkflowStep.keys),
-    ]
-    static let periodKinds = ["month", "quarter", "year"]
     private static let common = [
         "needs", "when", "if", "retries", "backoff", "timeout", "allow_failure", "env", "pool",
-    ]
-    private static let analyses = [
-        "extract", "preprocess", "fare-trend", "accumulated", "area-hotspots", "location-hotspots", "all",
     ]
 
     private let names: [String]
@@ -25,7 +16,7 @@ struct StepReader {
     private let folder: String
     private let vocabulary: StepVocabulary
     private(set) var problems = ProblemList()
-    private var actions: [String: StepAction] = [:]
+    private var actions: [String: any StepAction] = [:]
     /// Read where a step runs another workflow.
     private let calls: WorkflowCalls
 
@@ -44,8 +35,9 @@ struct StepReader {
     mutating func readAction(of entry: YAMLNode.Entry) {
         let node = entry.value
         _ = problems.attempt { () throws(Problem) in try SpecReader.identifier(entry.key, of: "step") }
-        let names = Self.kinds.map(\.name)
-        let ownKeys = Self.kinds.flatMap(\.keys).filter { !names.contains($0) }
+        let names = StepKind.all.map(\.name)
+        func keys(of kind: String) -> [String] { StepKind.named(kind)?.keys ?? [] }
+        let ownKeys = StepKind.all.flatMap(\.keys).filter { !names.contains($0) }
         problems.attempt { () throws(Problem) in
             try node.requireOnly(
                 keys: names + Self.common + Set(ownKeys).sorted(), of: "step")
@@ -54,28 +46,28 @@ struct StepReader {
         let given = entries.filter { names.contains($0.name) }
         // A key of one kind may be a kind by itself, as ml's sql is.
         let kind =
-            given.first { kind in given.contains { Self.keys(of: kind.name).contains($0.name) } } ?? given.first
+            given.first { kind in given.contains { keys(of: kind.name).contains($0.name) } } ?? given.first
         guard let kind else {
             problems.add(
                 entry.key.problem(
                     "step \"\(entry.name)\" does nothing", hint: "Give it one of \(names.joined(separator: ", "))."))
             return
         }
-        let taken = Self.keys(of: kind.name)
+        let taken = keys(of: kind.name)
         for other in given where other.name != kind.name && !taken.contains(other.name) {
             problems.add(other.key.problem("a step does one thing: \"\(kind.name)\" is given already"))
         }
         for other in entries where ownKeys.contains(other.name) && !taken.contains(other.name) {
-            let owners = Self.kinds.filter { $0.keys.contains(other.name) }.map(\.name)
+            let owners = StepKind.all.filter { $0.keys.contains(other.name) }.map(\.name)
             problems.add(
                 other.key.problem("\"\(other.name)\" belongs to a step with \(owners.joined(separator: " or "))"))
         }
-        actions[entry.name] = problems.attempt { [self] () throws(Problem) in
-            try action(kind.name, kind.value, of: node)
-        }
+        let declaration = StepDeclaration(
+            value: kind.value, step: node, folder: folder, vocabulary: vocabulary, calls: calls)
+        actions[entry.name] = problems.attempt { () throws(Problem) in
+            try StepKind.named(kind.name)?.read(declaration)
+        }.flatMap { $0 }
     }
-
-    private static func keys(of kind: String) -> [String] { kinds.first { $0.name == kind }?.keys ?? [] }
 
     /// The step, or nil where its action is wrong.
     mutating func read(_ entry: YAMLNode.Entry, needs: [String]) -> StepSpec? {
@@ -99,97 +91,6 @@ struct StepReader {
             name: entry.name, action: action, needs: needs, when: when ?? .allSuccess, condition: condition,
             retries: retries ?? 0, backoff: backoff ?? Backoff(firstMs: 1000, limitMs: 300_000), timeoutMs: timeout,
             allowFailure: allowFailure ?? false, pool: node["pool"]?.scalar, environment: environment)
-    }
-
-    // MARK: kinds
-
-    private func action(_ kind: String, _ value: YAMLNode, of step: YAMLNode) throws(Problem) -> StepAction {
-        switch kind {
-        case "sh": return .shell(try value.template(isCommand: true))
-        case "shell":
-            let items = try value.items()
-            guard !items.isEmpty else { throw value.unexpected("a program and its arguments") }
-            var words: [Template] = []
-            for item in items { words.append(try item.template(isCommand: true)) }
-            return .command(words)
-        case "sql":
-            let path = path(try value.text())
-            guard access(path, R_OK) == 0, YAMLNode.isPlainFile(path) else {
-                throw value.problem("cannot read file \"\(path)\"", hint: "Paths begin at the workflow's own folder.")
-            }
-            return .sqlFile(path: path)
-        case "batch":
-            let by = try step["by"]?.choice(among: Self.periodKinds, of: "kind of period")
-            var period: Template?
-            if let node = step["period"] { period = try periods(node) }
-            return .batch(analysis: try analysis(value), by: by, period: period)
-        case "http": return .http(try HTTPStep(value))
-        case "s3": return .s3(try S3Step(value))
-        case "sns": return .sns(try SNSStep(value))
-        case "ml" where step["url"] == nil && step["sql"] == nil && step["headers"] == nil:
-            return .model(try model(value))
-        case "ml": return .ml(try MLStep(value, of: step))
-        case "report": return .report(try ReportStep(value, of: step))
-        case "publish": return .publish(try PublishStep(value))
-        case "workflow": return .workflow(try WorkflowStep(value, of: step, calls))
-        default: return try Self.wait(value)
-        }
-    }
-
-    /// One of taxi-cli's own, or of those that the tenant has declared, which are only read where a step names one.
-    private func analysis(_ node: YAMLNode) throws(Problem) -> String {
-        let name = try node.text()
-        if Self.analyses.contains(name) { return name }
-        let names: [String]
-        do throws(Problem) { names = try vocabulary.analyses?.read() ?? [] } catch {
-            throw node.problem(
-                "analysis \"\(name)\" cannot be looked up: \(error.message)",
-                hint: "taxi-cli batch --list shows what is wrong with the declared analyses.")
-        }
-        return try node.choice(among: Self.analyses + names, of: "analysis")
-    }
-
-    /// A model of ml.yaml, which is only read where a step names one.
-    private func model(_ node: YAMLNode) throws(Problem) -> String {
-        let name = try SpecReader.identifier(node, of: "model")
-        guard let models = vocabulary.models else { return name }
-        let names: [String]
-        do throws(Problem) { names = try models.read() } catch {
-            throw node.problem(
-                "model \"\(name)\" cannot be looked up: \(error.message)",
-                hint: "Declare it in \"\(models.path)\", or give the step url and sql.")
-        }
-        guard !names.isEmpty else {
-            throw node.problem(
-                "there is no model \"\(name)\": \"\(models.path)\" declares none",
-                hint: "Declare it there, or give the step url and sql.")
-        }
-        return try node.choice(among: names, of: "model")
-    }
-
-    private func periods(_ node: YAMLNode) throws(Problem) -> Template {
-        let periods = try node.template()
-        guard periods.references.isEmpty, let check = vocabulary.checkPeriods else { return periods }
-        do throws(Problem) { try check(periods.source) } catch { throw node.problem(error.message, hint: error.hint) }
-        return periods
-    }
-
-    private static func wait(_ value: YAMLNode) throws(Problem) -> StepAction {
-        try value.requireOnly(keys: ["file", "sql", "topic", "offset"], of: "wait")
-        let entries = try value.entries()
-        if let topic = value["topic"], entries.count <= 2 {
-            let offset = try value.required("offset").integer(in: 1...Int64.max)
-            return .waitForRecords(topic: try topic.template(), offset: offset)
-        }
-        guard entries.count == 1, let entry = entries.first, ["file", "sql"].contains(entry.name) else {
-            throw value.unexpected("one thing to wait for", hint: "Give file, or sql, or topic and offset.")
-        }
-        let template = try entry.value.template()
-        return entry.name == "file" ? .waitForFile(template) : .waitForRow(try SQLTemplate(entry.value))
-    }
-
-    private func path(_ text: String) -> String {
-        text.hasPrefix("/") || folder.isEmpty ? text : "\(folder)/\(text)"
     }
 
     // MARK: parts
@@ -245,8 +146,8 @@ struct StepReader {
             check(condition.left.references.map { ($0.reference, $0.offset) } + right, at: node, entry.name)
         }
         // Paths of sql files are none, and what is no template has nothing in it that could be filled in.
-        let keys = Self.kinds.map(\.name).filter { $0 != "sql" || actions[entry.name]?.kind == "ml" }
-        let templates = Set(keys + Self.kinds.flatMap(\.keys) + ["env"]).sorted().compactMap { entry.value[$0] }
+        let keys = StepKind.all.map(\.name).filter { $0 != "sql" || actions[entry.name]?.kind == "ml" }
+        let templates = Set(keys + StepKind.all.flatMap(\.keys) + ["env"]).sorted().compactMap { entry.value[$0] }
         for node in templates.flatMap(Self.scalars) {
             guard let text = node.scalar, let template = try? Template(text) else { continue }
             check(template.references.map { ($0.reference, $0.offset) }, at: node, entry.name)
@@ -278,7 +179,7 @@ struct StepReader {
                 return ("step \"\(name)\" may not have ended here", "Add it to \"needs\".")
             }
             guard let action = actions[name] else { return nil }
-            let keys = ["state"] + action.outputs
+            let keys = ["state"] + type(of: action).outputs
             return keys.contains(key)
                 ? nil
                 : (

@@ -1,4 +1,3 @@
-internal import Foundation
 public import Problems
 
 extension WorkflowSpec {
@@ -31,34 +30,11 @@ extension WorkflowFolder {
 }
 
 extension StepSpec {
-    /// Programs that run the file that is named first behind them.
-    private static let interpreters: Set = ["sh", "bash", "dash", "zsh", "python", "python3", "perl", "ruby", "node"]
-
-    /// The files that say what the step does, as far as they are known before it begins.
-    private func scripts(in folder: String) -> [String] {
-        switch action {
-        case .sqlFile(let path): return [path]
-        case .command(let words):
-            let texts = words.map { $0.references.isEmpty ? $0.source : nil }
-            guard let program = texts[0] else { return [] }
-            var names = program.contains("/") ? [program] : []
-            let name = (program as NSString).lastPathComponent
-            if Self.interpreters.contains(name), texts.count > 1, let script = texts[1], !script.hasPrefix("-") {
-                names.append(script)
-            }
-            return names.map { name in
-                if name.hasPrefix("/") || folder.isEmpty { return name }
-                return "\(folder)/\(name.hasPrefix("./") ? String(name.dropFirst(2)) : name)"
-            }
-        default: return []
-        }
-    }
-
     /// - Parameter folder: the workflow's own.
     /// - Throws: `.noPermission` where others can say what a script of the step does.
     func requireOurs(in folder: String) throws(Problem) {
         // One that is not there is the step's to tell.
-        for script in scripts(in: folder) where Files.exists(script) {
+        for script in action.scripts(in: folder) where Files.exists(script) {
             try WorkflowSpec.requireOurs(script, "the script")
         }
     }

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Foundation
 public import Problems
 public import Time
@@ -88,7 +89,7 @@ public enum FailureAction: Sendable {
 /// One step of a workflow.
 public struct StepSpec: Sendable {
     public var name: String
-    public var action: StepAction
+    var action: any StepAction
     /// Names of the steps that have to have ended before it.
     public var needs: [String]
     public var when: StepCondition

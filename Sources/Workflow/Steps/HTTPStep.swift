@@ -4,8 +4,12 @@ internal import Problems
 internal import YAML
 
 /// `http: URL`, or `http: {url, method, headers, body, expect}`: one request, whose status has to be what is expected.
-public struct HTTPStep: Sendable {
-    static let keys = ["url", "method", "headers", "body", "expect"]
+struct HTTPStep: StepAction {
+    static let kind = "http"
+    static let outputs = ["status", "body"]
+    static let declared = StepKind(kind) { (declaration) throws(Problem) in
+        try HTTPStep(declaration.value)
+    }
     private static let methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
     /// What `{{ steps.NAME.body }}` may be long, in bytes: it goes to the database.
     private static let bodyLimitBytes = 16 << 10
@@ -22,7 +26,7 @@ public struct HTTPStep: Sendable {
             (method, url, headers, body, expected) = ("GET", try node.webAddress(), StepHeaders(), nil, [])
             return
         }
-        var fields = StepFields(node, keys: Self.keys, of: "http")
+        var fields = StepFields(node, keys: ["url", "method", "headers", "body", "expect"], of: Self.kind)
         let url = fields.required("url") { (node) throws(Problem) in try node.webAddress() }
         let body = fields.template("body")
         let method = fields.read("method") { (node) throws(Problem) in

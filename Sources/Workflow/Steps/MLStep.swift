@@ -10,8 +10,17 @@ internal import YAML
 /// What is sent is `{"model": NAME, "rows": [{COLUMN: VALUE, …}, …]}`; the answer is a list of results, or an object whose key
 /// `results` (or `predictions`) holds one. Each is a row of `ml_results` and a record of `{tenant}_mlResults`. Running the step
 /// again replaces its rows; records are sent again, with the key `RUN/STEP/POSITION` to tell them by.
-public struct MLStep: Sendable {
-    static let keys = ["url", "sql", "headers"]
+struct MLStep: StepAction {
+    static let kind = "ml"
+    static let outputs = ["rows"]
+    private static let keys = ["url", "sql", "headers"]
+    static let declared = StepKind(kind, keys: keys) { (declaration) throws(Problem) in
+        let (value, step) = (declaration.value, declaration.step)
+        if keys.allSatisfy({ step[$0] == nil }) {
+            return try ModelStep(value, declaration.vocabulary)
+        }
+        return try MLStep(value, of: step)
+    }
     /// An answer is kept in memory whole.
     private static let answerLimitBytes = 64 << 20
     private static let rowLimit = 100_000
@@ -135,6 +144,37 @@ public struct MLStep: Sendable {
         try append(
             "mlResults", results.enumerated().map { (key: "\(run)/\(step)/\($0)", value: $1) }, now)
     }
+}
+
+/// `ml: NAME` alone: asks a model of ml.yaml about what is new; `rows` is its output.
+struct ModelStep: StepAction {
+    static let kind = MLStep.kind
+    static let outputs = MLStep.outputs
+
+    let name: String
+
+    /// - Parameter vocabulary: its models stand in ml.yaml, which is only read where a step names one.
+    init(_ node: YAMLNode, _ vocabulary: StepVocabulary) throws(Problem) {
+        let name = try SpecReader.identifier(node, of: "model")
+        self.name = name
+        guard let models = vocabulary.models else { return }
+        let names: [String]
+        do throws(Problem) { names = try models.read() } catch {
+            throw node.problem(
+                "model \"\(name)\" cannot be looked up: \(error.message)",
+                hint: "Declare it in \"\(models.path)\", or give the step url and sql.")
+        }
+        guard !names.isEmpty else {
+            throw node.problem(
+                "there is no model \"\(name)\": \"\(models.path)\" declares none",
+                hint: "Declare it there, or give the step url and sql.")
+        }
+        _ = try node.choice(among: names, of: "model")
+    }
+
+    var templates: [Template] { [] }
+
+    func run(_ attempt: StepAttempt) throws -> AttemptEnd { try attempt.model(name) }
 }
 
 extension StepAttempt {

@@ -13,8 +13,12 @@ public struct PublishRequest: Sendable {
 
 /// `publish: URL`, or `publish: {to: URL, password, views, reader}`: public views as tables of a PostgreSQL, as `taxi-cli publish` writes
 /// them; `rows`, those that were written or deleted, is its output.
-public struct PublishStep: Sendable {
-    static let keys = ["to", "password", "views", "reader"]
+struct PublishStep: StepAction {
+    static let kind = "publish"
+    static let outputs = ["rows"]
+    static let declared = StepKind(kind) { (declaration) throws(Problem) in
+        try PublishStep(declaration.value)
+    }
 
     let url: Template
     let password: Template?
@@ -26,7 +30,7 @@ public struct PublishStep: Sendable {
             (url, password, views, reader) = (try Self.checked(try node.template(), node), nil, [], nil)
             return
         }
-        var fields = StepFields(node, keys: Self.keys, of: "publish")
+        var fields = StepFields(node, keys: ["to", "password", "views", "reader"], of: Self.kind)
         let url = fields.required("to")
         if let place = node["to"], let url {
             do throws(Problem) { _ = try Self.checked(url, place) } catch { fields.add(error) }

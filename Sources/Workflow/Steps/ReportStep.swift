@@ -4,8 +4,12 @@ internal import Problems
 internal import YAML
 
 /// `report: FILE` with `by` and `period`: the analytics as one HTML page, as `taxi-cli report` writes it; `bytes` is its output.
-public struct ReportStep: Sendable {
-    static let keys = ["by", "period"]
+struct ReportStep: StepAction {
+    static let kind = "report"
+    static let outputs = ["bytes"]
+    static let declared = StepKind(kind, keys: ["by", "period"]) { (declaration) throws(Problem) in
+        try ReportStep(declaration.value, of: declaration.step)
+    }
 
     let file: Template
     let by: String?
@@ -13,7 +17,7 @@ public struct ReportStep: Sendable {
 
     init(_ node: YAMLNode, of step: YAMLNode) throws(Problem) {
         file = try node.template()
-        by = try step["by"]?.choice(among: StepReader.periodKinds, of: "kind of period")
+        by = try step["by"]?.choice(among: BatchStep.periodKinds, of: "kind of period")
         period = try step["period"]?.template()
     }
 

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Foundation
 internal import HTTP
 internal import Problems
@@ -7,8 +8,12 @@ internal import YAML
 ///
 /// The bucket stands in the path, not in the host's name, which every service of that kind understands. A file is sent and received
 /// piece by piece; one that is received appears when it is whole.
-public struct S3Step: Sendable {
-    static let keys = ["put", "get", "to", "endpoint", "region", "content_type"]
+struct S3Step: StepAction {
+    static let kind = "s3"
+    static let outputs = ["bytes", "etag"]
+    static let declared = StepKind(kind) { (declaration) throws(Problem) in
+        try S3Step(declaration.value)
+    }
 
     let isPut: Bool
     /// The file that is put, or the object that is got.
@@ -19,7 +24,7 @@ public struct S3Step: Sendable {
     let contentType: Template?
 
     init(_ node: YAMLNode) throws(Problem) {
-        var fields = StepFields(node, keys: Self.keys, of: "s3")
+        var fields = StepFields(node, keys: ["put", "get", "to", "endpoint", "region", "content_type"], of: Self.kind)
         let (put, get) = (fields.template("put"), fields.template("get"))
         let to = fields.required("to")
         (endpoint, region, contentType) = (
@@ -103,6 +108,6 @@ struct S3Object: CustomStringConvertible {
         guard isBucket, (3...63).contains(bucket.utf8.count), !key.isEmpty, key.utf8.count <= 1024 else { return nil }
     }
 
-    var path: String { "\(bucket)/\(key.percentEncoded(keepsSlashes: true))" }
+    var path: String { "\(bucket)/\(percentEncoded(key.utf8, keeping: "/"))" }
     var description: String { "s3://\(bucket)/\(key)" }
 }

@@ -1,11 +1,16 @@
+internal import Basics
 internal import Foundation
 internal import HTTP
 internal import Problems
 internal import YAML
 
 /// `sns: {topic: ARN, message: TEXT, subject: TEXT}`: publishes a message; `message_id` is its output.
-public struct SNSStep: Sendable {
-    static let keys = ["topic", "message", "subject", "endpoint", "region"]
+struct SNSStep: StepAction {
+    static let kind = "sns"
+    static let outputs = ["message_id"]
+    static let declared = StepKind(kind) { (declaration) throws(Problem) in
+        try SNSStep(declaration.value)
+    }
 
     let topic: Template
     let message: Template
@@ -14,7 +19,7 @@ public struct SNSStep: Sendable {
     let region: Template?
 
     init(_ node: YAMLNode) throws(Problem) {
-        var fields = StepFields(node, keys: Self.keys, of: "sns")
+        var fields = StepFields(node, keys: ["topic", "message", "subject", "endpoint", "region"], of: Self.kind)
         let topic = fields.required("topic")
         let message = fields.required("message")
         (subject, endpoint, region) = (
@@ -61,7 +66,7 @@ public struct SNSStep: Sendable {
             ("Message", try SNSText.message(attempt.fill(message), attempt.log)),
         ]
         if let subject { fields.append(("Subject", try SNSText.subject(attempt.fill(subject), attempt.log))) }
-        let body = fields.map { "\($0)=\($1.percentEncoded())" }.joined(separator: "&")
+        let body = fields.map { "\($0)=\(percentEncoded($1.utf8))" }.joined(separator: "&")
         var request = HTTPRequest(
             "POST", "\(access.endpoint)/", headers: [.init("Content-Type", "application/x-www-form-urlencoded")],
             body: .bytes(Array(body.utf8)))

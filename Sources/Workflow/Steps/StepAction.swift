@@ -1,102 +1,61 @@
-/// What a step does; each kind of more than a line is a file of its own here.
-public enum StepAction: Sendable {
-    /// A program and its arguments; no shell reads them.
-    case command([Template])
-    /// A line for `/bin/sh -c`.
-    case shell(Template)
-    /// SQL of a file, run on the tenant's results in one transaction.
-    case sqlFile(path: String)
-    /// An analysis of `taxi-cli batch`, or all; or `extract`, which looks that the period's results are complete, or `preprocess`,
-    /// which rolls its days up.
-    case batch(analysis: String, by: String?, period: Template?)
-    /// Waits until a file is there.
-    case waitForFile(Template)
-    /// Waits until a query gives a row.
-    case waitForRow(SQLTemplate)
-    /// Waits until a topic has got so many records.
-    case waitForRecords(topic: Template, offset: Int64)
-    case http(HTTPStep)
-    case s3(S3Step)
-    case sns(SNSStep)
-    case ml(MLStep)
-    /// Asks a model of ml.yaml about what is new.
-    case model(String)
-    case report(ReportStep)
-    case publish(PublishStep)
-    case workflow(WorkflowStep)
+internal import Problems
+internal import YAML
 
+/// What a step does. Each kind is a file of its own here, and a line of `StepKind.all`.
+protocol StepAction: Sendable {
     /// The key that declares it.
-    public var kind: String {
-        switch self {
-        case .command: "shell"
-        case .shell: "sh"
-        case .sqlFile: "sql"
-        case .batch: "batch"
-        case .waitForFile, .waitForRow, .waitForRecords: "wait"
-        case .http: "http"
-        case .s3: "s3"
-        case .sns: "sns"
-        case .ml, .model: "ml"
-        case .report: "report"
-        case .publish: "publish"
-        case .workflow: "workflow"
-        }
-    }
-
+    static var kind: String { get }
     /// What it leaves behind for `{{ steps.NAME.KEY }}`, besides `state`.
-    var outputs: [String] {
-        switch self {
-        case .command, .shell: ["exit", "output"]
-        case .sqlFile, .batch, .ml, .model, .publish: ["rows"]
-        case .waitForFile, .waitForRow, .waitForRecords: []
-        case .http: ["status", "body"]
-        case .s3: ["bytes", "etag"]
-        case .sns: ["message_id"]
-        case .report: ["bytes"]
-        case .workflow: ["run_id"]
-        }
-    }
-
+    static var outputs: [String] { get }
     /// All texts that are filled in when it is done.
-    var templates: [Template] {
-        switch self {
-        case .command(let words): words
-        case .shell(let line): [line]
-        case .sqlFile, .model: []
-        case .batch(_, _, let period): period.map { [$0] } ?? []
-        case .waitForFile(let template), .waitForRecords(let template, _): [template]
-        case .waitForRow(let sql): [sql.template]
-        case .http(let step): step.templates
-        case .s3(let step): step.templates
-        case .sns(let step): step.templates
-        case .ml(let step): step.templates
-        case .report(let step): step.templates
-        case .publish(let step): step.templates
-        case .workflow(let step): step.templates
-        }
+    var templates: [Template] { get }
+    /// What it does, in words that are filled in as far as their values are known.
+    func text(_ values: TemplateValues) -> String
+    /// The files that say what it does, as far as they are known before it begins.
+    ///
+    /// - Parameter folder: the workflow's own.
+    func scripts(in folder: String) -> [String]
+    func run(_ attempt: StepAttempt) throws -> AttemptEnd
+}
+
+extension StepAction {
+    var kind: String { Self.kind }
+    func text(_ values: TemplateValues) -> String { templates.map { values.fillKnown($0) }.joined(separator: " ") }
+    func scripts(in folder: String) -> [String] { [] }
+}
+
+/// How steps of one kind are declared: by a key, whose value and some more keys say what is done.
+struct StepKind: Sendable {
+    let name: String
+    /// The keys that it takes beside its own.
+    let keys: [String]
+    let read: @Sendable (StepDeclaration) throws(Problem) -> any StepAction
+
+    init(
+        _ name: String, keys: [String] = [],
+        read: @escaping @Sendable (StepDeclaration) throws(Problem) -> any StepAction
+    ) {
+        (self.name, self.keys, self.read) = (name, keys, read)
     }
 
-    func run(_ attempt: StepAttempt) throws -> AttemptEnd {
-        switch self {
-        case .command(let words): try attempt.command(words.map(attempt.fill))
-        case .shell(let line): try attempt.command(["/bin/sh", "-c", attempt.fill(line)])
-        case .sqlFile(let path): try attempt.sql(path)
-        case .batch(let analysis, let by, let period):
-            attempt.rows(
-                try attempt.interruptible {
-                    try attempt.surroundings.batch(analysis, by, period.map(attempt.fill), $0)
-                })
-        case .waitForFile(let name): try attempt.waitForFile(name)
-        case .waitForRow(let sql): try attempt.waitForRow(sql)
-        case .waitForRecords(let topic, let offset): try attempt.waitForRecords(attempt.fill(topic), offset)
-        case .http(let step): try step.run(attempt)
-        case .s3(let step): try step.run(attempt)
-        case .sns(let step): try step.run(attempt)
-        case .ml(let step): try step.run(attempt)
-        case .model(let name): try attempt.model(name)
-        case .report(let step): try step.run(attempt)
-        case .publish(let step): try step.run(attempt)
-        case .workflow(let step): try step.run(attempt)
-        }
-    }
+    /// In the order in which messages name them.
+    static let all = [
+        BatchStep.declared, ReportStep.declared, PublishStep.declared, MLStep.declared, SQLStep.declared,
+        CommandStep.declared, ShellStep.declared, HTTPStep.declared, S3Step.declared, SNSStep.declared,
+        WaitStep.declared, WorkflowStep.declared,
+    ]
+
+    static func named(_ name: String) -> StepKind? { all.first { $0.name == name } }
+}
+
+/// A step that is being read.
+struct StepDeclaration {
+    /// Of its kind's key.
+    let value: YAMLNode
+    let step: YAMLNode
+    /// The workflow's own.
+    let folder: String
+    let vocabulary: StepVocabulary
+    /// Read where a step runs another workflow.
+    let calls: WorkflowCalls
 }

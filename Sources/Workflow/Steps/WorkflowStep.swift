@@ -9,8 +9,12 @@ internal import YAML
 /// One that has a schedule is run for its newest interval that is due. An interval has one run for ever: where that one succeeded
 /// the step is content with it, where it failed it goes on with it. So it is with what an earlier attempt of the step has left
 /// behind, by a failure or because its process was killed. A run that somebody else has under way is waited for.
-public struct WorkflowStep: Sendable {
-    static let keys = ["params"]
+struct WorkflowStep: StepAction {
+    static let kind = "workflow"
+    static let outputs = ["run_id"]
+    static let declared = StepKind(kind, keys: ["params"]) { (declaration) throws(Problem) in
+        try WorkflowStep(declaration.value, of: declaration.step, declaration.calls)
+    }
 
     let name: String
     let params: [(name: String, value: Template)]

@@ -1,3 +1,4 @@
+import Basics
 import CommandLine
 import Database
 import Problems
@@ -47,7 +48,7 @@ enum AlertCommand {
             let found = counts[alert.name]
             table.rows.append([
                 .text(alert.name), .text(alert.query), .text("\(alert.condition)"), .integer(Int64(alert.windows)),
-                .optional(alert.cooldownMs.map { durationText(ms: $0) }), .optional(alert.workflow),
+                .optional(alert.cooldownMs.map { roundedDurationText(ms: $0) }), .optional(alert.workflow),
                 .count(found?.count ?? 0), .optional(found.map { zone.iso(ms: $0.last) }),
             ])
         }

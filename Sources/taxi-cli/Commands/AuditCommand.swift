@@ -1,3 +1,4 @@
+import Basics
 import Audit
 import CommandLine
 import Database
@@ -53,11 +54,7 @@ enum AuditCommand {
                 Option(
                     "query", value: .repeated("NAME"), help: "only these queries", group: "Queries",
                     names: CompletedNames.queries),
-                Option(
-                    "queries", value: .repeated("FILE"), kind: .file, configKey: "stream.queries",
-                    help:
-                        "the declarations that the stream was given instead of the tenant's queries.yaml; or analytics",
-                    group: "Queries", names: { _, _ in [AnalyticsQueries.name] }, endings: FileEndings.declarations),
+                givenQueriesOption,
                 Option(
                     "delay", value: .value("TIME"), kind: .duration, default: "10s", configKey: "stream.delay",
                     help: "how far the stream's watermark trailed, by which records were late", group: "Queries"),

@@ -1,3 +1,4 @@
+import Basics
 import Batch
 import CommandLine
 import Database
@@ -67,7 +68,7 @@ enum BatchCommand {
         let queries = try globals.knownQueries()
         let catalog = try AnalysisCatalog.load(folder: home.analyses, queries: queries)
         if let name = arguments.text("print") { return try printDeclared(name, catalog, arguments) }
-        if arguments.isOn("list") { return try list(catalog, queries, home, arguments) }
+        if arguments.isOn("list") { return try list(catalog, queries, globals, arguments) }
         let names = arguments.positionals
         let (analyses, planned) = try plan(names, globals, catalog, queries)
         var options = planned
@@ -80,11 +81,11 @@ enum BatchCommand {
         let batchOptions = options
         let selection = try PeriodSelection(arguments.text("period") ?? "all")
         let kinds = arguments.texts("by").compactMap { PeriodKind(rawValue: $0) }
-        let database = try openResults(arguments)
+        let database = try openResults(globals)
         let control = try ControlFile(folder: home.path, command: "batch")
         defer { withExtendedLifetime(control) {} }
         try sayZoneChanges(database, arguments)
-        let zone = try ZoneClock(identifier: GlobalOptions.zoneIdentifier(arguments))
+        let zone = try ZoneClock(identifier: globals.zoneIdentifier)
         let progress = arguments.progressLine()
         defer { progress.clear() }
 
@@ -163,13 +164,13 @@ enum BatchCommand {
 
     /// Lists what is declared; where there are results, the statements are checked against them.
     private static func list(
-        _ catalog: [DeclaredAnalysis], _ queries: [String: String], _ home: TenantHome, _ arguments: ParsedArguments
+        _ catalog: [DeclaredAnalysis], _ queries: [String: String], _ globals: GlobalOptions,
+        _ arguments: ParsedArguments
     ) throws -> ExitStatus {
         var waits: [String: String] = [:]
-        if Files.exists(home.resultsDB) {
-            let globals = try GlobalOptions(arguments)
+        if Files.exists(globals.resultsPath) {
             let zone = try ZoneClock(identifier: globals.zoneIdentifier)
-            waits = try BatchRunner(ResultsDatabase.openReadOnly(home), zone: zone).check(
+            waits = try BatchRunner(ResultsDatabase.openReadOnly(globals.tenantHome), zone: zone).check(
                 catalog, queryViews: queries)
         }
         var table = Table(columns: ["analysis", "by", "about", "columns", "file", "remark"].map { Column($0) })
@@ -185,11 +186,10 @@ enum BatchCommand {
     }
 
     /// The tenant's results for writing; they must be there, since only a stream can make them.
-    private static func openResults(_ arguments: ParsedArguments) throws -> ResultsDatabase {
-        let options = try GlobalOptions(arguments)
-        let home = options.tenantHome
+    private static func openResults(_ globals: GlobalOptions) throws -> ResultsDatabase {
+        let home = globals.tenantHome
         if !Files.exists(home.resultsDB) { _ = try ResultsDatabase.openReadOnly(home) }
-        return try ResultsDatabase(path: home.resultsDB, zone: options.zoneIdentifier)
+        return try ResultsDatabase(path: home.resultsDB, zone: globals.zoneIdentifier)
     }
 
     private static func report(

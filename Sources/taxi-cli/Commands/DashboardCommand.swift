@@ -33,10 +33,9 @@ enum DashboardCommand {
         options.token = try WatchService.token(file: arguments.text("token-file"), arguments)
         let tls = try WatchService.tls(certificate: arguments.text("tls-cert"), key: arguments.text("tls-key"))
         options.hasTLS = tls != nil
-        let isAll: Bool
-        if case .defaultValue = arguments.origin("tenant") { isAll = true } else { isAll = false }
-        let home = try WatchedTenants(arguments, isAll: isAll)
-        if !isAll { try GlobalOptions(arguments).requireTenant() }
+        let globals = try GlobalOptions(arguments)
+        let home = WatchedTenants(globals, arguments, isAll: !globals.isTenantNamed)
+        if globals.isTenantNamed { try globals.requireTenant() }
         Interruption.install()
         let service = try WatchService(home, listen: arguments.text("listen") ?? "", options, tls: tls)
         let address = "\(tls == nil ? "http" : "https")://\(service.address)/"

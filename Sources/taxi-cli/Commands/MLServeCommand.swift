@@ -37,7 +37,7 @@ enum MLServeCommand {
         Interruption.install()
         let live = LiveSession(session.globals.tenantHome, command: "ml serve", nowMs: systemTime())
         defer { live.end(nowMs: systemTime()) }
-        let watch = try WatchService.beside(arguments)
+        let watch = try WatchService.beside(session.globals, arguments)
         defer { watch?.stop() }
         var seen = stamp(session.path)
         var served = models.map { ServedModel($0, session, live.metrics, arguments) }

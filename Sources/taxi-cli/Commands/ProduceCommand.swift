@@ -1,3 +1,4 @@
+import Basics
 import CommandLine
 import Database
 import Glibc
@@ -97,14 +98,18 @@ enum ProduceCommand {
                     "set-rate", "it changes the pace of a replay that runs, and sends no file",
                     hint: "Leave \"\(file)\" out, or send it with --rate \(pace).")
             }
-            return try setRate(pace, arguments)
+            return try setRate(pace, GlobalOptions(arguments), arguments)
         }
-        let options = try replayOptions(arguments, zone)
+        let globals = try GlobalOptions(arguments)
+        let options = try replayOptions(globals, arguments, zone)
         Interruption.install()
-        return arguments.isOn("dry-run") ? try dryRun(options, arguments, zone) : try replay(options, arguments)
+        return arguments.isOn("dry-run")
+            ? try dryRun(options, arguments, zone) : try replay(options, globals, arguments)
     }
 
-    private static func replayOptions(_ arguments: ParsedArguments, _ zone: ZoneClock) throws -> ReplayOptions {
+    private static func replayOptions(
+        _ globals: GlobalOptions, _ arguments: ParsedArguments, _ zone: ZoneClock
+    ) throws -> ReplayOptions {
         guard !arguments.positionals.isEmpty else {
             throw Problem(
                 .usage, "no trip file is given",
@@ -130,7 +135,6 @@ enum ProduceCommand {
                 "seed", "no trip's time is drawn", hint: "Add --spread uniform, or leave --seed out.")
         }
         try TripFileOptions.checkRange(source, arguments)
-        let globals = try GlobalOptions(arguments)
         var options = ReplayOptions(
             paths: arguments.positionals, source: source, pace: pace,
             key: arguments.text("key").flatMap(RecordKey.init) ?? .taxi,
@@ -157,9 +161,11 @@ enum ProduceCommand {
         return .avro(arguments.text("money").flatMap(TripMoney.init) ?? .decimal)
     }
 
-    private static func replay(_ options: ReplayOptions, _ arguments: ParsedArguments) throws -> ExitStatus {
+    private static func replay(
+        _ options: ReplayOptions, _ globals: GlobalOptions, _ arguments: ParsedArguments
+    ) throws -> ExitStatus {
         let session = try RunSession(
-            arguments, command: "produce", about: options.paths.joined(separator: " "),
+            globals, arguments, command: "produce", about: options.paths.joined(separator: " "),
             topics: ["ingestData", "deadLetter"])
         let replayer = Replayer(options: options, store: session.store)
         return try session.recording {
@@ -208,7 +214,8 @@ enum ProduceCommand {
         guard options.source.clock != .now else { return nil }
         let inputs = try options.paths.map { path throws(Problem) in (path, try InputIdentity(path: path)) }
         let files = inputs.filter(\.1.isKnown).map { path, identity in
-            SentFiles.File(name: path, identity: "\(identity) by \(options.source.clock.rawValue)")
+            SentFiles.File(
+                name: path, identity: "\(identity) by \(options.source.clock.rawValue)", content: identity.withoutName)
         }
         guard !files.isEmpty else { return nil }
         let range = (options.source.from ?? .min)..<max(options.source.to ?? .max, (options.source.from ?? .min) + 1)
@@ -259,8 +266,9 @@ enum ProduceCommand {
     }
 
     /// Writes the new pace down for the running replay and signals it.
-    private static func setRate(_ text: String, _ arguments: ParsedArguments) throws -> ExitStatus {
-        let globals = try GlobalOptions(arguments)
+    private static func setRate(
+        _ text: String, _ globals: GlobalOptions, _ arguments: ParsedArguments
+    ) throws -> ExitStatus {
         let process = try RateFile.send(
             text, to: arguments.integer("process").map(Int32.init), folder: globals.tenantFolder, tenant: globals.tenant
         )
@@ -272,11 +280,13 @@ enum ProduceCommand {
         var parts = ["sent \(grouped(Int64(progress.sent)))"]
         let asked = progress.askedRate.map { " of \(fixed($0, decimals: $0 < 10 ? 1 : 0))" } ?? ""
         parts.append("\(fixed(progress.rate, decimals: progress.rate < 10 ? 1 : 0))\(asked)/s")
-        if progress.behindMs > 0 { parts.append("behind \(durationText(ms: Int64(progress.behindMs)))") }
+        if progress.behindMs > 0 { parts.append("behind \(roundedDurationText(ms: Int64(progress.behindMs)))") }
         if progress.rejected > 0 { parts.append("rejected \(grouped(Int64(progress.rejected)))") }
         if let time = progress.eventTime { parts.append("at \(zone.iso(ms: time))") }
         // A limit may be any number: what takes longer than a thousand years is left to itself.
-        if let left = progress.secondsLeft, left < 3e10 { parts.append("\(durationText(ms: Int64(left) * 1000)) left") }
+        if let left = progress.secondsLeft, left < 3e10 {
+            parts.append("\(roundedDurationText(ms: Int64(left) * 1000)) left")
+        }
         return parts.joined(separator: "  ")
     }
 
@@ -286,7 +296,7 @@ enum ProduceCommand {
         ]
         if let asked = summary.askedRate {
             lines[0] +=
-                " (asked \(fixed(asked, decimals: asked < 10 ? 1 : 0))/s, at most \(durationText(ms: Int64(summary.maxBehindMs))) behind)"
+                " (asked \(fixed(asked, decimals: asked < 10 ? 1 : 0))/s, at most \(roundedDurationText(ms: Int64(summary.maxBehindMs))) behind)"
         }
         for (reason, count) in summary.rejected.sorted(by: { $0.key < $1.key }) {
             lines.append("  rejected \(grouped(Int64(count))) \(reason)")

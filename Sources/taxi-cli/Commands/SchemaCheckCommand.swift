@@ -1,3 +1,4 @@
+import Basics
 import Avro
 import CommandLine
 import Problems
@@ -43,7 +44,8 @@ enum SchemaCheckCommand {
         let file = arguments.positionals[0]
         let text = try SchemaCommand.read(file)
         let schema = try AvroSchema(text, file: file)
-        let registry = try openRegistry(arguments)
+        let globals = try GlobalOptions(arguments)
+        let registry = try globals.openCatalog()
         let reasons = try registry.incompatibilities(of: text, under: subject)
         let latest = try registry.latest(of: subject)
         if let latest {
@@ -58,7 +60,7 @@ enum SchemaCheckCommand {
                         + reasons.joined(separator: "\n  "),
                     hint: "Give new fields a default, or see taxi-cli schema set-compatibility --help."))
         }
-        if arguments.isOn("against-topic"), let problem = try tried(schema, subject, arguments) {
+        if arguments.isOn("against-topic"), let problem = try tried(schema, subject, globals, arguments) {
             problems.add(problem)
         }
         try problems.throwIfAny()
@@ -72,11 +74,11 @@ enum SchemaCheckCommand {
     ///
     /// - Returns: how many those are; nil for none.
     private static func tried(
-        _ schema: AvroSchema, _ subject: String, _ arguments: ParsedArguments
+        _ schema: AvroSchema, _ subject: String, _ globals: GlobalOptions, _ arguments: ParsedArguments
     ) throws -> Problem? {
         let ending = ["-value", "-key"].first(where: subject.hasSuffix) ?? ""
         let name = arguments.positionals.count > 1 ? arguments.positionals[1] : String(subject.dropLast(ending.count))
-        let (store, topic) = try GlobalOptions(arguments).openTopic(name, isForeign: false)
+        let (store, topic) = try globals.openTopic(name, isForeign: false)
         let line = arguments.progressLine()
         let trial = try SchemaTrial(schema, on: store.makeReader(topic: topic, untilEnd: true))
         let start = ContinuousClock.now

@@ -21,7 +21,7 @@ enum SchemaCompatibilityCommand {
         options: [SchemaCommand.subjectOption]
     ) { arguments in
         let subject = arguments.text("subject")
-        let catalog = try openCatalog(arguments, making: true)
+        let catalog = try GlobalOptions(arguments).openCatalog(making: arguments.program)
         try catalog.setCompatibility(CompatibilityLevel(rawValue: arguments.positionals[0]), of: subject)
         let level = try catalog.compatibility(of: subject).rawValue
         try arguments.say(subject.map { "subject \"\($0)\" has \(level)" } ?? "the registry has \(level)")

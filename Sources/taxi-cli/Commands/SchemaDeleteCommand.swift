@@ -27,7 +27,7 @@ enum SchemaDeleteCommand {
     ) { arguments in
         let subject = arguments.positionals[0]
         let choice = try arguments.positionals.dropFirst().first.map { try SchemaCommand.choice($0) }
-        let catalog = try openCatalog(arguments)
+        let catalog = try GlobalOptions(arguments).openCatalog()
         let isPermanent = arguments.isOn("permanent")
         if isPermanent, !arguments.isOn("yes") {
             let what = arguments.positionals.count > 1 ? "version \(arguments.positionals[1]) of " : ""

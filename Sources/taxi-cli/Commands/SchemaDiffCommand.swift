@@ -22,7 +22,7 @@ enum SchemaDiffCommand {
         guard given.count <= 2 else {
             throw Problem(.usage, "more than two versions are given", hint: "Name the older and the newer one.")
         }
-        let catalog = try openCatalog(arguments)
+        let catalog = try GlobalOptions(arguments).openCatalog()
         let new = try catalog.schema(given.count == 2 ? given[1] : .latest, of: subject, deleted: false)
         let older: VersionChoice
         if let first = given.first {

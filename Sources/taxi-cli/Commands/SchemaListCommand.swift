@@ -13,7 +13,7 @@ enum SchemaListCommand {
         ],
         options: [Option("deleted", help: "with what was deleted, but not for good")]
     ) { arguments in
-        let catalog = try openCatalog(arguments)
+        let catalog = try GlobalOptions(arguments).openCatalog()
         let deleted = arguments.isOn("deleted")
         if let subject = arguments.positionals.first {
             let numbers = try catalog.versionNumbers(of: subject, deleted: deleted)

@@ -21,7 +21,8 @@ enum SchemaRegisterCommand {
         let subject = try SchemaCommand.givenSubject(arguments)
         let text = try SchemaCommand.read(arguments.positionals[0])
         try SchemaCheckCommand.requireSchema(text, file: arguments.positionals[0])
-        let registered = try openRegistry(arguments, making: true).register(text, under: subject)
+        let registered = try GlobalOptions(arguments).openCatalog(making: arguments.program).register(
+            text, under: subject)
         try arguments.write(SchemaCommand.table([registered]))
         return .success
     }

@@ -19,7 +19,7 @@ enum SchemaShowCommand {
         options: [Option("deleted", help: "also one that was deleted, but not for good")]
     ) { arguments in
         let choice = try SchemaCommand.choice(arguments.positionals.dropFirst().first ?? "latest")
-        let schema = try openCatalog(arguments)
+        let schema = try GlobalOptions(arguments).openCatalog()
             .schema(choice, of: arguments.positionals[0], deleted: arguments.isOn("deleted"))
         if arguments.texts("format").isEmpty {
             let text = arguments.terminal.outputIsTerminal ? visible(schema.schema, lines: true) : schema.schema

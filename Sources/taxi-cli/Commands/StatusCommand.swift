@@ -1,3 +1,4 @@
+import Basics
 import CommandLine
 import Database
 import Monitoring
@@ -31,7 +32,7 @@ enum StatusCommand {
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
         let globals = try GlobalOptions(arguments)
-        let tenants = arguments.isOn("all") ? try globals.tenants.names() : [globals.tenant]
+        let tenants = arguments.isOn("all") ? try TenantHome.tenants(in: globals.home) : [globals.tenant]
         var pages: [StatusPage] = []
         var problems: [Problem] = []
         for tenant in tenants {
@@ -258,12 +259,12 @@ private struct StatusPage: Encodable {
         let lag = sources.compactMap(\.lagRecords).reduce(0, +)
         var parts = ["lag \(grouped(lag)) records"]
         if lag > 0, let oldest = sources.compactMap(\.lagSeconds).max() {
-            parts.append("the oldest \(durationText(ms: Int64(min(oldest, 9e12) * 1000))) old")
+            parts.append("the oldest \(roundedDurationText(ms: Int64(min(oldest, 9e12) * 1000))) old")
         }
         if let trend { parts.append(trend) }
         let left = sources.compactMap(\.clearSeconds)
         if lag > 0, left.count == sources.count, let longest = left.max(), longest >= 1 {
-            parts.append("gone in \(durationText(ms: Int64(longest.rounded()) * 1000))")
+            parts.append("gone in \(roundedDurationText(ms: Int64(longest.rounded()) * 1000))")
         }
         if sources.count > 1, let holder = sources.first(where: \.holdsBack) {
             parts.append("partition \(holder.partition) holds the watermark back")

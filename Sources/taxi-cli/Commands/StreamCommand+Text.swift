@@ -1,3 +1,4 @@
+import Basics
 import CommandLine
 import Stream
 import Time
@@ -15,7 +16,8 @@ extension StreamCommand {
             parts.append("rejected \(grouped(count)) \(reason.rawValue)")
         }
         if let newest = progress.newest, let watermark = summary.watermark {
-            parts.append("watermark \(durationText(ms: max(0, newest - watermark))) behind \(zone.iso(ms: newest))")
+            parts.append(
+                "watermark \(roundedDurationText(ms: max(0, newest - watermark))) behind \(zone.iso(ms: newest))")
         }
         parts.append("\(grouped(Int64(progress.openWindows))) windows open")
         parts.append("\(grouped(summary.results.values.reduce(0, +))) results")

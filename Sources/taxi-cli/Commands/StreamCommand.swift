@@ -1,3 +1,4 @@
+import Basics
 import CommandLine
 import Database
 import Foundation
@@ -145,7 +146,8 @@ enum StreamCommand {
             _ = try sourceOptions(arguments, plans, ZoneClock(identifier: globals.zoneIdentifier))
         }
         let session = try RunSession(
-            arguments, command: "stream", about: plans.count == 1 ? "query \(queries)" : "the queries \(queries)",
+            globals, arguments, command: "stream",
+            about: plans.count == 1 ? "query \(queries)" : "the queries \(queries)",
             topics: plans.map(\.topicSuffix) + ["deadLetter", "late", "alerts"]
                 + (inputs(arguments).isEmpty ? ["ingestData"] : []))
         Interruption.install()

@@ -1,3 +1,4 @@
+import Basics
 import CommandLine
 import Database
 import Problems
@@ -55,14 +56,14 @@ enum StreamExplainCommand {
             try show(
                 StreamExplanation(database: database, store: store, plans: plans, options: wanted),
                 delayMs: wanted.delayMs,
-                ZoneClock(identifier: database.zone), arguments)
+                ZoneClock(identifier: database.zone), globals.tenant, arguments)
         }
     }
 
     private static func show(
-        _ explanation: StreamExplanation, delayMs: Int64, _ zone: ZoneClock, _ arguments: ParsedArguments
+        _ explanation: StreamExplanation, delayMs: Int64, _ zone: ZoneClock, _ tenant: String,
+        _ arguments: ParsedArguments
     ) throws {
-        let tenant = try GlobalOptions(arguments).tenant
         let named = arguments.positionals
         let pages = explanation.queries.filter { named.isEmpty || named.contains($0.name) }
             .map { ExplanationPage($0, delayMs: delayMs, zone, tenant: tenant) }
@@ -118,7 +119,7 @@ private struct ExplanationPage: Encodable {
         let holder = query.partitions.first { $0.id == query.holder } ?? query.partitions.first
         if let watermark = query.watermark, let holder, let newest = holder.newest {
             let place = "the newest event time of partition \(holder.id), \(zone.iso(ms: newest)),"
-            let delay = durationText(ms: delayMs)
+            let delay = roundedDurationText(ms: delayMs)
             arithmetic =
                 watermark == newest - delayMs
                 ? "that is \(place) less the delay of \(delay)"

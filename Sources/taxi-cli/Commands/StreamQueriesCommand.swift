@@ -31,12 +31,13 @@ enum StreamQueriesCommand {
             try arguments.output.write(arguments.isOn("analytics") ? AnalyticsQueries.yaml : DefaultQueries.yaml)
             return .success
         }
-        let analyses = try AnalysisCatalog.names(folder: GlobalOptions(arguments).analysesPath)
+        let globals = try GlobalOptions(arguments)
+        let analyses = AnalysisCatalog.names(folder: globals.analysesPath)
         let all = try QueryCatalog.load(userFile: path, analyses: analyses)
         let shipped = Set(try QueryCatalog.load().map(\.name))
         let plans = all.filter { !shipped.contains($0.name) }
         let alerts = all.flatMap(\.alerts).count
-        let workflows = try GlobalOptions(arguments).workflowFolder
+        let workflows = globals.workflowFolder
         var problems: [Problem] = []
         for alert in all.flatMap(\.alerts) {
             guard let name = alert.workflow else { continue }

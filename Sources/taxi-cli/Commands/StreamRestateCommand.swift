@@ -1,3 +1,4 @@
+import Basics
 import Batch
 import CommandLine
 import Database
@@ -54,11 +55,7 @@ enum StreamRestateCommand {
         ]
             + TripFileOptions.options(defaultClock: "start unless said", configPrefix: "stream")
             .filter { !["from", "to", "limit", "aliases"].contains($0.long) } + [
-                Option(
-                    "queries", value: .repeated("FILE"), kind: .file, configKey: "stream.queries",
-                    help:
-                        "the declarations that the stream was given instead of the tenant's queries.yaml; or analytics",
-                    group: "Queries", names: { _, _ in [AnalyticsQueries.name] }, endings: FileEndings.declarations),
+                givenQueriesOption,
                 Option(
                     "leave-out", value: .repeated("QUERY"),
                     help: "queries that keep their old results, such as those that cannot be put right",
@@ -85,7 +82,7 @@ enum StreamRestateCommand {
         // Before anything is written: a tenant without results has nothing to restate.
         _ = try ResultsDatabase.openReadOnly(globals.tenantHome)
         let session = try RunSession(
-            arguments, command: "restate", about: label, topics: [], listens: false)
+            globals, arguments, command: "restate", about: label, topics: [], listens: false)
         Interruption.install()
         return try session.recording {
             try restate(arguments, session, period: period, label: label, files: files)
@@ -127,7 +124,7 @@ enum StreamRestateCommand {
         }
         line.clear()
         prepared.impossible += undeclared.map { ($0, "it is not declared any more") }
-        try RestatementTalk(prepared, zone: session.zone).write(arguments)
+        try RestatementPreview(prepared, zone: session.zone).write(arguments)
         try requirePossible(prepared)
         if Interruption.isRequested { return RunEnd(outcome: .interrupted, json: "{}", text: "nothing is changed") }
         if !arguments.isOn("yes") {

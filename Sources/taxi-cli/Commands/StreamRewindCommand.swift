@@ -1,3 +1,4 @@
+import Basics
 import CommandLine
 import Database
 import Foundation
@@ -54,7 +55,7 @@ enum StreamRewindCommand {
             throw Problem(.noInput, "there are no results yet", hint: "Run taxi-cli stream first.")
         }
         let session = try RunSession(
-            arguments, command: "rewind", about: "the queries \(plans.map(\.name).joined(separator: ", "))",
+            globals, arguments, command: "rewind", about: "the queries \(plans.map(\.name).joined(separator: ", "))",
             topics: plans.map(\.topicSuffix) + ["control"], listens: false)
         return try session.recording {
             let locks = try QueryLocks(folder: session.globals.tenantFolder, queries: plans.map(\.name))

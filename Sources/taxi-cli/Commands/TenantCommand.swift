@@ -1,3 +1,4 @@
+import Basics
 import CommandLine
 import Database
 import Kafka
@@ -31,9 +32,9 @@ enum TenantCommand {
         arguments: [newName], readsConfiguration: false
     ) { arguments in
         let tenant = arguments.positionals[0]
-        let tenants = try GlobalOptions(arguments).tenants
-        try tenants.create(tenant, settings: settings(of: tenant, program: arguments.program))
-        try arguments.say("created tenant \"\(tenant)\" in \(try tenants.folder(of: tenant))")
+        let home = try GlobalOptions(arguments).tenantHome.of(tenant: tenant)
+        try home.create(settings: settings(of: tenant, program: arguments.program))
+        try arguments.say("created tenant \"\(tenant)\" in \(home.path)")
         return .success
     }
 
@@ -50,21 +51,19 @@ enum TenantCommand {
         ],
         readsConfiguration: false
     ) { arguments in
-        let globals = try GlobalOptions(arguments)
-        let tenants = globals.tenants
+        let any = try GlobalOptions(arguments).tenantHome
         var table = Table(columns: [
             Column("tenant"), Column("state"), Column("cpu", .right), Column("memory", .right),
             Column("records_per_s", .right), Column("size", .right), Column("folder", mayBeLeftOut: true),
         ])
-        let names = try tenants.names()
-        let uses = TenantUse.all(of: try names.map { name throws(Problem) in try globals.of(tenant: name).tenantHome })
-        for (tenant, use) in zip(names, uses) {
-            let bytes = try tenants.files(of: tenant).reduce(0) { $0 + $1.bytes }
+        let tenants = try TenantHome.tenants(in: any.home).map(any.of)
+        for (tenant, use) in zip(tenants, TenantUse.all(of: tenants)) {
+            let bytes = try tenant.files().reduce(0) { $0 + $1.bytes }
             table.rows.append([
-                .text(tenant), .text(use.state), use.cpu.map { .share($0) } ?? .null,
+                .text(tenant.tenant), .text(use.state), use.cpu.map { .share($0) } ?? .null,
                 use.memoryBytes.map { .bytes($0) } ?? .null,
                 use.recordsPerSecond.map { .real($0, decimals: 0) } ?? .null, .bytes(bytes),
-                .text(try tenants.folder(of: tenant)),
+                .text(tenant.path),
             ])
         }
         try arguments.write(table)
@@ -103,11 +102,10 @@ enum TenantCommand {
         arguments: [Argument("FILE", kind: .file, help: "the archive to read", endings: FileEndings.archives)],
         readsConfiguration: false
     ) { arguments in
-        let home = try GlobalOptions(arguments).tenantHome
-        let isAny: Bool
-        if case .defaultValue = arguments.origin("tenant") { isAny = true } else { isAny = false }
+        let globals = try GlobalOptions(arguments)
+        let home = globals.tenantHome
         let file = arguments.positionals[0]
-        let tenant = try TenantBackup.restore(file, of: isAny ? nil : home.tenant, in: home)
+        let tenant = try TenantBackup.restore(file, of: globals.isTenantNamed ? home.tenant : nil, in: home)
         try arguments.say("restored tenant \"\(tenant)\" in \(try home.of(tenant: tenant).path)")
         return .success
     }
@@ -120,9 +118,9 @@ enum TenantCommand {
         ],
         arguments: [name], readsConfiguration: false
     ) { arguments in
-        let tenants = try GlobalOptions(arguments).tenants
+        let home = try GlobalOptions(arguments).tenantHome.of(tenant: arguments.positionals[0])
         var table = Table(columns: [Column("file"), Column("size", .right), Column("what")])
-        for file in try tenants.files(of: arguments.positionals[0]) {
+        for file in try home.files() {
             table.rows.append([.text(file.name), .bytes(file.bytes), .optional(purposes[file.name])])
         }
         try arguments.write(table)
@@ -150,13 +148,13 @@ enum TenantCommand {
     ) { arguments in
         let tenant = arguments.positionals[0]
         let globals = try GlobalOptions(arguments).of(tenant: tenant)
-        let tenants = globals.tenants
+        let home = globals.tenantHome
         func requireUnused(ending: Bool) throws {
             try ControlFile.requireNone(
-                in: tenants.folder(of: tenant), what: "tenant \"\(tenant)\"", ending: ending, say: arguments.say)
+                in: home.path, what: "tenant \"\(tenant)\"", ending: ending, say: arguments.say)
         }
         if !arguments.isOn("force") { try requireUnused(ending: false) }
-        let bytes = try tenants.files(of: tenant).reduce(0) { $0 + $1.bytes }
+        let bytes = try home.files().reduce(0) { $0 + $1.bytes }
         let deletes = arguments.isOn("topics")
         var onCluster: ClusterProperty?
         do { onCluster = try ClusterProperty(of: globals, arguments) } catch let problem as Problem {
@@ -171,8 +169,7 @@ enum TenantCommand {
         }
         if !arguments.isOn("yes") {
             let besides = onCluster.map { deletes && !$0.isEmpty ? " and \($0.text)" : "" } ?? ""
-            let question =
-                try "Remove tenant \"\(tenant)\" (\(byteText(bytes)) in \(tenants.folder(of: tenant)))\(besides)?"
+            let question = "Remove tenant \"\(tenant)\" (\(byteText(bytes)) in \(home.path))\(besides)?"
             guard try arguments.confirm(question, hint: "Pass --yes to remove without being asked.") else {
                 try arguments.say("nothing was removed")
                 return .success
@@ -180,7 +177,7 @@ enum TenantCommand {
         }
         try requireUnused(ending: arguments.isOn("force"))
         if deletes { try onCluster?.delete() }
-        try tenants.remove(tenant)
+        try home.remove()
         try arguments.say("removed tenant \"\(tenant)\"")
         if let onCluster, !onCluster.isEmpty {
             try arguments.say(

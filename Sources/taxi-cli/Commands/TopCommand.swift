@@ -34,7 +34,7 @@ enum TopCommand {
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
         let globals = try GlobalOptions(arguments)
         try globals.requireTenant()
-        let home = try WatchedTenants(arguments, isAll: true)
+        let home = WatchedTenants(globals, arguments, isAll: true)
         var view = View(
             tenant: globals.tenant, section: arguments.text("section").flatMap(TopScreen.Section.init) ?? .queries)
         guard arguments.terminal.outputIsTerminal, !arguments.isOn("once") else {

@@ -1,3 +1,4 @@
+import Basics
 import CommandLine
 import Database
 import Problems
@@ -116,7 +117,7 @@ enum TopicCommand {
             guard !present.isRetentionKnown || present.retentionMs == retentionMs else {
                 throw Problem(
                     .configuration,
-                    "topic \"\(topic)\" is there and keeps records \(present.retentionMs.map { "for \(durationText(ms: $0))" } ?? "for ever"), not for \(durationText(ms: retentionMs))",
+                    "topic \"\(topic)\" is there and keeps records \(present.retentionMs.map { "for \(roundedDurationText(ms: $0))" } ?? "for ever"), not for \(roundedDurationText(ms: retentionMs))",
                     hint: "A topic keeps what it was made with: choose another name, or taxi-cli topic delete it first."
                 )
             }

@@ -1,3 +1,4 @@
+import Basics
 import Avro
 import CommandLine
 import Export

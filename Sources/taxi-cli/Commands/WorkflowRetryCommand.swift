@@ -25,7 +25,7 @@ enum WorkflowRetryCommand {
         let run = try session.run(arguments, in: session.requireHistory())
         let spec = try session.spec(of: run)
         let history = try session.openHistory(arguments.program)
-        return try WorkflowRunTalk(spec, session, history, arguments).conduct { runner in
+        return try WorkflowRunReporter(spec, session, history, arguments).conduct { runner in
             try runner.resume(run, all: arguments.isOn("all"), trigger: .retry)
         }
     }

@@ -50,7 +50,7 @@ enum WorkflowRunCommand {
         let control = try ControlFile(
             folder: session.globals.tenantFolder, command: "workflow", about: "workflow \(spec.name)")
         defer { withExtendedLifetime(control) {} }
-        return try WorkflowRunTalk(spec, session, history, arguments).conduct { runner in
+        return try WorkflowRunReporter(spec, session, history, arguments).conduct { runner in
             try runner.run(interval, trigger: .manual, params: params)
         }
     }

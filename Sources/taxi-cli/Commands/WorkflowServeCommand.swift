@@ -31,8 +31,7 @@ enum WorkflowServeCommand {
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
         let globals = try GlobalOptions(arguments)
-        let isAll: Bool
-        if case .defaultValue = arguments.origin("tenant") { isAll = true } else { isAll = false }
+        let isAll = !globals.isTenantNamed
         // The default tenant comes into being as for any command.
         try globals.prepareTenant(arguments.program)
         try globals.tenantHome.requireOurs()
@@ -41,7 +40,7 @@ enum WorkflowServeCommand {
         Interruption.install()
         let live = LiveSession(globals.tenantHome, command: "workflow serve", nowMs: systemTime())
         defer { live.end(nowMs: systemTime()) }
-        let watch = try WatchService.beside(arguments, isAll: isAll)
+        let watch = try WatchService.beside(globals, arguments, isAll: isAll)
         defer { watch?.stop() }
         var services: [String: TenantService] = [:]
         WorkShare.ofProcess.ready()
@@ -50,9 +49,9 @@ enum WorkflowServeCommand {
         while !Interruption.isRequested {
             let names = isAll ? try TenantHome.tenants(in: globals.home) : [globals.tenant]
             for name in names where services[name] == nil {
-                let workflows = try globals.of(tenant: name).workflowsFolder
-                guard !isAll || Files.exists(workflows) else { continue }
-                services[name] = TenantService(name, arguments)
+                let home = try globals.tenantHome.of(tenant: name)
+                guard !isAll || Files.exists(home.workflows) else { continue }
+                services[name] = TenantService(home, arguments)
             }
             for _ in 0..<10 where !Interruption.isRequested { usleep(500_000) }
         }
@@ -91,12 +90,12 @@ enum WorkflowServeCommand {
 private final class TenantService: Sendable {
     private let ended = DispatchSemaphore(value: 0)
 
-    init(_ tenant: String, _ arguments: ParsedArguments) {
+    init(_ tenant: TenantHome, _ arguments: ParsedArguments) {
         let thread = Thread { [ended] in
             var last = ""
             while !Interruption.isRequested {
                 // One that was removed may be made again, but not by us.
-                guard (try? GlobalOptions(arguments).of(tenant: tenant).tenantHome.exists) == true else {
+                guard tenant.exists else {
                     usleep(500_000)
                     continue
                 }
@@ -104,20 +103,20 @@ private final class TenantService: Sendable {
                     try Self.serve(tenant, arguments)
                 } catch {
                     // A full disk or a lock held for long: it may be better the next time.
-                    if "\(error)" != last { try? arguments.errors.writeLine("\(tenant): \(error)") }
+                    if "\(error)" != last { try? arguments.errors.writeLine("\(tenant.tenant): \(error)") }
                     last = "\(error)"
                     for _ in 0..<10 where !Interruption.isRequested { usleep(500_000) }
                 }
             }
             ended.signal()
         }
-        thread.name = "workflows of \(tenant)"
+        thread.name = "workflows of \(tenant.tenant)"
         thread.start()
     }
 
     func join() { ended.wait() }
 
-    private static func serve(_ tenant: String, _ arguments: ParsedArguments) throws {
+    private static func serve(_ tenant: TenantHome, _ arguments: ParsedArguments) throws {
         let own = try settings(of: tenant, arguments)
         let session = try WorkflowSession(own)
         let history = try session.openHistory(arguments.program)
@@ -130,8 +129,8 @@ private final class TenantService: Sendable {
     }
 
     /// The command's options with the tenant's own taxi.yaml.
-    private static func settings(of tenant: String, _ arguments: ParsedArguments) throws -> ParsedArguments {
-        var words = ["workflow", "serve", "--tenant", tenant, "--home", try GlobalOptions(arguments).home]
+    private static func settings(of tenant: TenantHome, _ arguments: ParsedArguments) throws -> ParsedArguments {
+        var words = ["workflow", "serve", "--tenant", tenant.tenant, "--home", tenant.home]
         if case .flag = arguments.origin("keep-logs") {
             words += ["--keep-logs"] + arguments.texts("keep-logs").suffix(1)
         }

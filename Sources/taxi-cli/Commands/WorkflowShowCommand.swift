@@ -1,3 +1,4 @@
+import Basics
 import CommandLine
 import Foundation
 import Problems
@@ -46,7 +47,7 @@ enum WorkflowShowCommand {
             facts.append(("catchup", spec.catchUp.description))
         }
         if let start = spec.start { facts.append(("start", spec.zone.iso(ms: start))) }
-        if let timeout = spec.timeoutMs { facts.append(("timeout", durationText(ms: timeout))) }
+        if let timeout = spec.timeoutMs { facts.append(("timeout", roundedDurationText(ms: timeout))) }
         if let concurrency = spec.concurrency { facts.append(("concurrency", "\(concurrency) runs")) }
         facts.append(("parallel", "\(spec.parallel) steps"))
         switch spec.onFailure {

@@ -43,7 +43,7 @@ enum WorkflowTriggerCommand {
             return .success
         }
         try arguments.sayVerbosely("no scheduler is at work: the run begins here")
-        return try WorkflowRunTalk(spec, session, history, arguments).conduct { runner in
+        return try WorkflowRunReporter(spec, session, history, arguments).conduct { runner in
             try runner.run(interval, trigger: .manual, params: params)
         }
     }

@@ -1,3 +1,4 @@
+import Basics
 import CommandLine
 import Database
 import Glibc
@@ -21,11 +22,11 @@ struct TenantChecks {
         // The command reads no taxi.yaml by itself, so that a broken one becomes a line and not the end.
         var findings: [Finding] = []
         var settled = arguments
-        guard first.tenants.exists(first.tenant) else {
+        guard first.tenantHome.exists else {
             if first.tenant == GlobalOptions.defaultTenant {
                 findings.append(Finding("tenant", .ok, "\(first.tenant) (will be made at its first use)"))
             } else {
-                findings.append(Finding("tenant", first.tenants.missing(first.tenant)))
+                findings.append(Finding("tenant", first.tenantHome.missing))
             }
             return findings + brokers(first)
         }

@@ -1,3 +1,4 @@
+import Basics
 import CommandLine
 import Monitoring
 import Stream
@@ -91,7 +92,8 @@ struct TopScreen {
 
     static func duration(_ seconds: Double) -> String {
         seconds < 1
-            ? "\(Int((seconds * 1000).rounded())) ms" : durationText(ms: Int64(min(seconds, 9e12).rounded()) * 1000)
+            ? "\(Int((seconds * 1000).rounded())) ms"
+            : roundedDurationText(ms: Int64(min(seconds, 9e12).rounded()) * 1000)
     }
 
     // MARK: The table

@@ -19,12 +19,15 @@ final class WatchService {
     static func checkAddress(_ text: String) throws(Problem) { _ = try ListenAddress(text) }
 
     /// Serves metrics and health where `--listen` says; nil where it is not given.
-    static func beside(_ arguments: ParsedArguments, isAll: Bool = false) throws -> WatchService? {
+    static func beside(
+        _ globals: GlobalOptions, _ arguments: ParsedArguments, isAll: Bool = false
+    ) throws -> WatchService? {
         guard let listen = arguments.text("listen") else { return nil }
         var options = WatchOptions(version: TaxiCLI.version)
         options.isMetricsOnly = true
         options.token = try token(file: nil, arguments)
-        let service = try WatchService(WatchedTenants(arguments, isAll: isAll), listen: listen, options, tls: nil)
+        let service = try WatchService(
+            WatchedTenants(globals, arguments, isAll: isAll), listen: listen, options, tls: nil)
         try arguments.say("metrics are at http://\(service.address)/metrics")
         return service
     }

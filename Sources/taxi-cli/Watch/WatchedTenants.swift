@@ -17,20 +17,18 @@ import Workflow
 struct WatchedTenants: WatchedHome {
     /// Of the command that watches; each tenant has its own taxi.yaml besides.
     let arguments: ParsedArguments
-    /// nil for all tenants of the home.
-    let only: String?
+    private let globals: GlobalOptions
+    /// Whether every tenant of the home is watched, and not that of the command alone.
+    private let isAll: Bool
 
-    /// - Parameter isAll: whether every tenant of the home is watched, and not that of the command alone.
-    init(_ arguments: ParsedArguments, isAll: Bool) throws {
-        self.arguments = arguments
-        only = isAll ? nil : try GlobalOptions(arguments).tenant
+    init(_ globals: GlobalOptions, _ arguments: ParsedArguments, isAll: Bool) {
+        (self.globals, self.arguments, self.isAll) = (globals, arguments, isAll)
     }
 
-    func tenants() throws -> [String] { try only.map { [$0] } ?? TenantHome.tenants(in: GlobalOptions(arguments).home) }
+    func tenants() throws -> [String] { isAll ? try TenantHome.tenants(in: globals.home) : [globals.tenant] }
 
     func tenant(_ name: String) throws -> any TenantPages {
-        let globals = try GlobalOptions(arguments)
-        guard name != globals.tenant || only == nil else { return WatchedTenantPages(globals, arguments) }
+        guard name != globals.tenant || isAll else { return WatchedTenantPages(globals, arguments) }
         // "config" is a command without settings of its own, so that what it resolves is what the tenant's taxi.yaml says of all.
         let own = try arguments.program.resolve(
             ["config", "--tenant", name, "--home", globals.home], as: arguments)

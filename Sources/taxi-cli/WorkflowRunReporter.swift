@@ -1,3 +1,4 @@
+import Basics
 import CommandLine
 import Problems
 import Topics
@@ -5,7 +6,7 @@ import Time
 import Workflow
 
 /// Tells of a run in the foreground, line by line, and in the end what a person needs to go on.
-struct WorkflowRunTalk {
+struct WorkflowRunReporter {
     private let spec: WorkflowSpec
     private let session: WorkflowSession
     private let history: RunHistory
@@ -39,9 +40,9 @@ struct WorkflowRunTalk {
                 default: style.yellow(state.rawValue)
                 }
             line =
-                "\(step) \(word)" + (ms > 0 ? " after \(durationText(ms: ms))" : "")
+                "\(step) \(word)" + (ms > 0 ? " after \(roundedDurationText(ms: ms))" : "")
                 + (error.map { ": \(printable($0))" } ?? "")
-        case .retrying(let step, let afterMs): line = "\(step) is tried again in \(durationText(ms: afterMs))"
+        case .retrying(let step, let afterMs): line = "\(step) is tried again in \(roundedDurationText(ms: afterMs))"
         }
         // Nobody to hear it is no reason to end the run.
         try? arguments.say("\(session.zone.iso(ms: systemTime()).dropFirst(11).prefix(8)) \(line)")
@@ -52,7 +53,7 @@ struct WorkflowRunTalk {
         if !arguments.terminal.outputIsTerminal || !arguments.texts("format").isEmpty {
             try arguments.write(WorkflowRunsCommand.table([run], session))
         }
-        let took = run.started.flatMap { start in run.ended.map { durationText(ms: max(0, $0 - start)) } } ?? ""
+        let took = run.started.flatMap { start in run.ended.map { roundedDurationText(ms: max(0, $0 - start)) } } ?? ""
         switch result.state {
         case "success":
             try arguments.say("run \(run.id) of \"\(run.workflow)\": success after \(took)")

@@ -3,7 +3,7 @@ import Topics
 import Time
 
 /// Epochs that an engine computes.
-extension Cohort {
+extension QueryCohort {
     /// Cuts one epoch's ranges, one a partition or more, has them computed, and merges what comes back: the partials take the place of the records
     /// that `read` takes. What was not taken, the next epoch asks for.
     func readRanges(

@@ -1,10 +1,14 @@
-/// Writes digits at a pointer that has room for them.
+/// Writes digits, and what stands between them, at a pointer that has room for it.
 public struct DigitWriter {
     public let out: UnsafeMutablePointer<UInt8>
     public var count = 0
 
     @inlinable public init(out: UnsafeMutablePointer<UInt8>) { self.out = out }
 
+    /// The place after what was written.
+    @inlinable public var end: UnsafeMutablePointer<UInt8> { out + count }
+
+    /// - Parameter scalar: below 256.
     @inlinable
     public mutating func byte(_ scalar: Unicode.Scalar) {
         out[count] = UInt8(truncatingIfNeeded: scalar.value)
@@ -13,8 +17,15 @@ public struct DigitWriter {
 
     @inlinable
     public mutating func string(_ text: StaticString) {
-        out.advanced(by: count).update(from: text.utf8Start, count: text.utf8CodeUnitCount)
+        end.update(from: text.utf8Start, count: text.utf8CodeUnitCount)
         count += text.utf8CodeUnitCount
+    }
+
+    @inlinable
+    public mutating func append(_ bytes: UnsafeBufferPointer<UInt8>) {
+        guard let start = bytes.baseAddress else { return }
+        end.update(from: start, count: bytes.count)
+        count += bytes.count
     }
 
     @inlinable

@@ -9,7 +9,7 @@ import Time
 import Trips
 
 /// Queries that stand at the same place in the source and are run together: one pass over the records, one epoch for all.
-final class Cohort {
+final class QueryCohort {
     let plans: [QueryPlan]
     let input: any StreamInput
     var tracker: WatermarkTracker
@@ -20,7 +20,7 @@ final class Cohort {
     /// Of late records and alerts.
     let sideSchemas: SideSchemas
     let committer: EpochCommitter
-    let cutters: [EpochCutter]
+    let cutters: [QueryOutputBuilder]
     /// The results, for a look at windows that are closed; nil where nothing is merged into them.
     let closedResults: Connection?
     var pruned: PrunedWindows?
@@ -89,10 +89,12 @@ final class Cohort {
         closedResults =
             try options.late == .update ? Connection(path: database.connection.path, access: .readOnly) : nil
         cutters = try states.enumerated().map { [closedResults, watermark = tracker.watermark] query, state in
-            guard let closedResults, state.plan.window.isWindowed else { return EpochCutter(state, query: query) }
+            guard let closedResults, state.plan.window.isWindowed else {
+                return QueryOutputBuilder(state, query: query)
+            }
             state.mergesLate = true
             let closed = try StoredClosedWindows(of: state, connection: closedResults, committer: committer)
-            return EpochCutter(
+            return QueryOutputBuilder(
                 state, query: query, closed: closed, closedBound: max(watermark, state.closedUntil))
         }
         guards = RejectGuard(source: input.name)

@@ -5,7 +5,7 @@ import Topics
 import Time
 import Trips
 
-extension Cohort {
+extension QueryCohort {
     /// Reads one epoch's records: until `epochRecords` or `epochMs` are full; a bounded run also ends it where nothing more is there.
     ///
     /// - Parameter shouldStop: ends the epoch early.
@@ -178,7 +178,7 @@ extension Cohort {
 
     /// What the workers of one epoch share. `@unchecked Sendable`: worker i writes to `trackers[i]` and to itself only.
     private struct Shared: @unchecked Sendable {
-        let cohort: Cohort
+        let cohort: QueryCohort
         let pieces: [(partition: Int, piece: InputPiece)]
         let trackers: UnsafeMutableBufferPointer<WatermarkTracker>
     }

@@ -2,7 +2,7 @@ import Problems
 import Topics
 import Trips
 
-extension Cohort {
+extension QueryCohort {
     /// Takes over what a worker found beside its states.
     func absorb(_ findings: inout RangeFindings) throws {
         recordsInEpoch += findings.records

@@ -4,7 +4,7 @@ import Topics
 import Time
 import Trips
 
-extension Cohort {
+extension QueryCohort {
     enum Ending {
         /// The epoch ends, the stream goes on.
         case more

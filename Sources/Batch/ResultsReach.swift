@@ -6,7 +6,7 @@ import Time
 /// A period is complete once the results reach its end. For figures from windows that is known from the newest closed
 /// window (or a given watermark): windows close together when the watermark passes them, so all that end before are in.
 /// Day totals have no windows to close; for them a trip on a later day says the same.
-struct Reach {
+struct ResultsReach {
     /// The largest end of a closed window, or the watermark; nil where no window has closed.
     var windowsMs: EventTime?
     /// Start of the newest day with trips.

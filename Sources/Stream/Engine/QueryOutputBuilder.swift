@@ -21,20 +21,20 @@ protocol ClosedWindows: AnyObject {
 /// Takes from a query's state what an epoch must write: changed windows, closed windows, messages.
 ///
 /// Most of a fast run's time is spent here, so it works on whole windows, through buffers that it keeps from epoch to epoch.
-final class EpochCutter {
-    private let state: QueryState
+final class QueryOutputBuilder {
+    let state: QueryState
     private let query: Int
     private let plan: QueryPlan
     private let zone: ZoneClock
     // What the plan works out anew at each call.
-    private let isWindowed: Bool
+    let isWindowed: Bool
     private let packsGroups: Bool
-    private let packsBareWords: Bool
-    private let stateKinds: [AggregatePlan.Column.Kind]
+    let packsBareWords: Bool
+    let stateKinds: [AggregatePlan.Column.Kind]
     private let isTextPart: [Bool]
     private let hasKeys: Bool
     /// Columns of storage that are texts.
-    private let textCount: Int
+    let textCount: Int
     /// nil where the query has no alerts.
     private var alerts: AlertEvaluator?
     /// What is stored of closed windows; nil where no trip is merged into one.
@@ -45,7 +45,7 @@ final class EpochCutter {
     private var storedKeys: Int
     /// Bytes and messages of the epoch before: the next one takes as much room, and growing into it would copy all of it again and again.
     private var lastSize = (text: 0, messages: 0)
-    private var small = SmallKeys()
+    private var sorter: EntrySorter
 
     /// - Parameters:
     ///   - closed: where to look for what trips that are late are to be merged into; nil where they are not.
@@ -62,6 +62,7 @@ final class EpochCutter {
         stateKinds = plan.stateColumns.map(\.kind)
         isTextPart = plan.groups.map(\.isString)
         hasKeys = plan.keysTable != nil
+        sorter = EntrySorter(plan)
         textCount = stateKinds.count(where: \.isText)
         storedKeys = state.keys.keys.count
         if !plan.alerts.isEmpty {
@@ -91,7 +92,7 @@ final class EpochCutter {
         var lastEnd = EventTime.min
         for (_, window) in touched {
             state.derive(window, onlyChanged: !isWindowed)
-            sortEntries(of: window, ranks, into: &order)
+            sorter.sort(window, ranks, into: &order)
             let histograms = WindowHistograms(window)
             guard isWindowed else {
                 cutGroups(window, &order, histograms, &output, &text, &builder)
@@ -138,7 +139,7 @@ final class EpochCutter {
         lastSize = (text.count, builder.count)
         output.messages.columns = builder.finish()
         if let closed {
-            try alerts?.settle(closed)
+            try alerts?.raiseRevised(closed)
             closed.noteStored(output.rows.ids)
         }
         if let taken = alerts?.take() {
@@ -237,181 +238,5 @@ final class EpochCutter {
         alerts?.revise(window, order, histograms, state.keys)
         // Whoever looks at alerts has to know each time what was stored before.
         state.windows.close(window)
-    }
-
-    /// Entries in the order of their keys, so that output does not depend on who came first.
-    ///
-    /// - Parameter ranks: of the keys, by id; empty where groups are in the order of their numbers.
-    private func sortEntries(of window: WindowPointer, _ ranks: [Int32], into order: inout [Int32]) {
-        let count = window.pointee.count
-        let groups = window.pointee.groups
-        order.removeAll(keepingCapacity: true)
-        if hasKeys {
-            ranks.withUnsafeBufferPointer { ranks in
-                sort(count, into: &order) { Int64(ranks[Int(groups[$0])]) }
-            }
-        } else if plan.groups == [.fareBucket] {
-            // Moved, so that the bits hold the buckets of negative fares too.
-            sort(count, into: &order) { groups[$0] &+ Int64(SmallKeys.limit / 2) }
-        } else {
-            sort(count, into: &order) { groups[$0] }
-        }
-    }
-
-    /// Keys are areas, places and buckets of fares: some thousand at most, so a set of bits puts them in order; the library does
-    /// where there are more.
-    @inline(__always)
-    private func sort(_ count: Int, into order: inout [Int32], by key: (Int) -> Int64) {
-        for entry in 0..<count {
-            let value = key(entry)
-            guard value >= 0, value < Int64(SmallKeys.limit) else {
-                small.removeAll()
-                order.append(contentsOf: (0..<count).sorted { key($0) < key($1) }.map { Int32($0) })
-                return
-            }
-            small.insert(Int(value), entry)
-        }
-        small.takeAll(into: &order)
-    }
-
-    /// Entries by keys below `limit`, each key once.
-    private struct SmallKeys: ~Copyable {
-        static let limit = 4096
-        private let entries = UnsafeMutablePointer<Int32>.allocate(capacity: limit)
-        private let bits = UnsafeMutablePointer<UInt64>.allocate(capacity: limit / 64)
-        /// Which words of `bits` are not 0.
-        private var words: UInt64 = 0
-
-        init() { bits.initialize(repeating: 0, count: Self.limit / 64) }
-
-        deinit {
-            entries.deallocate()
-            bits.deallocate()
-        }
-
-        @inline(__always)
-        mutating func insert(_ key: Int, _ entry: Int) {
-            words |= 1 << UInt64(key >> 6)
-            bits[key >> 6] |= 1 << UInt64(key & 63)
-            entries[key] = Int32(truncatingIfNeeded: entry)
-        }
-
-        /// Appends the entries in the order of their keys; nothing is left.
-        @inline(__always)
-        mutating func takeAll(into order: inout [Int32]) {
-            while words != 0 {
-                let word = words.trailingZeroBitCount
-                words &= words &- 1
-                var left = bits[word]
-                bits[word] = 0
-                while left != 0 {
-                    order.append(entries[word &* 64 &+ left.trailingZeroBitCount])
-                    left &= left &- 1
-                }
-            }
-        }
-
-        mutating func removeAll() {
-            bits.update(repeating: 0, count: Self.limit / 64)
-            words = 0
-        }
-    }
-
-    /// One row of a table that has a column for each word.
-    private func store(
-        _ window: WindowPointer, _ entry: Int, _ histograms: WindowHistograms, _ rows: inout StoredRows,
-        _ text: inout OutputBuffer
-    ) {
-        rows.ids.append(isWindowed ? window.pointee.start : window.pointee.groups[entry])
-        rows.revisions.append(window.pointee.revision)
-        let stride = state.windows.stride
-        rows.words.append(contentsOf: UnsafeBufferPointer(start: window.pointee.words + entry * stride, count: stride))
-        guard textCount > 0 else { return }
-        var (histogram, sketch) = (0, 0)
-        for kind in stateKinds where kind.isText {
-            if kind == .histogram {
-                append(histograms.buckets(entry, histogram), to: &text)
-                histogram += 1
-            } else {
-                append(sketch: sketch, of: entry, window, to: &text)
-                sketch += 1
-            }
-            rows.textEnds.append(text.count)
-        }
-    }
-
-    /// One row that holds all groups of a window as a JSON object.
-    private func pack(
-        _ window: WindowPointer, _ order: [Int32], _ histograms: WindowHistograms, _ rows: inout StoredRows,
-        _ text: inout OutputBuffer
-    ) {
-        rows.ids.append(window.pointee.start)
-        rows.revisions.append(window.pointee.revision)
-        let stride = state.windows.stride
-        let (groups, words) = (window.pointee.groups, window.pointee.words)
-        text.append(UInt8(ascii: "{"))
-        var isFirst = true
-        for entry in order {
-            if !isFirst { text.append(UInt8(ascii: ",")) }
-            isFirst = false
-            let (group, word) = (groups[Int(entry)], words[Int(entry) &* stride])
-            if packsBareWords, word != nullCell {
-                text.append(member: group, word)
-                continue
-            }
-            text.append(UInt8(ascii: "\""))
-            text.append(decimal: group)
-            text.append("\":" as StaticString)
-            if packsBareWords {
-                append(word: word, to: &text)
-            } else {
-                appendStates(window, Int(entry), histograms, to: &text)
-            }
-        }
-        text.append(UInt8(ascii: "}"))
-        rows.textEnds.append(text.count)
-    }
-
-    private func appendStates(
-        _ window: WindowPointer, _ entry: Int, _ histograms: WindowHistograms, to text: inout OutputBuffer
-    ) {
-        text.append(UInt8(ascii: "["))
-        var word = window.pointee.words + entry * state.windows.stride
-        var (histogram, sketch) = (0, 0)
-        for (position, kind) in stateKinds.enumerated() {
-            if position > 0 { text.append(UInt8(ascii: ",")) }
-            switch kind {
-            case .histogram:
-                append(histograms.buckets(entry, histogram), to: &text)
-                histogram += 1
-            case .sketch:
-                text.append(UInt8(ascii: "\""))
-                append(sketch: sketch, of: entry, window, to: &text)
-                text.append(UInt8(ascii: "\""))
-                sketch += 1
-            case .word, .nullableWord:
-                append(word: word[0], to: &text)
-                word += 1
-            }
-        }
-        text.append(UInt8(ascii: "]"))
-    }
-
-    @inline(__always)
-    private func append(word: Int64, to text: inout OutputBuffer) {
-        if word == nullCell { text.append("null" as StaticString) } else { text.append(decimal: word) }
-    }
-
-    private func append(sketch: Int, of entry: Int, _ window: WindowPointer, to text: inout OutputBuffer) {
-        window.pointee.sketches[entry * window.pointee.sketchStride + sketch].append(to: &text)
-    }
-
-    private func append(_ buckets: [WindowHistograms.Bucket], to text: inout OutputBuffer) {
-        text.append(UInt8(ascii: "{"))
-        for (index, item) in buckets.enumerated() {
-            if index > 0 { text.append(UInt8(ascii: ",")) }
-            text.append(member: item.bucket, item.count)
-        }
-        text.append(UInt8(ascii: "}"))
     }
 }

@@ -5,7 +5,7 @@ import Time
 import Trips
 
 /// Epochs of files whose parts an engine computes.
-extension Cohort {
+extension QueryCohort {
     /// Open windows may take so much before the watermark is let go on, where what is late is merged.
     private static let openBytes = 192 << 20
 

@@ -1,10 +1,11 @@
+import Basics
 import CommandLine
 import Stream
 import Time
 import Trips
 
 /// Says what a restatement would change: a row a query on stdout, and beside it what is to be known of the files.
-struct RestatementTalk {
+struct RestatementPreview {
     private let prepared: PreparedRestatement
     private let zone: ZoneClock
 
