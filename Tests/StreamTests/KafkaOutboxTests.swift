@@ -52,6 +52,19 @@ struct KafkaOutboxTests {
         #expect(try tenant.messages().count == 3)
     }
 
+    /// Killed before it heard that its messages are stored; the next start finds them there, and has nothing to send itself.
+    @Test func goesOnWhereAGroupIsForgottenThatNobodyHeardOf() throws {
+        let tenant = try SentTenant(leaving: .sent)
+        let before = try tenant.messages()
+        try tenant.stream()
+        try tenant.forgetGroup()
+        try tenant.stream()
+        #expect(try tenant.messages() == before)
+        try tenant.produce(minute: 2)
+        try tenant.stream()
+        #expect(try tenant.messages().count == before.count + 1)
+    }
+
     /// An older copy, and results that are lost: when the cluster has forgotten the group nothing tells of them but the topics.
     @Test(arguments: [true, false]) func olderResultsAreFoundOutWhereTheGroupWasForgotten(_ isCopy: Bool) throws {
         let tenant = try SentTenant(leaving: .none)

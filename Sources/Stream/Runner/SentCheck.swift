@@ -131,9 +131,11 @@ package struct SentCheck {
             marks[stream] = last
             let mark = try mark(of: query)
             let waiting = try waiting(in: stream, mark.state, isSettled: true)
+            let ends: [AppendedEnd]
             switch OutboxRule.verdict(mark.state, waiting, .same, forgets: !store.keepsMarksForFree) {
             case .refuse(let refusal): throw problem(refusal, query, foreign: mark.foreign, topic: nil)
-            case .done: break
+            // Who sent them has not heard that they are stored.
+            case .done: ends = try storedEnds(of: stream)
             case .send:
                 // An outbox is of the newest epoch, where the checkpoints stand.
                 let checkpoint = try checkpoints.load(query)
@@ -144,10 +146,11 @@ package struct SentCheck {
                     mark: ProducerMark(
                         producer: stream, epoch: epoch, sequence: sequence, position: position.bytes,
                         progress: topic.flatMap { topic in offsets.map { .init(topic: topic, offsets: $0) } }))
+                ends = writer.appendedEnds
                 Logger("stream").info("sent what an earlier process had committed", ["producer": stream])
             }
             try connection.transaction {
-                try outbox.note(writer.appendedEnds, of: stream)
+                try outbox.note(ends, of: stream)
                 try outbox.remove(stream)
             }
         }
@@ -233,22 +236,44 @@ extension SentCheck {
     ) throws -> OutboxRule.Waiting {
         // Where marks stay with the records they say all; and what a transaction that has not ended will show is nobody's yet.
         guard !store.keepsMarksForFree, isSettled || mark == .none else { return mark == .same ? .sent : .pending }
-        let ends = try outbox.ends.filter { $0.stream == stream }.map(\.end)
-        let held = try outbox.batches(of: stream).map { batch in
-            try holds(
-                batch,
-                behind: ends.first { $0.topic == batch.topic && $0.anchor.partition == batch.partition }?.anchor.end,
-                isSettled: isSettled)
-        }
-        if held.allSatisfy({ $0 == true }) { return .sent }
-        return held.allSatisfy { $0 == false } ? .pending : .unknown
+        let places = try places(in: stream, isSettled: isSettled).map(\.place)
+        if places.allSatisfy({ if case .stored = $0 { true } else { false } }) { return .sent }
+        return places.allSatisfy { if case .absent = $0 { true } else { false } } ? .pending : .unknown
     }
 
-    /// Whether a topic has the records of a batch; nil where those that it would lie among are gone.
-    ///
+    /// Where the messages end that a stream has left in its outbox, and that its topics have.
+    private func storedEnds(of stream: String) throws -> [AppendedEnd] {
+        guard !store.keepsMarksForFree else { return [] }
+        return try places(in: stream, isSettled: true).compactMap { batch, place in
+            guard case .stored(let end) = place,
+                case .seal(let seal) = try store.makeReader(topic: batch.topic, untilEnd: true)
+                    .seal(partition: batch.partition, endingAt: end)
+            else { return nil }
+            return AppendedEnd(
+                topic: batch.topic, anchor: TopicAnchor(partition: batch.partition, end: end, seal: seal))
+        }
+    }
+
+    /// What a topic has of a batch.
+    private enum Place {
+        /// All of it; behind its last record.
+        case stored(end: Int64)
+        case absent
+        /// What it would lie among is gone.
+        case unknown
+    }
+
+    private func places(in stream: String, isSettled: Bool) throws -> [(batch: PendingBatch, place: Place)] {
+        let ends = try outbox.ends.filter { $0.stream == stream }.map(\.end)
+        return try outbox.batches(of: stream).map { batch in
+            let known = ends.first { $0.topic == batch.topic && $0.anchor.partition == batch.partition }
+            return (batch, try place(of: batch, behind: known?.anchor.end, isSettled: isSettled))
+        }
+    }
+
     /// - Parameter known: behind what was acknowledged before; nil where nobody knows.
-    private func holds(_ batch: PendingBatch, behind known: Int64?, isSettled: Bool) throws -> Bool? {
-        guard let count = try store.partitionCount(of: batch.topic), batch.partition < count else { return false }
+    private func place(of batch: PendingBatch, behind known: Int64?, isSettled: Bool) throws -> Place {
+        guard let count = try store.partitionCount(of: batch.topic), batch.partition < count else { return .absent }
         let reader = try store.makeReader(topic: batch.topic, untilEnd: true)
         if isSettled { _ = try reader.awaitAppends() }
         let kept = try reader.offsets()[batch.partition]
@@ -258,8 +283,8 @@ extension SentCheck {
             try wanted.look(in: found, from: first)
             return !wanted.areAllFound
         }
-        if wanted.areAllFound { return true }
-        return kept.lowerBound > known ?? 0 ? nil : false
+        if wanted.areAllFound { return .stored(end: wanted.end) }
+        return kept.lowerBound > known ?? 0 ? .unknown : .absent
     }
 
     /// Whether the topics still have the messages that were acknowledged.
@@ -296,41 +321,6 @@ extension SentCheck {
         case .seal(anchor.seal), .unknown: .same
         case .seal, .other: .recreated
         }
-    }
-}
-
-/// The records of a batch of the outbox, which are looked for in a topic in their order; those of others may lie between them.
-private struct AppendedRecords {
-    private var values: [[UInt8]?] = []
-    /// Of what is kept as it was; its key and headers belong to it.
-    private var records: [TopicRecord] = []
-    private var found = 0
-
-    init(_ batch: PendingBatch) throws {
-        if batch.encoding == .records {
-            records = try RecordBatch.decode(batch.payload)
-        } else {
-            let decoded = BatchRecords()
-            try decoded.load(StoredBatch(batch))
-            values = (0..<decoded.count).map { index in decoded.withValue(index) { $0.map(Array.init) } }
-        }
-    }
-
-    var areAllFound: Bool { found == max(values.count, records.count) }
-
-    mutating func look(in batch: StoredBatch, from offset: Int64) throws {
-        for (index, record) in try RecordBatch.decode(batch.payload).enumerated()
-        where batch.baseOffset + Int64(index) >= offset && !areAllFound {
-            if isNext(record) { found += 1 }
-        }
-    }
-
-    private func isNext(_ record: TopicRecord) -> Bool {
-        guard !records.isEmpty else { return values[found] == record.value }
-        let own = records[found]
-        // One that was too large for its topic was cut, and headers that say so were added.
-        let isValue = own.value == record.value || record.value.map { own.value?.starts(with: $0) ?? false } ?? false
-        return isValue && own.key == record.key && record.headers.starts(with: own.headers)
     }
 }
 

@@ -16,9 +16,7 @@ extension KafkaTopicWriter {
     }
 
     /// One transaction, however often it takes.
-    ///
-    /// - Returns: false where it turns out to have been committed before.
-    func commit(_ batches: [PendingBatch], _ offsets: [KafkaOffset], _ mark: ProducerMark) throws -> Bool {
+    func commit(_ batches: [PendingBatch], _ offsets: [KafkaOffset], _ mark: ProducerMark) throws {
         var pauseMs: UInt32 = 10
         while true {
             guard let producer = sessions[mark.producer]?.transactions else {
@@ -34,7 +32,8 @@ extension KafkaTopicWriter {
                     try producer.commit(onWaiting: noteWaiting)
                 }
                 noteProgress()
-                return true
+                note(producer.takeEnds())
+                return
             } catch let error as KafkaError {
                 log.debug("transaction failed", ["reason": error.message, "kind": "\(error.kind)"])
                 if error.kind == .givenUp { throw error }
@@ -46,9 +45,13 @@ extension KafkaTopicWriter {
                 let isAborted = error.kind == .needsAbort && (try? producer.abort(onWaiting: noteWaiting)) != nil
                 if !isAborted {
                     // Only a new client can go on. It sees whether the old one's last transaction was committed.
+                    let ends = producer.takeEnds()
                     sessions[mark.producer] = nil
                     sessions[mark.producer] = try reopen(mark.producer)
-                    guard try isNew(mark, after: sessions[mark.producer]?.last) else { return true }
+                    guard try isNew(mark, after: sessions[mark.producer]?.last) else {
+                        note(ends)
+                        return
+                    }
                 }
                 usleep(pauseMs * 1000)
                 pauseMs = min(pauseMs * 2, 1000)

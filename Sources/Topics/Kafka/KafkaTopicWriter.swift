@@ -138,11 +138,10 @@ extension KafkaTopicWriter {
         appendedEnds = []
         if delivery == .atLeastOnce {
             try append(batches)
-            noteEnds(of: plain.first)
+            note(plain.first?.takeEnds() ?? [])
             try marks.commit(offsets, of: mark.producer)
         } else {
-            guard try commit(batches, offsets, mark) else { return false }
-            noteEnds(of: sessions[mark.producer]?.transactions)
+            try commit(batches, offsets, mark)
         }
         sessions[mark.producer]?.last = mark
         sessions[mark.producer]?.anchor = progress
@@ -154,8 +153,8 @@ extension KafkaTopicWriter {
             ?? batches.first.map { ProducerMark.Progress(topic: $0.topic, offsets: [0]) }
     }
 
-    private func noteEnds(of producer: KafkaProducer?) {
-        appendedEnds = (producer?.takeEnds() ?? []).map {
+    func note(_ ends: [KafkaDelivered]) {
+        appendedEnds = ends.map {
             AppendedEnd(
                 topic: $0.topic, anchor: TopicAnchor(partition: $0.partition, end: $0.nextOffset, seal: $0.seal))
         }
