@@ -74,7 +74,7 @@ import Testing
     /// `ulimit -f` ends a process by a signal that is not passed over.
     @Test(arguments: [
         "data generate big.csv", "data generate big.csv.gz --rows 200000", "report r.html",
-        "produce trips.csv --max --clock end", "stream --until-end --from-beginning", "batch --vintage one",
+        "produce trips.csv --max --clock end --again", "stream --until-end --from-beginning", "batch --vintage one",
     ])
     func aFileThatMayNotGrow(_ line: String) throws {
         try expect(Case(line, 74), try surroundings(), "ulimit -f 64; \"$TAXI\" \(line)")

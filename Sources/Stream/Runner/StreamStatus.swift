@@ -62,8 +62,6 @@ public struct StreamStatus: Sendable {
     public var queries: [Query] = []
     /// Records of each partition of the ingest topic that the query which is furthest behind has not read.
     public var partitionLags: [Int64: Int64] = [:]
-    /// Runs that failed and took nothing.
-    private var refused: Set<String> = []
     /// Of the newest produce and stream runs together, by reason.
     public var rejected: [String: Int64] = [:]
 
@@ -119,11 +117,6 @@ extension StreamStatus {
             warnings.append(behind)
         }
         for run in runs where run.command == "produce" || run.command == "stream" {
-            if try Self.tookNothing(run, in: database.connection) {
-                refused.insert(run.id)
-                let error = Self.summary(of: run)["error"] as? String ?? "its file was refused"
-                warnings.append("the last produce took nothing: \(error)")
-            }
             let (records, rejected) = try Self.counts(of: run, in: database.connection)
             self.rejected.merge(rejected, uniquingKeysWith: +)
             let rejects = rejected.values.reduce(0, +)
@@ -291,14 +284,6 @@ extension StreamStatus {
         return (Self.summary(of: run)["exit"] as? String).map(codes.contains) ?? false
     }
 
-    /// Whether a replay was refused a file of which it has taken nothing, not even as rejected.
-    private static func tookNothing(_ run: RunRecord, in connection: Connection) throws -> Bool {
-        guard run.command == "produce", run.outcome == .failed,
-            summary(of: run)["exit"] as? String == "\(Problem.Code.badData.rawValue)"
-        else { return false }
-        return try counts(of: run, in: connection).records == 0
-    }
-
     private static func summary(of run: RunRecord) -> [String: Any] {
         let object = run.summary.flatMap { try? JSONSerialization.jsonObject(with: Data($0.utf8)) }
         return object as? [String: Any] ?? [:]
@@ -307,7 +292,7 @@ extension StreamStatus {
     private mutating func judge() {
         let hasRead = queries.contains { $0.consumed > 0 }
         for run in runs
-        where run.outcome == .failed && run.command != "rewind" && !isMistake(run) && !refused.contains(run.id) {
+        where run.outcome == .failed && run.command != "rewind" && !isMistake(run) {
             let error = (Self.summary(of: run)["error"] as? String).map { ": \($0)" } ?? ""
             let rule = HealthRule(rawValue: run.command) ?? .runs
             findings.append(
