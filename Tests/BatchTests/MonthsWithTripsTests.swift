@@ -107,7 +107,8 @@ import Trips
         // The window that begins before midnight stays, since its day has no rollup: a late trip of it could be counted alone.
         let midnight = stored.zone.startMs(ofLocalDay: Self.day(2024, 1, 5))
         let left = try stored.connection.rows(
-            "SELECT window_start_ms FROM stored_hotspotwindow WHERE window_start_ms < 1710000000000") { $0.integer(0) }
+            "SELECT window_start_ms FROM stored_hotspotwindow WHERE window_start_ms < 1710000000000"
+        ) { $0.integer(0) }
         #expect(left == [midnight - 30_000])
         let second = try stored.runner().run(analyses: [.areaHotspots], periods: .all)
         #expect(second.periods["month"] == ["2024-01", "2024-06"])
