@@ -27,8 +27,8 @@ extension Table {
             let spare = table.columns.indices.filter { table.columns[$0].mayBeLeftOut }
             let empty = spare.last { column in table.rows.allSatisfy { $0[column].shown().isEmpty } }
             guard let gone = empty ?? spare.last else { break }
-            leftOut.append(table.columns.remove(at: gone).name)
-            for row in table.rows.indices { table.rows[row].remove(at: gone) }
+            leftOut.append(table.columns[gone].name)
+            table.removeColumn(at: gone)
         }
         return (table, leftOut)
     }

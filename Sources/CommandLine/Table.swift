@@ -44,6 +44,11 @@ public struct Table: Sendable {
     public var rows: [[Value]]
 
     public init(columns: [Column], rows: [[Value]] = []) { (self.columns, self.rows) = (columns, rows) }
+
+    public mutating func removeColumn(at index: Int) {
+        columns.remove(at: index)
+        for row in rows.indices { rows[row].remove(at: index) }
+    }
 }
 
 extension Table.Value: ExpressibleByStringLiteral, ExpressibleByStringInterpolation {

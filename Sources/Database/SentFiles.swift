@@ -73,7 +73,6 @@ public struct SentFiles {
     /// A file that was sent into a topic, whichever broker's.
     public struct InTopic: Sendable, Equatable {
         public var name: String
-        public var sentMs: EventTime
         public var topic: String
     }
 
@@ -87,12 +86,12 @@ public struct SentFiles {
         for topic in topics {
             let found = try connection.rows(
                 """
-                SELECT name, sent_ms FROM sent_files
+                SELECT name FROM sent_files
                 WHERE substr(topic, 1, length(?1)) = ?1 AND instr(identity || ' ', ?2 || ' ') > 0 AND from_ms < ?3 AND to_ms > ?4
                 ORDER BY sent_ms DESC LIMIT 1
                 """, .text("\(topic) "), .text(content), .integer(range.upperBound), .integer(range.lowerBound)
             ) { row throws(SQLiteError) in
-                InTopic(name: try row.storedText(0), sentMs: try row.integer(1, in: .times), topic: topic)
+                InTopic(name: try row.storedText(0), topic: topic)
             }.first
             if let found { return found }
         }

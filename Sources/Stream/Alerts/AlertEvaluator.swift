@@ -199,12 +199,7 @@ extension AlertEvaluator {
                 guard before < alert.windows, after < alert.windows else { continue }
                 ends = plan.window.end(ofWindowFrom: first, zone: zone)...lastEnd
             }
-            let isInEpoch = raised.contains {
-                $0.plan.name == alert.name && $0.group == place.group && ends.contains($0.raisedMs)
-            }
-            if isInEpoch { continue }
-            if try closed.wasRaised(alert.name, group: place.group, ends: ends) { continue }
-            raise(found, of: place)
+            if try !wasRaised(place, ends, closed) { raise(found, of: place) }
         }
         for place in withdrawn { try raiseBehind(place, closed) }
     }
@@ -233,24 +228,27 @@ extension AlertEvaluator {
         let ends =
             alert.cooldownMs.map { end - $0 + 1...end + $0 - 1 }
             ?? plan.window.end(ofWindowFrom: first, zone: zone)...end
-        let isInEpoch = raised.contains {
-            $0.plan.name == alert.name && $0.group == place.group && ends.contains($0.raisedMs)
-        }
-        if isInEpoch { return }
-        if try closed.wasRaised(alert.name, group: place.group, ends: ends) { return }
+        if try wasRaised(place, ends, closed) { return }
         if let known = try held[found] ?? stored(found, closed) { raise(known, of: found) }
+    }
+
+    /// Whether an alert was raised in a group by a window with an end among `ends`, in this epoch or before.
+    private func wasRaised(
+        _ place: WindowPlace, _ ends: ClosedRange<EventTime>, _ closed: any ClosedWindows
+    ) throws -> Bool {
+        let name = plan.alerts[place.alert].name
+        if raised.contains(where: { $0.plan.name == name && $0.group == place.group && ends.contains($0.raisedMs) }) {
+            return true
+        }
+        return try closed.wasRaised(name, group: place.group, ends: ends)
     }
 
     /// What a window that no late trip has changed would raise.
     private func stored(_ place: WindowPlace, _ closed: any ClosedWindows) throws -> RaisedAlert? {
         guard let window = try closed.window(from: place.start) else { return nil }
         defer { closed.release(window) }
-        guard let entry = (0..<window.pointee.count).first(where: { window.pointee.groups[$0] == place.group }) else {
-            return nil
-        }
-        let (histograms, keys) = (WindowHistograms(window), closed.keys)
-        return plan.alerts[place.alert].raise(
-            window, place.group, plan, zone, { self.value(of: $0, window, entry, histograms, keys) }, isLate: false)
+        guard let values = values(of: place.group, in: window, closed.keys) else { return nil }
+        return plan.alerts[place.alert].raise(window, place.group, plan, zone, values, isLate: false)
     }
 
     /// How many windows in a row hold beside `place`, and the last of them.
@@ -272,10 +270,19 @@ extension AlertEvaluator {
         if let known = holdsNow[place] { return known }
         guard let window = try closed.window(from: place.start) else { return false }
         defer { closed.release(window) }
-        let entry = (0..<window.pointee.count).first { window.pointee.groups[$0] == place.group }
-        guard let entry else { return false }
-        let (histograms, keys) = (WindowHistograms(window), closed.keys)
-        return plan.alerts[place.alert].condition.holds { self.value(of: $0, window, entry, histograms, keys) } == true
+        guard let values = values(of: place.group, in: window, closed.keys) else { return false }
+        return plan.alerts[place.alert].condition.holds(values) == true
+    }
+
+    /// The values of a group in a window; nil where it has none there.
+    private func values(
+        of group: Int64, in window: WindowPointer, _ keys: GroupKeys
+    ) -> ((AlertCondition.Subject) -> AlertCondition.Value)? {
+        guard let entry = (0..<window.pointee.count).first(where: { window.pointee.groups[$0] == group }) else {
+            return nil
+        }
+        let histograms = WindowHistograms(window)
+        return { self.value(of: $0, window, entry, histograms, keys) }
     }
 
     private func forEachHolding(
@@ -347,56 +354,4 @@ struct StoredProgress: Sendable {
     var alert: String
     var group: Int64
     var progress: AlertProgress
-}
-
-extension AlertPlan {
-    fileprivate func raise(
-        _ window: WindowPointer, _ group: Int64, _ query: QueryPlan, _ zone: ZoneClock,
-        _ value: (AlertCondition.Subject) -> AlertCondition.Value, isLate: Bool
-    ) -> RaisedAlert {
-        let (start, end) = (window.pointee.start, window.pointee.end)
-        // A window that closes for the first time since a rewind has one as well.
-        let revision = isLate ? window.pointee.revision : 1
-        let (from, until) = (zone.iso(ms: start), zone.iso(ms: end))
-        let threshold = condition.leading.map { AlertCondition.text(of: $0.threshold) } ?? ""
-        var number = 0.0
-        if let subject = condition.leading?.subject, case .number(let found) = value(subject) { number = found }
-        var params = [
-            "name": name, "query": query.name, "window_start": from, "window_end": until, "threshold": threshold,
-            "value": AlertCondition.text(of: number), "condition": "\(condition)", "windows": "\(windows)",
-        ]
-        var record = "{\"name\":\(Self.json(name)),\"query\":\(Self.json(query.name)),"
-        record += "\"window\":{\"start\":\(Self.json(from)),\"end\":\(Self.json(until))}"
-        var groups: [(name: String, value: AlertCondition.Value)] = []
-        for (index, group) in query.groups.enumerated() {
-            let found = value(.group(index, name: group.name))
-            if found != .null { groups.append((group.name, found)) }
-            switch found {
-            case .number(let number):
-                params[group.name] = AlertCondition.text(of: number)
-                record += ",\"\(group.name)\":\(AlertCondition.text(of: number))"
-            case .text(let text):
-                params[group.name] = text
-                record += ",\"\(group.name)\":\(Self.json(text))"
-            case .null: break
-            }
-        }
-        record += ",\"value\":\(AlertCondition.text(of: number)),\"threshold\":\(threshold)"
-        record += ",\"condition\":\(Self.json("\(condition)"))"
-        if let workflow { record += ",\"workflow\":\(Self.json(workflow))" }
-        if revision > 1 {
-            params["revision"] = "\(revision)"
-            record += ",\"revision\":\(revision)"
-        }
-        record += "}"
-        return RaisedAlert(
-            plan: self, raisedMs: end, windowStartMs: start, group: group, revision: revision > 1 ? revision : nil,
-            value: number, params: params, groups: groups, record: Array(record.utf8))
-    }
-
-    static func json(_ text: String) -> String {
-        var out = OutputBuffer(capacity: text.utf8.count + 2)
-        out.append(jsonString: Array(text.utf8))
-        return String(decoding: out.bytes, as: UTF8.self)
-    }
 }

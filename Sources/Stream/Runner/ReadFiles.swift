@@ -49,9 +49,9 @@ package struct ReadFiles {
     /// Whether some event time may be of both.
     func overlaps(_ other: ReadFiles) -> Bool { range.overlaps(other.range) }
 
-    /// Size and hash: a link, a copy or another name is the same file.
+    /// Size and hash, `:size:hash`: a link, a copy or another name is the same file.
     package static func content(_ file: String) -> String {
-        file.split(separator: ":", omittingEmptySubsequences: false).suffix(2).joined(separator: ":")
+        ":" + file.split(separator: ":", omittingEmptySubsequences: false).suffix(2).joined(separator: ":")
     }
 
     /// Sees that none of some files is here twice, or was read before in another company: its trips would count twice, and no one would know.
@@ -92,7 +92,7 @@ package struct ReadFiles {
         guard try connection.hasTable("checkpoints") else { return nil }
         return try CheckpointStore(connection: connection).all([]).first { _, _, checkpoint in
             checkpoint.positions.keys.compactMap { ReadFiles(identity: $0) }.contains { read in
-                read.range.overlaps(range) && read.files.contains { ":\(Self.content($0))" == content }
+                read.range.overlaps(range) && read.files.contains { Self.content($0) == content }
             }
         }?.name
     }
@@ -109,7 +109,7 @@ package struct ReadFiles {
         let topics = sources.filter { !$0.hasPrefix("files ") }.sorted()
         for file in files {
             let sent = try explaining("looking for what was sent") {
-                try SentFiles.sent(":\(Self.content(file))", into: topics, range, on: connection)
+                try SentFiles.sent(Self.content(file), into: topics, range, on: connection)
             }
             guard let sent else { continue }
             let name = sent.name == Self.name(file) ? "" : ", as \"\(visible(sent.name))\""

@@ -43,8 +43,7 @@ struct ResultPicture {
         let narrowestBar = view.hasPlaces ? Self.gapWidth + Self.narrowestBarWidth : 0
         func drop(_ name: String) {
             guard let index = table.columns.firstIndex(where: { $0.name == name }) else { return }
-            table.columns.remove(at: index)
-            for row in table.rows.indices { table.rows[row].remove(at: index) }
+            table.removeColumn(at: index)
         }
         // What every row says need not stand in each.
         if rows.allSatisfy({ $0[0] == rows[0][0] }) { drop("period_kind") }
@@ -76,8 +75,7 @@ struct ResultPicture {
         var (table, leftOut) = (table, [String]())
         for name in ["summary", "window_end", "ended"] where table.isTooWide(for: width) {
             guard let index = table.columns.firstIndex(where: { $0.name == name }) else { continue }
-            table.columns.remove(at: index)
-            for row in table.rows.indices { table.rows[row].remove(at: index) }
+            table.removeColumn(at: index)
             leftOut.append(name)
         }
         return (table, leftOut)
