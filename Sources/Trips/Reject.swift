@@ -42,9 +42,11 @@ public struct Reject: Sendable {
     public static let keptOfOversized = 64 << 10
     /// Bytes of rejects that wait for somebody to take them; who meets as many gives them out first.
     static let bytesAtOnce = 16 << 20
+    /// About what a reject takes beside its record: its place, its detail.
+    fileprivate static let ownBytes = 256
 }
 
 extension Collection<Reject> {
-    /// Bytes of the records.
-    var bytes: Int { reduce(0) { $0 + $1.bytes.count } }
+    /// Bytes of the records, and what each reject takes beside them.
+    var bytes: Int { reduce(0) { $0 + $1.bytes.count + Reject.ownBytes } }
 }

@@ -179,6 +179,64 @@ import Time
         #expect(try rows("sum-wraps.csv", [.fare]).0.rejects.map(\.reason) == [.outOfRange, .outOfRange])
     }
 
+    /// However little else of it is known: a name that stands where times and numbers do, or that names a time, makes a row a header.
+    @Test(
+        arguments: [
+            (
+                "Trip Start Timestamp,Tips,Tolls,a,b,c,d", "Trip Start Timestamp,Tolls,Tips,e,f,g,h",
+                [["1", "2"], ["2", "1"]]
+            ),
+            (
+                "Trip Start Timestamp,Tips,Tolls,a", "x,2024,Trip Start Timestamp,y,Tips,z,Tolls",
+                [["1", "2"], ["3", "4"]]
+            ),
+            (
+                "Tips,Trip Start Timestamp,Tolls,a", "Tolls,b,c,d,Trip Start Timestamp,e,Tips",
+                [["1", "2"], ["4", "3"]]
+            ),
+            ("Trip Start Timestamp,Tips,Tolls", "Trip Start Timestamp,Tips,Tolls,Tips", []),
+            ("Trip Start Timestamp,Tips,Tolls,a,b,c,d", "Tips,Tolls,x,y,z,v,w", [["1", "2"], ["3", "4"]]),
+        ], [false, true])
+    func aHeaderFurtherDownIsOne(_ input: (first: String, second: String, tips: [[String]]), inOrder: Bool) throws {
+        let path = FileManager.default.temporaryDirectory.path + "/header-\(UUID().uuidString).csv"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        func row(_ header: String, _ tips: String, _ tolls: String) -> String {
+            header.split(separator: ",").map { name in
+                switch name {
+                case "Trip Start Timestamp": "2024-03-01T10:00:00"
+                case "Tips": tips
+                case "Tolls": tolls
+                default: "text"
+                }
+            }.joined(separator: ",")
+        }
+        let wanted = input.tips.last ?? ["3", "4"]
+        let (tips, tolls) = (wanted[0], wanted[1])
+        try [input.first, row(input.first, "1", "2"), input.second, row(input.second, tips, tolls), ""]
+            .joined(separator: "\n").write(toFile: path, atomically: true, encoding: .utf8)
+        var options = TripSourceOptions(
+            clock: inOrder ? .start : .now, fields: .init([.tips, .tolls]), required: [],
+            zone: try ZoneClock(identifier: "America/Chicago"))
+        options.toleratesRejects = true
+        func read() throws -> [[String]] {
+            let source = try TripSource(paths: [path], options: options)
+            let batch = TripBatch(capacity: 16)
+            var found: [[String]] = []
+            while try source.next(into: batch) {
+                for row in 0..<batch.count { found.append([TripField.tips, .tolls].map { batch.text($0, row) ?? "" }) }
+            }
+            #expect(source.takeRejects().isEmpty)
+            return found
+        }
+        // Rows cannot be put in order by a time that they do not have.
+        guard !input.tips.isEmpty, !inOrder || input.second.contains("Timestamp") else {
+            let problem = try #require(throws: Problem.self) { try read() }
+            #expect(problem.code == .badData && problem.location?.line == 3, "\(problem)")
+            return
+        }
+        #expect(try read() == input.tips.map { $0.map { "\($0).00" } })
+    }
+
     /// A row with a number in it is none without a further look; a name with digits in it is no number, nor is an empty one.
     @Test(arguments: [
         ("a,b,12,c", true), ("12", true), ("a;b;0", true), ("7,\"a,b\"", true), ("a,b", false), ("a1,2b,", false),

@@ -97,7 +97,12 @@ final class QueryCohort {
             return QueryOutputBuilder(
                 state, query: query, closed: closed, closedBound: max(watermark, state.closedUntil))
         }
-        guards = RejectGuard(source: input.name)
+        let isTopic = input.rejects == nil
+        guards = RejectGuard(
+            source: input.name,
+            hint: isTopic
+                ? "Look at its records with: taxi-cli topic tail \(input.name); those of Avro need their schemas: taxi-cli schema list"
+                : nil)
         results = Array(repeating: 0, count: plans.count)
         countsAtStart = checkpoints.map(\.counts)
         var fields = plans.reduce(into: TripFieldSet()) { $0.formUnion($1.fields) }

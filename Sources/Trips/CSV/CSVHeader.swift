@@ -23,6 +23,8 @@ public struct CSVHeader: Sendable {
     public var line: Int
     /// Line of the first row behind it.
     public var firstRowLine: Int
+    /// A name that stands twice in a header further down: rows below it cannot be read.
+    public internal(set) var fault: Problem?
 
     /// How much of a file's start `init` wants to see.
     public static let sampleSize = 65536
@@ -31,9 +33,11 @@ public struct CSVHeader: Sendable {
     ///   - sample: the start of the file, or of what follows a header's place further down.
     ///   - line: the sample's first line.
     ///   - newline: what ends lines where that is known already.
+    ///   - isFirst: false for one further down, whose `fault` is kept for whoever reads on.
     /// - Throws: `Problem(.badData)` for something that is no delimited text or has no header row.
     public init(
-        sample: UnsafeBufferPointer<UInt8>, file: String, line firstLine: Int = 1, newline known: UInt8? = nil
+        sample: UnsafeBufferPointer<UInt8>, file: String, line firstLine: Int = 1, newline known: UInt8? = nil,
+        isFirst: Bool = true
     ) throws(Problem) {
         self.file = file
         try Self.refuseOtherFormats(sample, file)
@@ -78,7 +82,10 @@ public struct CSVHeader: Sendable {
         names = Self.split(text, delimiter)
         fields = Self.match(names)
         self.text = Self.line(of: names, delimiter)
-        try refuseRepeated(in: text, location)
+        do throws(Problem) { try refuseRepeated(in: text, location) } catch {
+            if isFirst { throw error }
+            fault = error
+        }
         try refuseMissingHeader()
     }
 
@@ -144,12 +151,22 @@ extension CSVHeader {
 
     static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0d }
 
-    private static func match(_ names: [String]) -> [TripField?] {
+    /// Fields by their normalized names.
+    private static let fieldsByName: [String: TripField] = {
         var byName = aliases.merging(rideshareFields) { $1 }
         for field in TripField.allCases { byName[normalized(field.header)] = field }
+        return byName
+    }()
+
+    /// Whether some field of a row is the name of a column.
+    static func namesColumn(_ row: UnsafeBufferPointer<UInt8>) -> Bool {
+        split(row[...], commonestDelimiter(row[...])).contains { fieldsByName[normalized($0)] != nil }
+    }
+
+    private static func match(_ names: [String]) -> [TripField?] {
         var taken: TripFieldSet = []
         return names.map { name in
-            guard let field = byName[normalized(name)], !taken.contains(field) else { return nil }
+            guard let field = fieldsByName[normalized(name)], !taken.contains(field) else { return nil }
             taken.formUnion(TripFieldSet(field))
             return field
         }

@@ -301,10 +301,8 @@ extension CSVFramer {
     }
 
     private mutating func judgeHeader(_ row: UnsafeBufferPointer<UInt8>, length: Int) -> Judgement? {
-        guard header.isHeader(row),
-            var next = try? CSVHeader(sample: row, file: header.file, line: Int(line), newline: header.newline)
-        else { return nil }
-        if next.hasColumns(of: header) { return .passed }
+        guard var next = header.header(in: row, line: Int(line)) else { return nil }
+        if next.fault == nil, next.hasColumns(of: header) { return .passed }
         next.length = length
         nextHeader = next
         return .stop

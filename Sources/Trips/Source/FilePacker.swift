@@ -87,7 +87,7 @@ struct FilePacker: ~Copyable {
                 }
                 guard !workers[packer].hasTooManyTexts else { return false }
                 for var next in piece.headers {
-                    next.line += Int(line)
+                    next.moveDown(lines: Int(line))
                     try options.check(next)
                     warnings.look(at: next, isFirst: false)
                     header = next
@@ -220,6 +220,9 @@ final class PieceWorker {
         var failure: Problem?
     }
 
+    /// So many rejects of a piece are kept before somebody looks at them.
+    private static let rejectsAtOnce = 8192
+
     let texts = InternedTexts()
     private(set) var hasTooManyTexts = false
     private let options: TripSourceOptions
@@ -287,6 +290,8 @@ final class PieceWorker {
             piece.steps += RejectGuard.steps(
                 accepted: UnsafeBufferPointer(start: batch.positions, count: batch.count),
                 rejects: piece.rejects[before...])
+            // Two bytes make a reject, of which each takes some hundred: what is left is another piece, once these have been looked at.
+            if piece.rejects.count >= Self.rejectsAtOnce { break }
         }
         (piece.end, piece.lines) = (framer.offset, framer.line)
         do {

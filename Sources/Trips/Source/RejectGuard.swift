@@ -131,8 +131,12 @@ public struct RejectGuard: Sendable {
         let commonest = reasons.sorted { ($1.value.count, $0.key.rawValue) < ($0.value.count, $1.key.rawValue) }
             .prefix(3)
         let list = commonest.map { "\n  \($0.value.count) \($0.key.rawValue), such as \($0.value.example)" }
-        throw Problem(
+        var problem = Problem(
             .badData, "\(rejected) of \(count) records of \"\(source)\" cannot be used:\(list.joined())",
             hint: hint)
+        problem.rejects = .init(
+            records: count,
+            byReason: Dictionary(uniqueKeysWithValues: reasons.map { ($0.key.rawValue, $0.value.count) }))
+        throw problem
     }
 }

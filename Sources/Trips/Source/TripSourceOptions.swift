@@ -106,6 +106,7 @@ public struct TripSourceOptions: Sendable {
 
     /// - Throws: as `CSVHeader.require`, where a file with this header lacks what is needed.
     func check(_ header: CSVHeader) throws(Problem) {
+        if let fault = header.fault { throw fault }
         let needed = requiredFields.subtracting(optional.intersection(header.kind.lacks))
         var names: [String] = []
         for field in needed.subtracting(header.present).fields {
