@@ -1,6 +1,4 @@
 public import Database
-import Foundation
-import Problems
 public import Time
 
 extension BatchRunner {
@@ -18,13 +16,8 @@ extension BatchRunner {
             return summary
         } catch {
             // The failure itself is what the caller has to hear of, whatever the log says.
-            try? log.end(id, .failed, summary: failure(error), at: now())
+            try? log.end(id, .failed, summary: RunFailure(error).json, at: now())
             throw error
         }
-    }
-
-    private static func failure(_ error: any Error) -> String? {
-        let message = (error as? Problem)?.message ?? String(describing: error)
-        return (try? JSONEncoder().encode(["error": message])).map { String(decoding: $0, as: UTF8.self) }
     }
 }

@@ -95,7 +95,7 @@ struct NowReport: Encodable {
         lag = Lag(
             records: records.isEmpty ? look.status?.queries.compactMap(\.lag).max() : records.reduce(0, +),
             seconds: look.sources.compactMap(\.lagSeconds).max(),
-            clearSeconds: isStreaming ? look.numbers.greatest(.streamLagClear) : nil,
+            clearSeconds: isStreaming && look.hungSeconds == nil ? look.numbers.greatest(.streamLagClear) : nil,
             trend: isStreaming ? look.trend : nil)
         watermark = text(look.status?.queries.compactMap(\.watermark).min())
         newestEvent = text(look.status?.ingest?.lastEvent)

@@ -1,3 +1,4 @@
+internal import Foundation
 import Problems
 import SQLite
 public import Time
@@ -28,6 +29,40 @@ extension RunRecord {
         self.init(
             id: try row.storedText(0), command: try row.storedText(1), started: try row.integer(2, in: .times),
             ended: try row.optionalInteger(3, in: .times), outcome: outcome, summary: try row.optionalText(5))
+    }
+}
+
+/// Why a run failed: its summary.
+public struct RunFailure: Codable, Sendable {
+    public var error: String
+    /// The exit code.
+    public var exit: String?
+    /// What to do.
+    public var hint: String?
+    /// Where too many records were rejected: of how many, and how many of them by reason.
+    public var read: Int?
+    public var rejected: [String: Int]?
+
+    public init(_ error: any Error) {
+        let problem = error as? Problem
+        self.error = problem?.message ?? "\(error)"
+        exit = "\((problem?.code ?? .software).rawValue)"
+        hint = problem?.hint
+        (read, rejected) = (problem?.rejects?.records, problem?.rejects?.byReason)
+    }
+
+    /// - Parameter summary: of a run; nil where it does not say why it failed.
+    public init?(summary: String?) {
+        guard let summary, let read = try? JSONDecoder().decode(RunFailure.self, from: Data(summary.utf8)) else {
+            return nil
+        }
+        self = read
+    }
+
+    public var json: String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
     }
 }
 

@@ -32,6 +32,10 @@ extension TenantLook {
         var series = Array(numbers.series.values)
         // The stream's lag as long as it runs is its own; at rest the database and the topics tell.
         if !numbers.processes.contains(where: { $0.command == "stream" }) { series += lagAtRest }
+        if hungSeconds != nil {
+            let names = [Metric.streamLagRecords, .streamLagSeconds, .streamLagClear].map(\.name)
+            series = series.filter { !names.contains($0.name) } + lagOfHanging
+        }
         for topic in topics {
             let appended = topic.partitions.reduce(0) { $0 + $1.endOffset }
             series.append(LiveSeries(Metric.topicRecords.name, [.init("topic", topic.name)], .counter(appended)))
@@ -55,6 +59,16 @@ extension TenantLook {
             series.append(LiveSeries(Metric.health.name, [.init("rule", rule.rawValue)], .gauge(holds ? 1 : 0)))
         }
         return series + processSeries
+    }
+
+    private var lagOfHanging: [LiveSeries] {
+        sources.flatMap { source in
+            let labels = [LiveSeries.Label("partition", "\(source.partition)")]
+            return [
+                LiveSeries(Metric.streamLagRecords.name, labels, .gauge(Double(source.lagRecords ?? 0))),
+                LiveSeries(Metric.streamLagSeconds.name, labels, .gauge(source.lagSeconds ?? 0)),
+            ]
+        } + [LiveSeries(Metric.streamLagClear.name, [], .gauge(.infinity))]
     }
 
     private var lagAtRest: [LiveSeries] {

@@ -1,3 +1,4 @@
+import Database
 import ML
 import SQLite
 import Stream
@@ -8,8 +9,11 @@ extension TenantLook {
     static let modelPatienceMs: Int64 = 120_000
 
     /// How the services of models are: a warning at first, and a rule that does not hold where it stays so.
-    mutating func judgeModels(on connection: Connection) throws {
-        for model in try ModelStatus.all(on: connection) {
+    ///
+    /// One that is not declared any more is nobody's concern; where the declarations cannot be read all are.
+    mutating func judgeModels(on connection: Connection, _ home: TenantHome) throws {
+        let declared = ModelCatalog.namesIfReadable(path: "\(home.path)/ml.yaml", zone: zone)
+        for model in try ModelStatus.all(on: connection) where declared?.contains(model.model) != false {
             if model.batchesSetAside > 0 {
                 status?.warnings.append(
                     "\(model.batchesSetAside) batches of model \"\(model.model)\" were set aside; taxi-cli ml history \(model.model) says why"

@@ -44,6 +44,8 @@ public struct TenantLook: Sendable {
     public var alerts: [(name: String, count: Int64)] = []
     /// The rules that do not hold.
     public var findings: [HealthFinding] = []
+    /// For how long a stream that runs has said nothing while records wait, in seconds; nil where it works.
+    public var hungSeconds: Double?
 
     /// Where a disk is full: less than this share, and less than this many bytes, are left.
     static let leastFreeShare = 0.02
@@ -90,22 +92,33 @@ public struct TenantLook: Sendable {
         }
         topics = try store?.topics() ?? []
         let database = try ResultsDatabase.openReadOnlyIfAny(path: watched.home.resultsDB)
+        var (plans, mistake): ([QueryPlan], Problem?) = ([], nil)
+        do { plans = try watched.plans() } catch let problem as Problem { mistake = problem }
         let status = try StreamStatus(
-            tenant: tenant, database: database, store: store, plans: watched.plans(), unreachable: unreachable)
+            tenant: tenant, database: database, store: store, plans: plans, unreachable: unreachable)
         self.status = status
         findings = status.findings
-        if let database { try read(database) }
+        if let mistake {
+            // What is stored is worth knowing all the same.
+            let place = mistake.location.map { "\($0): " } ?? ""
+            add(
+                .stream, "no stream can start, for a mistake in what is declared: \(place)\(mistake.message)",
+                mistake.hint ?? "taxi-cli stream queries --check lists all of them.")
+        }
+        if let database { try read(database, watched.home) }
     }
 
-    private mutating func read(_ database: ResultsDatabase) throws {
+    private mutating func read(_ database: ResultsDatabase, _ home: TenantHome) throws {
         zone = try database.zone
         let connection = database.connection
-        try judgeModels(on: connection)
+        try judgeModels(on: connection, home)
         try connection.snapshot {
             sources = try SourceStatus.all(on: connection)
             if !numbers.processes.contains(where: { $0.command == "stream" }) {
                 // What the last stream saw is over; how far it came is stored.
                 sources = sources.map { $0.atRest(lag: status?.partitionLags[$0.partition]) }
+            } else {
+                noteHanging()
             }
             workflows = try WorkflowNumbers(on: connection, nowMs: nowMs)
             alerts = try connection.rows(
@@ -116,18 +129,45 @@ public struct TenantLook: Sendable {
         }
     }
 
+    /// A process that lives and does nothing (a disk that does not answer, a lock, SIGSTOP) says nothing of it: its numbers stand still, and
+    /// so does how far it has come, while its topic goes on.
+    private mutating func noteHanging() {
+        guard let last = sources.map(\.updated).max(), case let silent = Double(nowMs - last) / 1000,
+            silent >= Self.patienceSeconds
+        else { return }
+        // Ends of Kafka's topics count marks of transactions too.
+        let spare: Int64 = status?.ingest?.isCountExact == true ? 0 : 10
+        let waits = sources.contains { source in
+            let (lag, known) = (status?.partitionLags[source.partition] ?? 0, source.lagRecords ?? 0)
+            return lag > spare && lag >= known + spare
+        }
+        guard waits else { return }
+        hungSeconds = silent
+        sources = sources.map { $0.hanging(lag: status?.partitionLags[$0.partition], for: silent) }
+    }
+
     /// The rules that live numbers and the machine decide.
     private mutating func judge(_ home: TenantHome) {
         let isStreaming = numbers.processes.contains { $0.command == "stream" }
-        if isStreaming {
+        if let hungSeconds {
+            let waiting = sources.compactMap(\.lagRecords).reduce(0, +)
+            findings.append(
+                HealthFinding(
+                    .lag, "the stream has stood still for \(Int(hungSeconds)) s, and \(waiting) records wait",
+                    remedy:
+                        "See what it waits for (its log; taxi-cli doctor looks at the disk), or end it and start it again: nothing is lost or counted twice."
+                ))
+        } else if isStreaming {
             let growing = sources.filter { $0.trend == "growing" && ($0.lagSeconds ?? 0) >= Self.patienceSeconds }
             if let worst = growing.max(by: { ($0.lagRecords ?? 0) < ($1.lagRecords ?? 0) }) {
                 findings.append(
                     HealthFinding(
                         .lag,
                         "the stream falls behind: \(worst.lagRecords ?? 0) records of partition \(worst.partition) wait, the oldest for \(Int(worst.lagSeconds ?? 0)) s, and more come in (\(Int(worst.rateIn ?? 0))/s) than go out (\(Int(worst.rateProcessed))/s)",
-                        remedy:
-                            "Add partitions, so that --workers can share the work, or send more slowly: taxi-cli produce --set-rate."
+                        remedy: limit(home).map {
+                            "The tenant's limit of \($0) holds the stream back: raise it in serve.yaml, or send more slowly: taxi-cli produce --set-rate."
+                        }
+                            ?? "Add partitions, so that --workers can share the work, or send more slowly: taxi-cli produce --set-rate."
                     ))
             }
             if let stalled = numbers.greatest(.streamWatermarkStalled), stalled >= Self.patienceSeconds {
@@ -142,7 +182,6 @@ public struct TenantLook: Sendable {
             }
         }
         judgeRecent()
-        judgeDeadLetters()
         judgeDisk(home)
         judgeServices(home)
     }
@@ -180,18 +219,6 @@ public struct TenantLook: Sendable {
         findings.append(HealthFinding(rule, what, remedy: remedy))
     }
 
-    /// Half and more is the rule `rejects`.
-    private mutating func judgeDeadLetters() {
-        let rejected = status?.rejected.values.reduce(0, +) ?? 0
-        let seen = (status?.ingest?.records ?? 0) + rejected
-        guard rejected * 10 > seen, rejected >= 10, !findings.contains(where: { $0.rule == .rejects }) else { return }
-        findings.append(
-            HealthFinding(
-                .deadLetters,
-                "\(rejected) records went to the dead letters in the last runs, beside \(seen - rejected) that are in the topic",
-                remedy: "taxi-cli dead-letter show has them, with the reason and the place of each."))
-    }
-
     /// What serve could not keep running; where no serve runs nothing is known.
     private mutating func judgeServices(_ home: TenantHome) {
         guard let serve = ServeState.read(home: home.home) else { return }
@@ -209,6 +236,11 @@ public struct TenantLook: Sendable {
                     "service \(full.service) is full: \(full.why ?? "the tenant's share of the disk is used")",
                     remedy: "Make room, or raise limits: {disk: …} in serve.yaml.", sinceMs: full.sinceMs))
         }
+    }
+
+    /// The limit of serve.yaml that holds the tenant's stream back; nil for none.
+    private func limit(_ home: TenantHome) -> String? {
+        ServeState.read(home: home.home)?.services.first { $0.tenant == tenant && $0.limited != nil }?.limited
     }
 
     private mutating func judgeDisk(_ home: TenantHome) {
@@ -281,6 +313,14 @@ public struct SourceStatus: Sendable, Equatable {
         (rest.lagRecords, rest.lagSeconds, rest.rateIn, rest.rateProcessed) = (lag, nil, nil, 0)
         (rest.clearSeconds, rest.trend) = (nil, nil)
         return rest
+    }
+
+    /// While whoever reads it hangs.
+    func hanging(lag: Int64?, for seconds: Double) -> SourceStatus {
+        var hanging = self
+        (hanging.lagRecords, hanging.lagSeconds) = (lag, (lagSeconds ?? 0) + seconds)
+        (hanging.rateIn, hanging.rateProcessed, hanging.clearSeconds, hanging.trend) = (nil, 0, nil, "growing")
+        return hanging
     }
 
     static func all(on connection: Connection) throws -> [SourceStatus] {

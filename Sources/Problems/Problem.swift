@@ -34,6 +34,14 @@ public struct Problem: Error, Sendable {
     public var sourceColumn: Int?
     /// Further problems of the same input; a file that a person wrote is checked whole.
     public var others: [Problem]
+    /// Of an input that was given up: of how many records how many were bad.
+    public var rejects: Rejects?
+
+    public struct Rejects: Sendable, Equatable {
+        public var records: Int
+        public var byReason: [String: Int]
+        public init(records: Int, byReason: [String: Int]) { (self.records, self.byReason) = (records, byReason) }
+    }
 
     public init(
         _ code: Code, _ message: String, at location: InputLocation? = nil, hint: String? = nil,

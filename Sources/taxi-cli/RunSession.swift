@@ -95,10 +95,9 @@ struct RunSession {
             return RunEnd(outcome: .interrupted, json: jsonObject(["stopped": reason]), text: reason)
         } catch {
             // The run's own failure is what the user must see, not that of its record.
-            let message = (error as? Problem)?.message ?? "\(error)"
-            let code = (error as? Problem)?.code ?? .software
-            let summary = jsonObject(["error": message, "exit": "\(code.rawValue)"])
-            try? log.end(runID, code == .interrupted ? .interrupted : .failed, summary: summary, at: systemTime())
+            let isStopped = (error as? Problem)?.code == .interrupted
+            try? log.end(
+                runID, isStopped ? .interrupted : .failed, summary: RunFailure(error).json, at: systemTime())
             throw error
         }
     }

@@ -58,22 +58,49 @@ extension StreamRunner {
             if let share, !isLast { gauge.set(share) } else { gauge.clear() }
         }
         let now = clock.monotonicMs
+        let newest = cohorts.compactMap(\.newest).max()
+        var known = standing ?? Standing(summary, now, newest)
+        if known.watermark != summary.watermark || known.records == summary.records {
+            known = Standing(summary, now, newest)
+        } else if let newest, newest > known.newest ?? .min {
+            known.newest = newest
+            known.steps += 1
+        }
+        // Event times that go on with each look are of a live source, where no partition is far behind for long.
+        let isLive = known.steps >= Self.liveSteps
+        let spreadMs = options.delayMs + (isLive ? 0 : Self.usualSpreadMs)
         let isHeldBack = cohorts.contains { cohort in
             guard let newest = cohort.newest else { return false }
-            return cohort.watermark.map { newest - $0 > options.delayMs + Self.usualSpreadMs } ?? true
+            return cohort.watermark.map { newest - $0 > spreadMs } ?? true
         }
-        if let known = standing, known.watermark == summary.watermark, known.records < summary.records, isHeldBack,
-            !isLast
-        {
-            metrics.gauge(.streamWatermarkStalled).set(Double(now - known.sinceMs) / 1000)
-        } else {
-            metrics.gauge(.streamWatermarkStalled).set(0)
-            standing = (summary.watermark, summary.records, now)
-        }
+        if !isHeldBack { known.heldSinceMs = now }
+        let isStalled = isHeldBack && !isLast && known.records < summary.records
+        metrics.gauge(.streamWatermarkStalled).set(
+            isStalled ? Double(now - (isLive ? known.sinceMs : known.heldSinceMs)) / 1000 : 0)
+        standing = known
     }
 
     /// Event times of trips stand in quarters of an hour: so far apart the newest of two partitions may be.
     private static let usualSpreadMs: Int64 = 20 * 60_000
+    private static let liveSteps = 4
+
+    /// A watermark that has not moved, since when, and what came meanwhile.
+    struct Standing {
+        let watermark: EventTime?
+        /// When it began to stand.
+        let records: Int64
+        let sinceMs: Int64
+        /// Since when the newest event time is further ahead of it than is usual.
+        var heldSinceMs: Int64
+        var newest: EventTime?
+        /// How often the newest event time has grown since.
+        var steps = 0
+
+        init(_ summary: StreamSummary, _ nowMs: Int64, _ newest: EventTime?) {
+            (watermark, records, self.newest) = (summary.watermark, summary.records, newest)
+            (sinceMs, heldSinceMs) = (nowMs, nowMs)
+        }
+    }
 
     private func show(_ partitions: [SourceLag.Partition]) {
         for (index, partition) in partitions.enumerated() {

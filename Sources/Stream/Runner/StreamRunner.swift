@@ -68,7 +68,7 @@ public final class StreamRunner {
     var shownSources: [SourceRow] = []
     var recent = RecentOutcomes()
     /// Since when records have come and the watermark has stood, on the monotonic clock.
-    var standing: (watermark: EventTime?, records: Int64, sinceMs: Int64)?
+    var standing: Standing?
 
     /// - Parameters:
     ///   - runID: of the run's record, under which the ledger counts.

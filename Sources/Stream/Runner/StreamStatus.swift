@@ -126,6 +126,8 @@ extension StreamStatus {
             let remedy = "taxi-cli dead-letter show has them, with the reason and the place of each."
             if rejects * 2 > records {
                 findings.append(HealthFinding(.rejects, text, remedy: remedy, sinceMs: run.started))
+            } else if rejects * 10 > records, rejects >= Self.leastDeadLetters {
+                findings.append(HealthFinding(.deadLetters, text, remedy: remedy, sinceMs: run.started))
             }
         }
         findings += try Self.failedWorkflows(in: database.connection)
@@ -166,6 +168,9 @@ extension StreamStatus {
             queries.append(query)
         }
     }
+
+    /// A few bad records are nobody's concern, however few there are in all.
+    private static let leastDeadLetters: Int64 = 10
 
     /// Of the last run that gave a query records: how many were late, of those that were not left out otherwise.
     private static func lateness(
@@ -281,23 +286,18 @@ extension StreamStatus {
     /// Whether a run failed by what was asked of it, such as a mistyped name, which changes nothing.
     private func isMistake(_ run: RunRecord) -> Bool {
         let codes = [Problem.Code.usage, .noInput].map { "\($0.rawValue)" }
-        return (Self.summary(of: run)["exit"] as? String).map(codes.contains) ?? false
-    }
-
-    private static func summary(of run: RunRecord) -> [String: Any] {
-        let object = run.summary.flatMap { try? JSONSerialization.jsonObject(with: Data($0.utf8)) }
-        return object as? [String: Any] ?? [:]
+        return RunFailure(summary: run.summary)?.exit.map(codes.contains) ?? false
     }
 
     private mutating func judge() {
         let hasRead = queries.contains { $0.consumed > 0 }
-        for run in runs
-        where run.outcome == .failed && run.command != "rewind" && !isMistake(run) {
-            let error = (Self.summary(of: run)["error"] as? String).map { ": \($0)" } ?? ""
+        for run in runs where run.outcome == .failed && run.command != "rewind" && !isMistake(run) {
+            let failure = RunFailure(summary: run.summary)
+            let error = failure.map { ": \($0.error)" } ?? ""
             let rule = HealthRule(rawValue: run.command) ?? .runs
             findings.append(
                 HealthFinding(
-                    rule == .stream ? .runs : rule, "the last \(run.command) failed\(error)",
+                    rule == .stream ? .runs : rule, "the last \(run.command) failed\(error)", remedy: failure?.hint,
                     sinceMs: run.ended ?? run.started))
         }
         if !isStreamRunning, let ingest, ingest.records > 0 {

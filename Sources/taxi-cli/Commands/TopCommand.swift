@@ -14,11 +14,13 @@ enum TopCommand {
         discussion: """
             Rates, lag in records and in time, latency and watermark of a tenant, drawn anew each second; below it its queries, partitions or \
             workflows, or all tenants of the home. Keys: tab the next section, t the next tenant, p pause, q quit. It asks no process: it reads \
-            the live numbers that each keeps, and results.db. Where stdout is no terminal, and with --once, it is written once.
+            the live numbers that each keeps, and results.db. Where stdout is no terminal, and with --once, it is written once; --format json is \
+            all of it for a program, csv the section's table.
             """,
         examples: [
             Example("taxi-cli top", "what happens now, until q"),
             Example("taxi-cli top --once --section partitions", "once, for a script or a log"),
+            Example("taxi-cli top --once --format jsonl | jq .lag.records", "one number for a script"),
         ],
         options: [
             Option("once", help: "write it once and end"),
@@ -37,7 +39,7 @@ enum TopCommand {
         let home = WatchedTenants(globals, arguments, isAll: true)
         var view = View(
             tenant: globals.tenant, section: arguments.text("section").flatMap(TopScreen.Section.init) ?? .queries)
-        guard arguments.terminal.outputIsTerminal, !arguments.isOn("once") else {
+        guard arguments.terminal.outputIsTerminal, arguments.format == .table, !arguments.isOn("once") else {
             return try once(home, view, arguments)
         }
         Interruption.install()
@@ -74,6 +76,8 @@ enum TopCommand {
         return .success
     }
 
+    private static let betweenLooksSeconds = 0.35
+
     private struct View {
         var tenant: String
         var section: TopScreen.Section
@@ -98,14 +102,27 @@ enum TopCommand {
 
     private static func once(_ home: WatchedTenants, _ view: View, _ arguments: ParsedArguments) throws -> ExitStatus {
         let names = view.section == .tenants ? try home.tenants() : [view.tenant]
-        let looks = try names.map { TenantLook(try home.tenant($0).watched, nowMs: SystemClock.shared.nowMs) }
-        let look =
-            try looks.first { $0.tenant == view.tenant }
-            ?? TenantLook(home.tenant(view.tenant).watched, nowMs: SystemClock.shared.nowMs)
+        func looks(at names: [String]) throws -> [TenantLook] {
+            try names.map { TenantLook(try home.tenant($0).watched, nowMs: SystemClock.shared.nowMs) }
+        }
+        let before = try looks(at: names)
+        // Rates are what has come between two looks.
+        if before.contains(where: { !$0.numbers.processes.isEmpty }) {
+            Thread.sleep(forTimeInterval: Self.betweenLooksSeconds)
+        }
+        let now = try looks(at: names)
+        let look = try now.first { $0.tenant == view.tenant } ?? looks(at: [view.tenant])[0]
         let screen = TopScreen(
-            look: look, before: nil, others: looks, section: view.section, style: arguments.terminal.outputStyle,
+            look: look, before: before.first { $0.tenant == look.tenant }, others: now, section: view.section,
+            style: arguments.terminal.outputStyle,
             width: arguments.terminal.outputIsTerminal ? arguments.terminal.width : 200, height: nil)
-        for line in screen.lines() { try arguments.output.writeLine(line) }
+        let objects = zip(now, before).map { $0.json(since: $1) }
+        switch arguments.format {
+        case .table: for line in screen.lines() { try arguments.output.writeLine(line) }
+        case .json: try arguments.output.writeLine("[\n" + objects.joined(separator: ",\n") + "\n]")
+        case .jsonl: for object in objects { try arguments.output.writeLine(object) }
+        case .csv: try arguments.write(screen.table())
+        }
         return .success
     }
 

@@ -69,7 +69,7 @@ struct TopScreen {
         let lag = sources.compactMap(\.lagRecords).reduce(0, +)
         let age = sources.compactMap(\.lagSeconds).max()
         let trend = streams ? look.trend : nil
-        let clear = look.numbers.greatest(.streamLagClear)
+        let clear = look.hungSeconds == nil ? look.numbers.greatest(.streamLagClear) : nil
         var line = "lag \(grouped(lag)) records"
         if let age, lag > 0 { line += ", the oldest \(Self.duration(age))" }
         if let trend { line += ", \(trend)" }
@@ -98,7 +98,7 @@ struct TopScreen {
 
     // MARK: The table
 
-    private func table() -> Table {
+    func table() -> Table {
         switch section {
         case .queries: queries()
         case .partitions: partitions()

@@ -48,8 +48,7 @@ private struct WatchedTenantPages: TenantPages {
     var watched: WatchedTenant {
         let globals = globals
         return WatchedTenant(globals.tenantHome, zone: globals.zoneIdentifier) {
-            // A file with mistakes in it keeps nobody from seeing how things are; stream tells of it.
-            (try? globals.declaredQueries()) ?? []
+            try globals.declaredQueries()
         } openTopics: {
             try globals.openTopicsIfAny()
         }
