@@ -51,6 +51,12 @@ public enum Files {
         return names
     }
 
+    /// - Throws: `.noInput`, `.noPermission` or `.inputOutput`, whatever keeps this process from reading a file.
+    public static func requireReadable(_ path: String) throws(Problem) {
+        guard access(path, R_OK) == 0 else { throw Problem(.read, path, errno) }
+        guard !isFolder(path) else { throw Problem(.read, path, EISDIR) }
+    }
+
     public static func isFolder(_ path: String) -> Bool {
         var status = Glibc.stat()
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR

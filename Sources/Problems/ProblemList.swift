@@ -10,12 +10,19 @@ public struct ProblemList: Sendable {
     public init() {}
     public var isEmpty: Bool { problems.isEmpty }
 
-    /// Keeps a problem; those it carries in `others` count as their own.
+    /// Keeps a problem, the same at one place once; those it carries in `others` count as their own.
     public mutating func add(_ problem: Problem) {
         var first = problem
         first.others = []
-        if problems.count < Self.limit { problems.append(first) } else { left += 1 }
+        if !holds(first) {
+            if problems.count < Self.limit { problems.append(first) } else { left += 1 }
+        }
         for other in problem.others { add(other) }
+    }
+
+    private func holds(_ problem: Problem) -> Bool {
+        guard let place = problem.location else { return false }
+        return problems.contains { $0.location == place && $0.message == problem.message }
     }
 
     /// Counts mistakes that nobody looked at any more.

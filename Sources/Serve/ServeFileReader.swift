@@ -23,11 +23,14 @@ struct ServeFileReader {
     private let node: YAMLNode
     private let file: String
     private let home: String
+    private let checks: ServeSpec.Checks
     private var problems = ProblemList()
 
-    init(_ node: YAMLNode, file: String, home: String) { (self.node, self.file, self.home) = (node, file, home) }
+    init(_ node: YAMLNode, file: String, home: String, checks: ServeSpec.Checks) {
+        (self.node, self.file, self.home, self.checks) = (node, file, home, checks)
+    }
 
-    mutating func read(_ check: ServeSpec.Check) throws(Problem) -> ServeSpec {
+    mutating func read() throws(Problem) -> ServeSpec {
         let node = self.node
         guard case .mapping = node.content else {
             throw node.unexpected("a mapping with tenants", hint: "See examples/serve.yaml.")
@@ -50,7 +53,7 @@ struct ServeFileReader {
             return entries
         }
         for entry in entries ?? [] {
-            if let tenant = tenant(entry, check) { spec.tenants.append(tenant) }
+            if let tenant = tenant(entry) { spec.tenants.append(tenant) }
         }
         try problems.throwIfAny()
         return spec
@@ -59,6 +62,7 @@ struct ServeFileReader {
     // MARK: the whole
 
     private mutating func readPages(into pages: inout PagesSpec) {
+        let before = problems.problems.count
         if let text = optional(node, "listen", { (node) throws(Problem) in try node.text() }) {
             pages.listen = text == "none" ? nil : text
         }
@@ -70,6 +74,14 @@ struct ServeFileReader {
         for (one, other) in [("tls-cert", "tls-key"), ("tls-key", "tls-cert")] {
             if let given = node[one], node[other] == nil {
                 problems.add(given.problem("a certificate and its key go together", hint: "Give \(other) as well."))
+            }
+        }
+        guard problems.problems.count == before else { return }
+        for key in ["token-file", "tls-cert", "listen"] {
+            let place = node[key] ?? node
+            do throws(Problem) { try checks.pages(key, pages) } catch {
+                // Without a token the address is wrong as well.
+                return problems.add(Self.placed(error, at: place))
             }
         }
     }
@@ -108,7 +120,7 @@ struct ServeFileReader {
 
     // MARK: a tenant
 
-    private mutating func tenant(_ entry: YAMLNode.Entry, _ check: ServeSpec.Check) -> TenantSpec? {
+    private mutating func tenant(_ entry: YAMLNode.Entry) -> TenantSpec? {
         let node = entry.value
         let name = problems.attempt { () throws(Problem) in
             do throws(Problem) { try TenantHome.checkName(entry.name) } catch {
@@ -127,7 +139,11 @@ struct ServeFileReader {
         tenant.weight =
             optional(node, "weight") { (node) throws(Problem) in Int(try node.integer(in: 1...1000)) } ?? 1
         tenant.user = optional(node, "user", Self.user)
-        tenant.zone = optional(node, "zone") { (node) throws(Problem) in try node.text() }
+        tenant.zone = optional(node, "zone") { [checks] (node) throws(Problem) in
+            let zone = try node.text()
+            do throws(Problem) { try checks.zone(zone) } catch { throw Self.placed(error, at: node) }
+            return zone
+        }
         tenant.limits = limits(node["limits"])
         var words: [Word] = []
         for key in Self.settings {
@@ -143,8 +159,7 @@ struct ServeFileReader {
         }
         var services: [ServiceSpec] = []
         for entry in entries ?? [] {
-            let service = service(entry, of: tenant, settings: words, check)
-            if let service { services.append(service) }
+            if let service = service(entry, of: tenant, settings: words) { services.append(service) }
         }
         tenant.services = ordered(services, entries ?? [])
         return tenant
@@ -189,7 +204,7 @@ struct ServeFileReader {
     }
 
     private mutating func service(
-        _ entry: YAMLNode.Entry, of tenant: TenantSpec, settings: [Word], _ check: ServeSpec.Check
+        _ entry: YAMLNode.Entry, of tenant: TenantSpec, settings: [Word]
     ) -> ServiceSpec? {
         let before = problems.problems.count
         let (name, node) = (entry.name, entry.value)
@@ -234,17 +249,41 @@ struct ServeFileReader {
         words += own
         checkOwn(own)
         // Before the tenant's own words, which may make arguments of all that follows.
-        let line = kind.command + ["--home=\(home)", "--tenant=\(tenant.name)"] + words.map(\.text)
-        do throws(Problem) { try check(line) } catch {
-            problems.add(Self.placed(error, words, entry.key))
-            return nil
-        }
+        let start = kind.command + ["--home=\(home)", "--tenant=\(tenant.name)"]
+        var fault: String?
+        guard check(start, words, of: entry, &fault) else { return nil }
         if kind == .stream, let workers = tenant.limits.workers {
             checkWorkers(own, most: workers)
         }
         return ServiceSpec(
-            tenant: tenant.name, name: name, kind: kind, words: line, after: after ?? [], user: tenant.user,
-            limits: tenant.limits, folder: ServeSpec(file: file).folder)
+            tenant: tenant.name, name: name, kind: kind, words: start + words.map(\.text), after: after ?? [],
+            user: tenant.user,
+            limits: tenant.limits, folder: ServeSpec(file: file).folder, fault: fault)
+    }
+
+    /// Has the program look at a service's command line, and keeps what is wrong with it: where each word stands alone, of every word.
+    ///
+    /// - Parameter fault: what is wrong with the tenant's own files, where that is no mistake of this one.
+    private mutating func check(
+        _ start: [String], _ words: [Word], of entry: YAMLNode.Entry, _ fault: inout String?
+    ) -> Bool {
+        var rest = words
+        while true {
+            do throws(Problem) {
+                try checks.service(start + rest.map(\.text))
+                return rest.count == words.count
+            } catch {
+                if !checks.isStrict, let place = error.location, place.file != file {
+                    fault = "\(place): \(error.message)"
+                    return rest.count == words.count
+                }
+                let named = Self.named(by: error, among: rest)
+                problems.add(Self.placed(error, rest, entry.key))
+                // In a list, what follows an option may be its value.
+                guard case .mapping = entry.value.content, let named else { return false }
+                rest.remove(at: named)
+            }
+        }
     }
 
     /// A service is its tenant's: its words cannot make it another's.
@@ -315,15 +354,26 @@ struct ServeFileReader {
 
     /// What the command's parser said, at the word that it is about.
     private static func placed(_ problem: Problem, _ words: [Word], _ key: YAMLNode) -> Problem {
-        // A mistake of taxi.yaml has its own place.
-        guard problem.location == nil else { return problem }
-        let named = words.last { word in
+        let named = named(by: problem, among: words).map { words[$0].node }
+        var placed = placed(problem, at: named ?? key)
+        placed.others = problem.others.map { self.placed($0, words, key) }
+        return placed
+    }
+
+    /// The last word that a problem names.
+    private static func named(by problem: Problem, among words: [Word]) -> Int? {
+        words.lastIndex { word in
             let name = word.text.prefix { $0 != "=" }
             return !name.isEmpty
                 && (problem.message.contains("\"\(name)\"") || problem.message.contains("\"\(word.text)\""))
         }
-        var placed = (named?.node ?? key).problem(problem.message, hint: problem.hint)
-        placed.others = problem.others.map { self.placed($0, words, key) }
+    }
+
+    /// What is wrong with words of the file, at their place; what is wrong with another file has a place of its own.
+    private static func placed(_ problem: Problem, at node: YAMLNode) -> Problem {
+        guard problem.location == nil else { return problem }
+        var placed = node.problem(problem.message, hint: problem.hint)
+        if problem.code != .usage { placed.code = problem.code }
         return placed
     }
 

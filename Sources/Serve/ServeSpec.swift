@@ -109,6 +109,8 @@ public struct ServiceSpec: Sendable, Equatable {
     public var limits: LimitsSpec
     /// The folder in which it runs.
     public var folder: String
+    /// What keeps it from being started, and is the tenant's own: others start all the same.
+    public var fault: String?
 
     public var id: String { "\(tenant)/\(name)" }
 }

@@ -40,10 +40,10 @@ extension Supervisor {
     func reload() {
         manager.tell("RELOADING=1", "MONOTONIC_USEC=\(monotonicNs() / 1000)")
         defer { manager.tell("READY=1", status) }
-        let new: ServeSpec
+        var new: ServeSpec
         do throws(Problem) {
             new = try load()
-            try prepare(new)
+            try prepare(&new)
         } catch {
             say("\(error)")
             say("serve.yaml is not taken over; everything goes on as it was")

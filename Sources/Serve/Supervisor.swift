@@ -13,7 +13,7 @@ public final class Supervisor {
     let environment: [String: String]
     let manager: ServiceManager
     let say: (String) -> Void
-    let prepare: (ServeSpec) throws(Problem) -> Void
+    let prepare: (inout ServeSpec) throws(Problem) -> Void
 
     /// In the order in which they start.
     var services: [Service] = []
@@ -35,11 +35,11 @@ public final class Supervisor {
 
     /// - Parameters:
     ///   - load: of the file, when a SIGHUP asks for it.
-    ///   - prepare: makes what the tenants of a file need, before their services start.
+    ///   - prepare: makes what the tenants of a file need, before their services start; where that cannot be, notes why at the tenant's services.
     ///   - say: tells a person a line.
     public init(
         _ spec: ServeSpec, home: String, environment: [String: String], load: @escaping Load,
-        prepare: @escaping (ServeSpec) throws(Problem) -> Void, say: @escaping (String) -> Void
+        prepare: @escaping (inout ServeSpec) throws(Problem) -> Void, say: @escaping (String) -> Void
     ) {
         (self.spec, self.home, self.load, self.prepare, self.say) = (spec, home, load, prepare, say)
         manager = ServiceManager(environment: environment)
@@ -53,7 +53,7 @@ public final class Supervisor {
     public func run() throws(Problem) {
         let signals = try Signals.install()
         defer { close(signals) }
-        try prepare(spec)
+        try prepare(&spec)
         add(spec)
         while true {
             act(monotonicNs())
@@ -87,6 +87,10 @@ public final class Supervisor {
 
     private func startIfDue(_ service: Service, _ now: Int64) {
         guard [.waiting, .restarting, .full].contains(service.state), service.dueNs <= now else { return }
+        if let fault = service.spec.fault {
+            service.become(.failed, why: fault, nowMs: wallMs())
+            return say("\(service.label) is not started: \(fault)")
+        }
         if let bytes = full[service.spec.tenant], service.takesIn {
             let limit = service.spec.limits.diskBytes ?? 0
             service.become(

@@ -3,7 +3,6 @@ import Database
 import Glibc
 import Problems
 import Serve
-import Time
 
 /// What serve makes for the tenants of its file: folders, settings, and whose they are.
 struct ServedTenants {
@@ -21,27 +20,31 @@ struct ServedTenants {
         try problems.throwIfAny()
     }
 
-    /// The same, and makes what is missing: each tenant's folder, readable by its user alone.
-    func prepare(_ spec: ServeSpec) throws(Problem) {
-        try check(spec)
+    /// The same, and makes what is missing: each tenant's folder, readable by its user alone. A tenant that is not as the file says keeps
+    /// nobody else from starting.
+    func prepare(_ spec: inout ServeSpec) throws(Problem) {
         let hasUsers = spec.tenants.contains { $0.user.map { $0.uid != geteuid() } ?? false }
-        for tenant in spec.tenants {
-            let home = try globals.tenantHome.of(tenant: tenant.name)
-            if !home.exists { try make(tenant, in: home) }
-            let folder = home.path
-            // Others of the machine may have been let in by hand; a tenant's data are its own.
-            guard chmod(folder, 0o700) == 0 else { throw Problem(.write, folder, errno) }
-            if let user = tenant.user { try letIn(user, to: "\(folder)/metrics.db") }
+        for index in spec.tenants.indices {
+            do throws(Problem) { try prepare(spec.tenants[index], spec) } catch {
+                for service in spec.tenants[index].services.indices {
+                    spec.tenants[index].services[service].fault = error.message
+                }
+            }
         }
         if hasUsers { try letThrough() }
     }
 
+    private func prepare(_ tenant: TenantSpec, _ spec: ServeSpec) throws(Problem) {
+        try check(tenant, spec)
+        let home = try globals.tenantHome.of(tenant: tenant.name)
+        if !home.exists { try make(tenant, in: home) }
+        let folder = home.path
+        // Others of the machine may have been let in by hand; a tenant's data are its own.
+        guard chmod(folder, 0o700) == 0 else { throw Problem(.write, folder, errno) }
+        if let user = tenant.user { try letIn(user, to: "\(folder)/metrics.db") }
+    }
+
     private func check(_ tenant: TenantSpec, _ spec: ServeSpec) throws(Problem) {
-        if let zone = tenant.zone {
-            do throws(Problem) { _ = try ZoneClock(identifier: zone) } catch {
-                throw Problem(.configuration, "tenant \"\(tenant.name)\": \(error.message)", hint: error.hint)
-            }
-        }
         guard case let home = try globals.tenantHome.of(tenant: tenant.name), home.exists else { return }
         let folder = home.path
         if let zone = tenant.zone, case let own = try self.zone(of: tenant.name), own != zone {
@@ -51,6 +54,12 @@ struct ServedTenants {
         }
         var status = stat()
         guard stat(folder, &status) == 0 else { throw Problem(.read, folder, errno) }
+        guard status.st_mode & 0o022 == 0 else {
+            throw Problem(
+                .noPermission,
+                "others may write the folder \"\(folder)\" of tenant \"\(tenant.name)\" (mode \(String(status.st_mode & 0o7777, radix: 8))), and so say what is run there",
+                hint: "Look at what is in it, and run: chmod go-w \(shellWord(folder))")
+        }
         let (uid, name) = tenant.user.map { ($0.uid, $0.name) } ?? (geteuid(), "\(geteuid())")
         guard status.st_uid == uid else {
             throw Problem(

@@ -74,13 +74,17 @@ import Testing
             "replay: ", "replay: {args: [\"-\"]}", "replay: {set-rate: 5/s}",
             "replay: {args: [trips.csv], dry-run: true}",
             "stream: [--help]", "stream: [--version]", "stream: [explain]", "stream: [queries, --check, q.yaml]",
-            "replay: {args: [\"a\\0b\"]}",
+            "replay: {args: [\"a\\0b\"]}", "replay: {args: [nowhere.csv]}", "stream: {args: [word]}",
+            "stream: {queries: nowhere.yaml}", "stream: {query: nosuch}", "publish: {args: [\"mysql://h/d\"]}",
+            "stream: {broker-config: nowhere.properties}", "stream: {kind: stream}\n      other: {kind: stream}",
         ])
     func noServices(_ service: String) throws {
         let taxi = try taxi("listen: none\ntenants:\n  a:\n    services:\n      \(service)\n", rows: 5)
         let ending = try taxi.run("serve", "--check")
-        #expect(ending.code == 78, "\(ending.text) \(ending.errors)")
-        #expect(ending.errors.contains("serve.yaml:7:"), "\(ending.errors)")
+        let code = service.contains("nowhere") ? 66 : 78
+        #expect(ending.code == code, "\(ending.text) \(ending.errors)")
+        #expect(
+            ending.errors.contains(service.contains("other") ? "serve.yaml:8:" : "serve.yaml:7:"), "\(ending.errors)")
         #expect(ending.errors.contains("hint:"), "\(ending.errors)")
     }
 
@@ -126,6 +130,25 @@ import Testing
         #expect(log.contains("sent 300 of 300 trips"))
         try taxi.succeed("stream", "--until-end", "--tenant", "a")
         try taxi.succeed("audit", "--tenant", "a")
+    }
+
+    /// A tenant may write its own folder, and can keep nobody else from starting by it.
+    @Test func aTenantsOwnMistakeIsItsOwn() throws {
+        let taxi = try taxi("listen: none\ntenants:\n  a: {services: {stream: }}\n  b: {services: {stream: }}\n")
+        try taxi.succeed("tenant", "create", "b")
+        let settings = taxi("data/taxi-cli/b/taxi.yaml")
+        let right = try String(contentsOfFile: settings, encoding: .utf8)
+        try (right + "\nstream: {dlay: 3\n").write(toFile: settings, atomically: true, encoding: .utf8)
+        let check = try taxi.run("serve", "--check")
+        #expect(check.code == 78 && check.errors.contains("b/taxi.yaml:"), "\(check.errors)")
+        let serve = try taxi.start(["serve"])
+        try requireStates(taxi, serve, ["a/stream": "ready", "b/stream": "failed"])
+        #expect((try services(taxi)["b/stream"]?["why"] as? String)?.contains("b/taxi.yaml:") == true)
+        try right.write(toFile: settings, atomically: true, encoding: .utf8)
+        serve.signal(SIGHUP)
+        try requireStates(taxi, serve, ["a/stream": "ready", "b/stream": "ready"])
+        serve.signal(SIGTERM)
+        #expect(serve.wait().code == 0)
     }
 
     @Test func whatDidNotChangeGoesOnWhenTheFileIsReadAgain() throws {

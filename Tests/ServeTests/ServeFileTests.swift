@@ -11,14 +11,19 @@ import Testing
         let path = FileManager.default.temporaryDirectory.path + "/serve-\(UUID().uuidString).yaml"
         defer { try? FileManager.default.removeItem(atPath: path) }
         try text.write(toFile: path, atomically: true, encoding: .utf8)
-        return try ServeSpec.load(path: path, home: "/home") { (words) throws(Problem) in
+        let checks = ServeSpec.Checks { (words) throws(Problem) in
             guard Self.known.contains(words[0]) else {
                 throw Problem(.usage, "there is no command \"taxi-cli \(words[0])\"")
             }
-            if let wrong = words.first(where: { $0.hasPrefix("--wrong") }) {
+            if let wrong = words.first(where: { $0.contains("wrong") }) {
                 throw Problem(.usage, "unknown option \"\(wrong)\"")
             }
+        } zone: { (name) throws(Problem) in
+            if name == "Nowhere" { throw Problem(.usage, "unknown time zone \"\(name)\"") }
+        } pages: { (key, pages) throws(Problem) in
+            if key == "listen", pages.listen == "wrong" { throw Problem(.usage, "\"wrong\" is no address") }
         }
+        return try ServeSpec.load(path: path, home: "/home", checks: checks)
     }
 
     @Test func anAnnotatedFileIsRead() throws {
@@ -115,6 +120,28 @@ import Testing
         #expect(all[0].hint?.contains("Did you mean \"listen\"") == true)
         #expect(all[12].hint?.contains("Did you mean \"stream\"") == true)
         #expect(all[20].message.contains("circle"))
+    }
+
+    @Test func everyWordOfAServiceAndTheAddressHaveTheirPlace() throws {
+        let problem = #expect(throws: Problem.self) {
+            try load(
+                """
+                listen: wrong
+                tenants:
+                  a:
+                    broker: wrong
+                    zone: Nowhere
+                    services:
+                      stream: {wrong-one: 3, delay: 3s, wrong-two: 4}
+                      replay: {args: a.csv}
+                """)
+        }
+        let all = try [#require(problem)] + #require(problem).others
+        #expect(
+            all.map { "\($0.location?.line ?? 0):\($0.location?.column ?? 0)" } == [
+                "1:9", "4:13", "5:11", "7:27", "7:52",
+            ],
+            "\(all)")
     }
 
     @Test(arguments: [

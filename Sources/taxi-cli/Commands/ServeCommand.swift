@@ -1,6 +1,7 @@
 import CommandLine
 import Problems
 import Serve
+import Time
 
 /// `serve`: runs the services of many tenants.
 enum ServeCommand {
@@ -36,7 +37,10 @@ enum ServeCommand {
         let globals = try GlobalOptions(arguments)
         let home = globals.home
         let path = arguments.text("file") ?? "\(home)/serve.yaml"
-        if !arguments.isOn("check") { try Files.requireOurs(path, "the file") }
+        if !arguments.isOn("check") {
+            if Files.exists(home) { try Files.requireOurs(home, "the home") }
+            try Files.requireOurs(path, "the file")
+        }
         let spec = try load(path, home, arguments)
         if arguments.isOn("check") {
             try ServedTenants(globals, arguments).check(spec)
@@ -53,8 +57,8 @@ enum ServeCommand {
         let supervisor = Supervisor(spec, home: home, environment: arguments.environment) { () throws(Problem) in
             try Files.requireOurs(path, "the file")
             return try load(path, home, arguments)
-        } prepare: { (spec) throws(Problem) in
-            try tenants.prepare(spec)
+        } prepare: { (spec: inout ServeSpec) throws(Problem) in
+            try tenants.prepare(&spec)
         } say: { line in
             try? arguments.say(line)
         }
@@ -62,43 +66,6 @@ enum ServeCommand {
         try supervisor.run()
         try arguments.say("all services have ended")
         return .success
-    }
-
-    /// - Throws: `.usage` for a command line that is right and does something else than what a service is there for.
-    private static func requireService(_ line: ParsedArguments, _ words: [String]) throws(Problem) {
-        let kind = words.prefix { !$0.hasPrefix("-") }
-        if let word = words.first(where: { ["--help", "-h", "--version"].contains($0) }) {
-            throw Problem(.usage, "with \"\(word)\" it says something, and serves nobody", hint: "Leave it out.")
-        }
-        guard Array(line.path.dropFirst()) == Array(kind) else {
-            throw Problem(
-                .usage,
-                "\"\(line.path.dropFirst().joined(separator: " "))\" is another command than \"\(kind.joined(separator: " "))\"",
-                hint: "A service has the options of \"\(kind.joined(separator: " "))\" alone.")
-        }
-        for flag in ["dry-run", "set-rate", "check"]
-        where line.isDeclared(flag) && line.texts(flag).contains(where: { $0 != "false" }) {
-            throw Problem(.usage, "with \"--\(flag)\" it ends at once", hint: "Leave it out.")
-        }
-        if kind == ["produce"] {
-            guard !line.positionals.isEmpty else {
-                throw Problem(.usage, "no trip file is given", hint: "Name one: args: [trips.csv].")
-            }
-            guard !line.positionals.contains("-") else {
-                throw Problem(.usage, "a service has no stdin to read", hint: "Name a file.")
-            }
-        }
-    }
-
-    /// What the process of the pages will read when it starts, as it will.
-    private static func requirePages(
-        at listen: String, _ spec: ServeSpec, _ arguments: ParsedArguments
-    ) throws(Problem) {
-        func inFolder(_ file: String) -> String { file.hasPrefix("/") ? file : "\(spec.folder)/\(file)" }
-        let token = try WatchService.token(file: spec.pages.tokenFile.map(inFolder), arguments)
-        _ = try WatchService.address(listen, token: token)
-        _ = try WatchService.tls(
-            certificate: spec.pages.tlsCertificate.map(inFolder), key: spec.pages.tlsKey.map(inFolder))
     }
 
     private static func load(
@@ -109,25 +76,22 @@ enum ServeCommand {
                 .noInput, "there is no file \"\(path)\"",
                 hint: "It says which services run; examples/serve.yaml is one to begin with.")
         }
-        var spec = try ServeSpec.load(path: path, home: home) { (words) throws(Problem) in
-            do {
-                try requireService(arguments.program.resolve(words, as: arguments), words)
-            } catch let problem as Problem {
-                throw problem
-            } catch {
-                throw Problem(.software, "\(error)")
-            }
-        }
-        if let listen = arguments.text("listen") { spec.pages.listen = listen == "none" ? nil : listen }
-        if let listen = spec.pages.listen {
-            do throws(Problem) { try WatchService.checkAddress(listen) } catch {
-                throw Problem(.configuration, "\(path): \"listen\": \(error.message)", hint: error.hint)
-            }
-            do throws(Problem) { try requirePages(at: listen, spec, arguments) } catch {
-                throw Problem(
-                    error.code == .usage ? .configuration : error.code, "\(path): \(error.message)", hint: error.hint)
-            }
-        }
+        let path = try Files.absolute(path)
+        let listen = arguments.text("listen")
+        let services = ServiceCheck(arguments, folder: ServeSpec(file: path).folder)
+        var spec = try ServeSpec.load(
+            path: path, home: home,
+            checks: ServeSpec.Checks(isStrict: arguments.isOn("check")) { (words) throws(Problem) in
+                try services.require(words)
+            } zone: { (name) throws(Problem) in
+                _ = try ZoneClock(identifier: name)
+            } pages: { (key, pages) throws(Problem) in
+                // Another address is looked at when it is known to be right.
+                if listen == nil { try services.requirePages(key, pages) }
+            })
+        guard let listen else { return spec }
+        spec.pages.listen = listen == "none" ? nil : listen
+        for key in ["token-file", "tls-cert", "listen"] { try services.requirePages(key, spec.pages) }
         return spec
     }
 }
