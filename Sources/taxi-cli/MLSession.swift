@@ -1,3 +1,4 @@
+import Batch
 import CommandLine
 import Database
 import Foundation
@@ -5,6 +6,7 @@ import ML
 import Monitoring
 import Problems
 import SQLite
+import Stream
 import Telemetry
 import Topics
 import Time
@@ -31,11 +33,37 @@ struct MLSession: Sendable {
 
     /// - Throws: what `ModelCatalog.load` throws, besides that there is no file: that means no models.
     func models() throws -> [ModelSpec] {
-        do throws(Problem) { return try ModelCatalog.load(path: path, zone: globals.zoneIdentifier) } catch {
+        do throws(Problem) {
+            return try ModelCatalog.load(path: path, zone: globals.zoneIdentifier, names: Self.names(globals))
+        } catch {
             guard error.code == .noInput, !Files.exists(path) else { throw error }
             try globals.requireTenant()
             return []
         }
+    }
+
+    /// What the models' names may mean; where the declarations of queries have mistakes, `stream` tells of them.
+    private static func names(_ globals: GlobalOptions) -> ModelNames {
+        var names = ModelNames()
+        guard let plans = try? globals.declaredQueries([AnalyticsQueries.name]) else { return names }
+        for plan in plans { names.topics[plan.topicSuffix] = "the results of query \(plan.name)" }
+        var views = plans.map(\.table) + Array(AnalysisCatalog.names(folder: globals.analysesPath).keys)
+        do {
+            if let database = try ResultsDatabase.openReadOnlyIfAny(path: globals.resultsPath) {
+                views += try database.connection.rows("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')")
+                {
+                    (row) throws(SQLiteError) in row.text(0)
+                }
+            }
+        } catch { return names }
+        names.views = Set(views.map { $0.lowercased() })
+        return names
+    }
+
+    /// - Throws: `.noPermission` where others can say whom the tenant's rows and secrets are sent to.
+    func requireOurs() throws(Problem) {
+        if globals.tenantHome.exists { try globals.tenantHome.requireOurs() }
+        if Files.exists(path) { try Files.requireOurs(path, "the file") }
     }
 
     /// - Throws: `.usage` for a model that is not declared, with the nearest.

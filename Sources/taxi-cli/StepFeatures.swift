@@ -113,6 +113,7 @@ struct StepFeatures: Sendable {
     /// - Throws: `.unavailable` where the service is left alone for a while.
     private func askModel(_ name: String, _ interruption: StepInterruption) throws -> Int {
         let session = try MLSession(globals)
+        try session.requireOurs()
         let summary = try session.pass(session.model(name), nil) { interruption.isDue }
         if let reason = summary.away { throw Problem(.unavailable, "model \"\(name)\": \(reason)") }
         if let reason = summary.setAsideReason {

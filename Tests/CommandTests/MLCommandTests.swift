@@ -87,7 +87,7 @@ import Testing
         #expect(list.count == 1 && list[0].contains("\"state\":\"away\""))
         #expect(try taxi.run("status").text.contains("the service of model"))
         let test = try taxi.run("ml", "test", model, "--rows", "2")
-        #expect(test.code == 65 && test.text.contains("\"status\""))
+        #expect(test.code == 69 && test.text.contains("\"status\""))
         #expect(try taxi.run("ml", "test", "nobody").code == 64)
     }
 }

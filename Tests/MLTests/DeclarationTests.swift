@@ -13,6 +13,41 @@ import Testing
         return try ModelCatalog.load(path: path, zone: "America/Chicago")
     }
 
+    /// Names of the tenant's own topics, of queries that there are not, of models that there are not.
+    @Test(arguments: [
+        ("to: {topic: ingestData}", "the topic \"ingestData\" has the trips", 8),
+        ("to: {topic: deadLetter}", "the topic \"deadLetter\" has the dead letters", 8),
+        ("to: {topic: hoursStream}", "the topic \"hoursStream\" has the results of query hours", 8),
+        ("on_result: hour", "no query, analysis or view is called \"hour\"", 8),
+        ("compare: {actual: hours, field: y, baseline: zz}", "there is no other model \"zz\"", 8),
+        ("compare: {actual: hours, field: y, baseline: one}", "there is no other model \"one\"", 8),
+        ("every: 1h", "no query, analysis or view is called \"hous\"", 4),
+    ])
+    func namesThatMeanNothingAreMistakes(_ line: String, _ message: String, _ place: Int) throws {
+        let view = place == 4 ? "hous" : "Hours"
+        let text = """
+            models:
+              - name: one
+                key: id
+                source: {view: \(view)}
+                protocol: json
+                endpoint: http://127.0.0.1:1/
+                schema: {y: real}
+                \(line)
+            """
+        var names = ModelNames()
+        names.topics["hoursStream"] = "the results of query hours"
+        names.views = ["hours"]
+        let path = FileManager.default.temporaryDirectory.path + "/taxi-ml-\(UUID().uuidString).yaml"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try text.write(toFile: path, atomically: true, encoding: .utf8)
+        let problem = try #require(throws: Problem.self) {
+            try ModelCatalog.load(path: path, zone: "America/Chicago", names: names)
+        }
+        #expect(problem.message.hasPrefix(message) && problem.others.isEmpty, "\(problem)")
+        #expect(problem.location?.line == place)
+    }
+
     @Test func readsAllThatAModelMaySay() throws {
         let models = try Self.load(
             """

@@ -82,6 +82,56 @@ import Topics
         #expect(try stage.states() == ["answered", "set aside", "answered"])
     }
 
+    /// Where so many batches fail in a row that the service is left alone, the fault is its own: all of them are sent again.
+    @Test(arguments: ["500", "garbage", "422"])
+    func whatFailedInAnOutageIsSentAgain(_ mood: String) throws {
+        let stage = try Stage(rows: 61)
+        let summary = try stage.pass(try impatient(stage, "\(mood)/-1", failures: 4))
+        #expect(summary.away != nil && (summary.answered, summary.setAside) == (0, 0), "\(summary)")
+        #expect(try stage.states() == Array(repeating: "sent again", count: 4))
+        let healed = try stage.pass(try impatient(stage, "fine/0", failures: 4))
+        #expect((healed.answered, healed.away) == (61, nil))
+        #expect(try stage.answers() == Stage.right(61))
+        #expect(try stage.messages().count == 61)
+    }
+
+    /// The row of failures may go over several passes; what failed before the last success stays aside.
+    @Test func aRowOfFailuresGoesOverPasses() throws {
+        let stage = try Stage(rows: 10)
+        func pass(_ mood: String, adding first: Int?) throws -> PassSummary {
+            for id in first.map({ $0..<$0 + 10 }) ?? 0..<0 {
+                try stage.database.connection.execute(
+                    "INSERT INTO points VALUES (?, ?)", .integer(Int64(id)), .integer(Int64(10 * id)))
+            }
+            return try stage.pass(try impatient(stage, mood, failures: 3))
+        }
+        #expect(try pass("422/-1", adding: nil).setAside == 10)
+        #expect(try pass("fine/0", adding: 11).answered == 10)
+        #expect(try pass("500/-1", adding: 21).setAside == 10)
+        #expect(try pass("500/-1", adding: 31).setAside == 10)
+        let open = try pass("500/-1", adding: 41)
+        #expect(open.away != nil && open.setAside == 0, "\(open)")
+        #expect(try stage.states() == ["set aside", "answered", "sent again", "sent again", "sent again"])
+        #expect(try pass("fine/0", adding: nil).answered == 30)
+        #expect(try stage.answers() == Stage.right(50, besides: Set(1...10)))
+    }
+
+    /// A model that sends a batch once, and whose circuit opens soon.
+    private func impatient(_ stage: Stage, _ mood: String, failures: Int) throws -> ModelSpec {
+        var spec = try stage.spec(mood, "    circuit: {failures: \(failures), cool_down: 1s}")
+        spec.service?.retries.count = 0
+        return spec
+    }
+
+    @Test(arguments: [
+        ("0", 0), ("7", 7_000), ("-3", 0), ("99999999999", 86_400_000), ("Sun, 06 Nov 1994 08:49:37 GMT", 30_000),
+        ("Sun, 06 Nov 1994 08:00:00 GMT", 0), ("Mon, 07 Nov 2094 08:49:37 GMT", 86_400_000), ("soon", nil), ("", nil),
+    ])
+    func aServiceSaysWhenToAskAgain(_ text: String, _ expected: Int64?) {
+        // 1994-11-06 08:49:07 UTC.
+        #expect(ServiceCall.delayMs(asked: text, now: 784_111_747_000) == expected)
+    }
+
     /// A service that is away, or wants something else of us, is left alone; what was sent is in doubt, and sent again as it was.
     @Test(arguments: ["drop", "half", "503", "redirect", "401", "404"])
     func aServiceThatIsAwayIsLeftAlone(_ mood: String) throws {
@@ -231,7 +281,7 @@ import Topics
         let spec = try stage.spec("500/-1", "    headers: {Authorization: \"Bearer {{ env.ML_TOKEN }}\"}")
         let trial = try stage.run(spec).trial(rows: 2, isDry: false) { false }
         #expect(trial.headers.contains { $0 == ("Authorization", "Bearer ***") })
-        #expect(trial.fault == "the service answered with status 500")
+        #expect(trial.fault == "the service answered with status 500: no")
         #expect(trial.rows == 2)
         // Nothing was stored.
         #expect(try !ModelStore.isThere(stage.database.connection))

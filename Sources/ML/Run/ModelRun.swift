@@ -135,7 +135,9 @@ public final class ModelRun {
         let isDone = summary.away == nil && !summary.wasStopped
         try connection.transaction {
             try topic?.clear()
-            try store.passed(spec.name, offsets: isDone ? spool.offsets : nil, now: surroundings.now())
+            // While a row of failures goes on its batches may have to be sent again, and so read again.
+            let offsets = try isDone && circuitState().failures == 0 ? spool.offsets : nil
+            try store.passed(spec.name, offsets: offsets, now: surroundings.now())
         }
     }
 
@@ -186,7 +188,7 @@ public final class ModelRun {
                             batch.rows, key: batch.key, request: batch.request, model: spec.name, now: now)
                         next.append(.init(number: number, key: batch.key, rows: batch.rows, request: batch.request))
                     }
-                    if state != noted { try store.noteService(spec.name, state, now: now) }
+                    if state != noted { try note(state, after: noted, now, &summary) }
                 }
                 noted = state
             }
@@ -210,13 +212,23 @@ public final class ModelRun {
                 // Later answers would be out of their order: they are asked for again.
                 let state = circuit.current
                 if state != noted {
-                    try connection.transaction { try store.noteService(spec.name, state, now: surroundings.now()) }
+                    try connection.transaction { try note(state, after: noted, surroundings.now(), &summary) }
                 }
                 return
             }
         }
         if isStopped(), hasMore || !left.isEmpty { summary.wasStopped = true }
-        if circuit.isOpen, summary.away == nil, hasMore || !left.isEmpty { summary.away = circuit.current.reason }
+        if circuit.isOpen, summary.away == nil { summary.away = circuit.current.reason }
+    }
+
+    /// Writes down how the service is. Inside a transaction.
+    private func note(
+        _ state: CircuitState, after noted: CircuitState, _ now: EventTime, _ summary: inout PassSummary
+    ) throws {
+        try store.noteService(spec.name, state, now: now)
+        guard state.openUntil != nil, noted.openUntil == nil else { return }
+        summary.setAside = max(0, summary.setAside - (try store.takeBackLatest(spec.name)))
+        if summary.setAside == 0 { summary.setAsideReason = nil }
     }
 
     /// The next rows that are not under way as part of an earlier batch; nil where there are none.
@@ -335,6 +347,8 @@ extension ModelRun {
         public var results: [String]
         /// Why the answer cannot be used.
         public var fault: String?
+        /// Whether the fault is the service's state or address, and not its answer.
+        public var isAway = false
         public var unusable: Int
         public var unusableReason: String?
     }
@@ -372,14 +386,13 @@ extension ModelRun {
         let response = try http.send(isStopped: isStopped)
         trial.status = response.status
         trial.answer = headers.masked(response.text)
-        guard response.isSuccess else {
-            trial.fault = "the service answered with status \(response.status)"
-            return trial
-        }
-        do throws(AnswerFault) {
-            let answers = try call.reader.read(response.body, rows: rows.count, id: key)
+        switch call.attempt(response, batch) {
+        case .answered(let answers):
             trial.results = (0..<rows.count).map { headers.masked(result($0, answers[$0])) }
-        } catch { trial.fault = headers.masked(error.message) }
+        case .refused(let reason): trial.fault = reason
+        case .faulty(let reason): (trial.fault, trial.isAway) = (reason, !response.isSuccess)
+        case .away(let reason, _), .misdirected(let reason): (trial.fault, trial.isAway) = (reason, true)
+        }
         return trial
     }
 }

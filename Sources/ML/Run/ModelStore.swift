@@ -200,17 +200,38 @@ public struct ModelStore {
     public func forget(_ model: String, setAside: Bool) throws -> Int {
         guard try Self.isThere(connection) else { return 0 }
         return try connection.transaction {
-            let which =
-                setAside
-                ? " AND batch IN (SELECT batch FROM stored_ml_batches WHERE model = ?1 AND state = 'set aside')" : ""
+            if setAside { return try takeBack(model, after: 0) }
             try connection.execute(
-                "UPDATE stored_ml_rows SET digest = NULL WHERE model = ?1 AND digest IS NOT NULL\(which)", .text(model))
+                "UPDATE stored_ml_rows SET digest = NULL WHERE model = ?1 AND digest IS NOT NULL", .text(model))
             let count = connection.changedRows
             try connection.execute(
                 "UPDATE stored_ml_batches SET state = 'sent again' WHERE model = ? AND state = 'set aside'",
                 .text(model))
             return count
         }
+    }
+
+    /// Has the batches sent again that were set aside since the last one that was answered: where so many fail in a row that the service is left
+    /// alone, it is the service's fault and not theirs. Inside a transaction.
+    ///
+    /// - Returns: how many rows.
+    func takeBackLatest(_ model: String) throws -> Int {
+        let last = try connection.integer(
+            "SELECT max(batch) FROM stored_ml_batches WHERE model = ? AND state = 'answered'", .text(model), in: .ids)
+        return try takeBack(model, after: last ?? 0)
+    }
+
+    private func takeBack(_ model: String, after batch: Int64) throws -> Int {
+        try connection.execute(
+            """
+            UPDATE stored_ml_rows SET digest = NULL WHERE model = ?1 AND digest IS NOT NULL AND batch IN (
+                SELECT batch FROM stored_ml_batches WHERE model = ?1 AND state = 'set aside' AND batch > ?2)
+            """, .text(model), .integer(batch))
+        let count = connection.changedRows
+        try connection.execute(
+            "UPDATE stored_ml_batches SET state = 'sent again' WHERE model = ? AND state = 'set aside' AND batch > ?",
+            .text(model), .integer(batch))
+        return count
     }
 
     // MARK: how the service is

@@ -1,6 +1,7 @@
 internal import Foundation
 internal import HTTP
 internal import Problems
+internal import Time
 internal import Trips
 internal import Workflow
 
@@ -41,7 +42,8 @@ struct ServiceCall: Sendable {
         reader = AnswerReader(spec, service)
     }
 
-    private enum Attempt {
+    /// What one request came to.
+    enum Attempt {
         case answered(Answers)
         /// - afterMs: when to ask again, where the service says so.
         case away(String, afterMs: Int64?)
@@ -121,9 +123,16 @@ struct ServiceCall: Sendable {
         do throws(Problem) { response = try request(batch).send(isStopped: isStopped) } catch {
             return error.code == .configuration ? .misdirected(error.message) : .away(error.message, afterMs: nil)
         }
+        return attempt(response, batch)
+    }
+
+    /// What an answer to a batch means.
+    func attempt(_ response: HTTPResponse, _ batch: IntendedBatch) -> Attempt {
         switch response.status {
         case 200..<300: break
-        case 408, 425, 429, 502, 503, 504: return .away(said(response), afterMs: Self.retryAfterMs(response))
+        case 408, 425, 429, 502, 503, 504:
+            let afterMs = response["Retry-After"].flatMap { Self.delayMs(asked: $0, now: surroundings.now()) }
+            return .away(said(response), afterMs: afterMs)
         case 500..<600: return .faulty(said(response))
         case 300..<400, 401, 403, 404, 405, 407, 410: return .misdirected(said(response))
         default: return .refused(said(response))
@@ -144,8 +153,17 @@ struct ServiceCall: Sendable {
         return "the service answered with status \(response.status)\(line ?? "")"
     }
 
-    /// Seconds; a date is taken for "later".
-    private static func retryAfterMs(_ response: HTTPResponse) -> Int64? {
-        response["Retry-After"].flatMap { Int64($0) }.map { min(max($0, 0), 86_400) * 1000 }
+    /// How long `Retry-After` asks to wait: seconds, or until a date; nil where it says neither.
+    ///
+    /// Source: RFC 9110 §10.2.3.
+    static func delayMs(asked text: String, now: EventTime) -> Int64? {
+        if let seconds = Int64(text) { return min(max(seconds, 0), 86_400) * 1000 }
+        let reader = DateFormatter()
+        reader.locale = Locale(identifier: "en_US_POSIX")
+        reader.timeZone = TimeZone(identifier: "UTC")
+        reader.dateFormat = "EEE, dd MMM yyyy HH:mm:ss 'GMT'"
+        return reader.date(from: text).map { date in
+            min(max(Int64(date.timeIntervalSince1970 * 1000) - now, 0), 86_400_000)
+        }
     }
 }

@@ -90,6 +90,7 @@ enum MLCommand {
         ]
     ) { arguments in
         let session = try MLSession(arguments)
+        try session.requireOurs()
         let spec = try session.model(arguments.positionals[0])
         let database = try ResultsDatabase.openReadOnly(session.globals.tenantHome)
         Interruption.install()
@@ -111,6 +112,13 @@ enum MLCommand {
             try arguments.say("\(trial.unusable) rows cannot be sent: \(trial.unusableReason ?? "")")
         }
         if trial.rows == 0 { try arguments.say("the source has no rows") }
+        if let fault = trial.fault, trial.isAway {
+            throw Problem(
+                .unavailable, fault,
+                hint:
+                    "See whether the service at \(trial.endpoint) runs, and \"endpoint\" and \"headers\" of model \"\(spec.name)\" in \"\(session.path)\"."
+            )
+        }
         if let fault = trial.fault {
             throw Problem(
                 .badData, "the answer cannot be used: \(fault)",

@@ -30,6 +30,7 @@ enum MLRunCommand {
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
         let session = try MLSession(arguments)
         try session.globals.prepareTenant(arguments.program)
+        try session.requireOurs()
         let names = arguments.positionals
         let models = names.isEmpty ? try session.models() : try names.map(session.model)
         Interruption.install()
@@ -61,9 +62,7 @@ enum MLRunCommand {
                 table.rows.append(row(model, summary))
             }
         } catch {
-            let problem = error as? Problem
-            try? log.end(
-                id, .failed, summary: jsonObject(["error": problem?.message ?? "\(error)"]), at: systemTime())
+            try? log.end(id, .failed, summary: RunFailure(error).json, at: systemTime())
             throw error
         }
         let summary = jsonObject(["answered": "\(answered)", "away": "\(away.count)", "models": "\(table.rows.count)"])

@@ -29,6 +29,7 @@ enum MLServeCommand {
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
         let session = try MLSession(arguments)
         try session.globals.prepareTenant(arguments.program)
+        try session.requireOurs()
         let lock = try PassLock(
             folder: session.globals.tenantFolder, name: "serve",
             busy: "the models of tenant \"\(session.globals.tenant)\" are served already, by another process")
