@@ -33,6 +33,8 @@ public struct AuditReport: Sendable {
     public var trips: Int64 = 0
     /// How often the source was read: more than once where the windows did not fit into memory at once.
     public var passes = 0
+    /// Records that the queries have read, and nobody can any more: how many, and what the first one lacks; nil for none.
+    public var unreadable: (count: Int64, reason: String)?
     public var seconds = 0.0
 
     public var cells: Int64 { checks.reduce(0) { $0 + $1.cells } }

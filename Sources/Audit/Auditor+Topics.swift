@@ -13,6 +13,14 @@ extension Auditor {
             .reduce(into: [:]) { $0[$1] = try store.makeReader(topic: $1).offsets().map(\.upperBound) }
     }
 
+    /// Where the topics end that queries have read and that are there.
+    func sourceEnds(_ checkpoints: [QueryCheckpoint]) throws -> [String: [Int64]] {
+        guard let store else { return [:] }
+        let read = Set(checkpoints.flatMap(\.positions.keys))
+        return try store.topics().filter { read.contains($0.name) }
+            .reduce(into: [:]) { $0[$1.name] = $1.partitions.map(\.endOffset) }
+    }
+
     /// Reads all embedded topics through, those too that no query has to do with.
     func inspectTopics() throws -> Finding? {
         guard let store = store as? EmbeddedTopicStore else { return nil }

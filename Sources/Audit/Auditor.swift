@@ -154,6 +154,10 @@ public final class Auditor {
         findings = audits.map(\.view) + findings + audits.map(\.topic) + audits.map(\.ledger) + [runs] + analyses
         findings += raised + [topics].compactMap { $0 }
         findings += [try records.compareWorkflows()].compactMap { $0 }
+        let sources = try SourcesComparison(
+            connection: connection, checkpoints: checkpoints.map(\.checkpoint),
+            ends: sourceEnds(checkpoints.map(\.checkpoint)), isEmbedded: store is EmbeddedTopicStore)
+        findings += [try sources.run()].compactMap { $0 }
         findings += try LookupComparison(connection: connection, zone: options.zone).run()
         if options.notesOthers {
             let others = checkpoints.filter { $0.plan == nil }.map(\.name)
@@ -236,6 +240,9 @@ public final class Auditor {
             audit.view.note(
                 "\(audit.prunedWindows.count) windows before \(Calendar.text(ofDay: before)) were let go of, and left out"
             )
+        }
+        if let found = audit.recount.unreadable, found.count > report.unreadable?.count ?? 0 {
+            report.unreadable = found
         }
         if !audit.isExact { finishUnknown(audit) }
         LedgerComparison.compare(

@@ -64,7 +64,7 @@ enum LedgerComparison {
     static func compareRuns(_ history: RunHistory, _ finding: Finding) {
         for run in history.runs {
             switch run.command {
-            case "stream" where run.outcome.isEmpty:
+            case "stream" where run.outcome.isEmpty, "produce" where run.outcome.isEmpty:
                 finding.differ("\(run.id): the ledger counts for a run that there is not")
             case "produce": compareProduce(run, finding)
             case "stream": compareStream(run, finding)

@@ -24,6 +24,9 @@ extension Recount {
             // By what it was judged by then.
             let reason = passedOver.reason(partition: partition, offset: Int64(reject.location.line))
             rejected[reason?.rejectReason ?? reject.reason, default: 0] += 1
+            if reason == nil, reject.reason == .unknownSchema {
+                unreadable = ((unreadable?.count ?? 0) + 1, unreadable?.reason ?? reject.detail)
+            }
         }
     }
 

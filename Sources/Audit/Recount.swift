@@ -61,6 +61,8 @@ final class Recount {
     var counts: [RecordCounts]
     var total: RecordCounts { counts.reduce(RecordCounts(), +) }
     var rejected: [RejectReason: Int64] = [:]
+    /// Records that the query has read, and nobody can any more: how many, and what the first one lacks.
+    var unreadable: (count: Int64, reason: String)?
     /// Of files: whether all of them were read, so that their rejects are known.
     var hasAllRejects = false
     /// With unknown lateness: windows for which some record may have been late, and records that may have been late for all theirs.

@@ -24,7 +24,7 @@ struct StoredInventory {
     ///     sent_files                              which files need not be sent again
     ///     restatements                            which files stand for which time: all that is recounted goes by them
     ///     stored_withdrawn                        how often windows that are gone were sent
-    ///     sources                                 how far a stream was at some moment, of which nothing follows
+    ///     sources                                 compared with the checkpoints: SourcesComparison
     ///     query_windows, pruned_windows           how long windows are, and which are gone
     ///     alert_states, workflow_schedules        how far alerts and schedules are
     ///     stored_ml_models, …_rows, …_batches, …_outbox

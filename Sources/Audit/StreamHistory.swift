@@ -74,6 +74,11 @@ struct RunHistory {
             run.sources.insert(entries.text(1))
             byID[id] = run
         }
+        let replays = try connection.prepare("SELECT DISTINCT run_id FROM ledger WHERE kind = 'produce'")
+        while try replays.step() {
+            let id = replays.text(0)
+            byID[id] = byID[id] ?? Run(id: id, command: "produce", started: 0, outcome: "", summary: [:])
+        }
         for restatement in try Restatements.all(on: connection) {
             let id = restatement.runID
             var run =

@@ -18,8 +18,8 @@ import Trips
         #expect(report.differences == 0)
         #expect(report.trips == 2000)
         #expect(report.passes == 1)
-        // Everything was looked at: a view, a topic and a ledger each, and the runs.
-        #expect(report.checks.count == plans.count * 3 + 1)
+        // Everything was looked at: a view, a topic and a ledger each, the runs and the sources.
+        #expect(report.checks.count == plans.count * 3 + 2)
         #expect(report.checks.allSatisfy { $0.cells > 0 && $0.note == nil })
     }
 

@@ -12,8 +12,8 @@ import Testing
             ending.lines.first?.split(separator: " ").map(String.init) == [
                 "kind", "name", "cells", "differences", "remark",
             ])
-        // Five queries with view, topic and ledger each, the runs, four analyses and the days that they cover.
-        #expect(ending.lines.count == 1 + 5 * 3 + 1 + 5)
+        // Five queries with view, topic and ledger each, the runs, four analyses and the days that they cover, the sources.
+        #expect(ending.lines.count == 1 + 5 * 3 + 1 + 5 + 1)
         #expect(ending.errors.contains("cells are what 2,000 trips give"))
         let checks = try taxi.succeed("audit", "--format", "json", "-q")
         #expect(checks.errors == "")

@@ -100,6 +100,14 @@ enum AuditCommand {
             )
             return .success
         }
+        if let (count, reason) = report.unreadable {
+            throw Problem(
+                .badData,
+                "\(grouped(count)) records that were counted cannot be read any more: \(reason); so the results and their source differ",
+                hint:
+                    "Put the schema back under its number (taxi-cli schema list --deleted shows what was deleted); computed anew the results would lack these records."
+            )
+        }
         throw Problem(
             .badData,
             "\(grouped(report.differences)) difference\(report.differences == 1 ? "" : "s") between the results and their source; the first: \(report.first.first ?? "")",
