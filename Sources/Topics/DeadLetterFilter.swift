@@ -68,7 +68,7 @@ extension DeadLetterFilter {
         }
         let value = parts[1]
         switch name {
-        case "topic": return .text(.topic, topic(value, of: tenant))
+        case "topic": return topic(value, of: tenant)
         case "partition": return .number(.partition, try numbers(value, term))
         case "offset": return .number(.offset, try numbers(value, term))
         case "line": return .number(.line, try numbers(value, term))
@@ -93,9 +93,9 @@ extension DeadLetterFilter {
         }
     }
 
-    /// The whole name of a topic that may be named without the tenant.
-    public static func topic(_ name: String, of tenant: String) -> String {
-        name.hasPrefix("\(tenant)_") ? name : "\(tenant)_\(name)"
+    /// A topic of this name, or the tenant's that is named without the tenant.
+    public static func topic(_ name: String, of tenant: String) -> LetterCondition {
+        .or([.text(.topic, name), .text(.topic, "\(tenant)_\(name)")])
     }
 
     /// `5`, `5..9`, `5..` or `..9`.

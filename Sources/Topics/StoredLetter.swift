@@ -73,9 +73,15 @@ public struct StoredLetter: Sendable {
     /// Of a quarantined one the reason for which it was rejected first.
     public var firstReason: String { header(DeadLetter.firstReasonHeader) ?? reason }
     public var isQuarantined: Bool { blockStart != nil && reason == DeadLetter.quarantined }
-    public var detail: String? { header(DeadLetter.detailHeader) }
+    /// What is wrong with the record: in our words, or in those of whoever set it aside.
+    public var detail: String? {
+        let names = [
+            DeadLetter.detailHeader, DeadLetter.messageHeader, "kafka_dlt-exception-message", "x-exception-message",
+        ]
+        return names.lazy.compactMap(header).first
+    }
     /// `file:line`, or `topic/partition/offset`.
-    public var source: String? { header(DeadLetter.sourceHeader) }
+    public var source: String? { header(DeadLetter.sourceHeader) ?? (blockStart == nil ? origin?.place : nil) }
     /// The header line that a row of a file stood under.
     public var columns: String? { blockStart == nil ? nil : header(DeadLetter.columnsHeader) }
     /// How its file was read.
@@ -119,7 +125,9 @@ public struct StoredLetter: Sendable {
     /// The same for the same record of the same origin, wherever and whenever it was read.
     public var seal: Int64 {
         let own = KafkaSeal.seal(of: record, offset: place.offset)
-        return (Array("\(own) ".utf8) + Array((source ?? "").utf8)).withUnsafeBytes { checksum(of: $0) }
+        return (Array("\(own) ".utf8) + Array((header(DeadLetter.sourceHeader) ?? "").utf8)).withUnsafeBytes {
+            checksum(of: $0)
+        }
     }
 }
 
@@ -203,16 +211,27 @@ extension StoredLetter {
             return find(quoted, named: name, column, in: bytes)
         }
         guard let end = rest.firstRange(of: " is ") else { return nil }
+        // The number of an Avro record's schema.
+        if name == "schema", bytes.first == 0, bytes.count >= 5 { return 1..<5 }
         return find(Array(rest[..<end.lowerBound].utf8), named: name, column, in: bytes)
     }
 
-    /// At the column that is told, or behind the field's name, since the same text may stand in several fields.
+    /// At the column that is told, or behind the field's name, since the same text may stand in several fields; elsewhere only where it stands
+    /// once.
     private static func find(_ text: [UInt8], named name: String, _ column: Int?, in bytes: [UInt8]) -> Range<Int>? {
         if text.isEmpty { return nil }
         if let column, column >= 1, column <= bytes.count, bytes[(column - 1)...].starts(with: text) {
             return column - 1..<column - 1 + text.count
         }
-        let start = bytes.firstRange(of: Array("\"\(name)\":".utf8))?.upperBound ?? 0
-        return bytes[start...].firstRange(of: text) ?? bytes.firstRange(of: text)
+        if let key = bytes.firstRange(of: Array("\"\(name)\"".utf8)) {
+            var start = key.upperBound
+            // Blanks, the colon, and the quote of a text.
+            while start < bytes.count, [0x20, 0x09, 0x0a, 0x0d, 0x3a].contains(bytes[start]) { start += 1 }
+            if start < bytes.count, bytes[start] == 0x22, text.first != 0x22 { start += 1 }
+            if start < bytes.count, bytes[start...].starts(with: text) { return start..<start + text.count }
+        }
+        guard let found = bytes.firstRange(of: text), bytes[(found.lowerBound + 1)...].firstRange(of: text) == nil
+        else { return nil }
+        return found
     }
 }

@@ -46,27 +46,52 @@ public struct TripValueReader {
         writers = writers.filter { if case .refused(.unknownSchema, _) = $0.value { false } else { true } }
         var first = records.startIndex
         while first < records.endIndex, batch.count < batch.capacity {
-            let form = Self.schemaID(of: records[first], base)
+            let form = Self.form(of: records[first], base)
             let end = min(first + Self.lookahead, records.endIndex)
             var next = first + 1
-            while next < end, Self.schemaID(of: records[next], base) == form { next += 1 }
-            if let form {
-                try decode(
-                    records[first..<next], schema: form, base: base, owner: owner, name: name, into: batch,
-                    rejects: &rejects)
-            } else {
+            while next < end, Self.form(of: records[next], base) == form { next += 1 }
+            switch form {
+            case .json:
                 _ = json.decode(
                     records[first..<next], base: base, owner: owner, name: name, into: batch, rejects: &rejects)
+            case .framed(let schema):
+                try decode(
+                    records[first..<next], schema: schema, base: base, owner: owner, name: name, into: batch,
+                    rejects: &rejects)
+            case .cut:
+                refuse(records[first..<next], .schemaMismatch, "its frame is cut", base, name, &rejects)
             }
             first = next
         }
     }
 
-    /// The schema that a record's frame names; nil for a record without a frame.
+    private enum Form: Equatable {
+        /// Without a frame.
+        case json
+        /// With the schema that its frame names.
+        case framed(UInt32)
+        /// It begins as a frame does, which no JSON does, and ends within it.
+        case cut
+    }
+
     @inline(__always)
-    private static func schemaID(of record: RecordSlice, _ base: UnsafePointer<UInt8>) -> UInt32? {
-        guard record.length > 0, base[record.offset] == 0 else { return nil }
-        return ConfluentFrame(UnsafeBufferPointer(start: base + record.offset, count: record.length))?.schemaID
+    private static func form(of record: RecordSlice, _ base: UnsafePointer<UInt8>) -> Form {
+        guard record.length > 0, base[record.offset] == 0 else { return .json }
+        let message = UnsafeBufferPointer(start: base + record.offset, count: record.length)
+        return ConfluentFrame(message).map { .framed($0.schemaID) } ?? .cut
+    }
+
+    private func refuse(
+        _ records: ArraySlice<RecordSlice>, _ reason: RejectReason, _ detail: String, _ base: UnsafePointer<UInt8>,
+        _ name: String, _ rejects: inout [Reject]
+    ) {
+        for record in records {
+            rejects.append(
+                Reject(
+                    reason: reason, detail: detail,
+                    location: InputLocation(file: name, line: Int(record.position), column: 1),
+                    bytes: Array(UnsafeBufferPointer(start: base + record.offset, count: record.length))))
+        }
     }
 
     private mutating func decode(
@@ -78,14 +103,7 @@ public struct TripValueReader {
             _ = readers[index].decode(
                 records, base: base, owner: owner, name: name, headerLength: ConfluentFrame.headerLength, into: batch,
                 rejects: &rejects)
-        case .refused(let reason, let detail):
-            for record in records {
-                rejects.append(
-                    Reject(
-                        reason: reason, detail: detail,
-                        location: InputLocation(file: name, line: Int(record.position), column: 1),
-                        bytes: Array(UnsafeBufferPointer(start: base + record.offset, count: record.length))))
-            }
+        case .refused(let reason, let detail): refuse(records, reason, detail, base, name, &rejects)
         }
     }
 

@@ -47,9 +47,14 @@ import Trips
     @Test(
         arguments: [
             ("fare \"b\" is not an amount", 3, "a,b,b", 2..<3), ("fare \"b\" is not an amount", 5, "a,b,b", 4..<5),
-            ("fare \"b\" is not an amount", 1, "a,b,b", 2..<3), ("fare \"\" is empty", 1, "a,b", nil),
+            ("fare \"b\" is not an amount", 1, "a,b,b", nil), ("fare \"b\" is not an amount", 1, "a,b,c", 2..<3),
+            ("fare \"\" is empty", 1, "a,b", nil),
             ("expected a value at byte 3", nil, "{\"a", 2..<3), ("expected a value at byte 9", nil, "{\"a", nil),
             ("trip_seconds 1.5 is not a whole number", nil, "{\"x\":1.5,\"trip_seconds\":1.5}", 24..<27),
+            ("trip_seconds 1.5 is not a whole number", nil, "{\"x\": 1.5, \"trip_seconds\" : 1.5}", 28..<31),
+            ("fare \"1x\" is not an amount", nil, "{\"y\":\"1x\",\"fare\": \"1x\"}", 19..<21),
+            ("schema 1 is not in the registry", nil, "\0\0\0\0\u{1}trip 1", 1..<5),
+            ("pickup_community_area 78 is out of range", nil, "\0\0\0\0\u{1}a78b78", nil),
             ("25 fields where the header has 23", nil, "a,b", nil), ("", nil, "", nil), ("at byte 0", nil, "x", nil),
         ] as [(String, Int?, String, Range<Int>?)]) func theFaultIsFound(
             _ detail: String, _ column: Int?, _ record: String, _ range: Range<Int>?
@@ -61,6 +66,7 @@ import Trips
     @Test(
         arguments: [
             (["topic=ingestData"], true), (["topic=chicago_ingestData", "line=7"], true), (["line=8.."], false),
+            (["topic=other"], false), (["topic=chicago_chicago_ingestData"], false),
             (["line=..7"], true), (["file=trips.csv"], true), (["file=in/trips.csv"], true), (["file=rips.csv"], false),
             (["letter=4"], true), (["letter=0/2..3"], false), (["letter=1/4"], false), (["partition=0"], false),
             (["time=5..6"], true), (["time=..5"], false), (["time=5"], true), (["was=bad_money"], true),

@@ -116,8 +116,8 @@ public struct LetterConditionParser: ConditionParser {
                     "\"\(field.rawValue)\" is text, which =, !=, in and contains compare", at: token)
             }
             let text = String(decoding: bytes, as: UTF8.self)
-            let same = LetterCondition.text(
-                field, field == .topic ? DeadLetterFilter.topic(text, of: tenant) : text)
+            let same: LetterCondition =
+                field == .topic ? DeadLetterFilter.topic(text, of: tenant) : .text(field, text)
             return comparison == .equal ? same : .not(same)
         case (.number, .number(let text)):
             guard let number = Int64(text) else {

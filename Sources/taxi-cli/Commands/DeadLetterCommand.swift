@@ -121,7 +121,9 @@ enum DeadLetterCommand {
         ], exclusive: [["lines", "from-beginning"], ["mark", "places"]]
     ) { arguments in
         let offsets = try arguments.positionals.map { try ValueText.integer($0) }
-        let entries = try read(arguments, all: !offsets.isEmpty || arguments.isOn("places")).entries
+        // What is corrected and sent again is all of them, unless somebody says how many.
+        let isAll = arguments.isOn("places") && arguments.integer("lines") == nil
+        let entries = try read(arguments, all: !offsets.isEmpty || isAll).entries
         let wanted = offsets.isEmpty ? entries : entries.filter { offsets.contains($0.offset) }
         for offset in offsets where !wanted.contains(where: { $0.offset == offset }) {
             throw Problem(
