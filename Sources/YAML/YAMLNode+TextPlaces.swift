@@ -1,3 +1,5 @@
+internal import Synchronization
+
 // Where a byte of a scalar's text is written: the text and the source are walked side by side.
 
 extension YAMLNode {
@@ -7,13 +9,25 @@ extension YAMLNode {
     /// escape. Where the two cannot be matched the answer is the last place at which they could.
     func sourceByte(ofText offset: Int) -> Int {
         guard case .scalar(let text) = content else { return range.lowerBound }
-        var walk = Walk(
-            text: Array(text.utf8), source: source.bytes, style: style, place: range.lowerBound,
-            end: range.upperBound)
-        walk.skipOpening()
-        while walk.index < offset, walk.step() {}
-        if walk.index == offset, offset < walk.text.count { walk.skipLayout() }
-        return walk.place
+        return source.lastPlace.withLock { last in
+            // Mistakes of one text come one behind the other: each begins where the last one was.
+            let isBehind = last.map { $0.start == range.lowerBound && $0.index <= offset } ?? false
+            var walk = Walk(
+                text: isBehind ? last?.text ?? [] : Array(text.utf8), source: source.bytes, style: style,
+                place: range.lowerBound, end: range.upperBound)
+            if isBehind, let last {
+                (walk.index, walk.place) = (last.index, last.place)
+            } else {
+                walk.skipOpening()
+            }
+            var known = (walk.index, walk.place)
+            while walk.index < offset, walk.step() {
+                if walk.index <= offset { known = (walk.index, walk.place) }
+            }
+            last = .init(start: range.lowerBound, text: walk.text, index: known.0, place: known.1)
+            if walk.index == offset, offset < walk.text.count { walk.skipLayout() }
+            return walk.place
+        }
     }
 
     private struct Walk {

@@ -1,3 +1,4 @@
+internal import Synchronization
 import Problems
 
 /// The bytes of one YAML file and where its lines begin: what turns a place in it into a message a person can follow.
@@ -9,6 +10,17 @@ final class YAMLSource: Sendable {
     let lineStarts: [Int]
     /// Byte offset of each 64th character: libyaml counts characters.
     private let marks: [Int]
+    /// Which byte of the source a byte of a scalar's text was last found at.
+    let lastPlace = Mutex<TextPlace?>(nil)
+
+    struct TextPlace: Sendable {
+        /// Where the scalar begins in the source.
+        var start: Int
+        var text: [UInt8]
+        var index: Int
+        var place: Int
+    }
+
     private static let charactersPerMark = 64
 
     init(bytes: [UInt8], file: String) {

@@ -142,6 +142,24 @@ import YAML
         #expect(problem?.others.last?.message == "400 more mistakes are not shown")
     }
 
+    /// A place in a text is looked for from where the last one was, if that stands before it.
+    @Test(arguments: [
+        #"a: "x\ty \u00e9  z \"w\" end""#, "a: 'it''s  folded\n   over lines'", "a: plain  text\n  over lines",
+        "a: >\n  folded\n  text\n\n  more\n", "a: |\n  block\n   text\n", "a: \"one \\\n  two\"",
+    ])
+    func placesAreTheSameInWhateverOrderTheyAreAskedFor(_ text: String) throws {
+        let node = try #require(try YAMLNode.parse(text, file: "text.yaml")["a"])
+        let offsets = Array(0...(node.scalar?.utf8.count ?? 0))
+        func places(_ offsets: some Sequence<Int>) -> [InputLocation?] {
+            offsets.map { node.problem("", atByteOfText: $0).location }
+        }
+        let each = try offsets.map { offset in
+            try YAMLNode.parse(text, file: "text.yaml")["a"]?.problem("", atByteOfText: offset).location
+        }
+        #expect(places(offsets) == each)
+        #expect(Array(places(offsets.reversed()).reversed()) == each)
+    }
+
     @Test(arguments: ["[", "{a: ", "- "])
     func refusesDepthInEveryForm(_ opening: String) {
         let problem = #expect(throws: Problem.self) {
