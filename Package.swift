@@ -38,7 +38,7 @@ let package = Package(
                 "Batch",
                 "Reports", "Audit", "Datasets", "Avro", "SchemaRegistry", "Export", "Compression",
                 "SQLite", "YAML", "Kafka", "Workflow", "Monitoring", "HTTPServer", "Dashboard",
-                "Postgres", "Publish", "Shares", "Serve", "ML", "Shipping",
+                "Postgres", "Publish", "Shares", "Serve", "ML", "Shipping", "CArguments",
             ],
             swiftSettings: swiftSettings),
 
@@ -87,6 +87,7 @@ let package = Package(
         module("Shares", ["Problems"]),
         module("Serve", ["Basics", "Problems", "Shares", "Database", "CommandLine", "YAML", "CParentDeath"]),
         .target(name: "CParentDeath"),
+        .target(name: "CArguments"),
 
         module(
             "ML",

@@ -49,6 +49,13 @@ public struct Restatement: Sendable, Equatable {
         }
     }
 
+    /// Whether it was made of the same files, wherever they lay, read in the same way.
+    public func isOf(_ source: Source) -> Bool {
+        self.source.files.map(\.content) == source.files.map(\.content)
+            && (self.source.clock, self.source.spread, self.source.seed) == (source.clock, source.spread, source.seed)
+            && self.source.clean == source.clean && self.source.takesMissing == source.takesMissing
+    }
+
     public init(
         runID: String, query: String, period: Range<EventTime>, madeMs: EventTime, trips: Int64, vintage: String?,
         source: Source

@@ -79,7 +79,7 @@ public struct TripConversion {
         while try input.next(into: batch) {
             let rows = 0..<batch.count
             switch to {
-            case .csv: TripCSV.encode(batch, rows: rows, money: money, guarded: true, into: &output)
+            case .csv: TripCSV.encode(batch, rows: rows, money: money, guarded: false, into: &output)
             case .jsonl:
                 TripJSON.encode(
                     batch, rows: rows, into: &output, recordOffsets: &offsets, lineEnds: true, money: money)

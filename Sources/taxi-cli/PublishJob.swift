@@ -12,6 +12,8 @@ struct PublishJob {
     let url: PostgresURL
     var password: String?
     var options: PublishOptions
+    /// Files of declarations, instead of the tenant's own.
+    var queries: [String] = []
     private let wanted: [String]
     /// Asked while something is waited for.
     var isStopped: () -> Bool = { Interruption.isRequested }
@@ -29,10 +31,12 @@ struct PublishJob {
     func run(_ talk: PublishTalk = PublishTalk()) throws -> PublishSummary {
         let results = try ResultsDatabase.openReadOnly(globals.tenantHome)
         opened(results.connection)
-        let views = PublishedViews(globals, wanted: wanted)
+        let views = PublishedViews(globals, wanted: wanted, queries: queries)
         let connection = try PostgresConnection(url, password: password, isStopped: isStopped)
         return try explaining("publishing") {
-            try Publisher(results, to: connection, options, talk: talk).pass(views.all)
+            var summary = try Publisher(results, to: connection, options, talk: talk).pass(views.all)
+            summary.notes += try views.undeclared(on: results.connection)
+            return summary
         }
     }
 

@@ -14,11 +14,13 @@ struct PublishedViews {
     /// What `--views` names; none for all.
     private let wanted: [String]
 
-    /// - Parameter wanted: names of views or queries, letter case aside.
-    init(_ globals: GlobalOptions, wanted: [String] = []) {
+    /// - Parameters:
+    ///   - wanted: names of views or queries, letter case aside.
+    ///   - queries: files of declarations, instead of the tenant's own.
+    init(_ globals: GlobalOptions, wanted: [String] = [], queries: [String] = []) {
         // A file with mistakes keeps nobody from publishing: stream and batch tell of them.
         let plans =
-            (try? QueryCatalog.load(userFile: globals.queriesPath, analytics: true))
+            (try? globals.declaredQueries(queries + [AnalyticsQueries.name]))
             ?? (try? QueryCatalog.load(analytics: true)) ?? []
         self.plans = Dictionary(plans.map { ($0.table, $0) }) { first, _ in first }
         let analyses = (try? AnalysisCatalog.load(folder: globals.analysesPath)) ?? []
@@ -40,6 +42,15 @@ struct PublishedViews {
             return view
         }
         return try Set(views).sorted().map { try view($0, on: connection) }
+    }
+
+    /// A line for each view of a query of which nobody says what it was declared as.
+    func undeclared(on connection: Connection) throws -> [String] {
+        try all(on: connection).map(\.name).filter { name in
+            try plans[name] == nil && connection.hasTable("stored_\(name)") && !Self.own.contains(name)
+        }.map { name in
+            "note: \"\(name)\" is of a query that is not declared here: its numbers are published as double precision, and without a key; name its file with --queries"
+        }
     }
 
     private func view(_ name: String, on connection: Connection) throws -> PublishedView {

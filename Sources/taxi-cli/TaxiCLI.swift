@@ -1,3 +1,4 @@
+import CArguments
 import CommandLine
 import Glibc
 import Problems
@@ -63,11 +64,19 @@ enum TaxiCLI {
             arguments.text("home") == nil ? nil : try GlobalOptions(arguments).configurationPath
         })
 
-    static func main() async {
-        // Swift's own array of them repairs what is no UTF-8, and a file's name may be that.
-        let words = (1..<max(1, Int(Swift.CommandLine.argc))).compactMap { index in
-            Swift.CommandLine.unsafeArgv[index].map { String(fileName: $0) }
+    /// What stands behind the program's name, byte by byte: Swift's own array repairs what is no UTF-8, and a file's name may be that.
+    private static var words: [String] {
+        var words: [String] = []
+        guard var place = taxi_arguments() else { return words }
+        while let word = place.pointee {
+            words.append(String(fileName: word))
+            place += 1
         }
+        return Array(words.dropFirst())
+    }
+
+    static func main() async {
+        let words = words
         if words.first == Launcher.word { exit(Launcher.run(Array(words.dropFirst()))) }
         let surroundings = Program.Surroundings.process()
         do throws(Problem) { try Connection.checkEnvironment() } catch { exit(surroundings.report(error)) }

@@ -50,6 +50,7 @@ struct TenantBackup {
         let made = ISO8601DateFormatter().string(from: Date())
         var databases: [String: String] = [:]
         for name in Self.databases where Files.exists("\(folder)/\(name)") {
+            try requireWhole("\(folder)/\(name)", copyOf: "\(home.path)/\(name)")
             databases[name] = try Self.seal("\(folder)/\(name)")
         }
         let text = try JSONEncoder().encode(
@@ -71,6 +72,17 @@ struct TenantBackup {
         var status = stat()
         guard stat(file, &status) == 0 else { throw Problem(.read, file, errno) }
         return Int64(status.st_size)
+    }
+
+    /// Sees that SQLite can read all of a copy: one that nobody can restore is none.
+    private func requireWhole(_ copy: String, copyOf original: String) throws {
+        try explaining("checking the copy of \"\(original)\"") {
+            let word = try Connection(path: copy, access: .readOnly).value("PRAGMA integrity_check(1)")?.text ?? ""
+            guard word != "ok" else { return }
+            throw Problem(
+                .badData, "database \"\(original)\" is damaged: \(word)",
+                hint: "taxi-cli doctor says what can be done; nothing was backed up.")
+        }
     }
 
     /// What is neither a database, which is copied as of one moment, nor of a process that runs.
@@ -113,7 +125,7 @@ struct TenantBackup {
     /// - Returns: the tenant's name.
     /// - Throws: `.usage` where the tenant exists or the archive is another's, `.badData` for a damaged archive.
     static func restore(_ file: String, of name: String?, in any: TenantHome) throws -> String {
-        guard access(file, R_OK) == 0 else { throw Problem(.read, file, errno) }
+        try Files.requireReadable(file)
         try Files.makeFolders(any.home)
         let folder = try temporaryFolder(beside: "\(any.home)/.restore")
         defer { try? FileManager.default.removeItem(atPath: folder) }

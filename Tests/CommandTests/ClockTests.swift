@@ -48,8 +48,7 @@ import Testing
         }
         try set("+0")
         let serve = try taxi.start(
-            [TaxiCLI.executable, "workflow", "serve"], environment: Self.clock(library, taxi),
-            executable: "/usr/bin/env")
+            ["workflow", "serve"], environment: Self.clock(library, taxi))
         func says(_ text: String) -> Bool {
             eventually(within: 60) { serve.errors.contains(text) || !serve.isRunning }
                 && serve.errors.contains(text)
@@ -82,8 +81,8 @@ import Testing
         }
         try set("+0")
         let replay = try taxi.start(
-            [TaxiCLI.executable, "produce", "trips.csv", "--rate", "200/s", "--clock", "now"],
-            environment: Self.clock(library, taxi), executable: "/usr/bin/env")
+            ["produce", "trips.csv", "--rate", "200/s", "--clock", "now"],
+            environment: Self.clock(library, taxi))
         func sends(_ count: Int64) -> Bool {
             let before = (try? taxi.recordCount("chicago_ingestData")) ?? 0
             func has() -> Bool { ((try? taxi.recordCount("chicago_ingestData")) ?? 0) >= before + count }
@@ -110,15 +109,15 @@ import Testing
         let back = Int(Date().timeIntervalSince1970) - 1_712_016_000
         try "-\(back)".write(toFile: taxi("clock"), atomically: true, encoding: .utf8)
         let replay = try taxi.start(
-            [TaxiCLI.executable, "produce", file, "--clock", "start", "--max-ahead", "1h", "--summary-json", "-"],
-            environment: Self.clock(library, taxi), executable: "/usr/bin/env"
+            ["produce", file, "--clock", "start", "--max-ahead", "1h", "--summary-json", "-"],
+            environment: Self.clock(library, taxi)
         ).wait()
         #expect(try jsonObject(replay.text)["rejected"] as? [String: Int] == ["out_of_range": 1], "\(replay.errors)")
         try taxi.succeed("stream", "--until-end")
         try taxi.succeed("audit", "--from", file, "--clock", "start", "--max-ahead", "1h")
     }
 
-    /// Of a program that `env` starts: the library adds a variable, behind which Swift would not find its arguments.
+    /// The library adds a variable, so that what stands beside the environment moves.
     private static func clock(_ library: String, _ taxi: TaxiCLI) -> [String: String] {
         [
             "LD_PRELOAD": library, "FAKETIME_TIMESTAMP_FILE": taxi("clock"), "FAKETIME_NO_CACHE": "1",

@@ -8,7 +8,8 @@ import Testing
     static let lookers = [
         "show", "show sumfarewindow --format csv", "status", "status --all", "report -", "audit", "topic list",
         "topic describe ingestData", "topic tail ingestData", "dead-letter list", "dead-letter show", "alert list",
-        "alert history", "workflow list", "workflow runs", "batch --list", "tenant list", "tenant show chicago",
+        "alert history", "workflow list", "workflow runs", "batch --list", "batch --dry-run", "tenant list",
+        "tenant show chicago",
         "doctor", "stream explain", "stream queries", "config",
         "show --sql 'SELECT x FROM only_in_the_log'",
     ]

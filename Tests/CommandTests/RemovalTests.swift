@@ -40,6 +40,30 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: taxi.tenantFolder))
     }
 
+    /// A scheduler may be that of other tenants too, so that it is not ended: its run is.
+    @Test func aTenantWhoseWorkflowRunsStays() throws {
+        let taxi = try TaxiCLI()
+        try FileManager.default.createDirectory(
+            atPath: taxi.tenantFolder + "/workflows", withIntermediateDirectories: true,
+            attributes: [.posixPermissions: 0o700])
+        try
+            "name: long\nsteps: {a: {sh: \"echo begun >> \(taxi("steps")); sleep 600; echo ended >> \(taxi("steps"))\"}}\n"
+            .write(
+                toFile: taxi.tenantFolder + "/workflows/long.yaml", atomically: true, encoding: .utf8)
+        try taxi.succeed("workflow", "trigger", "long", "--queue")
+        let scheduler = try taxi.start(["workflow", "serve"])
+        let hasBegun = eventually(within: 60) { FileManager.default.fileExists(atPath: taxi("steps")) }
+        try #require(hasBegun, "\(scheduler.errors)")
+        let refused = try taxi.run("tenant", "remove", "chicago", "--yes")
+        #expect(refused.code == 75 && refused.errors.contains("workflow \"long\", run "), "\(refused.errors)")
+        let removed = try taxi.succeed("tenant", "remove", "chicago", "--yes", "--force")
+        #expect(removed.errors.contains("cancelling run "), "\(removed.errors)")
+        #expect(!FileManager.default.fileExists(atPath: taxi.tenantFolder))
+        #expect(try String(contentsOfFile: taxi("steps"), encoding: .utf8) == "begun\n")
+        scheduler.signal(SIGTERM)
+        _ = scheduler.wait(timeout: 30)
+    }
+
     @Test func aTopicInUseStays() throws {
         let taxi = try TaxiCLI()
         try taxi.succeed("topic", "create", "scratch")

@@ -67,7 +67,12 @@ import Testing
         #expect(try taxi.succeed("status").text.contains("2024-03-01T00:00:00.000-06:00 to 2024-04-01"))
         #expect(try taxi.succeed("show", "tripsTotal").errors.contains("by \"mar-new.csv\""))
         #expect(try taxi.succeed("show", "vintages").text.contains("before-restating-2024-03"))
-        #expect(try taxi.succeed("show", "restatements").text.contains("mar-new.csv"))
+        let restatements = try taxi.succeed("show", "restatements").text
+        #expect(restatements.contains("mar-new.csv"))
+        // Once more by the same files nothing changes, and nothing more is kept.
+        let twice = try taxi.succeed("stream", "restate", "--month", "2024-03", "--from", new, "--yes")
+        #expect(twice.errors.contains("2024-03 is by these files already: nothing is changed"), "\(twice.errors)")
+        #expect(try taxi.succeed("show", "restatements").text == restatements)
         try taxi.succeed("tenant", "create", "fresh")
         for name in ["feb.csv", "mar-new.csv"] {
             try taxi.succeed("produce", taxi(name), "--clock", "start", "--tenant", "fresh", "-q")

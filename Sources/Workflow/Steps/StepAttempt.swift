@@ -74,7 +74,7 @@ struct StepAttempt {
     /// The path of a file that a template names. What a parameter, an alert or an earlier step fills in may name a file, but not climb
     /// out of the folder that the workflow's author wrote.
     ///
-    /// - Throws: as `fill`, and `.badData` where a `..` comes from there.
+    /// - Throws: as `fill`, and `.badData` where a `..` or a leading `/` comes from there.
     func path(filling template: Template) throws -> String {
         var (text, isGiven): ([UInt8], [Bool]) = ([], [])
         for piece in template.pieces {
@@ -83,6 +83,11 @@ struct StepAttempt {
             isGiven += [Bool](repeating: piece.isGiven, count: part.count)
         }
         let name = String(decoding: text, as: UTF8.self)
+        if text.first == UInt8(ascii: "/"), isGiven.first == true {
+            throw Problem(
+                .badData, "the path \"\(name)\" begins with a \"/\" that was filled in",
+                hint: "A parameter may name a file below a folder, and no folder: write that into the workflow.")
+        }
         var start = 0
         for part in text.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
             let range = start..<start + part.count

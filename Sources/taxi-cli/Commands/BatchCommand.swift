@@ -28,6 +28,7 @@ enum BatchCommand {
             Example("taxi-cli batch --by month --period last", "the last complete month, from cron"),
             Example("taxi-cli batch --vintage 2024-07", "keep the answers, to compare later ones with"),
             Example("taxi-cli batch --retain-windows 400d", "let go of windows that the months no longer need"),
+            Example("taxi-cli batch --dry-run", "what it would do, on a copy of the results; nothing is changed"),
         ],
         arguments: [
             Argument(
@@ -54,13 +55,16 @@ enum BatchCommand {
                 "retain-windows", value: .value("TIME"), kind: .duration, configKey: "batch.retain-windows",
                 help: "delete windows older than this before the newest result, once their days are added up",
                 group: "Keeping"),
+            Option("dry-run", help: "say what would be computed, on a copy of the results, and change nothing"),
             Option("list", help: "check and list the declared analyses, and run none", group: "Declared analyses"),
             Option(
                 "print", value: .value("NAME"), help: "print a declared analysis", group: "Declared analyses",
                 names: CompletedNames.declaredAnalyses),
             summaryOption,
         ],
-        exclusive: [["list", "print"], ["list", "vintage"], ["print", "vintage"]], run: run)
+        exclusive: [
+            ["list", "print"], ["list", "vintage"], ["print", "vintage"], ["dry-run", "list"], ["dry-run", "print"],
+        ], run: run)
 
     private static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
         let globals = try GlobalOptions(arguments)
@@ -81,8 +85,11 @@ enum BatchCommand {
         let batchOptions = options
         let selection = try PeriodSelection(arguments.text("period") ?? "all")
         let kinds = arguments.texts("by").compactMap { PeriodKind(rawValue: $0) }
-        let database = try openResults(globals)
-        let control = try ControlFile(folder: home.path, command: "batch")
+        let isDry = arguments.isOn("dry-run")
+        let copy = isDry ? try ResultsCopy(globals) : nil
+        defer { copy?.remove() }
+        let database = try copy?.database ?? openResults(globals)
+        let control = isDry ? nil : try ControlFile(folder: home.path, command: "batch")
         defer { withExtendedLifetime(control) {} }
         try sayZoneChanges(database, arguments)
         let zone = try ZoneClock(identifier: globals.zoneIdentifier)
@@ -98,6 +105,7 @@ enum BatchCommand {
         }
         progress.clear()
         try writeSummary(summary.json, arguments)
+        if isDry { try arguments.say("dry run: this is of a copy, and nothing is stored") }
         let behind = try explaining("looking at the queries") { try StoredQueries.leftBehind(on: database.connection) }
         if arguments.text("summary-json") != "-" {
             try report(summary, of: analyses, options.declared, behind: behind, arguments)
@@ -186,6 +194,31 @@ enum BatchCommand {
     }
 
     /// The tenant's results for writing; they must be there, since only a stream can make them.
+    /// The results as they are now, to try something on.
+    private struct ResultsCopy {
+        let database: ResultsDatabase
+        private let folder: String
+
+        /// - Throws: as `ResultsDatabase.openReadOnly`; `.inputOutput` where there is no room for it.
+        init(_ globals: GlobalOptions) throws {
+            let original = try ResultsDatabase.openReadOnly(globals.tenantHome)
+            let folder = FileManager.default.temporaryDirectory.path + "/taxi-cli-\(UUID().uuidString)"
+            self.folder = folder
+            guard mkdir(folder, 0o700) == 0 else { throw Problem(.create, folder, errno) }
+            do {
+                database = try explaining("copying the results") {
+                    try original.connection.copy(to: "\(folder)/results.db")
+                    return try ResultsDatabase(path: "\(folder)/results.db", zone: globals.zoneIdentifier)
+                }
+            } catch {
+                try? FileManager.default.removeItem(atPath: folder)
+                throw error
+            }
+        }
+
+        func remove() { try? FileManager.default.removeItem(atPath: folder) }
+    }
+
     private static func openResults(_ globals: GlobalOptions) throws -> ResultsDatabase {
         let home = globals.tenantHome
         if !Files.exists(home.resultsDB) { _ = try ResultsDatabase.openReadOnly(home) }

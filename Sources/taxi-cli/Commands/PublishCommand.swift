@@ -7,6 +7,7 @@ import Problems
 import Publish
 import SQLite
 import Shares
+import Stream
 
 /// `publish`: public views as tables of a PostgreSQL.
 enum PublishCommand {
@@ -31,6 +32,10 @@ enum PublishCommand {
             Option(
                 "views", value: .repeated("VIEW"), configKey: "publish.views",
                 help: "only these views or queries (several with commas)", names: CompletedNames.tables),
+            Option(
+                "queries", value: .repeated("FILE"), kind: .file, configKey: "stream.queries",
+                help: "where queries are declared, as for stream: by that their tables have types and keys",
+                names: { _, _ in [AnalyticsQueries.name] }, endings: FileEndings.declarations),
             Option(
                 "reader", value: .value("ROLE"), configKey: "publish.reader",
                 help: "let this role read the tables; it is made where there is none"),
@@ -62,6 +67,7 @@ enum PublishCommand {
         job.password = try arguments.text("password-file").map { path throws(Problem) in
             try PublishJob.password(in: path)
         }
+        job.queries = arguments.texts("queries").filter { $0 != AnalyticsQueries.name }
         job.options.reader = arguments.text("reader")
         if let reader = job.options.reader { try Identifier.check(reader, of: "a role") }
         job.options.comparesAll = arguments.isOn("all")

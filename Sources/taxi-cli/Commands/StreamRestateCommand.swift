@@ -127,6 +127,11 @@ enum StreamRestateCommand {
         try RestatementPreview(prepared, zone: session.zone).write(arguments)
         try requirePossible(prepared)
         if Interruption.isRequested { return RunEnd(outcome: .interrupted, json: "{}", text: "nothing is changed") }
+        if try isDone(prepared, restating, session) {
+            return RunEnd(
+                outcome: .success, json: "{\"restated\":false}",
+                text: "\(label) is by these files already: nothing is changed")
+        }
         if !arguments.isOn("yes") {
             let question = "Put these files in the place of \(label)?"
             guard
@@ -155,6 +160,20 @@ enum StreamRestateCommand {
             json:
                 "{\"restated\":true,\"period\":\"\(label)\",\"trips\":\(prepared.files.inPeriod),\"changed\":{\(counts)}\(name)}",
             text: lines.joined(separator: "\n"))
+    }
+
+    /// Whether the newest restatement of the period was by the same files, and nothing has come of them since.
+    private static func isDone(
+        _ prepared: PreparedRestatement, _ restating: Restating, _ session: RunSession
+    ) throws -> Bool {
+        let known = try Restatements.all(on: session.database.connection).filter {
+            $0.period.overlaps(restating.period)
+        }
+        return prepared.differences.allSatisfy { difference in
+            let last = known.filter { $0.query == difference.query }.max { $0.madeMs < $1.madeMs }
+            return difference.changed + difference.new + difference.withdrawn == 0
+                && last.map { $0.period == restating.period && $0.isOf(restating.source) } ?? false
+        }
     }
 
     private static func requirePossible(_ prepared: PreparedRestatement) throws {
@@ -240,6 +259,7 @@ enum StreamRestateCommand {
                 line.update { "reading \(name): \(byteText(Int64(bytes)))" }
             }
             guard let content else {
+                try Files.requireReadable(path)
                 throw Problem(.noInput, "\"\(path)\" is no file that can be read", hint: "Check the path.")
             }
             return Restatement.Source.File(path: url, content: content)

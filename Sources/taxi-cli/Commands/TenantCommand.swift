@@ -1,9 +1,12 @@
 import Basics
 import CommandLine
 import Database
+import Glibc
 import Kafka
 import Problems
+import Time
 import Topics
+import Workflow
 
 enum TenantCommand {
     static let command = Command(
@@ -152,6 +155,7 @@ enum TenantCommand {
         func requireUnused(ending: Bool) throws {
             try ControlFile.requireNone(
                 in: home.path, what: "tenant \"\(tenant)\"", ending: ending, say: arguments.say)
+            try requireNoRuns(globals, ending: ending, arguments)
         }
         if !arguments.isOn("force") { try requireUnused(ending: false) }
         let bytes = try home.files().reduce(0) { $0 + $1.bytes }
@@ -184,6 +188,41 @@ enum TenantCommand {
                 deletes ? "deleted \(onCluster.text)" : "what stays: \(onCluster.text); --topics would delete it")
         }
         return .success
+    }
+
+    /// Sees that no scheduler has a run of the tenant's workflows under way; has them cancelled, where that is wanted: the scheduler may be
+    /// that of other tenants too.
+    ///
+    /// - Throws: `.tryAgain` where there are some, or they do not end.
+    private static func requireNoRuns(_ globals: GlobalOptions, ending: Bool, _ arguments: ParsedArguments) throws {
+        func running() throws -> [StoredRun] {
+            // One that cannot be read must not keep a folder for ever.
+            guard let database = try? ResultsDatabase.openReadOnlyIfAny(path: globals.resultsPath) else { return [] }
+            return (try? RunHistory(database).runs().filter { $0.shownState == "running" }) ?? []
+        }
+        var present = try running()
+        if present.isEmpty { return }
+        if ending {
+            let history = try RunHistory(ResultsDatabase(path: globals.resultsPath, zone: globals.zoneIdentifier))
+            for run in present where run.parent == nil {
+                try arguments.say("cancelling run \(run.id) of workflow \"\(run.workflow)\"")
+                try history.cancel(run, at: systemTime())
+            }
+            let deadline = ContinuousClock.now + .seconds(30)
+            while case _ = (present = try running()), !present.isEmpty, ContinuousClock.now < deadline,
+                !Interruption.isRequested
+            {
+                usleep(50_000)
+            }
+            if present.isEmpty { return }
+        }
+        let list = present.map { run in
+            "\n  workflow \"\(run.workflow)\", run \(run.id), process \(run.process.pid)"
+        }.joined()
+        throw Problem(
+            .tryAgain, "tenant \"\(globals.tenant)\" is in use:\(list)",
+            hint: ending
+                ? "Stop the scheduler first." : "Wait, or taxi-cli workflow cancel, or let --force cancel them.")
     }
 
     /// What a tenant has on a Kafka cluster.
