@@ -31,52 +31,101 @@ extension QueryState {
         }
     }
 
-    @inline(__always)
+    /// Adds rows that are all of one group: what is kept of it stays in registers, and is stored once.
     func apply(
-        _ updates: UnsafeBufferPointer<Update>, _ columns: UnsafeBufferPointer<UnsafePointer<Int64>>, _ row: Int,
-        _ window: WindowPointer, _ entry: Int, _ stride: Int
+        _ columns: UnsafeBufferPointer<UnsafePointer<Int64>>, _ rows: Range<Int>, _ window: WindowPointer, _ entry: Int
     ) {
-        let words = window.pointee.words + entry &* stride
-        for index in 0..<updates.count {
-            let word = updates[index].word
-            switch updates[index].kind {
-            case .count: add(1, to: words, word, window)
-            case .countField:
-                if !isNull(columns[index][row], updates[index]) { add(1, to: words, word, window) }
+        let words = window.pointee.words + entry &* windows.stride
+        for (update, column) in zip(updates, columns) {
+            switch update.kind {
+            case .count: add(Int64(rows.count), to: words, update.word, window)
             case .sum:
-                let value = columns[index][row]
-                if value != nullCell {
-                    add(value, to: words, word, window)
-                    // The sum's own check is enough: a count that nears 64 bits is none of ours.
-                    words[word &+ 1] &+= 1
+                var (sum, count, isOver) = (words[update.word], words[update.word &+ 1], false)
+                for row in rows where column[row] != nullCell {
+                    Self.add(column[row], to: &sum, &isOver)
+                    count &+= 1
                 }
-            case .least:
-                let value = columns[index][row]
-                if value != nullCell, words[word] == nullCell || value < words[word] { words[word] = value }
-            case .greatest:
-                let value = columns[index][row]
-                if value != nullCell, value > words[word] { words[word] = value }
-            case .deviation:
-                let value = columns[index][row]
-                if value != nullCell {
-                    words[word &+ 1] &+= 1
-                    let isOver = SplitSum.add(value, to: words + (word &+ 2))
-                    if SplitSum.addSquare(of: value, to: words + (word &+ 4)) || isOver {
-                        noteOverflow(of: word, window.pointee.start)
-                    }
-                }
-            case .distinct:
-                let hash = UInt64(bitPattern: columns[index][row])
-                if hash != 0 { window.pointee.sketches[entry &* window.pointee.sketchStride &+ word].insert(hash) }
-            case .histogram:
-                let value = columns[index][row]
-                if value != nullCell {
-                    let bucket = FareBucket.index(ofCents: value)
-                    window.pointee.histograms[
-                        .init(entry: Int32(entry), histogram: Int32(word), bucket: bucket), default: 0] += 1
-                }
+                (words[update.word], words[update.word &+ 1]) = (sum, count)
+                if isOver { noteOverflow(of: update.word, window.pointee.start) }
+            default: apply(update, column, rows, window) { _ in entry }
             }
         }
+    }
+
+    /// Adds rows of several groups, whose places are in `entries`.
+    func apply(
+        _ columns: UnsafeBufferPointer<UnsafePointer<Int64>>, _ rows: Range<Int>, _ window: WindowPointer
+    ) {
+        let entries = entries
+        for (update, column) in zip(updates, columns) { apply(update, column, rows, window) { entries[$0] } }
+    }
+
+    /// Adds rows to one aggregate, each to its entry of the window; rows without one are left out.
+    ///
+    /// Column by column, so that the loops are short. Where sums of several aggregates leave 64 bits within one stretch, it is the first
+    /// aggregate that is noted; each running sum is looked at with each row, so that none leaves them and comes back unseen.
+    @inline(__always)
+    private func apply(
+        _ update: Update, _ column: UnsafePointer<Int64>, _ rows: Range<Int>, _ window: WindowPointer,
+        entry: (Int) -> Int
+    ) {
+        let (word, stride) = (update.word, windows.stride)
+        let words = window.pointee.words + word
+        var isOver = false
+        switch update.kind {
+        case .count:
+            for row in rows where entry(row) >= 0 { Self.add(1, to: &words[entry(row) &* stride], &isOver) }
+        case .countField:
+            let isText = update.field?.kind == .string
+            for row in rows where entry(row) >= 0 {
+                let cell = column[row]
+                if isText ? TextCell(cell: cell).isEmpty : cell == nullCell { continue }
+                Self.add(1, to: &words[entry(row) &* stride], &isOver)
+            }
+        case .sum:
+            for row in rows where entry(row) >= 0 && column[row] != nullCell {
+                let words = words + entry(row) &* stride
+                Self.add(column[row], to: &words[0], &isOver)
+                // The sum's own check is enough: a count that nears 64 bits is none of ours.
+                words[1] &+= 1
+            }
+        case .least:
+            for row in rows where entry(row) >= 0 && column[row] != nullCell {
+                let (value, words) = (column[row], words + entry(row) &* stride)
+                if words[0] == nullCell || value < words[0] { words[0] = value }
+            }
+        case .greatest:
+            for row in rows where entry(row) >= 0 && column[row] != nullCell {
+                let (value, words) = (column[row], words + entry(row) &* stride)
+                if value > words[0] { words[0] = value }
+            }
+        case .deviation:
+            for row in rows where entry(row) >= 0 && column[row] != nullCell {
+                let (value, words) = (column[row], words + entry(row) &* stride)
+                words[1] &+= 1
+                if SplitSum.add(value, to: words + 2) { isOver = true }
+                if SplitSum.addSquare(of: value, to: words + 4) { isOver = true }
+            }
+        case .distinct:
+            for row in rows where entry(row) >= 0 && column[row] != 0 {
+                window.pointee.sketches[entry(row) &* window.pointee.sketchStride &+ word]
+                    .insert(UInt64(bitPattern: column[row]))
+            }
+        case .histogram:
+            for row in rows where entry(row) >= 0 && column[row] != nullCell {
+                let bucket = FareBucket.index(ofCents: column[row])
+                window.pointee.histograms[
+                    .init(entry: Int32(entry(row)), histogram: Int32(word), bucket: bucket), default: 0] += 1
+            }
+        }
+        if isOver { noteOverflow(of: word, window.pointee.start) }
+    }
+
+    @inline(__always)
+    private static func add(_ value: Int64, to sum: inout Int64, _ isOver: inout Bool) {
+        let (result, leaves) = sum.addingReportingOverflow(value)
+        sum = result
+        if leaves { isOver = true }
     }
 
     func add(
@@ -114,10 +163,5 @@ extension QueryState {
     @inline(never)
     func noteOverflow(of word: Int, _ window: EventTime) {
         if overflow == nil { overflow = (word, window) }
-    }
-
-    @inline(__always)
-    private func isNull(_ cell: Int64, _ update: Update) -> Bool {
-        update.field?.kind == .string ? TextCell(cell: cell).isEmpty : cell == nullCell
     }
 }

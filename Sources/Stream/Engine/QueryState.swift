@@ -77,6 +77,8 @@ final class QueryState {
     let evaluator: PredicateEvaluator?
     var selection: UnsafeMutablePointer<UInt8>
     var groups: UnsafeMutablePointer<Int64>
+    /// Where the group of each row of a stretch is in the window at hand; -1 for a row without one.
+    var entries: UnsafeMutablePointer<Int>
     /// What is added of the columns of `scratchColumns`.
     private var scratch: [UnsafeMutablePointer<Int64>]
     private let hashes = TextHashes()
@@ -116,6 +118,7 @@ final class QueryState {
         scratch = []
         selection = .allocate(capacity: 1)
         groups = .allocate(capacity: 1)
+        entries = .allocate(capacity: 1)
     }
 
     /// A column of which something else is added than its cells.
@@ -130,6 +133,7 @@ final class QueryState {
         initialWords.deallocate()
         selection.deallocate()
         groups.deallocate()
+        entries.deallocate()
         for buffer in scratch { buffer.deallocate() }
     }
 }
@@ -144,8 +148,8 @@ extension QueryState {
     ///   - lateRows: receives the rows that are late for all of their windows.
     func add(_ batch: TripBatch, from first: Int, watermarks: UnsafePointer<Int64>?, lateRows: inout [Int32]) {
         makeRoom(batch.capacity)
-        let selected = select(batch, from: first)
-        let ids = groupIDs(batch, from: first)
+        let before = counts
+        let ids = leaveOut(select(batch, from: first), groupIDs(batch, from: first), first..<batch.count)
         for (column, out) in zip(scratchColumns, scratch) {
             if column.isHashed {
                 hashes.fill(out, column.field, batch, from: first)
@@ -160,11 +164,22 @@ extension QueryState {
             if let index = update.scratch { return UnsafePointer(scratch[index]) }
             return UnsafePointer(update.field.map(batch.column) ?? batch.eventTimes)
         }
-        updates.withUnsafeBufferPointer { updates in
-            columns.withUnsafeBufferPointer { columns in
-                run(batch, first, selected, ids, watermarks, &lateRows, updates, columns)
-            }
+        columns.withUnsafeBufferPointer { run(batch, first, ids, watermarks, &lateRows, $0) }
+        // What is left has no group.
+        counts.skipped += Int64(batch.count - first) - (counts.consumed - before.consumed)
+    }
+
+    /// Takes the groups of rows that are not selected away.
+    private func leaveOut(
+        _ selected: UnsafePointer<UInt8>?, _ ids: UnsafePointer<Int64>?, _ rows: Range<Int>
+    ) -> UnsafePointer<Int64>? {
+        guard let selected else { return ids }
+        for row in rows {
+            let isLeftOut = selected[row] != 1
+            groups[row] = isLeftOut ? nullCell : ids.map { $0[row] } ?? 0
+            if isLeftOut { counts.filtered &+= 1 }
         }
+        return UnsafePointer(groups)
     }
 
     private func makeRoom(_ wanted: Int) {
@@ -172,73 +187,11 @@ extension QueryState {
         capacity = wanted
         selection.deallocate()
         groups.deallocate()
+        entries.deallocate()
         for buffer in scratch { buffer.deallocate() }
         selection = .allocate(capacity: wanted)
         groups = .allocate(capacity: wanted)
+        entries = .allocate(capacity: wanted)
         scratch = scratchColumns.map { _ in .allocate(capacity: wanted) }
-    }
-
-    private func run(
-        _ batch: TripBatch, _ first: Int, _ selected: UnsafePointer<UInt8>?, _ ids: UnsafePointer<Int64>?,
-        _ watermarks: UnsafePointer<Int64>?, _ lateRows: inout [Int32], _ updates: UnsafeBufferPointer<Update>,
-        _ columns: UnsafeBufferPointer<UnsafePointer<Int64>>
-    ) {
-        var cursor = WindowCursor(self)
-        var counts = QueryCounts()
-        // Locals, since each look at a class's property costs more than what is done here with most of them.
-        let keepsGroupChanges = !plan.window.isWindowed
-        let (closedUntil, mergesLate) = (closedUntil, mergesLate)
-        let (restated, hasRestated) = (restated, !restated.isEmpty)
-        let (stride, initial) = (windows.stride, UnsafePointer(initialWords))
-        for row in first..<batch.count {
-            if let selected, selected[row] != 1 {
-                counts.filtered &+= 1
-                continue
-            }
-            let group = ids.map { $0[row] } ?? 0
-            if group == nullCell {
-                counts.skipped &+= 1
-                continue
-            }
-            if hasRestated, restated.contains(where: { $0.contains(batch.eventTimes[row]) }) {
-                counts.restated &+= 1
-                continue
-            }
-            cursor.move(to: batch.eventTimes[row])
-            var (added, merged, dropped) = (false, false, false)
-            for slot in 0..<cursor.count {
-                let end = cursor.ends[slot]
-                var isLate = end <= closedUntil
-                if let watermarks, end <= watermarks[row] { isLate = true }
-                if isLate {
-                    guard mergesLate, !isPruned(cursor.starts[slot]) else {
-                        dropped = true
-                        continue
-                    }
-                    merged = true
-                }
-                added = true
-                let window = cursor.window(slot)
-                window.pointee.isChanged = true
-                let entry = window.pointee.entry(of: group, stride: stride, initial: initial)
-                if keepsGroupChanges || isLate { window.pointee.groupChanged[entry] = true }
-                apply(updates, columns, row, window, entry, stride)
-            }
-            if added {
-                counts.aggregated &+= 1
-                if merged { counts.lateMerged &+= 1 }
-                if dropped { counts.lateInPart &+= 1 }
-            } else {
-                counts.late &+= 1
-                lateRows.append(Int32(row))
-            }
-        }
-        self.counts += counts
-    }
-
-    /// Whether a window was stored, and is not any more.
-    private func isPruned(_ start: EventTime) -> Bool {
-        // Days that follow each other are one range, so that there are few.
-        pruned.contains { $0.contains(start) }
     }
 }

@@ -6,9 +6,8 @@ struct WindowCursor {
     private let size: Int64
     private let every: Int64
     private let zone: ZoneClock?
-    /// Event times from `from` to before `until` lie in the same windows.
-    private var from: Int64 = 0
-    private var until: Int64 = 0
+    /// Event times that lie in the same windows.
+    private(set) var times: Range<EventTime> = 0..<0
     /// How many windows contain the time.
     let count: Int
     private(set) var starts: [Int64]
@@ -28,14 +27,14 @@ struct WindowCursor {
         ends = Array(repeating: 0, count: count)
         pointers = Array(repeating: nil, count: count)
         if state.plan.window == .none {
-            (from, until) = (.min, .max)
+            times = .min..<(.max)
             (starts[0], ends[0]) = (.min, .max)
         }
     }
 
     @inline(__always)
     mutating func move(to time: EventTime) {
-        if time >= from, time < until { return }
+        if times.contains(time) { return }
         find(time)
     }
 
@@ -43,13 +42,12 @@ struct WindowCursor {
     private mutating func find(_ time: EventTime) {
         if let zone {
             let day = zone.localDay(ofMs: time)
-            from = zone.startMs(ofLocalDay: day)
-            until = zone.startMs(ofLocalDay: day + 1)
-            (starts[0], ends[0], pointers[0]) = (from, until, nil)
+            times = zone.startMs(ofLocalDay: day)..<zone.startMs(ofLocalDay: day + 1)
+            (starts[0], ends[0], pointers[0]) = (times.lowerBound, times.upperBound, nil)
             return
         }
-        from = floorDivide(time, every) * every
-        until = from + every
+        let from = floorDivide(time, every) * every
+        times = from..<from + every
         for slot in 0..<count {
             starts[slot] = from - Int64(slot) * every
             ends[slot] = starts[slot] + size
