@@ -18,6 +18,8 @@ struct TypedViews {
 
     /// Rows that are looked at of a view whose columns have a type of their own.
     private static let sample = 1000
+    /// What `typeof` calls them, in the order of `Statement.Kind`.
+    private static let kinds = ["null", "integer", "real", "text", "blob"]
 
     /// Makes what is missing or has become other, and removes what has lost its view.
     ///
@@ -65,28 +67,27 @@ struct TypedViews {
         }
     }
 
-    private func columns(of view: String) throws(SQLiteError) -> [String]? {
+    /// A statement for a view's rows; nil for a view that cannot be read, such as one of a table that is gone.
+    private func rows(of view: String, limit: String) throws(SQLiteError) -> Statement? {
         do {
-            let statement = try connection.prepare("SELECT * FROM \(SQLText.name(view)) LIMIT 0")
-            return (0..<statement.columnCount).map(statement.columnName)
+            return try connection.prepare("SELECT * FROM \(SQLText.name(view))\(limit)")
         } catch {
             guard error.code == .statement else { throw error }
             return nil
         }
     }
 
-    /// The statement that makes the view; nil for a view that cannot be read, such as one of a table that is gone.
+    /// The statement that makes the view; nil for a view that cannot be read.
     private func definition(of view: String, isMixed: Bool) throws -> String? {
-        guard let names = try columns(of: view) else { return nil }
-        let kinds = ["integer", "real", "text", "blob"]
-        let looks = names.flatMap { name in kinds.map { "max(typeof(\(SQLText.name(name))) = '\($0)')" } }
-        let limit = isMixed ? "" : " LIMIT \(Self.sample)"
-        let found = try connection.rows(
-            "SELECT \(looks.joined(separator: ", ")) FROM (SELECT * FROM \(SQLText.name(view))\(limit))"
-        ) { row in looks.indices.map { row.value($0) == .integer(1) } }
+        guard let rows = try rows(of: view, limit: isMixed ? "" : " LIMIT \(Self.sample)") else { return nil }
+        let names = (0..<rows.columnCount).map(rows.columnName)
+        // Looked at here: aggregates over `typeof` of each column would take SQLite longer than to make the rows.
+        var found = [[Bool]](repeating: [Bool](repeating: false, count: Self.kinds.count), count: names.count)
+        while try rows.step() {
+            for column in names.indices { found[column][Int(rows.kind(column).rawValue)] = true }
+        }
         let columns = try names.enumerated().map { index, name in
-            let has = (found.first ?? []).dropFirst(kinds.count * index).prefix(kinds.count)
-            var values = Set(zip(kinds, has).filter { $0.1 }.map(\.0))
+            var values = Set(zip(Self.kinds, found[index]).filter { $0.1 }.map(\.0)).subtracting(["null"])
             // Changes to the year before come late among the rows; those of windows would take long to look through.
             if values.isEmpty, names.first == "period_kind",
                 let kind = try connection.text(
