@@ -76,12 +76,16 @@ extension WatchServer {
             return try page("Workflows", tenant: name, section: "workflows", isLive: true, workflowsBody(name, tenant))
         case ("workflows", 2):
             // A workflow's name, or a run's id: a run's page is loaded again and again while it runs.
-            if try !tenant.isRun(parts[1]), try tenant.workflows().rows.contains(where: { $0.first == parts[1] }) {
+            if let state = try tenant.state(ofRun: parts[1]) {
                 return try page(
-                    parts[1], tenant: name, section: "workflows", isLive: true, workflowBody(name, tenant, parts[1]))
+                    "Run \(parts[1])", tenant: name, section: "workflows", isLive: true,
+                    runBody(name, tenant, parts[1], state: state))
+            }
+            guard try tenant.workflows().rows.contains(where: { $0.first == parts[1] }) else {
+                throw Refusal(404, "there is no workflow and no run \"\(parts[1])\"")
             }
             return try page(
-                "Run \(parts[1])", tenant: name, section: "workflows", isLive: true, runBody(name, tenant, parts[1]))
+                parts[1], tenant: name, section: "workflows", isLive: true, workflowBody(name, tenant, parts[1]))
         case ("models", 1): return try page("Models", tenant: name, section: "models", isLive: true, modelsBody(tenant))
         case ("topics", 1): return try page("Topics", tenant: name, section: "topics", isLive: true, topicsBody(name))
         case ("topics", 2):

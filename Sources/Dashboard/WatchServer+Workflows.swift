@@ -1,11 +1,16 @@
 import HTTPServer
+import Problems
 import Reports
 import Time
 
 // The pages of workflows, and what can be done on them.
 extension WatchServer {
     func workflowsBody(_ name: String, _ tenant: any TenantPages) throws -> String {
-        let workflows = try tenant.workflows()
+        var workflows = try tenant.workflows()
+        let problem = workflows.columns.firstIndex(of: "problem")
+        let wrong = Set(
+            workflows.rows.filter { row in problem.map { row[$0] != nil } ?? false }.map { $0.first ?? nil })
+        if let problem, wrong.isEmpty { workflows.remove(column: problem) }
         var html = "<div data-part=\"workflows\">"
         html += HTML.table(
             workflows, caption: "The tenant's workflows",
@@ -13,7 +18,7 @@ extension WatchServer {
         ) { row, column in column == 0 ? row[0].map { self.workflowPath(name, $0) } : nil }
         if let column = workflows.columns.firstIndex(of: "workflow") {
             html += "<p>"
-            for workflow in workflows.rows.compactMap({ $0[column] }) {
+            for workflow in workflows.rows.compactMap({ $0[column] }) where !wrong.contains(workflow) {
                 html += actionForm("Run \(workflow)", "\(workflowPath(name, workflow))/run")
             }
             html += "</p>"
@@ -24,8 +29,13 @@ extension WatchServer {
     /// One workflow: its steps and what each needs, what can be done with it, and its runs.
     func workflowBody(_ name: String, _ tenant: any TenantPages, _ workflow: String) throws -> String {
         let path = workflowPath(name, workflow)
+        let runs = "<div data-part=\"runs\"><h2>Runs</h2>\(try runsTable(name, tenant, of: workflow))</div>"
+        let graph: String
+        do { graph = try tenant.graph(ofWorkflow: workflow) } catch let problem as Problem {
+            return "<pre role=\"alert\" class=\"bad\" tabindex=\"0\">\(escaped("\(problem)"))</pre>\(runs)"
+        }
         var html =
-            "<figure class=\"steps\" tabindex=\"0\" role=\"region\" aria-label=\"Steps and what each needs\">\(try tenant.graph(ofWorkflow: workflow))</figure>"
+            "<figure class=\"steps\" tabindex=\"0\" role=\"region\" aria-label=\"Steps and what each needs\">\(graph)</figure>"
         html += "<p>\(actionForm("Run", "\(path)/run"))</p>"
         html += actionForm(
             "Backfill", "\(path)/backfill",
@@ -34,7 +44,7 @@ extension WatchServer {
                 placeholder="2024-Q1" pattern="[0-9][-0-9QTW:+Z]{3,}"></label>
 
                 """)
-        return html + "<div data-part=\"runs\"><h2>Runs</h2>\(try runsTable(name, tenant, of: workflow))</div>"
+        return html + runs
     }
 
     private func runsTable(_ name: String, _ tenant: any TenantPages, of workflow: String?) throws -> String {
@@ -45,12 +55,15 @@ extension WatchServer {
         }
     }
 
-    func runBody(_ name: String, _ tenant: any TenantPages, _ id: String) throws -> String {
+    func runBody(_ name: String, _ tenant: any TenantPages, _ id: String, state: String) throws -> String {
         let steps = try tenant.steps(ofRun: id)
         let path = workflowPath(name, id)
-        var html = "<p>\(actionForm("Retry", "\(path)/retry"))\(actionForm("Cancel", "\(path)/cancel"))</p>"
+        var html =
+            "<div data-part=\"state\"><p>State: <strong data-state=\"\(escaped(state))\">\(escaped(state))</strong></p><p>"
+        if ["failed", "cancelled", "interrupted"].contains(state) { html += actionForm("Retry", "\(path)/retry") }
+        if ["running", "queued", "interrupted"].contains(state) { html += actionForm("Cancel", "\(path)/cancel") }
         html +=
-            "<div data-part=\"steps\">" + Self.gantt(steps)
+            "</p></div><div data-part=\"steps\">" + Self.gantt(steps)
             + HTML.table(steps, caption: "Steps in the order in which they began", empty: "No step has begun yet.")
         html +=
             "</div><div data-part=\"log\"><h2>Log</h2><pre tabindex=\"0\">\(escaped(try tenant.log(ofRun: id)))</pre></div>"
@@ -82,21 +95,22 @@ extension WatchServer {
         }
         guard let first = bars.map(\.from).min() else { return "" }
         let last = max(bars.map { $0.to ?? $0.from + 1000 }.max() ?? first, first + 1)
-        let scale = 560.0 / Double(last - first)
-        var svg =
-            "<svg class=\"gantt\" viewBox=\"0 0 760 \(bars.count * 22 + 4)\" role=\"img\" aria-label=\"When each step ran; the table below has the times\">"
-        for (index, bar) in bars.enumerated() {
-            let x = 190 + Double(bar.from - first) * scale
-            let width = max(2, Double((bar.to ?? last) - bar.from) * scale)
-            svg +=
-                "<text x=\"0\" y=\"\(index * 22 + 15)\">\(escaped(String(bar.name.prefix(28))))</text><rect class=\"\(escaped(bar.state))\" x=\"\(x)\" y=\"\(index * 22 + 4)\" width=\"\(width)\" height=\"14\" rx=\"2\"/>"
+        let scale = 1000 / Double(last - first)
+        var html =
+            "<div class=\"gantt\" role=\"img\" aria-label=\"When each step ran; the table below has the times\">"
+        for bar in bars {
+            // The names are text beside the pictures, so that a narrow window makes none of them smaller.
+            let width = max(4, Double((bar.to ?? last) - bar.from) * scale)
+            let x = min(Double(bar.from - first) * scale, 1000 - width)
+            html +=
+                "<div><span>\(escaped(bar.name))</span><svg viewBox=\"0 0 1000 14\" preserveAspectRatio=\"none\"><rect class=\"\(escaped(bar.state))\" x=\"\(x)\" y=\"0\" width=\"\(width)\" height=\"14\"/></svg></div>"
         }
-        return svg + "</svg>"
+        return html + "</div>"
     }
 
     func action(_ request: HTTPServerRequest, _ name: String, _ parts: [String]) throws -> HTTPServerResponse {
         if parts == ["dead-letters", "replay"] {
-            return HTTPServerResponse(type: Self.plain, try home.tenant(name).act(.replayDeadLetters) + "\n")
+            return done(try home.tenant(name).act(.replayDeadLetters), request)
         }
         guard parts.count == 3, parts[0] == "workflows" else {
             throw Refusal(404, "there is no action \"\(request.path)\"")
@@ -109,6 +123,6 @@ extension WatchServer {
         case "cancel": action = .cancel(run: parts[1])
         default: throw Refusal(404, "there is no action \"\(parts[2])\"")
         }
-        return HTTPServerResponse(type: Self.plain, try home.tenant(name).act(action) + "\n")
+        return done(try home.tenant(name).act(action), request)
     }
 }

@@ -65,12 +65,8 @@ public final class WatchServer: Sendable {
         var response: HTTPServerResponse
         do {
             response = try route(request)
-        } catch let refusal as Refusal {
-            response = refusal.response
-        } catch let problem as Problem {
-            response = Self.response(to: problem)
         } catch {
-            response = HTTPServerResponse(500, type: Self.plain, "\(error)\n")
+            response = answer(to: error, request)
         }
         // Of two policies a browser keeps to both.
         for header in Self.safety where !response.headers.contains(where: { $0.name == header.0 }) {
@@ -92,27 +88,6 @@ public final class WatchServer: Sendable {
         ("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "same-origin"), ("X-Frame-Options", "DENY"),
         ("Cross-Origin-Resource-Policy", "same-origin"),
     ]
-
-    /// An answer that ends the request early.
-    struct Refusal: Error {
-        var response: HTTPServerResponse
-        init(_ status: Int, _ text: String, headers: [(name: String, value: String)] = []) {
-            response = HTTPServerResponse(status, type: WatchServer.plain, text + "\n")
-            response.headers += headers
-        }
-    }
-
-    private static func response(to problem: Problem) -> HTTPServerResponse {
-        let status =
-            switch problem.code {
-            case .usage, .noInput: 404
-            case .noPermission: 403
-            case .tryAgain, .unavailable: 503
-            default: 500
-            }
-        let error = ["error": problem.message, "hint": problem.hint ?? ""]
-        return HTTPServerResponse(status, type: json, Array(encode(error).utf8))
-    }
 
     static func encode(_ value: some Encodable) -> String {
         let encoder = JSONEncoder()

@@ -26,12 +26,14 @@ public protocol TenantPages: Sendable {
     func views() throws -> [String]
     /// Runs of one workflow or all, the newest first.
     func workflowRuns(of workflow: String?, limit: Int) throws -> PageTable
-    /// The workflows there are, each with its schedule and last run.
+    /// The workflows there are, each with its schedule and last run; a file with mistakes in it has its `problem` instead.
     func workflows() throws -> PageTable
     /// The steps of a workflow and what each needs, as SVG.
+    ///
+    /// - Throws: `Problem(.configuration)` for a file with mistakes in it.
     func graph(ofWorkflow name: String) throws -> String
-    /// Whether a run has exactly this id; cheaper to ask than all workflows.
-    func isRun(_ id: String) throws -> Bool
+    /// The state of the run with exactly this id, nil where there is none; cheaper to ask than all workflows.
+    func state(ofRun id: String) throws -> String?
     /// The steps of a run, with their states and times.
     func steps(ofRun id: String) throws -> PageTable
     func log(ofRun id: String) throws -> String
@@ -54,6 +56,7 @@ public protocol TenantPages: Sendable {
     /// Starts runs of a workflow, tries a failed one again, or ends one that runs; sends dead letters again.
     ///
     /// - Returns: what was done, in words.
+    /// - Throws: `Problem(.tryAgain)` where it cannot be done as things are, with the reason; `.usage` or `.configuration` where it never can.
     func act(_ action: PageAction) throws -> String
 }
 
@@ -79,6 +82,11 @@ public struct PageTable: Sendable, Encodable {
     /// nil for what has no value.
     public var rows: [[String?]]
     public init(columns: [String], rows: [[String?]] = []) { (self.columns, self.rows) = (columns, rows) }
+
+    mutating func remove(column: Int) {
+        columns.remove(at: column)
+        for row in rows.indices { rows[row].remove(at: column) }
+    }
 }
 
 /// The newest look at each tenant, shared by all who ask within a second.

@@ -2,18 +2,18 @@ import Foundation
 import Glibc
 import Problems
 
-/// A command of this very program that runs as a process of its own; what it says on stderr goes where its output goes.
+/// A command of this very program that runs as a process of its own; what it says on stderr goes where its output goes, unless said.
 ///
 /// Used by one thread.
 final class ChildCommand {
-    private let pid: pid_t
+    let pid: pid_t
     private var status: Int32?
 
     /// - Throws: `Problem`: `.tryAgain` where no process can be had, else after the cause.
-    init(_ words: [String], environment: [String: String]) throws(Problem) {
+    init(_ words: [String], environment: [String: String], errors: Int32 = STDOUT_FILENO) throws(Problem) {
         do throws(ChildStart.Refusal) {
             pid = try ChildStart.run(
-                "/proc/self/exe", ["taxi-cli"] + words, environment: environment, errors: STDOUT_FILENO)
+                "/proc/self/exe", ["taxi-cli"] + words, environment: environment, errors: errors)
         } catch {
             throw Problem(
                 Problem.Code(error.number, doing: .read), "cannot start taxi-cli: \(Problem.text(error.number))")

@@ -334,7 +334,7 @@ import Trips
             try dashboard.post(
                 "/t/chicago/workflows/daily/backfill", form: "interval=\(interval)&session=\(session)")
         }
-        #expect(try ask("nonsense").status == 404)
+        #expect(try ask("nonsense").status == 400)
         let answer = try ask("2024-01-02")
         #expect(answer.status == 200 && answer.text.contains("1 of the intervals"), "\(answer.text)")
         #expect(

@@ -8,109 +8,10 @@ import Testing
 @testable import Dashboard
 
 /// What the pages answer, and to whom.
-@Suite struct WatchServerTests {
-    /// A tenant without any data, but with hostile texts in all of it.
-    private struct HostileTenant: TenantPages {
-        static let text = "<script>alert(\"x\")</script>&'\u{1B}[31m"
-        var watched: WatchedTenant
-        let acts: Acts
-        private var table: PageTable {
-            PageTable(
-                columns: ["workflow", "run_id", "state", "company"], rows: [[Self.text, Self.text, Self.text, nil]])
-        }
-        func rows(ofView name: String, limit: Int) throws -> PageTable {
-            guard name == "sumfarewindow" else { throw Problem(.noInput, "there is no view \"\(name)\"") }
-            return PageTable(
-                columns: ["window_start", "fare"],
-                rows: (0..<min(limit, 5)).map { ["2024-01-0\($0 + 1)T00:00:00.000-06:00", "\($0)"] })
-        }
-        func rowsForPeople(ofView name: String) throws -> PageTable { try rows(ofView: name, limit: 24) }
-        func analyses() throws -> [String] { ["sumfarewindow"] }
-        func views() throws -> [String] { ["sumfarewindow"] }
-        func workflowRuns(of workflow: String?, limit: Int) throws -> PageTable { table }
-        func workflows() throws -> PageTable {
-            acts.asked += 1
-            return PageTable(columns: ["workflow"], rows: [["monthly"]])
-        }
-        func graph(ofWorkflow name: String) throws -> String { "<svg></svg>" }
-        func isRun(_ id: String) throws -> Bool { id == "r1" }
-        func steps(ofRun id: String) throws -> PageTable {
-            PageTable(
-                columns: ["step", "attempt", "state", "started", "ended", "error"],
-                rows: [[Self.text, "1", "success", "2024-01-01T00:00:00.000Z", "2024-01-01T00:00:05.000Z", Self.text]])
-        }
-        func log(ofRun id: String) throws -> String { Self.text }
-        func models() throws -> PageTable {
-            if acts.hasMistakes { throw Problem(.configuration, "ml.yaml:3: \(Self.text)") }
-            return table
-        }
-        func modelBatches(limit: Int) throws -> PageTable { table }
-        func modelErrors() throws -> PageTable { table }
-        func settings() throws -> PageTable { table }
-        func records(topic: String, partition: Int, from place: TopicPlace?, limit: Int) throws -> PageTable { table }
-        func deadLetters(limit: Int) throws -> PageTable {
-            PageTable(
-                columns: ["reason", "detail", "record"],
-                rows: [["bad_money", "fare \"12.<x\" is no amount", "a,12.<x,b"], ["bad", nil, Self.text]])
-        }
-        func deadLetterReplay() throws -> PageTable {
-            PageTable(columns: ["reason", "would_be_sent"], rows: [[Self.text, "7"]])
-        }
-        func report() throws -> String { "<html>report</html>" }
-        func act(_ action: PageAction) throws -> String {
-            acts.add(action)
-            return "done"
-        }
-    }
-    /// `@unchecked Sendable`: used by one test.
-    private final class Acts: @unchecked Sendable {
-        var all: [PageAction] = []
-        /// Whether ml.yaml cannot be read.
-        var hasMistakes = false
-        /// How often all workflows were asked for.
-        var asked = 0
-        func add(_ action: PageAction) { all.append(action) }
-    }
-    private struct HostileHome: WatchedHome {
-        let tenantHome: TenantHome
-        let acts = Acts()
-        func tenants() throws -> [String] { ["chicago", "springfield"] }
-        func tenant(_ name: String) throws -> any TenantPages {
-            HostileTenant(watched: WatchedTenant(tenantHome, plans: { [] }, openTopics: { nil }), acts: acts)
-        }
-    }
+@Suite struct WatchServerTests: HostilePages {
+    let home: HostileHome
 
-    private let home: HostileHome
-
-    init() throws {
-        home = HostileHome(
-            tenantHome: try TenantHome(
-                home: FileManager.default.temporaryDirectory.path + "/taxi-pages-\(UUID().uuidString)", environment: [:]
-            ))
-    }
-
-    private func server(isLoopback: Bool = true, _ change: (inout WatchOptions) -> Void = { _ in }) -> WatchServer {
-        var options = WatchOptions(version: "1.2.3")
-        change(&options)
-        return WatchServer(home, options: options, isLoopback: isLoopback)
-    }
-
-    private func get(_ path: String, _ headers: [String: String] = [:], method: String = "GET") -> HTTPServerRequest {
-        let parts = path.split(separator: "?", maxSplits: 1).map(String.init)
-        let pairs = parts.count > 1 ? parts[1].split(separator: "&") : []
-        let query = pairs.map { pair -> (name: String, value: String) in
-            let sides = pair.split(separator: "=", maxSplits: 1).map(String.init)
-            return (sides[0], sides.count > 1 ? sides[1] : "")
-        }
-        var all = ["host": "127.0.0.1:8787"]
-        all.merge(headers) { $1 }
-        return HTTPServerRequest(method: method, path: parts[0], query: query, headers: all, body: [])
-    }
-
-    private func text(_ response: HTTPServerResponse) -> String {
-        if case .bytes(let bytes) = response.body { return String(decoding: bytes, as: UTF8.self) }
-        return ""
-    }
+    init() throws { home = try HostileHome() }
 
     private static let pages = [
         "/", "/t/chicago/", "/t/chicago/windows", "/t/chicago/map", "/t/chicago/analytics", "/t/chicago/workflows",
@@ -132,7 +33,7 @@ import Testing
         let response = server().answer(get("/t/chicago/models"))
         let html = text(response)
         #expect(response.status == 200 && html.contains("ml.yaml:3: &lt;script&gt;") && html.contains("Batches"))
-        #expect(!html.contains(HostileTenant.text))
+        #expect(!html.contains(hostileText))
     }
 
     @Test(arguments: pages) func everyPageIsWholeAndSafe(_ path: String) {

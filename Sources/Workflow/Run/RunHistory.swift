@@ -117,7 +117,7 @@ public final class RunHistory {
             try connection.rows(
                 """
                 SELECT step, attempt, state, started_ms, ended_ms, error, outputs, pid, process_start, run_id
-                FROM stored_workflow_steps WHERE run_id = ? ORDER BY started_ms, step, attempt
+                FROM stored_workflow_steps WHERE run_id = ? ORDER BY started_ms IS NULL, started_ms, step, attempt
                 """, .text(runID)
             ) { row throws(SQLiteError) in
                 guard let state = RunPlan.StepState(rawValue: try row.storedText(2)) else {

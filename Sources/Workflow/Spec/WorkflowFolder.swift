@@ -108,7 +108,8 @@ public struct WorkflowFolder: Sendable {
                     ? "Put a file NAME.yaml there, or name a FILE.yaml." : "taxi-cli workflow list shows all."))
     }
 
-    private static func name(of file: String) -> String {
+    /// What a workflow is called whose file has mistakes in it.
+    public static func name(of file: String) -> String {
         ((file as NSString).lastPathComponent as NSString).deletingPathExtension
     }
 

@@ -4,14 +4,12 @@ import Database
 import Foundation
 import Monitoring
 import Problems
-import Replay
 import Reports
 import SQLite
 import Stream
 import Topics
 import Time
 import Trips
-import Workflow
 
 /// The tenants of the command's home, as pages and metrics show them.
 struct WatchedTenants: WatchedHome {
@@ -37,7 +35,7 @@ struct WatchedTenants: WatchedHome {
 }
 
 /// One tenant's data, read anew for each page.
-private struct WatchedTenantPages: TenantPages {
+struct WatchedTenantPages: TenantPages {
     let globals: GlobalOptions
     let arguments: ParsedArguments
 
@@ -98,7 +96,7 @@ private struct WatchedTenantPages: TenantPages {
 
     private static func text(_ value: Table.Value) -> String? { value == .null ? nil : value.plain() }
 
-    private static func page(_ table: Table) -> PageTable {
+    static func page(_ table: Table) -> PageTable {
         PageTable(columns: table.columns.map(\.name), rows: table.rows.map { $0.map(text) })
     }
 
@@ -162,199 +160,6 @@ private struct WatchedTenantPages: TenantPages {
             ) { row throws(SQLiteError) in columns.indices.map { row.isNull($0) ? nil : row.text($0) } }
         }
         return table
-    }
-
-    // MARK: Workflows
-
-    private func session() throws -> WorkflowSession {
-        try WorkflowSession(globals, environment: arguments.environment)
-    }
-
-    func workflows() throws -> PageTable {
-        let session = try session()
-        let history = try session.openHistoryIfAny()
-        var table = PageTable(columns: [
-            "workflow", "schedule", "timezone", "steps", "next_run", "last_run", "last_state",
-        ])
-        for (file, workflow) in session.folder.all() {
-            switch workflow {
-            case .success(let spec):
-                let last = try history?.runs(of: spec.name, limit: 1).first
-                let next = spec.schedule?.interval(dueAfter: systemTime(), from: spec.start)
-                table.rows.append([
-                    spec.name, spec.schedule?.cron.text, spec.zone.identifier, "\(spec.steps.count)",
-                    next.map { spec.zone.iso(ms: $0.end) }, last?.started.map { session.zone.iso(ms: $0) },
-                    last?.shownState,
-                ])
-            case .failure(let problem): table.rows.append([file, problem.message, nil, nil, nil, nil, "failed"])
-            }
-        }
-        return table
-    }
-
-    func graph(ofWorkflow name: String) throws -> String { WorkflowGraph(try session().folder.load(name)).svg }
-
-    func workflowRuns(of workflow: String?, limit: Int) throws -> PageTable {
-        let session = try session()
-        let runs = try session.openHistoryIfAny()?.runs(of: workflow, limit: limit) ?? []
-        return Self.page(WorkflowRunsCommand.table(runs, session))
-    }
-
-    func isRun(_ id: String) throws -> Bool {
-        // A prefix names a run, too, where a person writes it.
-        (try? session().openHistoryIfAny()?.run(id))?.id == id
-    }
-
-    func steps(ofRun id: String) throws -> PageTable {
-        let session = try session()
-        let history = try session.requireHistory()
-        let run = try history.run(id)
-        var table = PageTable(columns: ["step", "attempt", "state", "started", "ended", "error"])
-        for attempt in try history.attempts(of: run.id) {
-            table.rows.append([
-                attempt.step, "\(attempt.attempt)", attempt.state.rawValue,
-                attempt.started.map { session.zone.iso(ms: $0) }, attempt.ended.map { session.zone.iso(ms: $0) },
-                attempt.error,
-            ])
-        }
-        return table
-    }
-
-    func log(ofRun id: String) throws -> String {
-        let session = try session()
-        let history = try session.requireHistory()
-        var reader = RunLogReader(history: history, logs: session.logs, runID: try history.run(id).id, step: nil)
-        var lines: [String] = []
-        try reader.read { step, line in lines.append("\(step) | \(line)") }
-        // The last lines are those that somebody looks for; the whole is what workflow logs is for.
-        return lines.suffix(2000).joined(separator: "\n")
-    }
-
-    func act(_ action: PageAction) throws -> String {
-        switch action {
-        case .replayDeadLetters:
-            try start(["dead-letter", "replay"])
-            return "dead letters that can be read are being sent again"
-        case .cancel(let id):
-            let history = try session().openHistory(arguments.program)
-            let run = try history.run(id)
-            try history.cancel(run, at: systemTime())
-            return "run \(run.id) of \(run.workflow) is asked to stop"
-        case .retry(let id):
-            let run = try session().requireHistory().run(id)
-            try start(["workflow", "retry", run.id])
-            return "run \(run.id) of \(run.workflow) goes on"
-        case .run(let workflow):
-            let spec = try session().folder.load(workflow)
-            try start(["workflow", "trigger", spec.name])
-            return ServeLock.isHeld(for: globals.tenantHome) ? "\(spec.name) is queued" : "\(spec.name) begins"
-        case .backfill(let workflow, let interval):
-            let session = try session()
-            let spec = try session.folder.load(workflow)
-            let begins = try spec.begins(ofIntervals: interval)
-            let missing = try Backfill.missing(
-                spec, from: begins.lowerBound, to: begins.upperBound, now: systemTime(),
-                history: session.openHistoryIfAny())
-            guard !missing.isEmpty else { return "nothing of \(spec.name) is missing in \(interval)" }
-            try start(["workflow", "backfill", spec.name, "--interval", interval])
-            return "\(missing.count) of the intervals of \(spec.name) in \(interval) are missing, and begin"
-        }
-    }
-
-    /// Runs a command of this program beside the server, as a person would.
-    private func start(_ words: [String]) throws {
-        let words = words + ["--home", globals.home, "--tenant", globals.tenant, "--quiet"]
-        let child = try ChildCommand(words, environment: arguments.environment)
-        let waited = WaitedChild(child)
-        Thread { waited.child.wait() }.start()
-    }
-
-    /// `@unchecked Sendable`: handed to the one thread that waits.
-    private final class WaitedChild: @unchecked Sendable {
-        let child: ChildCommand
-        init(_ child: ChildCommand) { self.child = child }
-    }
-
-    // MARK: Topics
-
-    func records(topic: String, partition: Int, from place: TopicPlace?, limit: Int) throws -> PageTable {
-        guard let store = try globals.openTopicsIfAny() else {
-            throw Problem(.noInput, "there are no topics yet", hint: "taxi-cli produce makes them.")
-        }
-        // Only the tenant's own: a name in a path must not lead to another's.
-        guard try store.topics().contains(where: { $0.name == topic }) else {
-            throw Problem(.noInput, "there is no topic \"\(topic)\"")
-        }
-        let zone = try ZoneClock(identifier: globals.zoneIdentifier)
-        let reader = try store.makeReader(topic: topic, untilEnd: true)
-        guard (0..<reader.partitionCount).contains(partition) else {
-            throw Problem(.noInput, "topic \"\(topic)\" has no partition \(partition)")
-        }
-        let kept = try reader.offsets()[partition]
-        let asked =
-            switch place {
-            case nil: kept.upperBound - Int64(limit)
-            case .offset(let offset)?: offset
-            case .time(let time)?: try reader.offsets(from: time)[partition]
-            }
-        let first = min(max(asked, kept.lowerBound), kept.upperBound)
-        var table = PageTable(columns: ["offset", "time", "key", "value", "headers"])
-        let records = BatchRecords(schemas: reader.schemas)
-        var next = first
-        while next < kept.upperBound, table.rows.count < limit {
-            guard let batch = try reader.read(partition: partition, from: next) else {
-                let later = reader.next(partition: partition, after: next)
-                if later <= next { break }
-                next = later
-                continue
-            }
-            try records.load(batch, from: next)
-            for index in 0..<min(records.count, limit - table.rows.count) {
-                let record = records.record(index)
-                table.rows.append([
-                    "\(records.firstOffset + Int64(index))", zone.iso(ms: record.timestamp), record.key.map(Self.text),
-                    record.value.map(Self.text),
-                    record.headers.isEmpty
-                        ? nil
-                        : record.headers.map { "\($0.name): \($0.value.map(Self.text) ?? "null")" }.joined(
-                            separator: "\n"),
-                ])
-            }
-            next = batch.baseOffset + Int64(batch.count)
-        }
-        return table
-    }
-
-    /// At most some thousand characters: a record may have a megabyte.
-    private static func text(_ bytes: [UInt8]) -> String {
-        let text = visible(String(decoding: bytes.prefix(4096), as: UTF8.self))
-        return bytes.count > 4096 ? "\(text)… (\(bytes.count) bytes)" : text
-    }
-
-    func deadLetters(limit: Int) throws -> PageTable {
-        var table = PageTable(columns: ["partition", "offset", "reason", "source", "column", "detail", "record"])
-        let topic = "\(globals.tenant)_deadLetter"
-        guard let store = try globals.openTopicsIfAny(), try store.hasTopic(topic) else { return table }
-        let log = try DeadLetterLog(store.makeReader(topic: topic, untilEnd: true), limit: limit)
-        for entry in log.entries.reversed() {
-            table.rows.append([
-                "\(entry.partition)", "\(entry.offset)", entry.reason, entry.source, entry.column.map { "\($0)" },
-                entry.detail,
-                Self.text(entry.bytes),
-            ])
-        }
-        return table
-    }
-
-    func deadLetterReplay() throws -> PageTable {
-        var options = try DeadLetterReplayCommand.options(globals)
-        options.isDryRun = true
-        let summary = try globals.openTopicsIfAny().map { store in
-            try DeadLetterReplay(options: options, store: store).run { false }
-        }
-        let table = DeadLetterReplayCommand.histogram(summary ?? DeadLetterReplaySummary())
-        return PageTable(
-            columns: table.columns.map(\.name), rows: table.rows.map { row in row.map { $0.shown() } })
     }
 
     // MARK: Settings

@@ -1,0 +1,136 @@
+import Database
+import Foundation
+import HTTPServer
+import Monitoring
+import Problems
+
+@testable import Dashboard
+
+/// A text that does harm wherever it is not escaped.
+let hostileText = "<script>alert(\"x\")</script>&'\u{1B}[31m"
+
+/// A tenant without any data, but with hostile texts in all of it.
+struct HostileTenant: TenantPages {
+    private static let text = hostileText
+    var watched: WatchedTenant
+    let acts: Acts
+    private var table: PageTable {
+        PageTable(
+            columns: ["workflow", "run_id", "state", "company"], rows: [[Self.text, Self.text, Self.text, nil]])
+    }
+    func rows(ofView name: String, limit: Int) throws -> PageTable {
+        guard name == "sumfarewindow" else { throw Problem(.noInput, "there is no view \"\(name)\"") }
+        return PageTable(
+            columns: ["window_start", "fare"],
+            rows: (0..<min(limit, 5)).map { ["2024-01-0\($0 + 1)T00:00:00.000-06:00", "\($0)"] })
+    }
+    func rowsForPeople(ofView name: String) throws -> PageTable { try rows(ofView: name, limit: 24) }
+    func analyses() throws -> [String] { ["sumfarewindow"] }
+    func views() throws -> [String] { ["sumfarewindow"] }
+    func workflowRuns(of workflow: String?, limit: Int) throws -> PageTable { table }
+    func workflows() throws -> PageTable {
+        acts.asked += 1
+        return PageTable(
+            columns: ["workflow", "problem"], rows: [["monthly", nil], ["broken", "broken.yaml:5:14: no step"]])
+    }
+    func graph(ofWorkflow name: String) throws -> String {
+        if name == "monthly" { return "<svg></svg>" }
+        throw Problem(
+            .configuration, "there is no step \(Self.text)", at: InputLocation(file: "broken.yaml", line: 5, column: 14)
+        )
+    }
+    func state(ofRun id: String) throws -> String? { id == "r1" ? acts.state : nil }
+    func steps(ofRun id: String) throws -> PageTable {
+        PageTable(
+            columns: ["step", "attempt", "state", "started", "ended", "error"],
+            rows: [[Self.text, "1", "success", "2024-01-01T00:00:00.000Z", "2024-01-01T00:00:05.000Z", Self.text]])
+    }
+    func log(ofRun id: String) throws -> String { Self.text }
+    func models() throws -> PageTable {
+        if acts.hasMistakes { throw Problem(.configuration, "ml.yaml:3: \(Self.text)") }
+        return table
+    }
+    func modelBatches(limit: Int) throws -> PageTable { table }
+    func modelErrors() throws -> PageTable { table }
+    func settings() throws -> PageTable { table }
+    func records(topic: String, partition: Int, from place: TopicPlace?, limit: Int) throws -> PageTable { table }
+    func deadLetters(limit: Int) throws -> PageTable {
+        PageTable(
+            columns: ["reason", "detail", "record"],
+            rows: [["bad_money", "fare \"12.<x\" is no amount", "a,12.<x,b"], ["bad", nil, Self.text]])
+    }
+    func deadLetterReplay() throws -> PageTable {
+        PageTable(columns: ["reason", "would_be_sent"], rows: [[Self.text, "7"]])
+    }
+    func report() throws -> String { "<html>report</html>" }
+    func act(_ action: PageAction) throws -> String {
+        acts.add(action)
+        if let refusal = acts.refusal { throw refusal }
+        return "done"
+    }
+}
+/// `@unchecked Sendable`: used by one test.
+final class Acts: @unchecked Sendable {
+    var all: [PageAction] = []
+    /// Whether ml.yaml cannot be read.
+    var hasMistakes = false
+    /// Why nothing can be done.
+    var refusal: Problem?
+    /// Of the run r1.
+    var state = "success"
+    /// How often all workflows were asked for.
+    var asked = 0
+    func add(_ action: PageAction) { all.append(action) }
+}
+struct HostileHome: WatchedHome {
+    let tenantHome: TenantHome
+    let acts = Acts()
+
+    init() throws {
+        tenantHome = try TenantHome(
+            home: FileManager.default.temporaryDirectory.path + "/taxi-pages-\(UUID().uuidString)", environment: [:])
+    }
+
+    func tenants() throws -> [String] { ["chicago", "springfield"] }
+    func tenant(_ name: String) throws -> any TenantPages {
+        HostileTenant(watched: WatchedTenant(tenantHome, plans: { [] }, openTopics: { nil }), acts: acts)
+    }
+}
+
+/// A suite that asks a server of such a home.
+protocol HostilePages {
+    var home: HostileHome { get }
+}
+
+extension HostilePages {
+    func server(isLoopback: Bool = true, _ change: (inout WatchOptions) -> Void = { _ in }) -> WatchServer {
+        var options = WatchOptions(version: "1.2.3")
+        change(&options)
+        return WatchServer(home, options: options, isLoopback: isLoopback)
+    }
+
+    func get(_ path: String, _ headers: [String: String] = [:], method: String = "GET") -> HTTPServerRequest {
+        let parts = path.split(separator: "?", maxSplits: 1).map(String.init)
+        let pairs = parts.count > 1 ? parts[1].split(separator: "&") : []
+        let query = pairs.map { pair -> (name: String, value: String) in
+            let sides = pair.split(separator: "=", maxSplits: 1).map(String.init)
+            return (sides[0], sides.count > 1 ? sides[1] : "")
+        }
+        var all = ["host": "127.0.0.1:8787"]
+        all.merge(headers) { $1 }
+        return HTTPServerRequest(method: method, path: parts[0], query: query, headers: all, body: [])
+    }
+
+    func text(_ response: HTTPServerResponse) -> String {
+        if case .bytes(let bytes) = response.body { return String(decoding: bytes, as: UTF8.self) }
+        return ""
+    }
+
+    /// Presses a button.
+    func press(_ server: WatchServer, _ path: String, accept: String = "*/*") -> HTTPServerResponse {
+        let headers = [
+            "x-taxi-session": server.sessionToken, "origin": "http://127.0.0.1:8787", "accept": accept,
+        ]
+        return server.answer(get(path, headers, method: "POST"))
+    }
+}
