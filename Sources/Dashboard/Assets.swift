@@ -43,7 +43,7 @@ struct Asset: Sendable {
         .curve{width:100%;height:120px;display:block}.curve polyline{fill:none;stroke:var(--accent);stroke-width:1.6;vector-effect:non-scaling-stroke}.curve .area{fill:var(--area);stroke:none}
         figure{margin:0 0 6px;position:relative}figcaption{display:flex;justify-content:space-between;color:var(--soft);font-size:12px}figure .top{color:var(--soft);font-size:12px}.bars rect{fill:var(--accent)}.bars{width:100%;height:200px;display:block}
         .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}caption{text-align:left;color:var(--soft);font-size:13px;padding:4px 0}
-        th,td{text-align:left;padding:4px 10px;border-bottom:1px solid var(--line);vertical-align:top;white-space:nowrap}td.wrap{white-space:normal;overflow-wrap:anywhere}.n{text-align:right}
+        th,td{text-align:left;padding:4px 10px;border-bottom:1px solid var(--line);vertical-align:top;white-space:nowrap}td.wrap{white-space:normal;overflow-wrap:anywhere;min-width:170px}.n{text-align:right}
         th{color:var(--soft);font-weight:600;font-size:13px}
         [data-state=failed],[data-state=failing],.bad{color:var(--bad)}[data-state=success],[data-state=ok]{color:var(--good)}[data-state=running]{color:var(--accent)}
         .empty{color:var(--soft)}form.inline{display:inline}button,select,input{font:inherit;color:inherit;background:var(--card);border:1px solid var(--line);border-radius:6px;padding:3px 10px}button{cursor:pointer}button:hover{border-color:var(--accent)}

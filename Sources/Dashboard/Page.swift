@@ -10,11 +10,13 @@ enum HTML {
     }
 
     /// - Parameters:
+    ///   - wrapped: columns whose texts may take several lines.
+    ///   - markup: a cell of one's own making, by the numbers of row and column; nil for the text.
     ///   - link: where a cell leads.
-    ///   - marked: which bytes of a cell's text are to stand out.
     static func table(
-        _ table: PageTable, caption: String, empty: String, link: ((_ row: [String?], _ column: Int) -> String?)? = nil,
-        marked: ((_ row: [String?], _ column: Int) -> Range<Int>?)? = nil
+        _ table: PageTable, caption: String, empty: String, wrapped: Set<String> = [],
+        link: ((_ row: [String?], _ column: Int) -> String?)? = nil,
+        markup: ((_ row: Int, _ column: Int) -> String?)? = nil
     ) -> String {
         guard !table.rows.isEmpty else { return "<p class=\"empty\">\(escaped(empty))</p>" }
         let numeric = table.columns.indices.map { column in
@@ -27,24 +29,24 @@ enum HTML {
                 "<th scope=\"col\"\(numeric[column] ? " class=\"n\"" : "")>\(escaped(name.replacing("_", with: " ")))</th>"
         }
         html += "</tr></thead><tbody>"
-        for row in table.rows {
+        for (index, row) in table.rows.enumerated() {
             html += "<tr>"
             for (column, value) in row.enumerated() {
-                var text = escaped(value ?? "–")
-                if let value, let part = marked?(row, column) {
-                    let bytes = Array(value.utf8)
-                    func shown(_ bytes: ArraySlice<UInt8>) -> String { escaped(String(decoding: bytes, as: UTF8.self)) }
-                    text =
-                        shown(bytes[..<part.lowerBound]) + "<mark>\(shown(bytes[part]))</mark>"
-                        + shown(bytes[part.upperBound...])
-                }
+                let text = markup?(index, column) ?? escaped(value ?? "–")
                 let shown = link?(row, column).map { "<a href=\"\($0)\">\(text)</a>" } ?? text
-                let state = ["state", "last_state"].contains(table.columns[column]) ? " data-state=\"\(text)\"" : ""
-                html += "<td\(numeric[column] ? " class=\"n\"" : "")\(state)>\(shown)</td>"
+                let name = table.columns[column]
+                let state = ["state", "last_state"].contains(name) ? " data-state=\"\(text)\"" : ""
+                let style = numeric[column] ? " class=\"n\"" : wrapped.contains(name) ? " class=\"wrap\"" : ""
+                html += "<td\(style)\(state)>\(shown)</td>"
             }
             html += "</tr>"
         }
         return html + "</tbody></table></div>"
+    }
+
+    static func marked(_ text: MarkedText) -> String {
+        escaped(text.before) + (text.marked.isEmpty ? "" : "<mark>\(escaped(text.marked))</mark>")
+            + escaped(text.after)
     }
 
     /// A line of numbers as a picture; the numbers themselves are in a table beside it, or in `label`.

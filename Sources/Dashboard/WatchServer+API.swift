@@ -19,13 +19,19 @@ extension WatchServer {
         case ("t", 3...): break
         default: throw Refusal(404, "there is no \"\(request.path)\": see /api/openapi.json")
         }
+        if let known = OpenAPI.parameters(of: request.path) {
+            for name in request.query.map(\.name) where !known.contains(name) {
+                let all = known.isEmpty ? "it has none" : "it has \(known.joined(separator: ", "))"
+                throw Refusal(400, "\(request.path) has no parameter \"\(name)\": \(all)")
+            }
+        }
         guard request.method != "POST" else {
             throw Refusal(405, "the API only shows", headers: [("Allow", "GET, HEAD")])
         }
         let name = parts[1]
         guard try home.tenants().contains(name) else { throw Refusal(404, "there is no tenant \"\(name)\"") }
         let tenant = try home.tenant(name)
-        let limit = min(max(Int(request.parameter("limit") ?? "") ?? 100, 1), 10_000)
+        let limit = Int(min(try Self.number("limit", of: request, from: 1) ?? 100, 10_000))
         switch (parts[2], parts.count) {
         case ("now", 3): return answer(try nowReport(name))
         case ("health", 3): return answer(HealthReport([try looks.look(name).now]))
@@ -34,24 +40,24 @@ extension WatchServer {
         case ("workflows", 3): return answer(try tenant.workflows())
         case ("runs", 3): return answer(try tenant.workflowRuns(of: nil, limit: limit))
         case ("runs", 4): return answer(try tenant.steps(ofRun: parts[3]))
-        case ("dead-letters", 3): return answer(try tenant.deadLetters(limit: limit))
+        case ("dead-letters", 3):
+            return answer(try tenant.deadLetters(reason: Self.text("reason", of: request), limit: limit).table)
         case ("topics", 4):
-            return answer(
-                try tenant.records(
-                    topic: parts[3], partition: Int(request.parameter("partition") ?? "") ?? 0,
-                    from: Int64(request.parameter("offset") ?? "").map(TopicPlace.offset)
-                        ?? EventTime(request.parameter("at") ?? "").map(TopicPlace.time), limit: limit))
+            let asked = try recordsAsked(request, parts[3], zone: looks.look(name).now.zone, limit: limit)
+            return answer(try tenant.records(asked).table)
         case ("history", 3):
             let series = request.parameter("series") ?? "processed"
-            return answer(events.history(name)?.samples(series, stepS: Int(request.parameter("step") ?? "") ?? 1) ?? [])
+            let step = Int(clamping: try Self.number("step", of: request, from: 1) ?? 1)
+            return answer(events.history(name)?.samples(series, stepS: step) ?? [])
         case ("map", 3):
+            let at = try Self.number("at", of: request, from: .min)
             guard let database = try ResultsDatabase.openReadOnlyIfAny(path: tenant.watched.home.resultsDB) else {
                 throw Refusal(404, "there are no results yet")
             }
             guard let range = try MapFrame.range(on: database.connection) else {
                 throw Refusal(404, "there are no hot spots yet")
             }
-            let asked = request.parameter("at").flatMap { EventTime($0) } ?? range.upperBound
+            let asked = at ?? range.upperBound
             let end = min(max(asked, range.lowerBound), range.upperBound)
             return answer(try MapFrame(on: database.connection, endMs: end, ZoneClock(identifier: database.zone)))
         default: throw Refusal(404, "there is no \"\(request.path)\": see /api/openapi.json")
@@ -83,11 +89,25 @@ enum OpenAPI {
         ("/api/t/{tenant}/runs", "Runs of workflows, the newest first.", ["tenant", "limit"]),
         ("/api/t/{tenant}/runs/{run}", "The steps of a run.", ["tenant", "run"]),
         (
-            "/api/t/{tenant}/topics/{topic}", "Records of a topic, from an offset or a time (`at`: ms UTC) on.",
-            ["tenant", "topic", "partition", "offset", "at", "limit"]
+            "/api/t/{tenant}/topics/{topic}",
+            "Records of a topic, from an offset or a time on (`time`: 2024-01-22T13:45:00 by the tenant's clock, or with an offset; `at`: ms UTC), all or those of a key.",
+            ["tenant", "topic", "partition", "offset", "time", "at", "key", "limit"]
         ),
-        ("/api/t/{tenant}/dead-letters", "Rejected records, the newest first.", ["tenant", "limit"]),
+        (
+            "/api/t/{tenant}/dead-letters", "Rejected records of a reason or of all, the newest first.",
+            ["tenant", "reason", "limit"]
+        ),
     ]
+
+    /// What may stand behind the `?` of an address; nil for one that is not described.
+    static func parameters(of path: String) -> [String]? {
+        let parts = path.split(separator: "/")
+        let found = paths.first { described in
+            let wanted = described.path.split(separator: "/")
+            return wanted.count == parts.count && zip(wanted, parts).allSatisfy { $0.hasPrefix("{") || $0 == $1 }
+        }
+        return found.map { found in found.parameters.filter { !found.path.contains("{\($0)}") } }
+    }
 
     static func text(version: String) -> String {
         var described: [String: Any] = [:]
@@ -105,6 +125,7 @@ enum OpenAPI {
                     "summary": summary, "parameters": described1,
                     "responses": [
                         "200": ["description": summary, "content": ["application/json": [String: String]()]],
+                        "400": ["description": "A parameter that is not known, or means nothing."],
                         "404": ["description": "There is no such thing."],
                     ],
                 ] as [String: Any]

@@ -1,33 +1,42 @@
-import Foundation
 import HTTPServer
 import Reports
-import Topics
 
 extension WatchServer {
     func deadLettersBody(_ request: HTTPServerRequest, _ name: String, _ tenant: any TenantPages) throws -> String {
-        let table = try tenant.deadLetters(limit: 200)
+        let reason = Self.text("reason", of: request)
+        let found = try tenant.deadLetters(reason: reason, limit: 200)
+        let path = "/t/\(HTML.inPath(name))/dead-letters"
         var html = "<div data-part=\"letters\">"
-        if let column = table.columns.firstIndex(of: "reason"), !table.rows.isEmpty {
-            let reasons = Dictionary(grouping: table.rows.compactMap { $0[column] }, by: { $0 }).mapValues(\.count)
-            html +=
-                "<p>"
-                + reasons.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map {
-                    "\(Shown.count(Int64($0.value))) \(escaped($0.key))"
-                }.joined(separator: ", ") + "</p>"
+        if !found.reasons.isEmpty {
+            func link(_ text: String, _ query: String, isShown: Bool) -> String {
+                "<li><a href=\"\(path)\(query)\"\(isShown ? " aria-current=\"true\"" : "")>\(escaped(text))</a></li>"
+            }
+            let all = found.reasons.reduce(0) { $0 + $1.count }
+            html += "<nav aria-label=\"Reasons\"><ul>" + link("\(Shown.count(all)) all", "", isShown: reason == nil)
+            for (name, count) in found.reasons {
+                html += link("\(Shown.count(count)) \(name)", "?reason=\(HTML.inPath(name))", isShown: reason == name)
+            }
+            html += "</ul></nav>"
         }
-        let (detail, record) = (table.columns.firstIndex(of: "detail"), table.columns.firstIndex(of: "record"))
+        // The record stands before what is long: the bytes that matter are to be seen in a narrow window too.
+        let table = PageTable(
+            columns: ["offset", "reason", "record", "detail", "source", "partition"],
+            rows: found.letters.map {
+                ["\($0.offset)", $0.reason, $0.record.text, $0.detail, $0.source, "\($0.partition)"]
+            })
+        let topic = "/t/\(HTML.inPath(name))/topics/\(HTML.inPath("\(name)_deadLetter"))"
         html += HTML.table(
-            table, caption: "Rejected records, the newest first", empty: "No record was rejected.",
-            marked: {
-                row, column in
-                guard column == record, let text = detail.flatMap({ row[$0] }), let shown = row[column] else {
-                    return nil
-                }
-                let place = table.columns.firstIndex(of: "column").flatMap { row[$0] }.flatMap { Int($0) }
-                return StoredLetter.fault(text, column: place, in: Array(shown.utf8))
+            table,
+            caption: reason.map { "Records rejected with \($0), the newest first" }
+                ?? "Rejected records, the newest first",
+            empty: reason == nil ? "No record was rejected." : "No record was rejected with this reason.",
+            wrapped: ["record", "detail", "source"],
+            link: { row, column in column == 0 ? "\(topic)/\(row[5] ?? "")/\(row[0] ?? "")" : nil },
+            markup: { row, column in
+                column == 2 ? HTML.marked(found.letters[row].record.excerpt(letters: 60)) : nil
             })
         return html + "</div>"
-            + (table.rows.isEmpty ? "" : try replayBody(name, tenant, isWanted: request.parameter("dry-run") != nil))
+            + (found.reasons.isEmpty ? "" : try replayBody(name, tenant, isWanted: request.parameter("dry-run") != nil))
     }
 
     /// What would become of them comes first, since nothing is asked any more then.

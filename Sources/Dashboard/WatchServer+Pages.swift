@@ -90,6 +90,10 @@ extension WatchServer {
         case ("topics", 1): return try page("Topics", tenant: name, section: "topics", isLive: true, topicsBody(name))
         case ("topics", 2):
             return try page(parts[1], tenant: name, section: "topics", recordsBody(request, name, tenant, parts[1]))
+        case ("topics", 4):
+            return try page(
+                "\(parts[1]) \(parts[2])/\(parts[3])", tenant: name, section: "topics",
+                recordBody(name, tenant, topic: parts[1], partition: parts[2], offset: parts[3]))
         case ("dead-letters", 1):
             return try page(
                 "Dead letters", tenant: name, section: "dead-letters", isLive: true,
@@ -263,60 +267,5 @@ extension WatchServer {
                     values, label: "\(title): now \(Shown.number(values.last)), at most \(Shown.number(values.max()))",
                     top: "at most \(Shown.number(values.max()))", from: "15 minutes ago", to: "now")
         }.joined()
-    }
-
-    // MARK: Topics
-
-    private func topicsBody(_ name: String) throws -> String {
-        let look = try looks.look(name).now
-        var table = PageTable(columns: ["topic", "partitions", "records", "bytes", "newest event"])
-        let clock = try ZoneClock(identifier: look.zone)
-        for topic in look.topics {
-            table.rows.append([
-                topic.name, "\(topic.partitions.count)",
-                (topic.isCountExact ? "" : "about ") + Shown.count(topic.recordCount),
-                Shown.bytes(Double(topic.bytes)), topic.times.map { Shown.time(clock.iso(ms: $0.upperBound)) },
-            ])
-        }
-        let shown = HTML.table(
-            table, caption: "The tenant's topics", empty: "There are no topics yet: taxi-cli produce makes them."
-        ) { row, column in
-            column == 0 ? row[0].map { "/t/\(HTML.inPath(name))/topics/\(HTML.inPath($0))" } : nil
-        }
-        return "<div data-part=\"topics\">\(shown)</div>"
-    }
-
-    private func recordsBody(_ request: HTTPServerRequest, _ name: String, _ tenant: any TenantPages, _ topic: String)
-        throws -> String
-    {
-        let look = try looks.look(name).now
-        guard let description = look.topics.first(where: { $0.name == topic }) else {
-            throw Refusal(404, "there is no topic \"\(topic)\"")
-        }
-        let partition = Int(request.parameter("partition") ?? "") ?? 0
-        let offset = Int64(request.parameter("offset") ?? "")
-        // As a field of date and time gives it, by the tenant's clock.
-        let time = request.parameter("time").flatMap { $0.isEmpty ? nil : $0 }
-        let wall = time.flatMap { RFC3339.parse($0.count == 16 ? "\($0):00Z" : "\($0)Z") }
-        let clock = try ZoneClock(identifier: look.zone)
-        let place = offset.map(TopicPlace.offset) ?? wall.map { .time(clock.utcMs(localSeconds: $0 / 1000)) }
-        let limit = 50
-        let table = try tenant.records(topic: topic, partition: partition, from: place, limit: limit)
-        var html = "<form class=\"controls\" method=\"get\"><label>Partition <select name=\"partition\">"
-        for number in description.partitions.map(\.id) {
-            html += "<option\(number == partition ? " selected" : "")>\(number)</option>"
-        }
-        html +=
-            "</select></label><label>From offset <input name=\"offset\" inputmode=\"numeric\" size=\"12\" value=\"\(offset.map { "\($0)" } ?? "")\"></label><label>or time <input type=\"datetime-local\" step=\"1\" name=\"time\" value=\"\(escaped(time ?? ""))\"></label><button>Show</button></form>"
-        html += HTML.table(
-            table, caption: "Records of \(topic), partition \(partition)", empty: "There are no records there.")
-        if let first = table.rows.first?[0].flatMap({ Int64($0) }),
-            let last = table.rows.last?[0].flatMap({ Int64($0) })
-        {
-            let base = "/t/\(HTML.inPath(name))/topics/\(HTML.inPath(topic))?partition=\(partition)&amp;offset="
-            html +=
-                "<p><a href=\"\(base)\(max(0, first - Int64(limit)))\">Earlier</a> · <a href=\"\(base)\(last + 1)\">Later</a></p>"
-        }
-        return html
     }
 }

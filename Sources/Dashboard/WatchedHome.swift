@@ -1,7 +1,7 @@
 public import Monitoring
 import Problems
 import Synchronization
-public import Time
+import Time
 
 /// What a server of pages shows: the tenants of a home.
 public protocol WatchedHome: Sendable {
@@ -45,10 +45,12 @@ public protocol TenantPages: Sendable {
     func modelErrors() throws -> PageTable
     /// Settings with their values and where each comes from.
     func settings() throws -> PageTable
-    /// Records of a topic from a place on; nil for the last ones.
-    func records(topic: String, partition: Int, from place: TopicPlace?, limit: Int) throws -> PageTable
-    /// Rejected records, the newest first.
-    func deadLetters(limit: Int) throws -> PageTable
+    /// Records of a topic from a place on.
+    ///
+    /// - Throws: `Problem(.noInput)` for a topic or a partition that is not there.
+    func records(_ asked: RecordsAsked) throws -> FoundRecords
+    /// Rejected records of one reason, or of all.
+    func deadLetters(reason: String?, limit: Int) throws -> FoundLetters
     /// By reason, what would become of them, were they sent again now.
     func deadLetterReplay() throws -> PageTable
     /// The report as a page of its own.
@@ -58,13 +60,6 @@ public protocol TenantPages: Sendable {
     /// - Returns: what was done, in words.
     /// - Throws: `Problem(.tryAgain)` where it cannot be done as things are, with the reason; `.usage` or `.configuration` where it never can.
     func act(_ action: PageAction) throws -> String
-}
-
-/// Where in a partition to look.
-public enum TopicPlace: Sendable, Equatable {
-    case offset(Int64)
-    /// The first record with this event time or a later one, ms UTC.
-    case time(EventTime)
 }
 
 public enum PageAction: Sendable, Equatable {

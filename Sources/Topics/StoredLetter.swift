@@ -194,7 +194,7 @@ extension StoredLetter {
     /// The same for a detail and the record as it is shown.
     ///
     /// Details name their place as `… at byte 17`, by a quotation (`fare "12.x" is not …`), or by a JSON value as it is
-    /// (`trip_seconds 12.5 is not …`).
+    /// (`trip_seconds 12.5 is not …`). Where one names none, the character at the column is meant; 1 is said where nobody knows.
     public static func fault(_ detail: String, column: Int?, in bytes: [UInt8]) -> Range<Int>? {
         if let place = detail.ranges(of: " at byte ").last, let byte = Int(detail[place.upperBound...]),
             byte >= 1, byte <= bytes.count
@@ -210,10 +210,16 @@ extension StoredLetter {
             let quoted = Array(rest[rest.index(after: rest.startIndex)..<end.lowerBound].utf8)
             return find(quoted, named: name, column, in: bytes)
         }
-        guard let end = rest.firstRange(of: " is ") else { return nil }
         // The number of an Avro record's schema.
         if name == "schema", bytes.first == 0, bytes.count >= 5 { return 1..<5 }
-        return find(Array(rest[..<end.lowerBound].utf8), named: name, column, in: bytes)
+        let value = rest.firstRange(of: " is ").map { Array(rest[..<$0.lowerBound].utf8) }
+        guard let column, column > 1, column <= bytes.count else {
+            return value.flatMap { find($0, named: name, column, in: bytes) }
+        }
+        if let value, !value.isEmpty, bytes[(column - 1)...].starts(with: value) {
+            return column - 1..<column - 1 + value.count
+        }
+        return column - 1..<column + bytes[column...].prefix { $0 & 0xC0 == 0x80 }.count
     }
 
     /// At the column that is told, or behind the field's name, since the same text may stand in several fields; elsewhere only where it stands

@@ -42,7 +42,7 @@ import Testing
         #expect(try press("nosuch/run").status == 404)
 
         let first = try press("slow/run")
-        let run = try #require(first.text.firstMatch(of: /run ([0-9a-f-]+) of slow begins/), "\(first.text)").1
+        let run = try #require(first.text.firstMatch(of: /run ([0-9A-Za-z-]+) of slow begins/), "\(first.text)").1
         let second = try press("slow/run")
         #expect(second.status == 409 && second.text.contains("its concurrency is 1"), "\(second.text)")
         #expect(try press("\(run)/retry").status == 409)
@@ -57,5 +57,54 @@ import Testing
         #expect(try press("\(run)/cancel").status == 400)
         let again = try press("\(run)/retry")
         #expect(again.status == 200 && again.text.contains("goes on"), "\(again.text)")
+    }
+
+    // MARK: Topics
+
+    /// Rows of records, by the names of their columns.
+    private func records(_ dashboard: WatchedCommand, _ query: String) throws -> [[String?]] {
+        let answer = try dashboard.get("/api/t/chicago/topics/chicago_ingestData?\(query)")
+        try #require(answer.status == 200, "\(answer.text)")
+        return (try jsonObject(answer.text)["rows"] as? [[Any]] ?? []).map { $0.map { $0 as? String } }
+    }
+
+    @Test func recordsAreFoundByTimeAndKey() throws {
+        let taxi = try TaxiCLI()
+        try taxi.succeed("data", "generate", "--rows", "400", "--seed", "3", "trips.csv")
+        try taxi.succeed("produce", "trips.csv", "--clock", "start", "--max")
+        let dashboard = try WatchedCommand(taxi, "dashboard")
+        let all = try records(dashboard, "offset=0&limit=10000")
+        try #require(all.count == 400)
+        let middle = all[200]
+        let wall = try #require(middle[1]).prefix(19)
+        let found = try records(dashboard, "time=\(wall)&limit=1")
+        let first = try #require(all.first { ($0[1] ?? "") >= wall })
+        #expect(found == [first], "\(wall): \(found)")
+        #expect(
+            try dashboard.get("/t/chicago/topics/chicago_ingestData?time=\(wall)").text.contains("0/\(first[0] ?? "")"))
+
+        let key = try #require(middle[2])
+        let ofKey = try records(dashboard, "key=\(key)&limit=10000")
+        #expect(!ofKey.isEmpty && ofKey == all.filter { $0[2] == key })
+        let page = try dashboard.get("/t/chicago/topics/chicago_ingestData/0/\(middle[0] ?? "")").text
+        #expect(page.contains("<td class=\"wrap\">\(key)</td>") || page.contains(">\(key)</td>"))
+        #expect(page.contains(">trip_id</td>"), "\(page)")
+    }
+
+    @Test func deadLettersAreChosenByReasonAndMarkedWhereAQuoteIsOpen() throws {
+        let taxi = try TaxiCLI()
+        try taxi.succeed("data", "generate", "--rows", "200", "--seed", "3", "trips.csv")
+        var lines = try String(contentsOfFile: taxi("trips.csv"), encoding: .utf8).split(separator: "\n").map(
+            String.init)
+        lines.append(
+            lines[5].replacingOccurrences(of: ",", with: ",\"", options: [], range: lines[5].firstRange(of: ",")))
+        lines.append("only,three,fields")
+        try lines.joined(separator: "\n").write(toFile: taxi("trips.csv"), atomically: true, encoding: .utf8)
+        _ = try taxi.run("produce", "trips.csv", "--clock", "start", "--max")
+        let dashboard = try WatchedCommand(taxi, "dashboard")
+        let page = try dashboard.get("/t/chicago/dead-letters?reason=malformed_row").text
+        #expect(page.contains("<mark>&quot;</mark>"), "\(page)")
+        let link = try #require(page.firstMatch(of: /href="(\/t\/chicago\/topics\/chicago_deadLetter\/[0-9\/]+)"/)).1
+        #expect(try dashboard.get(String(link)).text.contains("<mark>&quot;</mark>"))
     }
 }

@@ -53,11 +53,22 @@ struct HostileTenant: TenantPages {
     func modelBatches(limit: Int) throws -> PageTable { table }
     func modelErrors() throws -> PageTable { table }
     func settings() throws -> PageTable { table }
-    func records(topic: String, partition: Int, from place: TopicPlace?, limit: Int) throws -> PageTable { table }
-    func deadLetters(limit: Int) throws -> PageTable {
-        PageTable(
-            columns: ["reason", "detail", "record"],
-            rows: [["bad_money", "fare \"12.<x\" is no amount", "a,12.<x,b"], ["bad", nil, Self.text]])
+    func records(_ asked: RecordsAsked) throws -> FoundRecords {
+        acts.records.append(asked)
+        let record = FoundRecord(
+            offset: 7, time: Self.text, key: Self.text, value: MarkedText(Self.text, marked: Self.text),
+            headers: [(Self.text, Self.text)], members: [(Self.text, Self.text)])
+        return FoundRecords(partition: 1, records: [record], next: 8)
+    }
+    func deadLetters(reason: String?, limit: Int) throws -> FoundLetters {
+        let all = [("bad_money", MarkedText("a,", marked: "12.<x", after: ",b")), ("<b>", MarkedText(Self.text))]
+        return FoundLetters(
+            reasons: [("bad_money", 1200), ("<b>", 1)],
+            letters: all.filter { reason == nil || reason == $0.0 }.map {
+                FoundLetter(
+                    partition: 1, offset: 5, reason: $0.0, source: Self.text, column: nil, detail: Self.text,
+                    record: $0.1)
+            })
     }
     func deadLetterReplay() throws -> PageTable {
         PageTable(columns: ["reason", "would_be_sent"], rows: [[Self.text, "7"]])
@@ -78,6 +89,8 @@ final class Acts: @unchecked Sendable {
     var refusal: Problem?
     /// Of the run r1.
     var state = "success"
+    /// What was asked of topics.
+    var records: [RecordsAsked] = []
     /// How often all workflows were asked for.
     var asked = 0
     func add(_ action: PageAction) { all.append(action) }

@@ -55,7 +55,10 @@ import Trips
             ("fare \"1x\" is not an amount", nil, "{\"y\":\"1x\",\"fare\": \"1x\"}", 19..<21),
             ("schema 1 is not in the registry", nil, "\0\0\0\0\u{1}trip 1", 1..<5),
             ("pickup_community_area 78 is out of range", nil, "\0\0\0\0\u{1}a78b78", nil),
-            ("25 fields where the header has 23", nil, "a,b", nil), ("", nil, "", nil), ("at byte 0", nil, "x", nil),
+            ("25 fields where the header has 23", nil, "a,b", nil), ("it is not one row", 1, "a,b", nil),
+            ("a quote is not closed on this line", 9, "a quote,\"b", 8..<9),
+            ("it is not one row", 3, "a,\u{e9}", 2..<4),
+            ("", nil, "", nil), ("at byte 0", nil, "x", nil),
         ] as [(String, Int?, String, Range<Int>?)]) func theFaultIsFound(
             _ detail: String, _ column: Int?, _ record: String, _ range: Range<Int>?
         )
