@@ -79,7 +79,7 @@ struct NowReport: Encodable {
         func text(_ ms: EventTime?) -> String? { ms.map { clock?.iso(ms: $0) ?? RFC3339.string($0) } }
         time = text(look.nowMs) ?? ""
         state = look.findings.isEmpty ? look.status?.state.rawValue ?? "empty" : "failing"
-        findings = look.findings.map(HealthReport.Finding.init)
+        findings = look.findings.map { HealthReport.Finding($0, of: look) }
         warnings = look.status?.warnings ?? []
         processes = look.numbers.processes.map {
             Process(command: $0.command, pid: $0.pid, started: text($0.startedMs) ?? "")

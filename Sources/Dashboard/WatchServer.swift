@@ -233,9 +233,11 @@ struct HealthReport: Encodable {
         var what: String
         var since: String?
         var remedy: String?
-        init(_ finding: HealthFinding) {
+        /// - Parameter look: of the tenant, in whose zone times are told.
+        init(_ finding: HealthFinding, of look: TenantLook) {
             (rule, what, remedy) = (finding.rule.rawValue, finding.what, finding.remedy)
-            since = finding.sinceMs.map(RFC3339.string)
+            let clock = try? ZoneClock(identifier: look.zone)
+            since = finding.sinceMs.map { clock?.iso(ms: $0) ?? RFC3339.string($0) }
         }
     }
     var state: String
@@ -246,7 +248,7 @@ struct HealthReport: Encodable {
             Tenant(
                 tenant: look.tenant, state: look.findings.isEmpty ? "ok" : "failing",
                 rules: Dictionary(uniqueKeysWithValues: look.health.map { ($0.rule.rawValue, $0.holds) }),
-                failing: look.findings.map(Finding.init))
+                failing: look.findings.map { Finding($0, of: look) })
         }
         state = tenants.allSatisfy { $0.state == "ok" } ? "ok" : "failing"
     }
