@@ -1,4 +1,5 @@
 import HTTPServer
+import Reports
 
 /// Files that pages need: one style sheet, one script, one icon; part of the program, so that no network is needed.
 struct Asset: Sendable {
@@ -12,7 +13,7 @@ struct Asset: Sendable {
     }
 
     static let all: [String: Asset] = [
-        "/assets/app.css": Asset(type: "text/css; charset=utf-8", text: css),
+        "/assets/app.css": Asset(type: "text/css; charset=utf-8", text: "\(css)\n\(Figure.style)"),
         "/assets/app.js": Asset(type: "text/javascript; charset=utf-8", text: script),
         "/assets/icon.svg": Asset(type: "image/svg+xml", text: icon),
     ]
@@ -41,6 +42,7 @@ struct Asset: Sendable {
         .card{background:var(--card);border-radius:8px;padding:10px 14px;min-width:0}.card dt{color:var(--soft);font-size:13px}.card dd{margin:0;font-size:22px;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
         .card dd small{display:block;font-size:12.5px;color:var(--soft)}dl.cards{margin:0}
         .curve{width:100%;height:120px;display:block}.curve polyline{fill:none;stroke:var(--accent);stroke-width:1.6;vector-effect:non-scaling-stroke}.curve .area{fill:var(--area);stroke:none}
+        .curves{display:grid;grid-template-columns:repeat(auto-fit,minmax(270px,1fr));gap:4px 18px;margin-top:8px}
         figure{margin:0 0 6px;position:relative}figcaption{display:flex;justify-content:space-between;color:var(--soft);font-size:12px}figure .top{color:var(--soft);font-size:12px}.bars rect{fill:var(--accent)}.bars{width:100%;height:200px;display:block}
         .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}caption{text-align:left;color:var(--soft);font-size:13px;padding:4px 0}
         th,td{text-align:left;padding:4px 10px;border-bottom:1px solid var(--line);vertical-align:top;white-space:nowrap}td.wrap{white-space:normal;overflow-wrap:anywhere;min-width:170px}.n{text-align:right}
@@ -59,6 +61,7 @@ struct Asset: Sendable {
         mark{background:var(--bad);color:var(--bg)}footer{padding:0 20px 20px;color:var(--soft);font-size:13px;max-width:1180px;margin:0 auto}
         .login{max-width:340px;margin:12vh auto}.login label{display:block;margin:10px 0}
         @media (max-width:640px){header,main,footer{padding-left:12px;padding-right:12px}.columns{grid-template-columns:minmax(0,1fr)}.cards{grid-template-columns:repeat(2,minmax(0,1fr))}.card dd{font-size:18px}}
+        details{margin:8px 0}summary{cursor:pointer;color:var(--soft);font-size:14px}
         @media print{header nav,.tenants,button,form,.controls{display:none}body{color:#000;background:#fff}}
         """
 
@@ -70,9 +73,12 @@ struct Asset: Sendable {
           const session = document.querySelector('meta[name=taxi-session]')?.content;
           const say = text => { if (live && live.textContent !== text) live.textContent = text; };
           const parts = [...document.querySelectorAll('[data-part]')];
-          let busy = false, wanted = false, paused = false, answered = -Infinity;
+          // What changes seldom and costs something is asked for as seldom.
+          const every = 1000 * (document.querySelector('[data-every]')?.dataset.every || 0);
+          let busy = false, wanted = false, paused = false, answered = -Infinity, refreshed = performance.now();
           async function refresh() {
-            if (paused || document.hidden || !parts.length) return;
+            if (paused || document.hidden || !parts.length || performance.now() - refreshed < every) return;
+            refreshed = performance.now();
             if (busy) { wanted = true; return; }
             busy = true;
             try {

@@ -36,7 +36,9 @@ extension WatchServer {
         case ("now", 3): return answer(try nowReport(name))
         case ("health", 3): return answer(HealthReport([try looks.look(name).now]))
         case ("views", 3): return answer(try tenant.views())
-        case ("views", 4): return answer(try tenant.rows(ofView: parts[3], limit: limit))
+        case ("views", 4):
+            let times = try Self.times(of: request, ZoneClock(identifier: looks.look(name).now.zone))
+            return answer(try tenant.rows(ofView: parts[3], limit: limit, times: times))
         case ("workflows", 3): return answer(try tenant.workflows())
         case ("runs", 3): return answer(try tenant.workflowRuns(of: nil, limit: limit))
         case ("runs", 4): return answer(try tenant.steps(ofRun: parts[3]))
@@ -75,7 +77,11 @@ enum OpenAPI {
         ),
         ("/api/t/{tenant}/health", "The rules of health, and those that do not hold.", ["tenant"]),
         ("/api/t/{tenant}/views", "The public views that have rows.", ["tenant"]),
-        ("/api/t/{tenant}/views/{view}", "The newest rows of a view, the oldest first.", ["tenant", "view", "limit"]),
+        (
+            "/api/t/{tenant}/views/{view}",
+            "The newest rows of a view, the oldest first: of all times, or of windows and days that begin in [`from`, `to`), which are like `time` of topics.",
+            ["tenant", "view", "from", "to", "limit"]
+        ),
         (
             "/api/t/{tenant}/map", "Pickups of a quarter of an hour, which ends at the time `at` (ms UTC).",
             ["tenant", "at"]

@@ -70,7 +70,7 @@ extension WatchServer {
         case ("events", 1): return HTTPServerResponse(events: events.channel(name))
         case ("windows", 1): return try windowsPage(request, name, tenant)
         case ("map", 1): return try page("Map", tenant: name, section: "map", isLive: true, mapBody(name, tenant))
-        case ("analytics", 1): return try analyticsPage(request, name, tenant)
+        case ("analytics", 1): return try analyticsPage(name, tenant)
         case ("report", 1): return try reportPage(tenant)
         case ("workflows", 1):
             return try page("Workflows", tenant: name, section: "workflows", isLive: true, workflowsBody(name, tenant))
@@ -189,11 +189,17 @@ extension WatchServer {
             html +=
                 card("Trips", Shown.count(day.trips)) + card("Fares", Shown.money(day.fares))
                 + card("Tips", Shown.money(day.tips)) + "</dl>"
-            html += HTML.curve(
-                day.curve.map(\.fares),
-                label: "Fares of each 15 minutes of \(day.day), \(Shown.money(day.fares)) in all",
-                top: "fares of 15 minutes, at most \(Shown.money(day.curve.map(\.fares).max()))", from: "00:00",
-                to: Shown.time(report.watermark ?? report.newestEvent).suffix(8).description)
+            let last = Shown.time(report.watermark ?? report.newestEvent).suffix(8).description
+            func curve(_ name: String, _ all: String, _ values: [Double], _ shown: (Double?) -> String) -> String {
+                HTML.curve(
+                    values, label: "\(name) of each 15 minutes of \(day.day), \(all) in all",
+                    top: "\(name.lowercased()) of 15 minutes, at most \(shown(values.max()))", from: "00:00", to: last)
+            }
+            html +=
+                "<div class=\"curves\">"
+                + curve("Trips", Shown.count(day.trips), day.curve.map { Double($0.trips) }) { Shown.number($0) }
+                + curve("Fares", Shown.money(day.fares), day.curve.map(\.fares), Shown.money)
+                + curve("Tips", Shown.money(day.tips), day.curve.map(\.tips), Shown.money) + "</div>"
         }
         html += "</div><div data-part=\"rates\"><h2>Rates and lag</h2><dl class=\"cards\">"
         html += card(

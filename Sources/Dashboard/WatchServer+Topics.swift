@@ -59,8 +59,8 @@ extension WatchServer {
         guard let text = text(name, of: request) else { return nil }
         // A field leaves out seconds that are 0.
         let whole = text.count == 10 ? "\(text)T00:00:00" : text.count == 16 ? "\(text):00" : text
-        if let time = RFC3339.parse(whole) { return time }
         if let wall = RFC3339.parse("\(whole)Z") { return clock.utcMs(localSeconds: wall / 1000) + wall % 1000 }
+        if let time = RFC3339.parse(whole) { return time }
         throw Refusal(
             400,
             "\(name) is \"\(text)\", and has to be a time: 2024-01-22, 2024-01-22T13:45 or 2024-01-22T13:45:00-06:00")

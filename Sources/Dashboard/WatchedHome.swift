@@ -1,7 +1,8 @@
 public import Monitoring
 import Problems
+public import Reports
 import Synchronization
-import Time
+public import Time
 
 /// What a server of pages shows: the tenants of a home.
 public protocol WatchedHome: Sendable {
@@ -16,8 +17,9 @@ public protocol TenantPages: Sendable {
     var watched: WatchedTenant { get }
     /// Newest rows of a public view, the oldest first.
     ///
+    /// - Parameter times: of windows or days that begin then, ms UTC; nil for all. Views without times have all of them.
     /// - Throws: `Problem(.usage)` for a view that is not there.
-    func rows(ofView name: String, limit: Int) throws -> PageTable
+    func rows(ofView name: String, limit: Int, times: Range<EventTime>?) throws -> PageTable
     /// The rows that a person wants to see first: of analytics the months, of places those of the newest month.
     func rowsForPeople(ofView name: String) throws -> PageTable
     /// The views of analyses, shipped and declared, by name: those that have periods.
@@ -53,8 +55,10 @@ public protocol TenantPages: Sendable {
     func deadLetters(reason: String?, limit: Int) throws -> FoundLetters
     /// By reason, what would become of them, were they sent again now.
     func deadLetterReplay() throws -> PageTable
-    /// The report as a page of its own.
-    func report() throws -> String
+    /// The charts of all months.
+    ///
+    /// - Throws: `Problem(.noInput)` where no analytics have been computed.
+    func report() throws -> Report
     /// Starts runs of a workflow, tries a failed one again, or ends one that runs; sends dead letters again.
     ///
     /// - Returns: what was done, in words.

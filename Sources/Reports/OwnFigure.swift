@@ -41,11 +41,15 @@ extension Figure {
             drawTimes(chart.names, lowest, &drawing)
         }
         // Each has a text of its own: too many, and nobody could point at one.
-        if timeline.count <= mostHits { drawHits(chart, lowest, top: top, days, &drawing) }
+        if timeline.count <= mostHits, chart.names.count * chart.panels.count * names.count <= mostTexts {
+            drawHits(chart, lowest, top: top, days, &drawing)
+        }
         return drawing
     }
 
     private static let mostHits = 400
+    /// Values that are told in them.
+    private static let mostTexts = 2400
     /// Points that still tell something beside each other.
     private static let mostPoints = 62
 

@@ -75,13 +75,15 @@ import Testing
         let dashboard = try WatchedCommand(taxi, "dashboard")
         let all = try records(dashboard, "offset=0&limit=10000")
         try #require(all.count == 400)
+        for row in stride(from: 5, to: 400, by: 40) {
+            let wall = try #require(all[row][1]).prefix(19)
+            let first = try #require(all.first { ($0[1] ?? "") >= wall })
+            let found = try records(dashboard, "time=\(wall)&limit=1")
+            #expect(found == [first], "\(wall): \(found)")
+        }
         let middle = all[200]
-        let wall = try #require(middle[1]).prefix(19)
-        let found = try records(dashboard, "time=\(wall)&limit=1")
-        let first = try #require(all.first { ($0[1] ?? "") >= wall })
-        #expect(found == [first], "\(wall): \(found)")
-        #expect(
-            try dashboard.get("/t/chicago/topics/chicago_ingestData?time=\(wall)").text.contains("0/\(first[0] ?? "")"))
+        let list = try dashboard.get("/t/chicago/topics/chicago_ingestData?time=\(middle[1]?.prefix(16) ?? "")").text
+        #expect(list.contains("/topics/chicago_ingestData/0/"))
 
         let key = try #require(middle[2])
         let ofKey = try records(dashboard, "key=\(key)&limit=10000")
@@ -106,5 +108,53 @@ import Testing
         #expect(page.contains("<mark>&quot;</mark>"), "\(page)")
         let link = try #require(page.firstMatch(of: /href="(\/t\/chicago\/topics\/chicago_deadLetter\/[0-9\/]+)"/)).1
         #expect(try dashboard.get(String(link)).text.contains("<mark>&quot;</mark>"))
+    }
+
+    // MARK: Results
+
+    @Test func resultsAreChartsOfTheDayOfAnyQueryAndOfTheReport() throws {
+        let taxi = try TaxiCLI()
+        try taxi.succeed("data", "generate", "--rows", "3000", "--seed", "3", "trips.csv")
+        try taxi.succeed("produce", "trips.csv", "--clock", "start", "--max")
+        try taxi.succeed("stream", "--queries", "analytics", "--until-end")
+        let dashboard = try WatchedCommand(taxi, "dashboard")
+        let now = try dashboard.get("/t/chicago/").text
+        for curve in ["Trips", "Fares", "Tips"] { #expect(now.contains("aria-label=\"\(curve) of each 15 minutes")) }
+        #expect(now.utf8.count < 100_000)
+
+        let rows = try jsonObject(dashboard.get("/api/t/chicago/views/sumfarewindow?limit=10000").text)["rows"]
+        let starts = (rows as? [[Any]] ?? []).compactMap { $0.first as? String }
+        let middle = try #require(starts.dropFirst(starts.count / 2).first)
+        let later = try dashboard.get("/api/t/chicago/views/sumfarewindow?limit=10000&from=\(middle.prefix(19))").text
+        let found = (try jsonObject(later)["rows"] as? [[Any]] ?? []).compactMap { $0.first as? String }
+        #expect(found == Array(starts.dropFirst(starts.count / 2)), "\(middle)")
+        let page = try dashboard.get("/t/chicago/windows?view=hotspotcommunitywindow").text
+        #expect(page.contains("<svg class=\"chart wide\"") && page.contains("groups with the largest sums of count"))
+
+        #expect(try dashboard.get("/t/chicago/analytics").text.contains("Nothing is computed yet"))
+        try taxi.succeed("batch")
+        let analytics = try dashboard.get("/t/chicago/analytics")
+        #expect(analytics.status == 200, "\(analytics.text)")
+        for part in ["id=\"fare-trend\"", "id=\"area-hotspots\"", "The newest rows of fare_trend"] {
+            #expect(analytics.text.contains(part))
+        }
+        // Money has cents, shares are in percent, and no number has sixteen digits.
+        #expect(analytics.text.firstMatch(of: /<td class="n">[0-9]\.[0-9]{6}/) == nil)
+        #expect(analytics.text.contains("%</td>") && !analytics.text.contains(" style="))
+        let report = try dashboard.get("/t/chicago/report")
+        let policy = try #require(report["Content-Security-Policy"])
+        #expect(report.status == 200 && policy.contains("default-src 'none'") && !policy.contains("script-src"))
+    }
+
+    @Test func timesOfFindingsAreTheTenants() throws {
+        let taxi = try TaxiCLI()
+        try put("name: fails\nsteps:\n  a: {sh: \"false\"}\n", "fails", taxi)
+        #expect(try taxi.run("workflow", "run", "fails").code == 1)
+        let dashboard = try WatchedCommand(taxi, "dashboard")
+        for path in ["/healthz", "/api/t/chicago/health", "/api/t/chicago/now"] {
+            let text = try dashboard.get(path).text
+            let since = try #require(text.firstMatch(of: /"since":"([^"]+)"/), "\(text)").1
+            #expect(since.hasSuffix("-06:00") || since.hasSuffix("-05:00"), "\(since)")
+        }
     }
 }

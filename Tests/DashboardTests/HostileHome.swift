@@ -3,6 +3,8 @@ import Foundation
 import HTTPServer
 import Monitoring
 import Problems
+import Reports
+import Time
 
 @testable import Dashboard
 
@@ -18,15 +20,26 @@ struct HostileTenant: TenantPages {
         PageTable(
             columns: ["workflow", "run_id", "state", "company"], rows: [[Self.text, Self.text, Self.text, nil]])
     }
-    func rows(ofView name: String, limit: Int) throws -> PageTable {
+    func rows(ofView name: String, limit: Int, times: Range<EventTime>?) throws -> PageTable {
+        acts.times = times
+        if name == "cashbycompany" {
+            return PageTable(
+                columns: ["window_start", "window_end", "company", "trips", "fare"],
+                rows: (0..<20).map { index in
+                    let hour = "2024-01-01T\(index / 10)"
+                    return [
+                        "\(hour)0:00:00.000Z", "\(hour)9:00:00.000Z", "\(index % 10)\(Self.text)", "\(index)", "1.5",
+                    ]
+                })
+        }
         guard name == "sumfarewindow" else { throw Problem(.noInput, "there is no view \"\(name)\"") }
         return PageTable(
             columns: ["window_start", "fare"],
             rows: (0..<min(limit, 5)).map { ["2024-01-0\($0 + 1)T00:00:00.000-06:00", "\($0)"] })
     }
-    func rowsForPeople(ofView name: String) throws -> PageTable { try rows(ofView: name, limit: 24) }
-    func analyses() throws -> [String] { ["sumfarewindow"] }
-    func views() throws -> [String] { ["sumfarewindow"] }
+    func rowsForPeople(ofView name: String) throws -> PageTable { try rows(ofView: name, limit: 24, times: nil) }
+    func analyses() throws -> [String] { [] }
+    func views() throws -> [String] { ["sumfarewindow", "cashbycompany"] }
     func workflowRuns(of workflow: String?, limit: Int) throws -> PageTable { table }
     func workflows() throws -> PageTable {
         acts.asked += 1
@@ -73,7 +86,7 @@ struct HostileTenant: TenantPages {
     func deadLetterReplay() throws -> PageTable {
         PageTable(columns: ["reason", "would_be_sent"], rows: [[Self.text, "7"]])
     }
-    func report() throws -> String { "<html>report</html>" }
+    func report() throws -> Report { throw Problem(.noInput, "there are no analytics yet") }
     func act(_ action: PageAction) throws -> String {
         acts.add(action)
         if let refusal = acts.refusal { throw refusal }
@@ -89,6 +102,8 @@ final class Acts: @unchecked Sendable {
     var refusal: Problem?
     /// Of the run r1.
     var state = "success"
+    /// Of the last rows that were asked for.
+    var times: Range<EventTime>?
     /// What was asked of topics.
     var records: [RecordsAsked] = []
     /// How often all workflows were asked for.

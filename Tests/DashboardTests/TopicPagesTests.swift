@@ -11,8 +11,8 @@ import Testing
     @Test(
         arguments: [
             ("", nil, nil, nil), ("?partition=2&offset=17", 2, .offset(17), nil), ("?key=a%2Cb", nil, nil, "a%2Cb"),
-            ("?time=2024-04-01T00:00", nil, .time(1_711_929_600_000), nil),
-            ("?time=2024-04-01", nil, .time(1_711_929_600_000), nil),
+            ("?time=2024-04-01T00:00", nil, .time(1_711_947_600_000), nil),
+            ("?time=2024-04-01", nil, .time(1_711_947_600_000), nil),
             ("?time=2024-04-01T05:00:00.250Z", nil, .time(1_711_947_600_250), nil), ("?at=-5", nil, .time(-5), nil),
             ("?partition=&offset=&time=&key=", nil, nil, nil),
         ] as [(String, Int?, TopicPlace?, String?)])

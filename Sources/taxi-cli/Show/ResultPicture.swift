@@ -20,7 +20,7 @@ struct ResultPicture {
 
     var table: Table { table(barWidth: Self.usualBarWidth) }
 
-    private func table(barWidth: Int) -> Table {
+    func table(barWidth: Int) -> Table {
         let numeric = view.columns.indices.map { column in
             rows.contains { $0[column] != .null } && rows.allSatisfy { $0[column].real != nil || $0[column] == .null }
         }

@@ -15,6 +15,8 @@ struct ResultSelection {
     /// Whether a person looks: then what nobody asked for stays out.
     let isForPeople: Bool
     let zone: ZoneClock
+    /// When windows or days begin that are shown, ms UTC; nil for all. Other views have no times.
+    var times: Range<EventTime>?
 
     private static let limitForPeople = 24
 
@@ -36,6 +38,12 @@ struct ResultSelection {
             if try isWindowed(on: connection) {
                 try narrowToWindows(on: connection)
                 return try newest(connection.prepare("SELECT * FROM temp.\"\(view.name)\""), body)
+            }
+            if let times, view.columns.first == "day" {
+                let statement = try connection.prepare("SELECT * FROM \"\(view.name)\" WHERE day >= ? AND day <= ?")
+                statement.bind(0, Calendar.text(ofDay: zone.localDay(ofMs: times.lowerBound)))
+                statement.bind(1, Calendar.text(ofDay: zone.localDay(ofMs: times.upperBound - 1)))
+                return try newest(statement, body)
             }
             guard let period else { return try newest(connection.prepare("SELECT * FROM \"\(view.name)\""), body) }
             guard view.columns.contains("day"), case .one(let period) = period else { throw noPeriods("--period") }
@@ -124,6 +132,7 @@ struct ResultSelection {
                 zone.startMs(ofLocalDay: period.days.lowerBound), zone.startMs(ofLocalDay: period.days.upperBound)
             )
         }
+        if let times { bounds = (max(bounds.from, times.lowerBound), min(bounds.until, times.upperBound)) }
         if rowLimit < .max {
             // A window gives at least one row, unless it is open still: some more, then, than rows are wanted.
             let newest = try connection.value(

@@ -70,28 +70,34 @@ struct WatchedTenantPages: TenantPages {
         return try views().filter { try catalog.view(named: $0).isPeriodic }
     }
 
-    func rows(ofView name: String, limit: Int) throws -> PageTable {
-        try rows(ofView: name, limit: limit, isForPeople: false)
+    func rows(ofView name: String, limit: Int, times: Range<EventTime>?) throws -> PageTable {
+        let (view, rows) = try rows(ofView: name, limit: limit, times: times, isForPeople: false)
+        return PageTable(
+            columns: view.columns,
+            rows: rows.map { row in row.indices.map { Self.text(view.plain(row[$0], column: $0)) } })
     }
 
     func rowsForPeople(ofView name: String) throws -> PageTable {
-        try rows(ofView: name, limit: nil, isForPeople: true)
+        let (view, rows) = try rows(ofView: name, limit: nil, times: nil, isForPeople: true)
+        let table = ResultPicture(view: view, rows: rows).table(barWidth: 0)
+        return PageTable(columns: view.columns, rows: table.rows.map { $0.map { $0 == .null ? nil : $0.shown() } })
     }
 
-    private func rows(ofView name: String, limit: Int?, isForPeople: Bool) throws -> PageTable {
+    private func rows(ofView name: String, limit: Int?, times: Range<EventTime>?, isForPeople: Bool) throws
+        -> (view: ResultView, rows: [[SQLValue]])
+    {
         guard let database = try openResults() else {
             throw Problem(.noInput, "there are no results yet", hint: "Run taxi-cli stream first.")
         }
         let catalog = ResultCatalog(connection: database.connection, queriesPath: globals.queriesPath)
         let view = try catalog.view(named: name)
-        let selection = ResultSelection(
+        var selection = ResultSelection(
             view: view, limit: limit, kind: nil, period: nil, isForPeople: isForPeople,
             zone: try ZoneClock(identifier: database.zone))
-        var table = PageTable(columns: view.columns)
-        try selection.forEachRow(on: database.connection) { row in
-            table.rows.append(row.indices.map { Self.text(view.plain(row[$0], column: $0)) })
-        }
-        return table
+        selection.times = times
+        var rows: [[SQLValue]] = []
+        try selection.forEachRow(on: database.connection) { rows.append($0) }
+        return (view, rows)
     }
 
     private static func text(_ value: Table.Value) -> String? { value == .null ? nil : value.plain() }
@@ -100,15 +106,15 @@ struct WatchedTenantPages: TenantPages {
         PageTable(columns: table.columns.map(\.name), rows: table.rows.map { $0.map(text) })
     }
 
-    func report() throws -> String {
+    func report() throws -> Report {
         guard let database = try openResults() else {
             throw Problem(.noInput, "there are no results yet", hint: "Run taxi-cli stream and taxi-cli batch first.")
         }
         let zone = try database.zone
         return try Report(
             database.connection, selection: ReportSelection(kind: .month, scope: .all), tenant: globals.tenant,
-            made: try ZoneClock(identifier: zone).iso(ms: systemTime()), zone: zone
-        ).html
+            made: try ZoneClock(identifier: zone).iso(ms: systemTime()), zone: zone,
+            own: OwnTables.declared(by: globals))
     }
 
     // MARK: Models
