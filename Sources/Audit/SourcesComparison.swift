@@ -33,8 +33,8 @@ struct SourcesComparison {
                 finding.differ("\(name): records is \(CellText.of(records)), and no query stands there")
             }
             let marks = checkpoints.filter { $0.positions[source] != nil }.map(\.watermark)
-            let watermark = rows.value(4).integer
-            if isAtRest ? !marks.contains(watermark) : watermark ?? .min > marks.compactMap { $0 }.max() ?? .min {
+            let (watermark, newest) = (rows.value(4).integer, marks.compactMap { $0 }.max())
+            if isAtRest ? !marks.contains(watermark) : watermark ?? .min > newest ?? .min {
                 finding.differ("\(name): watermark_ms is \(CellText.of(rows.value(4))), and that of no query")
             }
             if isAtRest, rows.value(5).integer != 0 {
