@@ -54,7 +54,7 @@ struct Asset: Sendable {
         .map .s1{fill:#0b62a826}.map .s2{fill:#0b62a84d}.map .s3{fill:#0b62a880}.map .s4{fill:#0b62a8b3}.map .s5{fill:#0b62a8e6}
         @media (prefers-color-scheme:dark){.map .s1{fill:#6cb6ff26}.map .s2{fill:#6cb6ff4d}.map .s3{fill:#6cb6ff80}.map .s4{fill:#6cb6ffb3}.map .s5{fill:#6cb6ffe6}}
         .columns{display:grid;grid-template-columns:minmax(0,3fr) minmax(0,2fr);gap:20px}.controls{display:flex;flex-wrap:wrap;gap:8px 14px;align-items:center;margin:8px 0}.controls input[type=range]{flex:1;min-width:140px}
-        .gantt>div{display:grid;grid-template-columns:minmax(90px,20%) minmax(0,1fr);gap:10px;align-items:center}.gantt span{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}.gantt svg{width:100%;height:14px;background:var(--card)}
+        .gantt>div{display:grid;grid-template-columns:minmax(130px,20%) minmax(0,1fr);gap:10px;align-items:center}.gantt span{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}.gantt svg{width:100%;height:14px;background:var(--card)}
         .gantt rect{fill:var(--accent)}.gantt .failed{fill:var(--bad)}.gantt .success{fill:var(--good)}
         .steps{overflow-x:auto}.steps rect{fill:var(--card);stroke:var(--accent)}.steps svg>rect{fill:none;stroke:none}.steps text{fill:var(--fg)}.steps svg>path{stroke:var(--soft)}
         .schema{white-space:pre;overflow-wrap:normal}.diff del,.diff ins{text-decoration:none;display:block}.diff del{color:var(--bad)}.diff ins{color:var(--good)}

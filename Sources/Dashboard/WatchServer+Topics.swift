@@ -91,11 +91,11 @@ extension WatchServer {
         let table = PageTable(
             columns: ["offset", "time", "key", "value"],
             rows: found.records.map {
-                ["\($0.offset)", Shown.time($0.time), $0.key, $0.value?.excerpt(letters: 120).text]
+                ["\($0.offset)", Shown.time($0.time), $0.key, $0.value?.excerpt(letters: 50).text]
             })
         html += HTML.table(
             table, caption: "Records of \(topic), partition \(found.partition)", empty: "There are no records there.",
-            wrapped: ["value"]
+            wrapped: ["key", "value"]
         ) { row, column in column == 0 ? "\(path)/\(found.partition)/\(row[0] ?? "")" : nil }
         let base =
             "\(path)?partition=\(found.partition)\(asked.key.map { "&amp;key=\(HTML.inPath($0))" } ?? "")&amp;offset="
@@ -132,11 +132,11 @@ extension WatchServer {
         html += "<a href=\"\(path)?partition=\(partition)&amp;offset=\(offset)\">All from here on</a></p>"
         html += HTML.table(
             rows([("time", record.time), ("key", record.key ?? "–")]), caption: "The record", empty: "",
-            wrapped: ["value"])
+            wrapped: ["name", "value"])
         if !record.members.isEmpty {
             html +=
                 "<h2>Value</h2>"
-                + HTML.table(rows(record.members), caption: "Its members", empty: "", wrapped: ["value"])
+                + HTML.table(rows(record.members), caption: "Its members", empty: "", wrapped: ["name", "value"])
         }
         // Where bytes are marked they are shown as they came, whatever they say.
         if let value = record.value, record.members.isEmpty || !value.marked.isEmpty {
@@ -146,6 +146,7 @@ extension WatchServer {
             html += "<p class=\"empty\">It has no value.</p>"
         }
         return html + "<h2>Headers</h2>"
-            + HTML.table(rows(record.headers), caption: "In their order", empty: "It has none.", wrapped: ["value"])
+            + HTML.table(
+                rows(record.headers), caption: "In their order", empty: "It has none.", wrapped: ["name", "value"])
     }
 }

@@ -14,7 +14,8 @@ extension WatchServer {
         var html = "<div data-part=\"workflows\">"
         html += HTML.table(
             workflows, caption: "The tenant's workflows",
-            empty: "There are no workflows yet: put a NAME.yaml into the tenant's workflows folder."
+            empty: "There are no workflows yet: put a NAME.yaml into the tenant's workflows folder.",
+            wrapped: ["problem"]
         ) { row, column in column == 0 ? row[0].map { self.workflowPath(name, $0) } : nil }
         if let column = workflows.columns.firstIndex(of: "workflow") {
             html += "<p>"

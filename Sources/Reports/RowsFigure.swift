@@ -53,23 +53,40 @@ extension OwnChart {
             sums[group, default: 0] += (row[drawn[0]].flatMap { Double($0) } ?? 0).magnitude
         }
         let groups = sums.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map(\.key)
-        let isOneTime = times.count == 1
-        let shown = groups.prefix(isOneTime ? Self.barCount : Self.seriesCount)
-        let panels = drawn.prefix(keys.isEmpty ? Self.panelCount : Self.panelCountOfGroups).map { column in
+        let step = max(1, zip(instants, instants.dropFirst()).map { $1 - $0 }.min() ?? 1)
+        let slots = instants.map { Int(($0 - instants[0]) / step) }
+        let lines = groups.prefix(Self.seriesCount).compactMap { values[$0]?[drawn[0]] }
+        // Points that no line goes through are not seen.
+        let isSparse = !lines.contains { Self.goesOn($0, slots) }
+        let isBars = !keys.isEmpty && isSparse
+        let shown = groups.prefix(isBars ? Self.barCount : Self.seriesCount)
+        // Means cannot be added up, so of several times only what the groups are chosen by has bars.
+        let count = keys.isEmpty ? Self.panelCount : isBars && times.count > 1 ? 1 : Self.panelCountOfGroups
+        let panels = drawn.prefix(count).map { column in
             Panel(
                 column: columns[column].replacing("_", with: " "),
-                series: isOneTime
-                    ? [Series(name: "", values: shown.map { values[$0]?[column]?[0] ?? nil })]
-                    : shown.map { Series(name: $0, values: values[$0]?[column] ?? []) })
+                series: isBars
+                    ? [
+                        Series(
+                            name: "",
+                            values: shown.map { (values[$0]?[column] ?? []).compactMap { $0 }.reduce(0, +) })
+                    ] : shown.map { Series(name: $0, values: values[$0]?[column] ?? []) })
         }
-        let step = zip(instants, instants.dropFirst()).map { $1 - $0 }.min() ?? 1
+        let chosen =
+            groups.count > shown.count
+            ? "The \(shown.count) of \(groups.count) groups with the largest sums of \(panels[0].column)." : ""
+        let added = isBars && times.count > 1 ? " Sums over the rows that are shown, whose times lie apart." : ""
+        let texts = times.map { "\($0.prefix(10)) \($0.dropFirst(11).prefix(5))" }
         self.init(
-            numbers: ReportTable(columns: [], rows: []),
-            note: groups.count > shown.count
-                ? "The \(shown.count) of \(groups.count) groups with the largest sums of \(panels[0].column)." : "",
-            names: isOneTime ? Array(shown) : times.map { "\($0.prefix(10)) \($0.dropFirst(11).prefix(5))" },
-            timeline: isOneTime ? nil : Timeline(slots: instants.map { Int(($0 - instants[0]) / step) }), panels: panels
-        )
+            numbers: ReportTable(columns: [], rows: []), note: chosen + added, names: isBars ? Array(shown) : texts,
+            timeline: isBars ? nil : isSparse ? Timeline(evenly: times.count) : Timeline(slots: slots), panels: panels)
+    }
+
+    /// Whether three of four values of a line stand beside the next: windows that overlap give any trip two.
+    private static func goesOn(_ values: [Double?], _ slots: [Int]) -> Bool {
+        let known = values.indices.filter { values[$0] != nil }
+        let joined = zip(known, known.dropFirst()).count { slots[$1] - slots[$0] == 1 }
+        return 4 * joined >= 3 * (known.count - 1) && known.count > 1
     }
 
     /// The least columns that tell rows of one time apart; nil where none do.

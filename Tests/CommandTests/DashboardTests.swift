@@ -129,7 +129,7 @@ import Testing
         let found = (try jsonObject(later)["rows"] as? [[Any]] ?? []).compactMap { $0.first as? String }
         #expect(found == Array(starts.dropFirst(starts.count / 2)), "\(middle)")
         let page = try dashboard.get("/t/chicago/windows?view=hotspotcommunitywindow").text
-        #expect(page.contains("<svg class=\"chart wide\"") && page.contains("groups with the largest sums of count"))
+        #expect(page.contains("<svg class=\"chart wide\"") && page.contains("Sums over the rows that are shown"))
 
         #expect(try dashboard.get("/t/chicago/analytics").text.contains("Nothing is computed yet"))
         try taxi.succeed("batch")

@@ -1,4 +1,5 @@
 import HTTPServer
+import Reports
 import Testing
 
 @testable import Dashboard
@@ -15,6 +16,21 @@ import Testing
         // The one with the most trips comes first, the one with the fewest is in the table alone.
         #expect(page.contains(">9&lt;script&gt;") && page.contains("class=\"k5\"") && !page.contains("class=\"k6\""))
         #expect(!page.contains("<script>"))
+    }
+
+    /// Points that no line goes through would not be seen.
+    @Test func groupsWhoseTimesLieApartAreBars() throws {
+        let columns = ["window_start", "window_end", "place", "count"]
+        let rows = (0..<12).map { index -> [String?] in ["\(index)", "", "p\(index % 3)", "2"] }
+        func figure(_ instants: @escaping (Int64) -> Int64) throws -> Figure {
+            try #require(
+                Figure.rows("q", columns: columns, keys: ["place"], rows, instant: { Int64($0).map(instants) }) { $1 })
+        }
+        let bars = try figure { $0 }
+        #expect(bars.pictures.contains("<title>p0: 8.00</title>") && bars.note.contains("Sums over the rows"))
+        let all = rows.flatMap { row in (0..<3).map { place -> [String?] in [row[0], "", "p\(place)", "2"] } }
+        let lines = Figure.rows("q", columns: columns, keys: nil, all, instant: { Int64($0) }) { $1 }
+        #expect(lines?.pictures.contains("class=\"k2\"") == true && lines?.note == "")
     }
 
     @Test func aTableWithoutGroupsHasAPanelForEachColumn() {
