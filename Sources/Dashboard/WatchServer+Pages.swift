@@ -110,41 +110,6 @@ extension WatchServer {
         }
     }
 
-    private func modelsBody(_ tenant: any TenantPages) throws -> String {
-        let errors = try tenant.modelErrors()
-        var html = "<div data-part=\"models\">"
-        do {
-            html += HTML.table(
-                Self.dated(try tenant.models(), ["last", "next"]), caption: "The tenant's models",
-                empty: "No models are declared: put an ml.yaml into the tenant's folder.")
-        } catch let problem as Problem {
-            // What was sent before somebody made a mistake in the file is there all the same.
-            html += "<p role=\"alert\" class=\"bad\">\(escaped("\(problem)"))</p>"
-        }
-        html += "</div><div data-part=\"batches\"><h2>Batches</h2>"
-        html += HTML.table(
-            Self.dated(try tenant.modelBatches(limit: 20), ["sent", "ended"]), caption: "The newest first",
-            empty: "No batch was sent yet.")
-        html += "</div><div data-part=\"errors\">"
-        if !errors.rows.isEmpty {
-            html +=
-                "<h2>Forecast against actual</h2>"
-                + HTML.table(
-                    errors, caption: "Mean errors of the model and of the simple one, where most happened first",
-                    empty: "")
-        }
-        return html + "</div>"
-    }
-
-    /// With times as people read them.
-    private static func dated(_ table: PageTable, _ columns: Set<String>) -> PageTable {
-        var table = table
-        for (index, name) in table.columns.enumerated() where columns.contains(name) {
-            for row in table.rows.indices { table.rows[row][index] = table.rows[row][index].map { Shown.time($0) } }
-        }
-        return table
-    }
-
     /// The newest day, from a tenant's results.
     func day(of tenant: any TenantPages) throws -> NowReport.Day? {
         let path = tenant.watched.home.resultsDB

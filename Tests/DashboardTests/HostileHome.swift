@@ -64,7 +64,15 @@ struct HostileTenant: TenantPages {
         return table
     }
     func modelBatches(limit: Int) throws -> PageTable { table }
-    func modelErrors() throws -> PageTable { table }
+    func modelErrors() throws -> PageTable {
+        PageTable(
+            columns: ["model", "dimension", "value", "mae", "baseline", "baseline_mae", "worse"],
+            rows: [
+                [Self.text, "all", "", "3.5", "naive", "2.5", "1"],
+                [Self.text, "pickup_community_area", "8", "3", "naive", "4", "0"],
+                [Self.text, "hour", "8", "3", "naive", "2", "1"],
+            ])
+    }
     func settings() throws -> PageTable { table }
     func records(_ asked: RecordsAsked) throws -> FoundRecords {
         acts.records.append(asked)

@@ -38,6 +38,13 @@ import Testing
         #expect(!html.contains(hostileText))
     }
 
+    @Test func aForecastThatIsWorseThanTheSimpleOneIsToldInWords() {
+        let html = text(server().answer(get("/t/chicago/models")))
+        #expect(html.contains("is worse than naive: it is off by 3.5 on the mean, the simple one by 2.5."))
+        #expect(html.contains("<td>Near North Side</td>") && html.contains("<td>worse</td>"))
+        #expect(html.contains("<td>8</td>") && !html.contains("Near North Side: "))
+    }
+
     @Test(arguments: pages) func everyPageIsWholeAndSafe(_ path: String) {
         let response = server().answer(get(path))
         let html = text(response)
