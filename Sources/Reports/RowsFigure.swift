@@ -57,7 +57,7 @@ extension OwnChart {
         let slots = instants.map { Int(($0 - instants[0]) / step) }
         let lines = groups.prefix(Self.seriesCount).compactMap { values[$0]?[drawn[0]] }
         // Points that no line goes through are not seen.
-        let isSparse = !lines.contains { Self.goesOn($0, slots) }
+        let isSparse = !Self.goOn(lines, slots)
         let isBars = !keys.isEmpty && isSparse
         let shown = groups.prefix(isBars ? Self.barCount : Self.seriesCount)
         // Means cannot be added up, so of several times only what the groups are chosen by has bars.
@@ -82,11 +82,15 @@ extension OwnChart {
             timeline: isBars ? nil : isSparse ? Timeline(evenly: times.count) : Timeline(slots: slots), panels: panels)
     }
 
-    /// Whether three of four values of a line stand beside the next: windows that overlap give any trip two.
-    private static func goesOn(_ values: [Double?], _ slots: [Int]) -> Bool {
-        let known = values.indices.filter { values[$0] != nil }
-        let joined = zip(known, known.dropFirst()).count { slots[$1] - slots[$0] == 1 }
-        return 4 * joined >= 3 * (known.count - 1) && known.count > 1
+    /// Whether three of four values of the lines stand beside the next: windows that overlap give any trip two.
+    private static func goOn(_ lines: [[Double?]], _ slots: [Int]) -> Bool {
+        var (pairs, joined) = (0, 0)
+        for values in lines {
+            let known = values.indices.filter { values[$0] != nil }
+            pairs += max(0, known.count - 1)
+            joined += zip(known, known.dropFirst()).count { slots[$1] - slots[$0] == 1 }
+        }
+        return pairs > 0 && 4 * joined >= 3 * pairs
     }
 
     /// The least columns that tell rows of one time apart; nil where none do.

@@ -21,14 +21,18 @@ import Testing
     /// Points that no line goes through would not be seen.
     @Test func groupsWhoseTimesLieApartAreBars() throws {
         let columns = ["window_start", "window_end", "place", "count"]
-        let rows = (0..<12).map { index -> [String?] in ["\(index)", "", "p\(index % 3)", "2"] }
+        // Of one group two rows stand beside each other, which makes the others no lines.
+        let single = (12..<14).map { index -> [String?] in ["\(index)", "", "once", "1"] }
+        let rows = (0..<12).map { index -> [String?] in ["\(index)", "", "p\(index % 3)", "2"] } + single
         func figure(_ instants: @escaping (Int64) -> Int64) throws -> Figure {
             try #require(
                 Figure.rows("q", columns: columns, keys: ["place"], rows, instant: { Int64($0).map(instants) }) { $1 })
         }
         let bars = try figure { $0 }
         #expect(bars.pictures.contains("<title>p0: 8.00</title>") && bars.note.contains("Sums over the rows"))
-        let all = rows.flatMap { row in (0..<3).map { place -> [String?] in [row[0], "", "p\(place)", "2"] } }
+        let all = rows.dropLast(2).flatMap { row in
+            (0..<3).map { place -> [String?] in [row[0], "", "p\(place)", "2"] }
+        }
         let lines = Figure.rows("q", columns: columns, keys: nil, all, instant: { Int64($0) }) { $1 }
         #expect(lines?.pictures.contains("class=\"k2\"") == true && lines?.note == "")
     }
