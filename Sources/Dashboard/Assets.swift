@@ -127,25 +127,29 @@ struct Asset: Sendable {
           document.addEventListener('change', event => { if (event.target.matches('form[data-auto] select')) event.target.form.submit(); });
           const slider = document.querySelector('[data-map]');
           if (slider) {
-            const title = document.getElementById('map-time'), map = document.querySelector('.map'), list = document.getElementById('map-list');
             let timer = 0;
+            // At its end it is live again.
+            const move = () => { paused = +slider.value < +slider.max; if (paused) { say('paused'); show(); } else refresh(); };
             const show = async () => {
               const answer = await fetch(`${slider.dataset.map}?at=${slider.value}`);
               if (!answer.ok) return;
               const frame = await answer.json();
-              title.textContent = frame.time;
+              // What is there now: the page may have been drawn anew since it was loaded.
+              const title = document.getElementById('map-time'), map = document.querySelector('.map'), list = document.getElementById('map-list');
+              title.textContent = frame.time; slider.setAttribute('aria-valuetext', frame.time);
               for (const path of map.querySelectorAll('path')) { const a = frame.areas[path.dataset.area]; path.setAttribute('class', 's' + (a ? a.shade : 0)); path.firstElementChild.textContent = `${path.dataset.name}: ${a ? a.count : 0}`; }
               const group = map.querySelector('g.places');
               group.replaceChildren(...frame.places.map(p => { const c = document.createElementNS('http://www.w3.org/2000/svg', 'circle'); c.setAttribute('cx', p.x); c.setAttribute('cy', p.y); c.setAttribute('r', p.r); return c; }));
               list.replaceChildren(...frame.top.map(row => { const tr = document.createElement('tr'); for (const text of row) { const td = document.createElement('td'); td.textContent = text; tr.append(td); } return tr; }));
             };
-            slider.addEventListener('input', () => { paused = true; clearTimeout(timer); timer = setTimeout(show, 60); });
+            slider.addEventListener('input', () => { clearTimeout(timer); timer = setTimeout(move, 60); });
             const play = document.querySelector('[data-play]');
             let playing = 0;
             play?.addEventListener('click', () => {
               if (playing) { clearInterval(playing); playing = 0; play.textContent = 'Play'; return; }
-              paused = true; play.textContent = 'Stop';
-              playing = setInterval(() => { slider.value = +slider.value + +slider.step; if (+slider.value >= +slider.max) { clearInterval(playing); playing = 0; play.textContent = 'Play'; } show(); }, 400);
+              play.textContent = 'Stop';
+              if (+slider.value >= +slider.max) slider.value = slider.min;
+              playing = setInterval(() => { slider.value = +slider.value + +slider.step; if (+slider.value >= +slider.max) { clearInterval(playing); playing = 0; play.textContent = 'Play'; } move(); }, 400);
             });
           }
         })();

@@ -105,10 +105,12 @@ public struct TenantLook: Sendable {
                 .stream, "no stream can start, for a mistake in what is declared: \(place)\(mistake.message)",
                 mistake.hint ?? "taxi-cli stream queries --check lists all of them.")
         }
-        if let database { try read(database, watched.home) }
+        if let database { try read(database, store, watched.home) }
     }
 
-    private mutating func read(_ database: ResultsDatabase, _ home: TenantHome) throws {
+    private mutating func read(
+        _ database: ResultsDatabase, _ store: (any TopicStore)?, _ home: TenantHome
+    ) throws {
         zone = try database.zone
         let connection = database.connection
         try judgeModels(on: connection, home)
@@ -118,7 +120,7 @@ public struct TenantLook: Sendable {
                 // What the last stream saw is over; how far it came is stored.
                 sources = sources.map { $0.atRest(lag: status?.partitionLags[$0.partition]) }
             } else {
-                noteHanging()
+                try noteHanging(store)
             }
             workflows = try WorkflowNumbers(on: connection, nowMs: nowMs)
             alerts = try connection.rows(
@@ -131,15 +133,22 @@ public struct TenantLook: Sendable {
 
     /// A process that lives and does nothing (a disk that does not answer, a lock, SIGSTOP) says nothing of it: its numbers stand still, and
     /// so does how far it has come, while its topic goes on.
-    private mutating func noteHanging() {
-        guard let last = sources.map(\.updated).max(), case let silent = Double(nowMs - last) / 1000,
-            silent >= Self.patienceSeconds
+    private mutating func noteHanging(_ store: (any TopicStore)?) throws {
+        let topic = "\(tenant)_ingestData"
+        guard let last = sources.map(\.updated).max(), sources.allSatisfy({ $0.source == topic }),
+            // What another process has said is not this one's silence.
+            numbers.processes.contains(where: { $0.command == "stream" && $0.startedMs <= last }),
+            case let silent = Double(nowMs - last) / 1000, silent >= Self.patienceSeconds
         else { return }
-        // Ends of Kafka's topics count marks of transactions too.
-        let spare: Int64 = status?.ingest?.isCountExact == true ? 0 : 10
-        let waits = sources.contains { source in
-            let (lag, known) = (status?.partitionLags[source.partition] ?? 0, source.lagRecords ?? 0)
-            return lag > spare && lag >= known + spare
+        let waits = try sources.contains { source in
+            guard let lag = status?.partitionLags[source.partition], lag > 0 else { return false }
+            guard let store = store as? EmbeddedTopicStore else {
+                // Ends of Kafka's topics count marks of transactions too.
+                return source.lagRecords.map { $0 > 0 && lag >= $0 } ?? false
+            }
+            let reader = try store.makeReader(topic: topic)
+            let oldest = try reader.appendTime(partition: Int(source.partition), of: source.records)
+            return oldest.map { Double(nowMs - $0) / 1000 >= Self.patienceSeconds } ?? false
         }
         guard waits else { return }
         hungSeconds = silent
@@ -294,6 +303,8 @@ public struct TenantLook: Sendable {
 
 /// A row of the view `sources`.
 public struct SourceStatus: Sendable, Equatable {
+    /// A topic, or a file's identity.
+    public var source: String
     public var partition: Int64
     public var records: Int64
     public var lagRecords: Int64?
@@ -327,7 +338,7 @@ public struct SourceStatus: Sendable, Equatable {
         let rows = try connection.prepare(
             """
             SELECT partition, records, lag_records, updated_ms, watermark_ms, holds_back, trend, lag_seconds, rate_in, rate_processed,
-            clear_seconds FROM stored_sources ORDER BY partition
+            clear_seconds, source FROM stored_sources ORDER BY partition
             """)
         var found: [SourceStatus] = []
         while try rows.step() {
@@ -340,50 +351,13 @@ public struct SourceStatus: Sendable, Equatable {
             }
             found.append(
                 SourceStatus(
-                    partition: try rows.integer(0, in: .counts), records: try rows.integer(1, in: .counts),
+                    source: try rows.storedText(11), partition: try rows.integer(0, in: .counts),
+                    records: try rows.integer(1, in: .counts),
                     lagRecords: try rows.optionalInteger(2, in: .counts), lagSeconds: number(7), rateIn: number(8),
                     rateProcessed: number(9) ?? 0, clearSeconds: number(10), trend: try rows.optionalText(6),
                     watermark: try rows.optionalInteger(4, in: .times), holdsBack: try rows.integer(5, in: 0...1) == 1,
                     updated: try rows.integer(3, in: .times)))
         }
         return found
-    }
-}
-
-/// What the tables of workflows say in numbers.
-public struct WorkflowNumbers: Sendable {
-    public var runs: [(workflow: String, state: String, count: Int64)] = []
-    public var durations: [(workflow: String, counts: HistogramCounts)] = []
-    /// How long the oldest run that waits has waited; nil where none does.
-    public var queueSeconds: Double?
-
-    init() {}
-
-    init(on connection: Connection, nowMs: EventTime) throws {
-        runs = try connection.rows(
-            """
-            SELECT workflow, state, count(*) AS count FROM stored_workflow_runs GROUP BY workflow, state ORDER BY workflow, state
-            """
-        ) { row throws(SQLiteError) in
-            (workflow: try row.storedText(0), state: try row.storedText(1), count: try row.integer(2, in: .counts))
-        }
-        let ended = try connection.rows(
-            """
-            SELECT workflow, started_ms, ended_ms FROM stored_workflow_runs
-            WHERE started_ms IS NOT NULL AND ended_ms IS NOT NULL ORDER BY workflow
-            """
-        ) { row throws(SQLiteError) in
-            (
-                workflow: try row.storedText(0), started: try row.integer(1, in: .times),
-                ended: try row.integer(2, in: .times)
-            )
-        }
-        for run in ended {
-            if durations.last?.workflow != run.workflow { durations.append((run.workflow, HistogramCounts())) }
-            durations[durations.count - 1].counts.observe(seconds: Double(run.ended - run.started) / 1000)
-        }
-        let oldest = try connection.integer(
-            "SELECT min(queued_ms) AS queued_ms FROM stored_workflow_runs WHERE state = 'queued'", in: .times)
-        queueSeconds = oldest.map { Double(max(0, nowMs - $0)) / 1000 }
     }
 }

@@ -313,6 +313,30 @@ import Trips
     }
 
     /// As a browser that runs no scripts: the page of a workflow, its form, and what it asks for.
+    /// SIGSTOP stands for whatever keeps a process from doing anything.
+    @Test func aStreamThatHangsIsNoticed() throws {
+        let taxi = try tenant()
+        let dashboard = try WatchedCommand(taxi, "dashboard")
+        try taxi.succeed("produce", "trips.csv", "--clock", "start", "--limit", "100", "--max")
+        let stream = try taxi.start(["stream"])
+        let hasRead = eventually(within: 60) { (try? taxi.number("SELECT sum(records) FROM sources")) == 100 }
+        try #require(hasRead, "\(stream.errors)")
+        kill(stream.pid, SIGSTOP)
+        defer { kill(stream.pid, SIGCONT) }
+        try taxi.succeed("produce", "trips.csv", "--clock", "start", "--limit", "300", "--max", "--again")
+        // It may be silent for 8 s.
+        var failing: [String: String] = [:]
+        let isNoticed = try eventually(within: 60) {
+            failing = try dashboard.health().failing
+            return failing["lag"]?.contains("300 records wait") == true
+        }
+        #expect(isNoticed, "\(failing)")
+        #expect(try dashboard.samples()["taxi_health{tenant=\"chicago\",rule=\"lag\"}"] == 0)
+        #expect(try taxi.run("status").text.contains("the stream has stood still for"))
+        kill(stream.pid, SIGCONT)
+        try expectHealth(dashboard)
+    }
+
     @Test func aBackfillIsAskedForOnAPage() throws {
         let taxi = try tenant()
         let folder = "\(taxi.tenantFolder)/workflows"
