@@ -86,8 +86,10 @@ extension ServeFileReader {
                 }
                 let named = Self.named(by: error, among: rest)
                 problems.add(Self.placed(error, rest, entry.key))
-                // In a list, what follows an option may be its value.
-                guard case .mapping = entry.value.content, let named else { return false }
+                // In a list, what follows an option may be its value; without an argument something else is wrong.
+                guard case .mapping = entry.value.content, let named, rest[named].text.hasPrefix("--") else {
+                    return false
+                }
                 rest.remove(at: named)
             }
         }

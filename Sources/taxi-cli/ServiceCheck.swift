@@ -7,11 +7,13 @@ import Stream
 /// What the program says of the words of a serve.yaml, as the processes that they start will.
 ///
 /// With `--check` it looks at the files that are named too. `serve` itself does not: one that is missing may come, and until then stops its
-/// service alone.
+/// service alone. Trips may come later in any case, and a file of them that is not there is no mistake.
 final class ServiceCheck {
     private let arguments: ParsedArguments
     /// That paths in the file count from.
     private let folder: String
+    /// What is no mistake, and worth knowing.
+    private(set) var notes: [String] = []
     /// Which query of a tenant a stream before has.
     private var queries: Set<[String]> = []
 
@@ -82,7 +84,12 @@ final class ServiceCheck {
             if let file = line.text(option) { try requireFile(file, option) }
         }
         switch line.path.dropFirst().joined(separator: " ") {
-        case "produce": for file in line.positionals { try requireFile(file, nil) }
+        case "produce":
+            for file in line.positionals where !Files.exists(inFolder(file)) {
+                notes.append(
+                    "note: \"\(visible(file))\" is not there yet; a replay of tenant \"\(globals.tenant)\" fails until it is"
+                )
+            }
         case "stream":
             try StreamCommand.requireNoWord(line)
             let files = line.texts("queries").filter { $0 != AnalyticsQueries.name }
@@ -106,10 +113,10 @@ final class ServiceCheck {
         }
     }
 
-    private func requireFile(_ file: String, _ option: String?) throws(Problem) {
+    private func requireFile(_ file: String, _ option: String) throws(Problem) {
         do throws(Problem) { try Files.requireReadable(inFolder(file)) } catch {
             throw Problem(
-                error.code, (option.map { "\"--\($0)\": " } ?? "\"\(file)\": ") + error.message,
+                error.code, "\"--\(option)\": \(error.message)",
                 hint: error.hint ?? "Name a file that is there; paths count from the folder of serve.yaml.")
         }
     }

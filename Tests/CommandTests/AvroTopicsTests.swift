@@ -165,8 +165,8 @@ import Trips
         #expect(Set(letters) == Set(bad) && letters.count == bad.count)
         let listed = try taxi.succeed("dead-letter", "list", "--format", "jsonl", "-n", "6").lines
         #expect(listed.count { $0.contains("unknown_schema") } == 1)
-        #expect(listed.count { $0.contains("schema_mismatch") } == 3)
-        #expect(listed.count { $0.contains("malformed_json") } == 2)
+        #expect(listed.count { $0.contains("schema_mismatch") } == 4)
+        #expect(listed.count { $0.contains("malformed_json") } == 1)
         let audit = try taxi.run("audit")
         #expect(audit.code == 0, "\(audit.text) \(audit.errors)")
     }

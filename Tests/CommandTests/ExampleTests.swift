@@ -33,7 +33,8 @@ import Testing
     @Test func areRight() throws {
         let taxi = try taxi(streams: false)
         try taxi.succeed("workflow", "validate")
-        try taxi.succeed("serve", "--check", "--file", "\(Self.examples)/serve.yaml")
+        let serve = try taxi.succeed("serve", "--check", "--file", "\(Self.examples)/serve.yaml")
+        #expect(serve.errors.contains("note: \"trips.csv\" is not there yet"), "\(serve.errors)")
         let checked = try taxi.succeed("stream", "queries", "--check", "\(Self.examples)/queries.yaml")
         #expect(checked.code == 0)
         let alerts = try taxi.succeed("alert", "list").lines.map { try jsonObject($0) }

@@ -74,7 +74,7 @@ import Testing
             "replay: ", "replay: {args: [\"-\"]}", "replay: {set-rate: 5/s}",
             "replay: {args: [trips.csv], dry-run: true}",
             "stream: [--help]", "stream: [--version]", "stream: [explain]", "stream: [queries, --check, q.yaml]",
-            "replay: {args: [\"a\\0b\"]}", "replay: {args: [nowhere.csv]}", "stream: {args: [word]}",
+            "replay: {args: [\"a\\0b\"]}", "stream: {args: [word]}",
             "stream: {queries: nowhere.yaml}", "stream: {query: nosuch}", "publish: {args: [\"mysql://h/d\"]}",
             "stream: {broker-config: nowhere.properties}", "stream: {kind: stream}\n      other: {kind: stream}",
         ])

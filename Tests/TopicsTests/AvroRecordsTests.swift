@@ -104,7 +104,7 @@ private func decode(
         #expect(found.positions == [0, 8])
         #expect(
             found.rejects.map(\.reason) == [
-                .unknownSchema, .schemaMismatch, .schemaMismatch, .schemaMismatch, .unknownSchema, .malformedJSON,
+                .unknownSchema, .schemaMismatch, .schemaMismatch, .schemaMismatch, .unknownSchema, .schemaMismatch,
                 .malformedJSON,
             ])
         #expect(found.rejects.map(\.location.line) == Array(1...7))

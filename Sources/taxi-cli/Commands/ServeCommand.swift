@@ -89,6 +89,7 @@ enum ServeCommand {
                 // Another address is looked at when it is known to be right.
                 if listen == nil { try services.requirePages(key, pages) }
             })
+        for note in services.notes { try? arguments.say(note) }
         guard let listen else { return spec }
         spec.pages.listen = listen == "none" ? nil : listen
         for key in ["token-file", "tls-cert", "listen"] { try services.requirePages(key, spec.pages) }
