@@ -14,6 +14,8 @@ import Testing
         let tenants = try taxi.succeed("top", "--once", "--section", "tenants")
         #expect(tenants.lines.contains { $0.hasPrefix("chicago") && $0.contains("idle") })
         #expect(!queries.text.contains("\u{1B}"))
+        let table = try taxi.succeed("top", "--once", "--format", "csv").text
+        #expect(table.hasPrefix("query,state,records") && table.contains("\r\ntripsTotal,"), "\(table)")
     }
 
     @Test func aTopicThatNobodyReadsWaits() throws {
@@ -21,6 +23,8 @@ import Testing
         try taxi.succeed("produce", "trips.csv", "--clock", "start", "--again", "--limit", "300", "-q")
         let text = try taxi.succeed("top", "--once").text
         #expect(text.contains("lag 300 records"), "\(text)")
+        let now = try jsonObject(taxi.succeed("top", "--once", "--format", "jsonl").lines[0])
+        #expect((now["lag"] as? [String: Any])?["records"] as? Int == 300, "\(now)")
         let sources = try #require(
             try jsonObject(taxi.run("status", "--format", "jsonl").lines[0])["sources"] as? [[String: Any]])
         #expect(sources.compactMap { $0["lag_records"] as? Int }.reduce(0, +) == 300, "\(sources)")

@@ -39,7 +39,7 @@ enum TopCommand {
         let home = WatchedTenants(globals, arguments, isAll: true)
         var view = View(
             tenant: globals.tenant, section: arguments.text("section").flatMap(TopScreen.Section.init) ?? .queries)
-        guard arguments.terminal.outputIsTerminal, arguments.format == .table, !arguments.isOn("once") else {
+        guard arguments.terminal.outputIsTerminal, format(arguments) == .table, !arguments.isOn("once") else {
             return try once(home, view, arguments)
         }
         Interruption.install()
@@ -74,6 +74,11 @@ enum TopCommand {
             if try !take(key, &view, home) { return .success }
         }
         return .success
+    }
+
+    /// A screen of text wherever it goes, unless somebody says otherwise.
+    private static func format(_ arguments: ParsedArguments) -> OutputFormat {
+        arguments.texts("format").last.flatMap { OutputFormat(rawValue: $0) } ?? .table
     }
 
     private static let betweenLooksSeconds = 0.35
@@ -117,7 +122,7 @@ enum TopCommand {
             style: arguments.terminal.outputStyle,
             width: arguments.terminal.outputIsTerminal ? arguments.terminal.width : 200, height: nil)
         let objects = zip(now, before).map { $0.json(since: $1) }
-        switch arguments.format {
+        switch format(arguments) {
         case .table: for line in screen.lines() { try arguments.output.writeLine(line) }
         case .json: try arguments.output.writeLine("[\n" + objects.joined(separator: ",\n") + "\n]")
         case .jsonl: for object in objects { try arguments.output.writeLine(object) }
