@@ -128,8 +128,9 @@ struct Asset: Sendable {
           const slider = document.querySelector('[data-map]');
           if (slider) {
             let timer = 0;
-            // At its end it is live again.
-            const move = () => { paused = +slider.value < +slider.max; if (paused) { say('paused'); show(); } else refresh(); };
+            // At its end, which lies between two steps, it is live again.
+            const atEnd = () => +slider.value + +slider.step > +slider.max;
+            const move = () => { paused = !atEnd(); if (paused) { say('paused'); show(); } else refresh(); };
             const show = async () => {
               const answer = await fetch(`${slider.dataset.map}?at=${slider.value}`);
               if (!answer.ok) return;
@@ -148,8 +149,8 @@ struct Asset: Sendable {
             play?.addEventListener('click', () => {
               if (playing) { clearInterval(playing); playing = 0; play.textContent = 'Play'; return; }
               play.textContent = 'Stop';
-              if (+slider.value >= +slider.max) slider.value = slider.min;
-              playing = setInterval(() => { slider.value = +slider.value + +slider.step; if (+slider.value >= +slider.max) { clearInterval(playing); playing = 0; play.textContent = 'Play'; } move(); }, 400);
+              if (atEnd()) slider.value = slider.min;
+              playing = setInterval(() => { slider.value = +slider.value + +slider.step; if (atEnd()) { clearInterval(playing); playing = 0; play.textContent = 'Play'; } move(); }, 400);
             });
           }
         })();
