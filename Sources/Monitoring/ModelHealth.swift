@@ -12,8 +12,11 @@ extension TenantLook {
     ///
     /// One that is not declared any more is nobody's concern; where the declarations cannot be read all are.
     mutating func judgeModels(on connection: Connection, _ home: TenantHome) throws {
+        let troubled = try ModelStatus.all(on: connection).filter { $0.batchesSetAside > 0 || $0.failures > 0 }
+        // Each look of a dashboard comes by here, and nobody's declarations have to be read for it.
+        if troubled.isEmpty { return }
         let declared = ModelCatalog.namesIfReadable(path: "\(home.path)/ml.yaml", zone: zone)
-        for model in try ModelStatus.all(on: connection) where declared?.contains(model.model) != false {
+        for model in troubled where declared?.contains(model.model) != false {
             if model.batchesSetAside > 0 {
                 status?.warnings.append(
                     "\(model.batchesSetAside) batches of model \"\(model.model)\" were set aside; taxi-cli ml history \(model.model) says why"
