@@ -19,11 +19,21 @@ extension Files {
                 hint: "Run as that user, or as root: chown \(geteuid()) \(quoted)")
         }
         if allowsSticky, status.st_mode & S_ISVTX != 0 { return }
+        try requireUnwritable(path, what)
+    }
+
+    /// Sees that nobody but its owner may write something, whoever that is.
+    ///
+    /// - Throws: `.noPermission` where others may; what keeps this process from looking.
+    public static func requireUnwritable(_ path: String, _ what: String) throws(Problem) {
+        var status = Glibc.stat()
+        guard stat(path, &status) == 0 else { throw Problem(.read, path, errno) }
         guard status.st_mode & 0o022 == 0 else {
             let mode = String(status.st_mode & 0o7777, radix: 8)
             throw Problem(
-                .noPermission, "others may write \(what) \"\(name)\" (mode \(mode)), and so say what is run here",
-                hint: "Run: chmod go-w \(quoted)")
+                .noPermission,
+                "others may write \(what) \"\(visible(path))\" (mode \(mode)), and so say what is run here",
+                hint: "Run: chmod go-w \(shellWord(path))")
         }
     }
 }

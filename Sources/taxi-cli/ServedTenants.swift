@@ -54,12 +54,7 @@ struct ServedTenants {
         }
         var status = stat()
         guard stat(folder, &status) == 0 else { throw Problem(.read, folder, errno) }
-        guard status.st_mode & 0o022 == 0 else {
-            throw Problem(
-                .noPermission,
-                "others may write the folder \"\(folder)\" of tenant \"\(tenant.name)\" (mode \(String(status.st_mode & 0o7777, radix: 8))), and so say what is run there",
-                hint: "Look at what is in it, and run: chmod go-w \(shellWord(folder))")
-        }
+        try Files.requireUnwritable(folder, "the tenant's folder")
         let (uid, name) = tenant.user.map { ($0.uid, $0.name) } ?? (geteuid(), "\(geteuid())")
         guard status.st_uid == uid else {
             throw Problem(

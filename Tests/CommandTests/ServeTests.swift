@@ -132,6 +132,20 @@ import Testing
         try taxi.succeed("audit", "--tenant", "a")
     }
 
+    @Test func foldersThatOthersMayWriteAreRefused() throws {
+        let taxi = try taxi("listen: none\ntenants:\n  a: {services: {workflow: }}\n")
+        try taxi.succeed("tenant", "create", "a")
+        func open(_ path: String) throws {
+            try FileManager.default.setAttributes([.posixPermissions: 0o777], ofItemAtPath: path)
+        }
+        try open(taxi("data/taxi-cli/a"))
+        let tenant = try taxi.run("serve", "--check")
+        #expect(tenant.code == 77 && tenant.errors.contains("others may write the tenant's folder"), "\(tenant.errors)")
+        try open(taxi("data/taxi-cli"))
+        let home = try taxi.run("serve")
+        #expect(home.code == 77 && home.errors.contains("others may write the home"), "\(home.errors)")
+    }
+
     /// A tenant may write its own folder, and can keep nobody else from starting by it.
     @Test func aTenantsOwnMistakeIsItsOwn() throws {
         let taxi = try taxi("listen: none\ntenants:\n  a: {services: {stream: }}\n  b: {services: {stream: }}\n")
